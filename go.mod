@@ -1,0 +1,3 @@
+module github.com/cloudopsec/opsec
+
+go 1.26
