@@ -75,10 +75,8 @@ func (e *Event) Validate() error {
 		return err
 	}
 	switch {
-	case e.Time.IsZero() || e.Time.Year() < 1 || e.Time.Year() > 9999:
-		return missing("time: want a year from 1 to 9999")
-	case !e.Began.IsZero() && e.Began.After(e.Time):
-		return missing("began: later than time")
+	case e.Time.IsZero() || !fourDigitYear(e.Time) || !fourDigitYear(e.Began) || e.Began.After(e.Time):
+		return missing("time, began: want years from 1 to 9999, and began not later than time")
 	case !validAction(e.Action):
 		return missing("action: want lower-case words joined by dots, 128 bytes at most")
 	case rank(e.Class, Critical, Standard, BestEffort) == 0:
@@ -87,8 +85,6 @@ func (e *Event) Validate() error {
 		return missing("category: unknown")
 	case rank(e.Outcome, Success, Failure, Denied, Pending, Unknown) == 0:
 		return missing("outcome: unset or unknown")
-	}
-	switch {
 	case e.Category != "" && e.Actor.Account == "":
 		return missing("actor.account: needed by 8.1.2")
 	case e.Category != "" && !e.Actor.IP.IsValid():
@@ -106,6 +102,8 @@ func (e *Event) Validate() error {
 }
 
 func missing(what string) error { return fmt.Errorf("opsec: event: %s: %w", what, ErrInvalid) }
+
+func fourDigitYear(t time.Time) bool { y := t.UTC().Year(); return 1 <= y && y <= 9999 }
 
 // validAction accepts what fits a constant: dot-joined words of lower-case letters, digits, '_' and '-'.
 func validAction(s string) bool {
