@@ -21,7 +21,7 @@ func (t TenantID) Validate() error {
 		return nil
 	}
 	if len(t) == 0 || len(t) > 128 || strings.IndexByte("._-", t[0]) >= 0 {
-		return fmt.Errorf("opsec: tenant id of %d bytes: want 1 to 128, beginning with a letter or digit: %w", len(t), ErrInvalid)
+		return fmt.Errorf("opsec: tenant id of %d bytes: want 1 to 128, no leading '._-': %w", len(t), ErrInvalid)
 	}
 	for i := range len(t) {
 		c := t[i]
@@ -46,7 +46,7 @@ const (
 type Actor struct {
 	Tenant   TenantID   `json:"tenant,omitempty"`   // where the account lives
 	Account  string     `json:"account,omitempty"`  // the account acted with
-	Person   string     `json:"person,omitempty"`   // who is behind it: the same for a main account and all its sub-accounts
+	Person   string     `json:"person,omitempty"`   // who is behind it: one for a main account and its sub-accounts
 	Kind     ActorKind  `json:"kind,omitempty"`     // human, service, system
 	Session  string     `json:"session,omitempty"`  // the session's identifier, never its secret
 	IP       netip.Addr `json:"ip,omitzero"`        // where the request came from

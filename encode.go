@@ -36,16 +36,10 @@ func (e *Event) AppendJSON(b []byte) []byte {
 	b = appendField(b, "intent", string(e.Intent))
 	b = appendField(b, "reason", e.Reason)
 	for i := range e.Attrs {
-		a := &e.Attrs[i]
 		if i == 0 {
 			b = append(b, `,"attrs":[`...)
 		}
-		b = appendField(append(b, '{'), "key", a.Key)
-		if a.Mark != Secret {
-			b = appendField(b, "value", a.Value)
-		}
-		b = appendField(b, "mark", string(a.Mark))
-		b = append(b, '}', ',')
+		b = append(e.Attrs[i].appendJSON(b), ',')
 	}
 	if len(e.Attrs) > 0 {
 		b[len(b)-1] = ']'
@@ -54,7 +48,18 @@ func (e *Event) AppendJSON(b []byte) []byte {
 }
 
 // MarshalJSON implements [encoding/json.Marshaler] by [Event.AppendJSON].
-func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(make([]byte, 0, 512)), nil }
+func (e Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(make([]byte, 0, 512)), nil }
+
+// MarshalJSON implements [encoding/json.Marshaler], without the value of a [Secret].
+func (a Attr) MarshalJSON() ([]byte, error) { return a.appendJSON(nil), nil }
+
+func (a *Attr) appendJSON(b []byte) []byte {
+	b = appendField(append(b, '{'), "key", a.Key)
+	if a.Mark != Secret {
+		b = appendField(b, "value", a.Value)
+	}
+	return append(appendField(b, "mark", string(a.Mark)), '}')
+}
 
 func (a *Actor) appendJSON(b []byte) []byte {
 	b = append(b, '{')
@@ -102,34 +107,19 @@ func appendTime(b []byte, t time.Time) []byte {
 }
 
 // appendString writes a JSON string (RFC 8259, section 7). Like encoding/json it escapes U+2028 and U+2029, which
-// older JavaScript takes for line ends, and DEL and the C1 controls, which terminals obey.
+// older JavaScript takes for line ends, and beyond it DEL and the C1 controls, which terminals obey.
 func appendString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' && c < 0x7f {
-			i++
-			continue
-		}
-		r, size := rune(c), 1
-		if c >= utf8.RuneSelf {
-			r, size = utf8.DecodeRuneInString(s[i:])
-			if !(r == utf8.RuneError && size == 1) && r > 0x9f && r != '\u2028' && r != '\u2029' {
-				i += size
-				continue
-			}
-		}
-		b = append(b, s[start:i]...)
+	for _, r := range s {
 		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		default:
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r < 0x20, 0x7f <= r && r <= 0x9f, r == '\u2028', r == '\u2029':
 			b = append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+		default:
+			b = utf8.AppendRune(b, r) // U+FFFD for a byte that is not UTF-8
 		}
-		i += size
-		start = i
 	}
-	return append(append(b, s[start:]...), '"')
+	return append(b, '"')
 }

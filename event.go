@@ -48,7 +48,7 @@ type Event struct {
 	Outcome    Outcome   `json:"outcome"`               // how it ended
 	System     string    `json:"system,omitempty"`      // the system logged in to, or acted through
 	Actor      Actor     `json:"actor"`                 // who: the operator, the person logging in
-	OnBehalfOf *Actor    `json:"on_behalf_of,omitzero"` // for whom, when the actor acts for another
+	OnBehalfOf *Actor    `json:"on_behalf_of,omitzero"` // for whom the actor acts, when not for itself
 	Resource   Resource  `json:"resource,omitzero"`     // on what
 	Granted    []string  `json:"granted,omitempty"`     // permissions given (authorization)
 	Cancelled  []string  `json:"cancelled,omitempty"`   // permissions taken (authorization)
@@ -69,7 +69,8 @@ func NewEvent(action string, at time.Time) *Event {
 //
 //   - an [Authentication] needs System, Actor.Account, Actor.IP, Actor.Terminal and a final Outcome; a log-out has the
 //     log-in time in Began;
-//   - an [Authorization] needs Actor.Account (the operator), Actor.IP and at least one permission, Granted or Cancelled.
+//   - an [Authorization] needs Actor.Account (the operator), Actor.IP and at least one permission, Granted or
+//     Cancelled.
 func (e *Event) Validate() error {
 	if err := errors.Join(e.ID.Validate(), e.Tenant.Validate()); err != nil {
 		return err
@@ -122,7 +123,8 @@ func validAction(s string) bool {
 
 func (e *Event) validateSizes() error {
 	if len(e.Attrs) > MaxAttrs || len(e.Granted)+len(e.Cancelled) > MaxAttrs {
-		return missing(fmt.Sprintf("attrs, granted, cancelled: %d, %d and %d of at most %d", len(e.Attrs), len(e.Granted), len(e.Cancelled), MaxAttrs))
+		return missing(fmt.Sprintf("attrs: %d; granted and cancelled: %d; want at most %d of each",
+			len(e.Attrs), len(e.Granted)+len(e.Cancelled), MaxAttrs))
 	}
 	longest, sum := 0, 0
 	add := func(texts ...string) {
@@ -132,7 +134,7 @@ func (e *Event) validateSizes() error {
 	}
 	for _, a := range []*Actor{&e.Actor, e.OnBehalfOf} {
 		if a != nil {
-			add(string(a.Tenant), a.Account, a.Person, string(a.Kind), a.Session, a.Terminal)
+			add(string(a.Tenant), a.Account, a.Person, string(a.Kind), a.Session, a.Terminal, a.IP.Zone())
 		}
 	}
 	add(e.System, e.Reason, string(e.Resource.Tenant), e.Resource.Type, e.Resource.ID, string(e.Intent))
@@ -141,12 +143,14 @@ func (e *Event) validateSizes() error {
 	for i := range e.Attrs {
 		a := &e.Attrs[i]
 		if a.Key == "" || len(a.Key) > MaxKeyLen || a.Mark.rank() > Secret.rank() {
-			return missing(fmt.Sprintf("attrs[%d]: key of %d bytes, mark %q: want 1 to %d bytes and a known mark", i, len(a.Key), a.Mark, MaxKeyLen))
+			return missing(fmt.Sprintf("attrs[%d]: key of %d bytes, mark %q: want 1 to %d bytes, a known mark",
+				i, len(a.Key), a.Mark, MaxKeyLen))
 		}
 		add(a.Key, a.Value)
 	}
 	if longest > MaxValueLen || sum > maxEventLen {
-		return missing(fmt.Sprintf("longest text %d bytes, all text %d: want at most %d and %d", longest, sum, MaxValueLen, maxEventLen))
+		return missing(fmt.Sprintf("longest text %d bytes, all text %d: want at most %d and %d",
+			longest, sum, MaxValueLen, maxEventLen))
 	}
 	return nil
 }

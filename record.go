@@ -3,6 +3,7 @@ package opsec
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -25,7 +26,7 @@ type Receipt struct {
 // Operation is what stands between an intent and its end; see [Begin].
 type Operation struct {
 	recorder Recorder
-	intent   Event
+	intent   *Event // behind a pointer: fmt sees no Secret in an Operation
 	began    time.Time
 	ended    atomic.Bool
 }
@@ -34,11 +35,11 @@ type Operation struct {
 // fails, nothing may be done. An intent that never gets its end is visible in the log, as it should be.
 func Begin(ctx context.Context, r Recorder, e *Event) (*Operation, error) {
 	intent := *e
-	intent.Outcome = Pending
+	intent.Outcome, intent.Attrs = Pending, slices.Clone(e.Attrs)
 	if _, err := r.Record(ctx, &intent); err != nil {
 		return nil, fmt.Errorf("opsec: intent %s not recorded: %w", e.Action, err)
 	}
-	return &Operation{recorder: r, intent: intent, began: time.Now()}, nil
+	return &Operation{recorder: r, intent: &intent, began: time.Now()}, nil
 }
 
 // End records how the operation ended, as an event of its own that names the intent's id and start. The time passed
@@ -48,10 +49,10 @@ func (o *Operation) End(ctx context.Context, outcome Outcome, attrs ...Attr) err
 	if !o.ended.CompareAndSwap(false, true) {
 		return fmt.Errorf("opsec: operation %s has ended already: %w", o.intent.ID, ErrInvalid)
 	}
-	e := o.intent
+	e := *o.intent
 	e.ID, e.Intent, e.Outcome = NewID(), o.intent.ID, outcome
 	e.Began, e.Time = o.intent.Time, o.intent.Time.Add(time.Since(o.began))
-	e.Attrs = append(append([]Attr(nil), o.intent.Attrs...), attrs...)
+	e.Attrs = slices.Concat(o.intent.Attrs, attrs)
 	if _, err := o.recorder.Record(ctx, &e); err != nil {
 		o.ended.Store(false)
 		return fmt.Errorf("opsec: end of %s not recorded: %w", e.Action, err)

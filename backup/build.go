@@ -1,0 +1,231 @@
+package backup
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+	"github.com/zeebo/blake3"
+
+	"github.com/cloudopsec/opsec"
+)
+
+// BuildOptions say what a manifest holds beside the tree.
+type BuildOptions struct {
+	// Header names tenant, source, sequence, previous manifest, time, operator and so on; Build fills in the rest,
+	// from Digests on.
+	Header  Header
+	SHA256  bool           // a SHA-256 beside each BLAKE3, from the same reading
+	Chunks  bool           // chunk lines, so that Verify can tell which 64 KiB of a file are bad; 0.1 % of the data
+	Signers []Signer       // who signs; without any the manifest is unsigned, and never trusted
+	Workers int            // goroutines that read; 0 is one for each processor
+	Report  func(Progress) `json:"-"` // called now and then from Build's goroutine
+}
+
+// Progress says how far a [Build] or a [Verify] has come.
+type Progress struct {
+	Path         string // the last one done
+	Files, Bytes int64  // done
+	AllFiles     int64  // to do, where known
+	AllBytes     int64
+}
+
+// Build writes the manifest of a tree to w and returns its header. The manifest is written as the tree is read, in
+// bounded memory. A file that cannot be read, or does not hold still, is an error that names it: of a source that
+// cannot be read whole there is no manifest, and what was written to w by then is not one either. Up to ten such errors
+// are joined.
+func Build(ctx context.Context, w io.Writer, tree fs.FS, o BuildOptions) (*Header, error) {
+	h := o.Header
+	if err := h.validate(); err != nil {
+		return nil, err
+	}
+	h.Digests, h.GroupSize, h.Counts = []string{"blake3"}, 0, Counts{}
+	if o.SHA256 {
+		h.Digests = append(h.Digests, "sha256")
+	}
+	if o.Chunks {
+		h.GroupSize = groupSize
+	}
+	out := &bodyWriter{w: bufio.NewWriterSize(w, 64<<10), all: blake3.New(), b3: blake3.New(), s2: sha256.New(), body: true}
+	out.write([]byte(h.head()))
+	if err := buildEntries(ctx, out, tree, &h, &o); err != nil {
+		return nil, err
+	}
+	h.MerkleRoot = out.root.root()
+	h.Body = Body{Digest(out.b3.Sum(nil)), Digest(out.s2.Sum(nil))}
+	payload, err := h.payload()
+	if err != nil {
+		return nil, err
+	}
+	env, err := sign(ctx, payload, nil, o.Signers)
+	if err != nil {
+		return nil, err
+	}
+	if err := out.finish(env); err != nil {
+		return nil, fmt.Errorf("backup: writing the manifest: %w", err)
+	}
+	return &h, nil
+}
+
+func buildEntries(ctx context.Context, out *bodyWriter, tree fs.FS, h *Header, o *BuildOptions) error {
+	top, err := openTree(tree)
+	if err != nil {
+		return err
+	}
+	defer top.release()
+	produce := func(yield func(reading) bool) {
+		walk(top, "", func(n node) bool { return yield(reading{node: n, want: true}) })
+	}
+	var line []byte
+	var problems []error
+	err = pipeline(ctx, o.Workers, produce, readings(reader{sha: o.SHA256, chunks: o.Chunks}), func(t *reading) error {
+		defer t.in.release()
+		switch {
+		case t.err == errLarge:
+			t.entry, t.err = out.large(ctx, t.node, scan{sha256: o.SHA256, workers: o.Workers}, o.Chunks)
+		case t.err == nil && len(t.entry.cvs) > 0:
+			out.write(appendGroups(nil, t.entry.cvs))
+		}
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(t.err, fs.ErrNotExist):
+			return nil // gone since its directory was listed: not part of the tree
+		case out.err != nil:
+			return fmt.Errorf("backup: writing the manifest: %w", out.err)
+		case t.err != nil:
+			if problems = append(problems, fmt.Errorf("backup: %s: %w", Quote(t.path), t.err)); len(problems) == 10 {
+				return errors.Join(problems...)
+			}
+			return nil
+		case !h.Counts.add(t.entry):
+			return invalid("tree: more than %d entries, or more bytes than 2^63", int64(MaxEntries))
+		}
+		line = t.entry.appendLine(line[:0], o.SHA256)
+		out.root.add(line)
+		out.write(line)
+		if o.Report != nil {
+			o.Report(Progress{Path: t.path, Files: h.Counts.Files, Bytes: h.Counts.Bytes})
+		}
+		return nil
+	}, (*reading).drop)
+	if err == nil {
+		err = errors.Join(problems...)
+	}
+	return err
+}
+
+// bodyWriter writes the lines of a body and computes the digests that its header needs.
+type bodyWriter struct {
+	w    *bufio.Writer
+	all  hash.Hash // of every byte written
+	b3   hash.Hash // of the body
+	s2   hash.Hash
+	body bool // still writing the body
+	root merkle
+	err  error // the first of writing
+}
+
+func (w *bodyWriter) write(line []byte) {
+	w.all.Write(line)
+	if w.body {
+		w.b3.Write(line)
+		w.s2.Write(line)
+	}
+	if _, err := w.w.Write(line); err != nil && w.err == nil {
+		w.err = err
+	}
+}
+
+// large reads a large file by all cores, and writes its chunk lines, if there are to be any, on the way. A file that
+// changes meanwhile is not tried again, since its lines are written.
+func (w *bodyWriter) large(ctx context.Context, n node, s scan, chunks bool) (*Entry, error) {
+	if chunks {
+		var pending []Digest
+		var line []byte
+		flush := func() {
+			if len(pending) > 0 {
+				line = appendGroups(line[:0], pending)
+				w.write(line)
+				pending = pending[:0]
+			}
+		}
+		s.groups = func(_ int64, cvs []Digest) error {
+			for _, cv := range cvs {
+				if pending = append(pending, cv); len(pending) == groupsPerLine {
+					flush()
+				}
+			}
+			return w.err
+		}
+		defer flush()
+	}
+	e, _, err := large(ctx, n, s)
+	return e, err
+}
+
+// finish writes the envelope and the last line.
+func (w *bodyWriter) finish(env *dsse.Envelope) error {
+	w.body = false
+	line, err := encodeJSON(env)
+	if err == nil && len(line) > maxEnvelopeLen {
+		err = invalid("envelope of %d bytes: want at most %d", len(line), maxEnvelopeLen)
+	}
+	if err != nil {
+		return err
+	}
+	w.write(append(line, '\n'))
+	w.write(append(Digest(w.all.Sum(nil)).appendHex(nil), '\n'))
+	return errors.Join(w.err, w.w.Flush())
+}
+
+// CoSign writes a copy of the manifest that also carries the signatures of more operators. A signer whose key has
+// signed before is refused.
+func (m *Manifest) CoSign(ctx context.Context, w io.Writer, signers ...Signer) error {
+	env, err := sign(ctx, m.payload, m.Envelope.Signatures, signers)
+	if err != nil {
+		return err
+	}
+	out := &bodyWriter{w: bufio.NewWriterSize(w, 64<<10), all: blake3.New()}
+	body := io.TeeReader(io.NewSectionReader(m.r, 0, m.bodyLen), out.all)
+	check := blake3.New()
+	if _, err := io.Copy(out.w, io.TeeReader(body, check)); err != nil {
+		return fmt.Errorf("backup: copying the manifest: %w", err)
+	}
+	if Digest(check.Sum(nil)) != m.Header.Body.BLAKE3 {
+		return invalid("manifest: changed while it was in use")
+	}
+	if err := out.finish(env); err != nil {
+		return fmt.Errorf("backup: writing the manifest: %w", err)
+	}
+	return nil
+}
+
+// The actions of the events that this package's values describe.
+const (
+	ActionBuild  = "backup.build"
+	ActionVerify = "backup.verify"
+)
+
+// Event describes the making of the manifest, for a [opsec.Recorder]. Its receipt is [Evidence] of when the manifest
+// was there; see [EvidenceOf]. The caller adds the actor.
+func (m *Manifest) Event() *opsec.Event {
+	e := opsec.NewEvent(ActionBuild, m.Header.Created)
+	e.Tenant, e.Outcome = m.Header.Tenant, opsec.Success
+	e.Resource = opsec.Resource{Tenant: m.Header.Tenant, Type: "backup", ID: m.Header.Source}
+	e.Attrs = []opsec.Attr{
+		{Key: attrManifest, Value: m.ID().String(), Mark: opsec.Tenant},
+		{Key: "sequence", Value: fmt.Sprint(m.Header.Sequence), Mark: opsec.Tenant},
+		{Key: "files", Value: fmt.Sprint(m.Header.Counts.Files), Mark: opsec.Tenant},
+		{Key: "bytes", Value: fmt.Sprint(m.Header.Counts.Bytes), Mark: opsec.Tenant},
+	}
+	return e
+}
+
+const attrManifest = "manifest"

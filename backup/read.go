@@ -1,0 +1,178 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+)
+
+const (
+	smallFile = 1 << 20 // bytes; larger files are read by all cores together, one at a time
+	maxRetry  = 2       // further readings of a file that changed while it was read
+)
+
+var (
+	errChanging = errors.New("changed while it was read")
+	errLarge    = errors.New("large: to be read by all cores")
+)
+
+// reader reads the places that a walk finds. Each worker has one of its own.
+type reader struct {
+	sha    bool
+	chunks bool                                   // collect the chaining values of the groups, as a manifest's chunk lines need them
+	pace   func(ctx context.Context, n int) error // or nil
+	hasher smallHasher
+	buf    []byte
+}
+
+// entry reads what stands at n: metadata, and where the content is wanted, its digests. Of a file above smallFile it
+// returns errLarge and the entry without digests. A file that changes under the reading is errChanging after some tries; one that is
+// something else by now wraps errReplaced.
+func (r *reader) entry(ctx context.Context, n node, want bool) (*Entry, error) {
+	if n.err != nil {
+		return nil, n.err
+	}
+	if len(n.path) > MaxPathLen {
+		return nil, invalid("path of %d bytes: want at most %d", len(n.path), MaxPathLen)
+	}
+	if !want || !n.typ.IsRegular() {
+		return lstat(n)
+	}
+	for try := 0; ; try++ {
+		e, err := r.file(ctx, n)
+		if !errors.Is(err, errChanging) || try == maxRetry || ctx.Err() != nil {
+			return e, err
+		}
+	}
+}
+
+// lstat describes what stands at n without opening it: everything of what is not a regular file; of one, not the
+// digests, nor whether it has holes.
+func lstat(n node) (*Entry, error) {
+	info, err := n.in.lstat(n.name)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Type() != n.typ {
+		return nil, errReplaced
+	}
+	e := &Entry{Path: n.path, Mode: info.Mode() & (permissions | fs.ModeType), ModTime: info.ModTime().UTC()}
+	switch {
+	case info.Mode().IsRegular():
+		e.Kind, e.Sums.Size = File, info.Size()
+	case info.IsDir():
+		e.Kind, e.Mode = Directory, e.Mode&permissions
+	case e.Mode.Type() == fs.ModeSymlink:
+		e.Kind, e.Mode = Link, 0
+		if e.Target, err = n.in.readLink(n.name); err != nil {
+			return nil, err
+		}
+		if e.Target == "" || len(e.Target) > MaxPathLen {
+			return nil, invalid("%s: link target of %d bytes: want 1 to %d", Quote(n.path), len(e.Target), MaxPathLen)
+		}
+	default:
+		e.Kind = Special
+	}
+	return e, nil
+}
+
+// file opens, describes and hashes a regular file, and looks whether it stayed the same meanwhile.
+func (r *reader) file(ctx context.Context, n node) (*Entry, error) {
+	c, err := n.in.open(n.name)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	e, before, err := describe(c, n.path)
+	if err != nil {
+		return nil, err
+	}
+	size := before.Size()
+	if size > smallFile {
+		return e, errLarge
+	}
+	if r.pace != nil {
+		if err := r.pace(ctx, int(size)); err != nil {
+			return nil, err
+		}
+	}
+	if r.buf == nil {
+		r.buf = make([]byte, smallFile+1)
+	}
+	got, err := c.ReadAt(r.buf[:size+1], 0) // one byte more than there should be: a grown file shows
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if int64(got) != size {
+		return nil, errChanging
+	}
+	e.Sums = r.hasher.sum(r.buf[:size], r.sha)
+	if r.chunks && size > groupSize {
+		collect := func(_ int64, cvs []Digest) error { e.cvs = append(e.cvs, cvs...); return nil }
+		if _, _, err := (scan{workers: 1, groups: collect}).readerAt(ctx, bytes.NewReader(r.buf[:size]), size); err != nil {
+			return nil, err
+		}
+	}
+	return e, unchanged(n, before)
+}
+
+// describe makes the entry of an open file, without digests.
+func describe(c content, path string) (*Entry, fs.FileInfo, error) {
+	info, err := c.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, errReplaced
+	}
+	e := &Entry{Path: path, Kind: File, Mode: info.Mode() & permissions, ModTime: info.ModTime().UTC(), Sums: Sums{Size: info.Size()}}
+	if hasHoles(c, info) {
+		e.Kind = Sparse
+	}
+	return e, info, nil
+}
+
+// unchanged compares what stands under the name now with what was opened before.
+func unchanged(n node, before fs.FileInfo) error {
+	now, err := n.in.lstat(n.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errChanging
+	case err != nil:
+		return err
+	case now.Size() != before.Size() || !now.ModTime().Equal(before.ModTime()) || now.Mode() != before.Mode() || replaced(n, before, now):
+		return errChanging
+	}
+	return nil
+}
+
+// large reads a file above smallFile with the scan given; it returns what entry returns, or a partial at a pause.
+func large(ctx context.Context, n node, s scan) (*Entry, *partial, error) {
+	c, err := n.in.open(n.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.Close()
+	e, before, err := describe(c, n.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, ok := c.(*inOrder); ok {
+		s.workers = 1
+	}
+	sums, paused, err := s.readerAt(ctx, c, before.Size())
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, nil, errChanging // shorter than it was
+	case err != nil && !errors.Is(err, errPaused):
+		return nil, nil, err
+	}
+	e.Sums = sums
+	e.Sums.Size = before.Size()
+	if changed := unchanged(n, before); changed != nil {
+		return nil, nil, changed
+	}
+	return e, paused, err
+}

@@ -1,0 +1,234 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/hiddeco/sshsig"
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+	"golang.org/x/crypto/ssh"
+)
+
+// SSHNamespace is what "ssh-keygen -Y verify -n" wants to hear of a manifest's signature.
+const SSHNamespace = "opsec-backup-manifest"
+
+// PublicKey is an operator's Ed25519 key (RFC 8032). Its text is the line that OpenSSH uses: "ssh-ed25519 AAAA...".
+type PublicKey struct{ raw string }
+
+// NewPublicKey takes the 32 bytes of a key.
+func NewPublicKey(key ed25519.PublicKey) (PublicKey, error) {
+	if len(key) != ed25519.PublicKeySize {
+		return PublicKey{}, invalid("public key of %d bytes: want %d", len(key), ed25519.PublicKeySize)
+	}
+	return PublicKey{string(key)}, nil
+}
+
+// ParsePublicKey reads a line of an OpenSSH .pub file and returns the key and the comment after it.
+func ParsePublicKey(line []byte) (PublicKey, string, error) {
+	if len(line) > 16<<10 {
+		return PublicKey{}, "", invalid("public key file of %d bytes: want at most 16 KiB", len(line))
+	}
+	key, comment, _, rest, err := ssh.ParseAuthorizedKey(line)
+	if err != nil {
+		return PublicKey{}, "", invalid("public key: %v", err)
+	}
+	if len(bytes.TrimSpace(rest)) > 0 {
+		return PublicKey{}, "", invalid("public key: more than one line")
+	}
+	k, err := fromSSH(key)
+	return k, comment, err
+}
+
+func fromSSH(key ssh.PublicKey) (PublicKey, error) {
+	if c, ok := key.(ssh.CryptoPublicKey); ok {
+		if k, ok := c.CryptoPublicKey().(ed25519.PublicKey); ok && key.Type() == ssh.KeyAlgoED25519 {
+			return NewPublicKey(k)
+		}
+	}
+	return PublicKey{}, invalid("public key of type %.40q: want ssh-ed25519", key.Type())
+}
+
+func (k PublicKey) ssh() ssh.PublicKey {
+	key, err := ssh.NewPublicKey(ed25519.PublicKey(k.raw))
+	if err != nil {
+		panic("backup: PublicKey is zero") // every constructor has checked the length
+	}
+	return key
+}
+
+// ID returns the key's fingerprint as "ssh-keygen -l" prints it, and as a signature's keyid names it.
+func (k PublicKey) ID() string { return ssh.FingerprintSHA256(k.ssh()) }
+
+// IsZero reports whether there is no key.
+func (k PublicKey) IsZero() bool { return k.raw == "" }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (k PublicKey) MarshalText() ([]byte, error) {
+	if k.IsZero() {
+		return nil, nil
+	}
+	return bytes.TrimSuffix(ssh.MarshalAuthorizedKey(k.ssh()), []byte("\n")), nil
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (k *PublicKey) UnmarshalText(text []byte) error {
+	key, _, err := ParsePublicKey(text)
+	if err == nil {
+		*k = key
+	}
+	return err
+}
+
+// Signer signs for one operator. [NewSigner] makes one of a key in memory, [SSHSigner] of a key elsewhere.
+type Signer interface {
+	PublicKey() PublicKey
+	// Sign returns one or more signatures over the DSSE pre-authentication encoding (PAE) of a header: 64 bytes of
+	// Ed25519 over the encoding itself, as DSSE verifiers expect, or an SSHSIG blob in [SSHNamespace].
+	Sign(ctx context.Context, pae []byte) ([][]byte, error)
+}
+
+// NewSigner signs by a key in memory. It makes both signatures: one for DSSE verifiers, one for ssh-keygen.
+func NewSigner(key ed25519.PrivateKey) (Signer, error) {
+	if len(key) != ed25519.PrivateKeySize {
+		return nil, invalid("private key of %d bytes: want %d", len(key), ed25519.PrivateKeySize)
+	}
+	s, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		return nil, invalid("private key: %v", err)
+	}
+	agent, err := SSHSigner(s)
+	return keySigner{agent.(sshSigner), key}, err
+}
+
+// ParsePrivateKey reads an OpenSSH private key file, as ssh-keygen writes them, and returns its signer. The passphrase
+// is nil for a key without one.
+func ParsePrivateKey(file, passphrase []byte) (Signer, error) {
+	if len(file) > 64<<10 {
+		return nil, invalid("private key file of %d bytes: want at most 64 KiB", len(file))
+	}
+	var key any
+	var err error
+	if passphrase == nil {
+		key, err = ssh.ParseRawPrivateKey(file)
+	} else {
+		key, err = ssh.ParseRawPrivateKeyWithPassphrase(file, passphrase)
+	}
+	if err != nil {
+		return nil, invalid("private key: %v", err)
+	}
+	k, ok := key.(*ed25519.PrivateKey)
+	if !ok {
+		return nil, invalid("private key of type %T: want Ed25519", key)
+	}
+	return NewSigner(*k)
+}
+
+type keySigner struct {
+	sshSigner
+	key ed25519.PrivateKey
+}
+
+func (s keySigner) Sign(ctx context.Context, pae []byte) ([][]byte, error) {
+	sigs, err := s.sshSigner.Sign(ctx, pae)
+	return append([][]byte{ed25519.Sign(s.key, pae)}, sigs...), err
+}
+
+// Format keeps the key out of every print.
+func (keySigner) Format(f fmt.State, _ rune) { fmt.Fprint(f, "backup.Signer") }
+
+// SSHSigner signs by a key that an SSH agent or a token holds. Its signatures are of the kind that ssh-keygen makes,
+// since agents sign nothing else.
+func SSHSigner(s ssh.Signer) (Signer, error) {
+	key, err := fromSSH(s.PublicKey())
+	if err != nil {
+		return nil, err
+	}
+	return sshSigner{s, key}, nil
+}
+
+type sshSigner struct {
+	signer ssh.Signer
+	public PublicKey
+}
+
+func (s sshSigner) PublicKey() PublicKey { return s.public }
+
+func (s sshSigner) Sign(_ context.Context, pae []byte) ([][]byte, error) {
+	sig, err := sshsig.SignWithRand(bytes.NewReader(pae), rand.Reader, s.signer, sshsig.HashSHA512, SSHNamespace)
+	if err != nil {
+		return nil, fmt.Errorf("backup: signing: %w", err)
+	}
+	return [][]byte{sig.Marshal()}, nil
+}
+
+// sign returns an envelope around payload with the signatures that exist and those of the signers.
+func sign(ctx context.Context, payload []byte, existing []dsse.Signature, signers []Signer) (*dsse.Envelope, error) {
+	env := &dsse.Envelope{
+		PayloadType: PayloadType,
+		Payload:     base64.StdEncoding.EncodeToString(payload),
+		Signatures:  append([]dsse.Signature{}, existing...),
+	}
+	pae := dsse.PAE(PayloadType, payload)
+	for _, s := range signers {
+		id := s.PublicKey().ID()
+		for _, old := range env.Signatures {
+			if old.KeyID == id {
+				return nil, invalid("key %s has signed already", id)
+			}
+		}
+		sigs, err := s.Sign(ctx, pae)
+		if err != nil {
+			return nil, err
+		}
+		for _, sig := range sigs {
+			if !s.PublicKey().verify(pae, sig) {
+				return nil, invalid("signer for key %s returned a signature that does not verify", id)
+			}
+			env.Signatures = append(env.Signatures, dsse.Signature{KeyID: id, Sig: base64.StdEncoding.EncodeToString(sig)})
+		}
+	}
+	if len(env.Signatures) > MaxSignatures {
+		return nil, invalid("%d signatures: want at most %d", len(env.Signatures), MaxSignatures)
+	}
+	return env, nil
+}
+
+// verify reports whether sig, in either form, is the key's signature over pae.
+func (k PublicKey) verify(pae, sig []byte) bool {
+	if len(sig) == ed25519.SignatureSize {
+		return ed25519.Verify(ed25519.PublicKey(k.raw), pae, sig)
+	}
+	s, err := sshsig.ParseSignature(sig)
+	if err != nil || s.HashAlgorithm != sshsig.HashSHA512 && s.HashAlgorithm != sshsig.HashSHA256 {
+		return false
+	}
+	return bytes.Equal(s.Marshal(), sig) && // no byte of the blob goes unnoticed
+		sshsig.Verify(bytes.NewReader(pae), s, k.ssh(), s.HashAlgorithm, SSHNamespace) == nil
+}
+
+// SignedBytes returns what every signature of the manifest is over: the DSSE pre-authentication encoding of its
+// header. It is the message for "ssh-keygen -Y verify".
+func (m *Manifest) SignedBytes() []byte { return dsse.PAE(PayloadType, m.payload) }
+
+// SSHSignature returns the armored signature of the key called id, or of the first key that has one if id is empty:
+// the signature file for "ssh-keygen -Y verify". It is an error wrapping [opsec.ErrNotFound] if there is none.
+func (m *Manifest) SSHSignature(id string) ([]byte, error) {
+	for _, s := range m.Envelope.Signatures {
+		if id != "" && id != s.KeyID {
+			continue
+		}
+		blob, err := decodeBase64(s.Sig)
+		if err != nil || !strings.HasPrefix(string(blob), "SSHSIG") {
+			continue
+		}
+		if sig, err := sshsig.ParseSignature(blob); err == nil {
+			return sshsig.Armor(sig), nil
+		}
+	}
+	return nil, notFound("an SSH signature of key %q", id)
+}

@@ -1,0 +1,84 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"iter"
+)
+
+// SumFS yields the path and [Sums] of every regular file of a tree, by the byte order of the paths. Files are read
+// on all cores, many small ones at once and a large one by all together. Links are not followed, other special files
+// not opened. For a local tree use a [Dir]. A file or directory that cannot be read is yielded with its error, and the
+// iteration goes on; after the context's error it ends.
+func SumFS(ctx context.Context, fsys fs.FS, opts *SumOptions) iter.Seq2[FileSums, error] {
+	if opts == nil {
+		opts = new(SumOptions)
+	}
+	return func(yield func(FileSums, error) bool) {
+		top, err := openTree(fsys)
+		if err != nil {
+			yield(FileSums{}, err)
+			return
+		}
+		defer top.release()
+		produce := func(yield func(reading) bool) {
+			walk(top, "", func(n node) bool {
+				if n.err == nil && !n.typ.IsRegular() {
+					n.in.release()
+					return true
+				}
+				return yield(reading{node: n, want: true})
+			})
+		}
+		stopped := false
+		err = pipeline(ctx, opts.Workers, produce, readings(reader{sha: opts.SHA256}), func(t *reading) error {
+			defer t.in.release()
+			if t.err == errLarge {
+				t.entry, _, t.err = large(ctx, t.node, scan{sha256: opts.SHA256, workers: opts.Workers})
+			}
+			found, err := FileSums{Path: t.path}, t.err
+			if err == nil {
+				found.Sums = t.entry.Sums
+			} else if err = fmt.Errorf("backup: %s: %w", Quote(t.path), err); ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if !yield(found, err) {
+				stopped = true
+				return errPaused
+			}
+			return nil
+		}, (*reading).drop)
+		if err != nil && !stopped {
+			yield(FileSums{}, err)
+		}
+	}
+}
+
+// FileSums are the digests of one file of a tree.
+type FileSums struct {
+	Path string // relative and slash-separated, of arbitrary bytes: print it through [Quote]
+	Sums
+}
+
+// reading is a place to read, and then what was read there.
+type reading struct {
+	node
+	want  bool // read the content too
+	entry *Entry
+	err   error
+}
+
+func (t *reading) drop() { t.in.release() }
+
+// readings returns the work of a pipeline that reads, each worker with a copy of like.
+func readings(like reader) func() func(context.Context, *reading) {
+	return func() func(context.Context, *reading) {
+		r := like
+		return func(ctx context.Context, t *reading) {
+			if t.err = ctx.Err(); t.err == nil {
+				t.entry, t.err = r.entry(ctx, t.node, t.want)
+			}
+		}
+	}
+}

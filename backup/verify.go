@@ -1,0 +1,331 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"strings"
+	"time"
+)
+
+// Verify compares a tree with a manifest and judges the manifest's signatures. It finds what has changed, is missing,
+// is extra, cannot be read, changes while it is read, or differs in metadata alone; where the manifest has chunk
+// lines, also which 64 KiB ranges of a changed file are bad. Findings are in the report and not an error; an error
+// means that there is no report: the context ended, the budget or the trust policy is invalid, or the manifest changed
+// since [OpenManifest].
+//
+// Both sides are read in the order of their paths, so memory stays bounded whatever their size. Every path opened
+// comes from listing the tree, never from the manifest: no manifest can make Verify read outside.
+func Verify(ctx context.Context, m *Manifest, trust Trust, tree fs.FS, b Budget) (*Report, error) {
+	if err := b.validate(m); err != nil {
+		return nil, err
+	}
+	if b.Now == nil {
+		b.Now = time.Now
+	}
+	start := b.Now()
+	judgement, err := trust.Judge(m, start)
+	if err != nil {
+		return nil, err
+	}
+	v, err := newVerifier(m, &b, start)
+	if err != nil {
+		return nil, err
+	}
+	v.Judgement = *judgement
+	top, err := openTree(tree)
+	if err != nil {
+		return nil, err
+	}
+	defer top.release()
+	work := func() func(context.Context, *check) {
+		r := &reader{sha: m.Header.sha256(), pace: v.pace}
+		return func(ctx context.Context, c *check) {
+			switch {
+			case c.node.in == nil || c.err != nil: // missing, or known to be unreadable
+			case ctx.Err() != nil:
+				c.err = ctx.Err()
+			case v.expired():
+				c.err = errPaused
+			default:
+				c.entry, c.err = r.entry(ctx, c.node, c.want)
+			}
+		}
+	}
+	err = pipeline(ctx, b.Workers, v.pairs(top), work, func(c *check) error {
+		defer c.drop()
+		return v.settleOne(ctx, c)
+	}, (*check).drop)
+	if err != nil && !errors.Is(err, errPaused) {
+		return nil, err
+	}
+	if err == nil {
+		v.Cursor = nil
+	}
+	v.Took += b.Now().Sub(start)
+	v.settle()
+	return &v.Report, nil
+}
+
+// check is one path to compare: what the manifest has there, and what the tree has.
+type check struct {
+	reading
+	expected *Entry // nil: extra
+	broken   error  // the manifest cannot be read any more
+}
+
+func (c *check) drop() {
+	if c.in != nil {
+		c.in.release()
+	}
+}
+
+// verifier is the state of one Verify. Its embedded report is written by the consuming goroutine alone.
+type verifier struct {
+	Report
+	m        *Manifest
+	b        *Budget
+	deadline time.Time
+	pace     func(context.Context, int) error
+	after    string // resume after this path
+}
+
+func newVerifier(m *Manifest, b *Budget, start time.Time) (*verifier, error) {
+	v := &verifier{m: m, b: b}
+	if b.Resume != nil {
+		v.Report = b.Resume.clone()
+		after, err := unquote(b.Resume.Cursor.After)
+		if err != nil {
+			return nil, err
+		}
+		v.after = after
+	} else {
+		v.Report = Report{
+			Manifest: m.ID(), Tenant: m.Header.Tenant, Source: m.Header.Source, Sequence: m.Header.Sequence,
+			Changed: []string{}, Missing: []string{}, Extra: []string{}, Unreadable: []string{}, Unstable: []string{},
+			Metadata: []string{}, Details: []Detail{},
+			Started: start.UTC(), Cursor: new(Cursor), Sample: b.sample(m),
+		}
+	}
+	v.Cursor = &Cursor{After: v.Cursor.After, File: v.Cursor.File}
+	v.StrictMetadata = b.StrictMetadata
+	if b.Duration > 0 {
+		v.deadline = start.Add(b.Duration)
+	}
+	if b.BytesPerSecond > 0 {
+		v.pace = (&pacer{perSecond: b.BytesPerSecond}).wait
+	}
+	if b.MaxFindings == 0 {
+		b.MaxFindings = 10_000
+	}
+	return v, nil
+}
+
+func (v *verifier) expired() bool { return !v.deadline.IsZero() && !v.b.Now().Before(v.deadline) }
+
+// pairs joins the manifest's entries and the tree's places, both of which come in the order of paths.
+func (v *verifier) pairs(top *folder) iter.Seq[check] {
+	return func(yield func(check) bool) {
+		next, stop := iter.Pull2(v.m.Entries())
+		defer stop()
+		var sample *draw
+		if v.Sample != nil {
+			sample = newDraw(v.Sample)
+		}
+		e, err, more := next()
+		drawn := false
+		see := func() { drawn = more && err == nil && e.content() && (sample == nil || sample.next()) }
+		advance := func() { e, err, more = next(); see() }
+		see()
+		for more && err == nil && e.Path <= v.after {
+			advance()
+		}
+		lost := "\x00" // below this directory nothing could be listed
+		absent := func() bool {
+			c := check{expected: e}
+			if strings.HasPrefix(e.Path, lost) {
+				c.err = errUnlisted
+			}
+			advance()
+			return yield(c)
+		}
+		going := true
+		walk(top, v.after, func(n node) bool {
+			for going && more && err == nil && e.Path < n.path {
+				going = absent()
+			}
+			if !going || err != nil {
+				n.in.release()
+				return false
+			}
+			c := check{reading: reading{node: n, err: n.err}}
+			if n.err != nil {
+				lost = n.path + "/"
+				if n.path == "" {
+					lost = ""
+				}
+			} else if more && e.Path == n.path {
+				c.expected, c.want = e, drawn
+				advance()
+			}
+			going = yield(c)
+			return going
+		})
+		for going && more && err == nil {
+			going = absent()
+		}
+		if going && err != nil {
+			yield(check{broken: err})
+		}
+	}
+}
+
+var errUnlisted = errors.New("its directory could not be listed")
+
+// settleOne puts one compared path into the report.
+func (v *verifier) settleOne(ctx context.Context, c *check) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case c.broken != nil:
+		return c.broken
+	case errors.Is(c.err, errPaused):
+		return errPaused
+	case c.err == errLarge:
+		if c.err = v.readLarge(ctx, c); errors.Is(c.err, errPaused) || ctx.Err() != nil {
+			return errors.Join(ctx.Err(), c.err)
+		}
+	}
+	path := c.path
+	if c.expected != nil {
+		path = c.expected.Path
+		v.Entries++
+	}
+	shown := Quote(path)
+	switch {
+	case c.err == nil && c.in == nil, errors.Is(c.err, fs.ErrNotExist) && c.expected != nil:
+		v.find(&v.Missing, &v.Totals.Missing, shown, "")
+	case errors.Is(c.err, fs.ErrNotExist): // extra, and gone again
+	case errors.Is(c.err, errChanging) || errors.Is(c.err, errReplaced):
+		v.find(&v.Unstable, &v.Totals.Unstable, shown, c.err.Error())
+	case c.err != nil:
+		v.find(&v.Unreadable, &v.Totals.Unreadable, orRoot(shown), c.err.Error())
+	case c.expected == nil:
+		v.find(&v.Extra, &v.Totals.Extra, shown, "")
+	default:
+		v.compare(ctx, c, shown)
+	}
+	v.Cursor = &Cursor{After: shown}
+	if v.b.Report != nil {
+		v.b.Report(Progress{Path: shown, Files: v.Checked, Bytes: v.Bytes, AllFiles: v.m.Header.Counts.Files, AllBytes: v.m.Header.Counts.Bytes})
+	}
+	return ctx.Err()
+}
+
+func orRoot(shown string) string {
+	if shown == "" {
+		return "."
+	}
+	return shown
+}
+
+// readLarge reads a file above smallFile, perhaps from where an earlier session has stopped.
+func (v *verifier) readLarge(ctx context.Context, c *check) error {
+	if c.expected == nil || !c.expected.content() || c.expected.Sums.Size != c.entry.Sums.Size {
+		return nil // its size alone shows that it is another
+	}
+	s := scan{sha256: v.m.Header.sha256(), workers: v.b.Workers, pace: v.pace, stop: v.expired, from: v.Cursor.File.continues(c.entry)}
+	e, paused, err := large(ctx, c.node, s)
+	if errors.Is(err, errPaused) {
+		v.Cursor.File = &fileCursor{Path: Quote(c.path), ModTime: c.entry.ModTime, Size: c.entry.Sums.Size, State: paused}
+	}
+	c.entry = e
+	return err
+}
+
+// compare compares what both sides have.
+func (v *verifier) compare(ctx context.Context, c *check, shown string) {
+	want, got := c.expected, c.entry
+	what := difference(want, got, c.want)
+	if want.content() && got.content() && c.want {
+		v.Checked++
+		v.Bytes += got.Sums.Size
+	}
+	if what != "" {
+		d := v.find(&v.Changed, &v.Totals.Changed, shown, what)
+		if d != nil && want.content() && got.content() && want.groups > 0 {
+			var err error
+			if d.Ranges, err = v.damage(ctx, c); err != nil {
+				d.What += fmt.Sprintf("; where, could not be found: %v", err)
+			}
+		}
+		return
+	}
+	if what = metadataDifference(want, got, c.want); what != "" {
+		v.find(&v.Metadata, &v.Totals.Metadata, shown, what)
+	}
+}
+
+// find lists a finding; it returns its detail if there is room for one.
+func (v *verifier) find(list *[]string, total *int64, shown, what string) *Detail {
+	*total++
+	if len(*list) >= v.b.MaxFindings {
+		return nil
+	}
+	*list = append(*list, shown)
+	if what == "" {
+		return nil
+	}
+	v.Details = append(v.Details, Detail{Path: shown, What: what})
+	return &v.Details[len(v.Details)-1]
+}
+
+// difference says how the content differs, or "".
+func difference(want, got *Entry, read bool) string {
+	switch {
+	case want.content() != got.content() || !want.content() && want.Kind != got.Kind || want.Kind == Special && want.Mode.Type() != got.Mode.Type():
+		return fmt.Sprintf("was a %s, is a %s", want.noun(), got.noun())
+	case want.Kind == Link && want.Target != got.Target:
+		return fmt.Sprintf("led to %s, leads to %s", Quote(want.Target), Quote(got.Target))
+	case !want.content():
+		return ""
+	case want.Sums.Size != got.Sums.Size:
+		return fmt.Sprintf("was %d bytes, is %d", want.Sums.Size, got.Sums.Size)
+	case read && (want.Sums.BLAKE3 != got.Sums.BLAKE3 || want.Sums.SHA256 != got.Sums.SHA256):
+		return "content differs"
+	}
+	return ""
+}
+
+// metadataDifference says how all else differs, or "".
+func metadataDifference(want, got *Entry, read bool) string {
+	var all []string
+	if want.Mode != got.Mode {
+		all = append(all, fmt.Sprintf("mode was %s, is %s", appendMode(nil, want.Mode), appendMode(nil, got.Mode)))
+	}
+	if !want.ModTime.Equal(got.ModTime) {
+		all = append(all, fmt.Sprintf("time was %s, is %s", want.ModTime.Format(time.RFC3339Nano), got.ModTime.Format(time.RFC3339Nano)))
+	}
+	if read && want.Kind != got.Kind {
+		all = append(all, map[bool]string{true: "had holes, has none", false: "had no holes, has some"}[want.Kind == Sparse])
+	}
+	return strings.Join(all, "; ")
+}
+
+func (e *Entry) noun() string {
+	switch e.Kind {
+	case Directory:
+		return "directory"
+	case Link:
+		return "link"
+	case Special:
+		for _, s := range specials {
+			if s.mode == e.Mode.Type() {
+				return s.word
+			}
+		}
+	}
+	return "file"
+}

@@ -1,0 +1,131 @@
+package architecture_test
+
+// The house plan in three tables. A room is named by its path below the module's root; the root itself is "opsec".
+// A list is words between spaces; "x/..." stands for x and all below it, "..." for every room.
+
+// foundation is what every domain may build on.
+const foundation = "opsec approval calendar store internal/... "
+
+// row is a line of the plan: a room, and the rooms that its code may import.
+type row struct{ room, may string }
+
+// plan says what each room may import of this module. A room without a row is a violation, so a new room begins here.
+// Inside a family an edge runs from child to parent or from parent to child; whoever needs one adds it to the row, and
+// TestPlanKeepsDomainsApart keeps it from running both ways or to another domain.
+//
+// Tests of a room may also import its own family and the exported suites.
+var plan = []row{
+	{"opsec", ""},
+	{"approval", "opsec"},
+	{"calendar", "opsec"},
+
+	{"store", "opsec"},
+	{"store/storetest", "opsec store"},
+	{"store/bolt", "opsec store"},
+	{"store/postgres", "opsec store"},
+	{"store/etcd", "opsec store"},
+
+	{"audit", foundation},
+	{"audit/audittest", "opsec audit"},
+	{"audit/translog", foundation + "audit"},
+	{"audit/accounts", foundation},
+	{"audit/programme", foundation},
+
+	{"identity", foundation},
+	{"identity/lockout", foundation},
+	{"identity/password", foundation},
+	{"identity/session", foundation},
+	{"identity/authn", foundation},
+	{"identity/authn/ldap", foundation + "identity/authn"},
+	{"identity/authn/oidc", foundation + "identity/authn"},
+	{"identity/authn/webauthn", foundation + "identity/authn"},
+	{"identity/authn/saml", foundation + "identity/authn"},
+	{"identity/scim", foundation},
+
+	{"accesscontrol", foundation},
+	{"accesscontrol/elevation", foundation},
+
+	{"keymgmt", foundation},
+	{"keymgmt/keyring", foundation + "keymgmt"},
+	{"keymgmt/envelope", foundation + "keymgmt"},
+	{"keymgmt/custody", foundation + "keymgmt"},
+	{"keymgmt/custody/custodytest", "opsec keymgmt keymgmt/custody"},
+	{"keymgmt/custody/pkcs11", foundation + "keymgmt/custody"},
+
+	{"backup", foundation},
+	{"backup/plan", foundation},
+	{"backup/retention", foundation},
+	{"backup/catalogue", foundation},
+	{"backup/snapshot", foundation},
+	{"backup/dr", foundation},
+
+	{"patch", foundation},
+	{"patch/advisory", foundation},
+	{"patch/version", foundation},
+	{"patch/priority", foundation},
+
+	{"configbaseline", foundation},
+	{"configbaseline/fact", foundation},
+	{"configbaseline/rule", foundation},
+	{"configbaseline/scap", foundation},
+	{"configbaseline/netrule", foundation},
+	{"configbaseline/cmdb", foundation},
+
+	{"sla", foundation},
+	{"sla/metric", foundation},
+	{"sla/monitor", foundation},
+	{"sla/monitor/sigma", foundation},
+	{"sla/incident", foundation},
+	{"sla/emergency", foundation},
+	{"sla/notify", foundation},
+
+	{"internal/...", "opsec internal/..."},
+	{"internal/bench/...", "..."},
+	{"internal/interop/...", "..."},
+	{"examples/...", "..."},
+}
+
+// suites are test suites that users run against implementations of their own: standard library and opsec alone.
+const suites = "store/storetest audit/audittest keymgmt/custody/custodytest"
+
+// confined says which rooms may import a third-party module, tests included. What is not listed is free.
+var confined = []struct{ module, rooms string }{
+	{"github.com/jackc/pgx/...", "store/postgres"},
+	{"go.etcd.io/bbolt/...", "store/bolt"},
+	{"go.etcd.io/etcd/...", "store/etcd"},
+	{"github.com/tink-crypto/...", "keymgmt/keyring keymgmt/envelope keymgmt/custody"},
+	{"github.com/cedar-policy/cedar-go/...", "accesscontrol"},
+	{"github.com/go-ldap/...", "identity/authn/ldap"},
+	{"github.com/coreos/go-oidc/...", "identity/authn/oidc"},
+	{"golang.org/x/oauth2/...", "identity/authn/oidc"},
+	{"github.com/go-webauthn/...", "identity/authn/webauthn"},
+	{"github.com/russellhaering/...", "identity/authn/saml"},
+	{"github.com/miekg/pkcs11/...", "keymgmt/custody/pkcs11"},
+	{"github.com/aws/...", "keymgmt/custody"},
+	{"github.com/Azure/...", "keymgmt/custody"},
+	{"cloud.google.com/...", "keymgmt/custody"},
+	{"google.golang.org/api/...", "keymgmt/custody"},
+	{"github.com/vbauerster/mpb/...", "examples/..."},
+	{"github.com/chromedp/...", "examples/..."},
+
+	{"github.com/google/tink/...", ""}, // in one binary with tink-crypto it panics at start
+	{"gopkg.in/yaml.v2/...", ""},       // go.yaml.in/yaml/v4 is maintained
+	{"gopkg.in/yaml.v3/...", ""},
+}
+
+// testOnly modules are imported by _test.go files alone.
+const testOnly = "github.com/stretchr/testify/... pgregory.net/rapid/... " +
+	"github.com/anishathalye/porcupine/... github.com/google/go-cmp/..."
+
+// beside are the nested modules that measure or test against peers; confined does not bind them.
+const beside = "internal/bench/... internal/interop/..."
+
+// How large things grow before they are split, in lines, and what no package is called.
+const (
+	maxRoot     = 700  // package opsec, without its tests
+	maxRoom     = 3000 // any other package, without its tests
+	maxFile     = 600
+	maxTestFile = 900
+
+	emptyNames = "util utils common types helper helpers pkg misc base"
+)
