@@ -28,8 +28,9 @@
 // # Promises
 //
 // An event's id is fixed by [NewEvent], before anything is written, so recorders can tell a repeated delivery from a
-// second event. A value marked [Secret] never leaves an [Attr] through fmt, log/slog or JSON. The zero value of every
-// policy word is the strict one: an unmarked attribute counts as [Personal], an unset [Class] or [Outcome] is invalid.
+// second event. A value marked [Secret] never leaves an [Attr] through fmt, log/slog or JSON (fmt asks no unexported
+// field, though: do not print what holds an event in one). The zero value of every policy word is the strict one: an
+// unmarked attribute counts as [Personal], an unset [Class] or [Outcome] is invalid.
 //
 // # What it will not do
 //

@@ -9,7 +9,7 @@ import (
 // not UTF-8 become U+FFFD, control characters are escaped (nobody's terminal name can forge a line), and the value of
 // a [Secret] is left out. [encoding/json.Unmarshal] into an Event reads it back.
 func (e *Event) AppendJSON(b []byte) []byte {
-	b = appendField(append(b, '{'), "id", string(e.ID))
+	b = appendString(append(b, `{"id":`...), string(e.ID))
 	b = appendTime(append(b, `,"time":`...), e.Time)
 	b = appendField(b, "tenant", string(e.Tenant))
 	b = appendField(b, "class", string(e.Class))

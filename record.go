@@ -26,9 +26,14 @@ type Receipt struct {
 // Operation is what stands between an intent and its end; see [Begin].
 type Operation struct {
 	recorder Recorder
-	intent   *Event // behind a pointer: fmt sees no Secret in an Operation
+	intent   Event
 	began    time.Time
 	ended    atomic.Bool
+}
+
+// Format implements [fmt.Formatter]: the action and the intent's id, under every verb.
+func (o *Operation) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "%s %s", o.intent.Action, o.intent.ID)
 }
 
 // Begin records e as an intent, with [Pending] for its outcome, before an effect outside the process. When Begin
@@ -39,7 +44,7 @@ func Begin(ctx context.Context, r Recorder, e *Event) (*Operation, error) {
 	if _, err := r.Record(ctx, &intent); err != nil {
 		return nil, fmt.Errorf("opsec: intent %s not recorded: %w", e.Action, err)
 	}
-	return &Operation{recorder: r, intent: &intent, began: time.Now()}, nil
+	return &Operation{recorder: r, intent: intent, began: time.Now()}, nil
 }
 
 // End records how the operation ended, as an event of its own that names the intent's id and start. The time passed
@@ -49,7 +54,7 @@ func (o *Operation) End(ctx context.Context, outcome Outcome, attrs ...Attr) err
 	if !o.ended.CompareAndSwap(false, true) {
 		return fmt.Errorf("opsec: operation %s has ended already: %w", o.intent.ID, ErrInvalid)
 	}
-	e := *o.intent
+	e := o.intent
 	e.ID, e.Intent, e.Outcome = NewID(), o.intent.ID, outcome
 	e.Began, e.Time = o.intent.Time, o.intent.Time.Add(time.Since(o.began))
 	e.Attrs = slices.Concat(o.intent.Attrs, attrs)

@@ -208,8 +208,9 @@ func (l *lane) accepted() {
 
 // refused deals with a sink that works but will never take the batch: it may be for the sake of one record.
 func (l *lane) refused(err error) {
+	l.failures, l.retry = 0, time.Time{}
+	l.turn(Up, err)
 	if len(l.batch) == 1 {
-		l.err = err
 		l.lose(err.Error(), l.batch...)
 		l.batch[0].release()
 	} else {

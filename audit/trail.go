@@ -195,7 +195,7 @@ func (t *Trail) refusal(f *flight, id opsec.ID, cause error) error {
 		switch {
 		case !l.durable || f.at[i] == held:
 		case f.at[i] == lost:
-			without = append(without, l.name+" (lost: "+l.gap.reason+")")
+			without = append(without, l.name+" (lost)")
 		case l.err != nil:
 			without = append(without, fmt.Sprintf("%s (%s: %v)", l.name, l.state, l.err))
 		default:
@@ -302,7 +302,8 @@ func (t *Trail) finish() error {
 			l.batch = nil
 		}
 		if l.gap.total > 0 {
-			errs = append(errs, fmt.Errorf("audit: sink %s (%s): %d events lost: %w", l.name, l.state, l.gap.total, ErrUnavailable))
+			errs = append(errs, fmt.Errorf("audit: sink %s (%s): %d events lost: %w",
+				l.name, l.state, l.gap.total, ErrUnavailable))
 		}
 	}
 	for _, l := range t.lanes {
@@ -337,7 +338,7 @@ func (t *Trail) stuck() error {
 	var errs []error
 	for _, l := range t.lanes {
 		if l.state != Closed {
-			errs = append(errs, fmt.Errorf("audit: sink %s (%s) was not closed in time: %w", l.name, l.state, ErrUnavailable))
+			errs = append(errs, fmt.Errorf("audit: sink %s (%s) not closed in time: %w", l.name, l.state, ErrUnavailable))
 		}
 	}
 	return errors.Join(errs...)

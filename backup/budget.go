@@ -44,7 +44,7 @@ func (c *fileCursor) continues(e *Entry) *partial {
 	return nil
 }
 
-func (b *Budget) validate(m *Manifest) error {
+func (b *Budget) validate(x *expected) error {
 	switch {
 	case b.BytesPerSecond < 0 || b.Duration < 0 || b.Sample < 0 || b.MaxFindings < 0:
 		return invalid("budget: negative")
@@ -52,19 +52,19 @@ func (b *Budget) validate(m *Manifest) error {
 		return nil
 	case b.Resume.Cursor == nil:
 		return invalid("budget: the report to resume is of a verification that was finished")
-	case b.Resume.Manifest != m.ID():
-		return invalid("budget: the report to resume is of manifest %s, not %s", b.Resume.Manifest, m.ID())
-	case b.Sample != 0 && (b.Resume.Sample == nil || b.Resume.Sample.Size != min(b.Sample, m.Header.Counts.Files)):
+	case b.Resume.Manifest != x.report.Manifest:
+		return invalid("budget: the report to resume is of manifest %s, not %s", b.Resume.Manifest, x.report.Manifest)
+	case b.Sample != 0 && (b.Resume.Sample == nil || b.Resume.Sample.Size != min(b.Sample, x.counts.Files)):
 		return invalid("budget: the report to resume is of another sample")
 	}
-	if s := b.Resume.Sample; s != nil && (s.Files != m.Header.Counts.Files || s.Size < 0 || s.Size > s.Files) {
+	if s := b.Resume.Sample; s != nil && (s.Files != x.counts.Files || s.Size < 0 || s.Size > s.Files) {
 		return invalid("budget: the report to resume is of a sample of %d of %d files", s.Size, s.Files)
 	}
 	return nil
 }
 
 // sample returns the sample to take, or nil for everything.
-func (b *Budget) sample(m *Manifest) *Sample {
+func (b *Budget) sample(x *expected) *Sample {
 	if b.Resume != nil {
 		return b.Resume.Sample
 	}
@@ -75,7 +75,7 @@ func (b *Budget) sample(m *Manifest) *Sample {
 	if seed.IsZero() {
 		rand.Read(seed[:])
 	}
-	return newSample(m.Header.Counts.Files, b.Sample, seed)
+	return newSample(x.counts.Files, b.Sample, seed)
 }
 
 // pacer spreads reading evenly over time. It is shared by all who read.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash"
@@ -14,6 +15,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/trust"
 )
 
 // BuildOptions say what a manifest holds beside the tree.
@@ -23,7 +25,7 @@ type BuildOptions struct {
 	Header  Header
 	SHA256  bool           // a SHA-256 beside each BLAKE3, from the same reading
 	Chunks  bool           // chunk lines, so that Verify can tell which 64 KiB of a file are bad; 0.1 % of the data
-	Signers []Signer       // who signs; without any the manifest is unsigned, and never trusted
+	Signers []trust.Signer // who signs; without any the manifest is unsigned, and never trusted
 	Workers int            // goroutines that read; 0 is one for each processor
 	Report  func(Progress) `json:"-"` // called now and then from Build's goroutine
 }
@@ -63,8 +65,8 @@ func Build(ctx context.Context, w io.Writer, tree fs.FS, o BuildOptions) (*Heade
 	if err != nil {
 		return nil, err
 	}
-	env, err := sign(ctx, payload, nil, o.Signers)
-	if err != nil {
+	env := &dsse.Envelope{PayloadType: PayloadType, Payload: base64.StdEncoding.EncodeToString(payload), Signatures: []dsse.Signature{}}
+	if err := trust.Sign(ctx, env, o.Signers...); err != nil {
 		return nil, err
 	}
 	if err := out.finish(env); err != nil {
@@ -187,9 +189,9 @@ func (w *bodyWriter) finish(env *dsse.Envelope) error {
 
 // CoSign writes a copy of the manifest that also carries the signatures of more operators. A signer whose key has
 // signed before is refused.
-func (m *Manifest) CoSign(ctx context.Context, w io.Writer, signers ...Signer) error {
-	env, err := sign(ctx, m.payload, m.Envelope.Signatures, signers)
-	if err != nil {
+func (m *Manifest) CoSign(ctx context.Context, w io.Writer, signers ...trust.Signer) error {
+	env := m.Envelope
+	if err := trust.Sign(ctx, &env, signers...); err != nil {
 		return err
 	}
 	out := &bodyWriter{w: bufio.NewWriterSize(w, 64<<10), all: blake3.New()}
@@ -201,7 +203,7 @@ func (m *Manifest) CoSign(ctx context.Context, w io.Writer, signers ...Signer) e
 	if Digest(check.Sum(nil)) != m.Header.Body.BLAKE3 {
 		return invalid("manifest: changed while it was in use")
 	}
-	if err := out.finish(env); err != nil {
+	if err := out.finish(&env); err != nil {
 		return fmt.Errorf("backup: writing the manifest: %w", err)
 	}
 	return nil
@@ -229,3 +231,16 @@ func (m *Manifest) Event() *opsec.Event {
 }
 
 const attrManifest = "manifest"
+
+// EvidenceOf makes evidence of an event that [Manifest.Event] described and the receipt that a recorder gave for it.
+func EvidenceOf(e *opsec.Event, r opsec.Receipt) (trust.Evidence, error) {
+	if e.Action != ActionBuild || r.Event != e.ID || !r.Durable || r.Time.IsZero() {
+		return trust.Evidence{}, invalid("evidence: want the durable receipt of a %s event", ActionBuild)
+	}
+	for _, a := range e.Attrs {
+		if a.Key == attrManifest {
+			return trust.Evidence{Claim: a.Value, Seen: r.Time, From: "audit event " + string(e.ID)}, nil
+		}
+	}
+	return trust.Evidence{}, invalid("evidence: event %s names no manifest", e.ID)
+}

@@ -11,7 +11,7 @@ const maxRanges = 1000 // of one file in a report; what lies after them is one r
 var errEnough = errors.New("enough ranges")
 
 // damage finds the ranges of a changed file whose 64 KiB groups are not those of the manifest. Both sides stream.
-func (v *verifier) damage(ctx context.Context, c *check) ([]Range, error) {
+func (v *verification) damage(ctx context.Context, c *check) ([]Range, error) {
 	want, got := c.expected.Sums.Size, c.entry.Sums.Size
 	if got <= groupSize {
 		return []Range{{0, max(want, got)}}, nil
@@ -24,7 +24,7 @@ func (v *verifier) damage(ctx context.Context, c *check) ([]Range, error) {
 		}
 		ranges = append(ranges, Range{first, end})
 	}
-	next, stop := iter.Pull2(v.m.groups(c.expected))
+	next, stop := iter.Pull2(v.x.groups(c.expected))
 	defer stop()
 	compare := func(first int64, cvs []Digest) error {
 		for i, cv := range cvs {

@@ -1,9 +1,9 @@
 package backup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -78,19 +78,13 @@ func openNoFollow(root *os.Root, name string) (*os.File, error) {
 	return f, nil
 }
 
-var errReplaced = errors.New("replaced while it was being opened")
-
-// content is an opened regular file. Its ReadAt may be called by several goroutines.
-type content interface {
-	io.ReaderAt
-	Stat() (fs.FileInfo, error)
-	Close() error
-}
+var errReplaced = errors.New("replaced by something else meanwhile")
 
 // folder is an open directory of a tree. Names are single path elements. It is kept open by a count of its users,
 // since files are read by other goroutines than the one that walks.
 type folder struct {
-	root  *os.Root // of a Dir: this directory itself
+	root  *os.Root // of a Dir: this directory itself,
+	dir   *os.File // opened for listing
 	fsys  fs.FS    // of any other file system: the whole,
 	name  string   // and the path in it
 	users atomic.Int32
@@ -98,17 +92,36 @@ type folder struct {
 
 // openTree opens the top of a file system.
 func openTree(fsys fs.FS) (*folder, error) {
-	if fsys == nil {
+	switch d := fsys.(type) {
+	case nil:
 		return nil, invalid("no file system given")
-	}
-	f := &folder{fsys: fsys, name: "."}
-	if d, ok := fsys.(*Dir); ok {
+	case *Dir:
 		root, err := d.root.OpenRoot(".")
 		if err != nil {
 			return nil, fmt.Errorf("backup: %w", err)
 		}
-		f = &folder{root: root}
+		f, err := newFolder(root)
+		if err != nil {
+			return nil, fmt.Errorf("backup: %w", err)
+		}
+		return f, nil
 	}
+	f := &folder{fsys: fsys, name: "."}
+	f.users.Store(1)
+	return f, nil
+}
+
+// newFolder makes a folder of the directory root, or closes it.
+func newFolder(root *os.Root) (*folder, error) {
+	dir, err := root.Open(".")
+	if err == nil {
+		dir, err = forListing(dir)
+	}
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	f := &folder{root: root, dir: dir}
 	f.users.Store(1)
 	return f, nil
 }
@@ -117,15 +130,16 @@ func openTree(fsys fs.FS) (*folder, error) {
 func (f *folder) hold() *folder { f.users.Add(1); return f }
 func (f *folder) release() {
 	if f.users.Add(-1) == 0 && f.root != nil {
+		f.dir.Close()
 		f.root.Close()
 	}
 }
 
 // enter opens the directory called name in f, which must not be a link.
 func (f *folder) enter(name string) (*folder, error) {
-	sub := &folder{fsys: f.fsys, name: path.Join(f.name, name)}
-	sub.users.Store(1)
 	if f.root == nil {
+		sub := &folder{fsys: f.fsys, name: path.Join(f.name, name)}
+		sub.users.Store(1)
 		return sub, nil
 	}
 	info, err := f.root.Lstat(name)
@@ -133,15 +147,20 @@ func (f *folder) enter(name string) (*folder, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: errReplaced}
+		return nil, errReplaced
 	}
-	if sub.root, err = f.root.OpenRoot(name); err != nil {
+	root, err := f.root.OpenRoot(name)
+	if err != nil {
 		return nil, err
 	}
-	opened, err := sub.root.Lstat(".")
+	sub, err := newFolder(root)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := sub.dir.Stat()
 	if err != nil || !os.SameFile(info, opened) {
-		sub.root.Close()
-		return nil, errors.Join(err, &fs.PathError{Op: "open", Path: name, Err: errReplaced})
+		sub.release()
+		return nil, cmp.Or(err, errReplaced)
 	}
 	return sub, nil
 }
@@ -151,12 +170,7 @@ func (f *folder) list() ([]fs.DirEntry, error) {
 	var entries []fs.DirEntry
 	var err error
 	if f.root != nil {
-		var d *os.File
-		if d, err = f.root.Open("."); err != nil {
-			return nil, err
-		}
-		defer d.Close()
-		entries, err = d.ReadDir(-1)
+		entries, err = f.dir.ReadDir(-1)
 	} else {
 		entries, err = fs.ReadDir(f.fsys, f.name)
 	}
@@ -180,43 +194,4 @@ func (f *folder) readLink(name string) (string, error) {
 		return f.root.Readlink(name)
 	}
 	return fs.ReadLink(f.fsys, path.Join(f.name, name))
-}
-
-// open opens what was listed as a regular file. What it is now is for the caller to see from its Stat.
-func (f *folder) open(name string) (content, error) {
-	if f.root != nil {
-		return f.root.OpenFile(name, os.O_RDONLY|openFlags, 0)
-	}
-	file, err := f.fsys.Open(path.Join(f.name, name))
-	if err != nil {
-		return nil, err
-	}
-	if c, ok := file.(content); ok {
-		return c, nil
-	}
-	return &inOrder{File: file}, nil
-}
-
-// inOrder makes an [io.ReaderAt] of a file that can be read from its beginning to its end only. It is for one
-// goroutine that reads so.
-type inOrder struct {
-	fs.File
-	offset int64
-}
-
-func (r *inOrder) ReadAt(p []byte, off int64) (int, error) {
-	if off != r.offset {
-		return 0, fmt.Errorf("backup: read at %d of a file that can be read in order only: %w", off, errors.ErrUnsupported)
-	}
-	n, err := io.ReadFull(r.File, p)
-	if err == io.ErrUnexpectedEOF {
-		err = io.EOF
-	}
-	r.offset += int64(n)
-	return n, err
-}
-
-// replaced reports whether another file stands under the name now. Only a Dir can tell.
-func replaced(n node, before, now fs.FileInfo) bool {
-	return n.in.root != nil && !os.SameFile(before, now)
 }

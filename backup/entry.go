@@ -15,10 +15,9 @@ import (
 
 // The bounds of a manifest. Whatever exceeds them is refused, by [Build] and by [OpenManifest].
 const (
-	MaxPathLen    = 4096    // bytes of a path, and of a link's target
-	MaxEntries    = 1 << 32 // entries of a manifest
-	MaxSignatures = 256     // signatures of an envelope
-	maxLineLen    = 48 << 10
+	MaxPathLen = 4096    // bytes of a path, and of a link's target
+	MaxEntries = 1 << 32 // entries of a manifest
+	maxLineLen = 48 << 10
 )
 
 // Kind is the first letter of an entry's line: what stands at its path.
@@ -125,11 +124,12 @@ func parseEntry(line []byte, sha bool) (*Entry, error) {
 		if e.Sums.Size = size; problem != nil || size < 0 {
 			fail(invalid("size %.24q", fields[next-1]))
 		}
-		e.Sums.BLAKE3, problem = ParseDigest(field())
-		fail(problem)
-		if sha {
-			e.Sums.SHA256, problem = ParseDigest(field())
+		for _, d := range []*Digest{&e.Sums.BLAKE3, &e.Sums.SHA256}[:want[File]-5] {
+			*d, problem = ParseDigest(field())
 			fail(problem)
+			if problem == nil && d.IsZero() {
+				fail(invalid("digest of zeros, which stands for none"))
+			}
 		}
 	case Link:
 		e.Target, problem = unquote(field())
@@ -275,10 +275,6 @@ func unquote(s string) (string, error) {
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("backup: "+format+": %w", append(args, opsec.ErrInvalid)...)
-}
-
-func notFound(format string, args ...any) error {
-	return fmt.Errorf("backup: "+format+": %w", append(args, opsec.ErrNotFound)...)
 }
 
 func (d Digest) appendHex(b []byte) []byte { return hex.AppendEncode(b, d[:]) }

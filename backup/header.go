@@ -2,7 +2,6 @@ package backup
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/trust"
 )
 
 // The types by which tools that know in-toto recognise a manifest's header.
@@ -158,11 +158,11 @@ func parseEnvelope(line []byte) (*dsse.Envelope, *Header, error) {
 	if err := decodeJSON(line, env); err != nil {
 		return nil, nil, invalid("envelope: %v", err)
 	}
-	if env.PayloadType != PayloadType || env.Signatures == nil || len(env.Signatures) > MaxSignatures {
-		return nil, nil, invalid("envelope: payload of type %.80q, %d signatures of at most %d", env.PayloadType, len(env.Signatures), MaxSignatures)
+	if env.PayloadType != PayloadType || env.Signatures == nil || len(env.Signatures) > trust.MaxSignatures {
+		return nil, nil, invalid("envelope: payload of type %.80q, %d signatures of at most %d", env.PayloadType, len(env.Signatures), trust.MaxSignatures)
 	}
 	for i, s := range env.Signatures {
-		if _, err := decodeBase64(s.Sig); err != nil {
+		if _, err := trust.DecodeBase64(s.Sig); err != nil {
 			return nil, nil, invalid("envelope: signature %d: not base64", i)
 		}
 	}
@@ -170,21 +170,12 @@ func parseEnvelope(line []byte) (*dsse.Envelope, *Header, error) {
 	if err != nil || !bytes.Equal(again, line) {
 		return nil, nil, invalid("envelope: not in the one form that an envelope has")
 	}
-	payload, err := decodeBase64(env.Payload)
+	payload, err := trust.DecodeBase64(env.Payload)
 	if err != nil {
 		return nil, nil, invalid("envelope: payload: not base64")
 	}
 	h, err := parseHeader(payload)
 	return env, h, err
-}
-
-// decodeBase64 accepts the one encoding that the bytes have.
-func decodeBase64(s string) ([]byte, error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(s)
-	if err == nil && base64.StdEncoding.EncodeToString(b) != s {
-		err = base64.CorruptInputError(0)
-	}
-	return b, err
 }
 
 // encodeJSON is json.Marshal without the escaping that HTML needs.

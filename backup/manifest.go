@@ -15,6 +15,8 @@ import (
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"github.com/zeebo/blake3"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/cloudopsec/opsec/backup/trust"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 )
 
 // Manifest is an opened manifest whose every byte has been checked for form and against its own digests. Who signed
-// it, and whether that is to be believed, is another question: [Trust.Judge].
+// it, and whether that is to be believed, is another question: [trust.Verifier.Judge].
 //
 // A manifest is a file of text. Its body is a head line and one line for each [Entry], sorted by the bytes of their
 // paths; where asked for, each file above 64 KiB is preceded by lines with the BLAKE3 chaining values of its 64 KiB
@@ -98,13 +100,26 @@ func (m *Manifest) openTail(size int64) error {
 		return invalid("manifest: damaged: its last line is not the digest of the others")
 	}
 	m.Envelope, m.Header = *env, *header
-	m.payload, err = decodeBase64(env.Payload)
+	m.payload, err = trust.DecodeBase64(env.Payload)
 	m.bodyLen = size - checksumLen - int64(len(tail)-start)
 	return err
 }
 
 // ID identifies the manifest, with or without signatures: the BLAKE3 digest of its header's signed form.
 func (m *Manifest) ID() Digest { return Digest(blake3.Sum256(m.payload)) }
+
+// Claim returns what trust in the manifest depends on.
+func (m *Manifest) Claim() *trust.Claim {
+	h := &m.Header
+	c := &trust.Claim{
+		ID: m.ID().String(), Tenant: h.Tenant, Source: h.Source, Sequence: h.Sequence,
+		Created: h.Created, Operator: h.Operator, Envelope: &m.Envelope,
+	}
+	if !h.Previous.IsZero() {
+		c.Previous = h.Previous.String()
+	}
+	return c
+}
 
 // Entries yields the manifest's entries, and at the end an error if the bytes are no longer those that
 // [OpenManifest] has checked.

@@ -89,7 +89,7 @@ func (r *reader) file(ctx context.Context, n node) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := before.Size()
+	size := before.size
 	if size > smallFile {
 		return e, errLarge
 	}
@@ -101,7 +101,14 @@ func (r *reader) file(ctx context.Context, n node) (*Entry, error) {
 	if r.buf == nil {
 		r.buf = make([]byte, smallFile+1)
 	}
-	got, err := c.ReadAt(r.buf[:size+1], 0) // one byte more than there should be: a grown file shows
+	var got int
+	if once, ok := c.(interface {
+		readOnce(p []byte, off int64) (int, error)
+	}); ok { // one byte more than there should be: a grown file shows, and one read is enough to see the end
+		got, err = once.readOnce(r.buf[:size+1], 0)
+	} else {
+		got, err = c.ReadAt(r.buf[:size+1], 0)
+	}
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
@@ -115,37 +122,32 @@ func (r *reader) file(ctx context.Context, n node) (*Entry, error) {
 			return nil, err
 		}
 	}
-	return e, unchanged(n, before)
+	return e, unchanged(c, before)
 }
 
 // describe makes the entry of an open file, without digests.
-func describe(c content, path string) (*Entry, fs.FileInfo, error) {
-	info, err := c.Stat()
+func describe(c content, path string) (*Entry, stat, error) {
+	st, err := c.stat()
 	if err != nil {
-		return nil, nil, err
+		return nil, st, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, errReplaced
+	if !st.mode.IsRegular() {
+		return nil, st, errReplaced
 	}
-	e := &Entry{Path: path, Kind: File, Mode: info.Mode() & permissions, ModTime: info.ModTime().UTC(), Sums: Sums{Size: info.Size()}}
-	if hasHoles(c, info) {
+	e := &Entry{Path: path, Kind: File, Mode: st.mode & permissions, ModTime: st.mtime, Sums: Sums{Size: st.size}}
+	if st.blocks >= 0 && st.blocks*512 < st.size && c.hasHoles(st.size) {
 		e.Kind = Sparse
 	}
-	return e, info, nil
+	return e, st, nil
 }
 
-// unchanged compares what stands under the name now with what was opened before.
-func unchanged(n node, before fs.FileInfo) error {
-	now, err := n.in.lstat(n.name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return errChanging
-	case err != nil:
-		return err
-	case now.Size() != before.Size() || !now.ModTime().Equal(before.ModTime()) || now.Mode() != before.Mode() || replaced(n, before, now):
-		return errChanging
+// unchanged compares what an open file is now with what it was before.
+func unchanged(c content, before stat) error {
+	now, err := c.stat()
+	if err == nil && now != before {
+		err = errChanging
 	}
-	return nil
+	return err
 }
 
 // large reads a file above smallFile with the scan given; it returns what entry returns, or a partial at a pause.
@@ -159,10 +161,10 @@ func large(ctx context.Context, n node, s scan) (*Entry, *partial, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, ok := c.(*inOrder); ok {
+	if _, ok := c.(inOrder); ok {
 		s.workers = 1
 	}
-	sums, paused, err := s.readerAt(ctx, c, before.Size())
+	sums, paused, err := s.readerAt(ctx, c, before.size)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, nil, errChanging // shorter than it was
@@ -170,8 +172,8 @@ func large(ctx context.Context, n node, s scan) (*Entry, *partial, error) {
 		return nil, nil, err
 	}
 	e.Sums = sums
-	e.Sums.Size = before.Size()
-	if changed := unchanged(n, before); changed != nil {
+	e.Sums.Size = before.size
+	if changed := unchanged(c, before); changed != nil {
 		return nil, nil, changed
 	}
 	return e, paused, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/trust"
 )
 
 // The verdicts of a [Report], from good to bad.
@@ -28,7 +29,7 @@ type Report struct {
 	Tenant   opsec.TenantID `json:"tenant"`
 	Source   string         `json:"source"`
 	Sequence uint64         `json:"sequence"`
-	Judgement
+	trust.Judgement
 
 	Entries int64 `json:"entries"` // entries compared, of any kind
 	Checked int64 `json:"checked"` // files whose content was read and compared
@@ -98,7 +99,7 @@ func (r *Report) settle() {
 	switch {
 	case r.faults() > 0:
 		r.Status = StatusDamaged
-	case r.Trust != Trusted:
+	case r.Trust != trust.Trusted:
 		r.Status = StatusUntrusted
 	case r.Cursor != nil:
 		r.Status = StatusIncomplete

@@ -140,48 +140,32 @@ func (s scan) small(ctx context.Context, r io.ReaderAt, size int) (Sums, error) 
 // run brings at to its end, or to where stop was true.
 //
 // This goroutine hands out the pieces in order and takes them back in order, by way of a ring of buffers: the CVs to
-// the tree, the bytes to SHA-256. Between the two the workers read and hash them, each one as a whole, so that a
-// piece is hashed by the core that has just copied it.
+// the tree, the bytes to SHA-256. Between the two the workers read and hash them, each piece as a whole, so that the
+// core that hashes it is the one that has just copied it.
 func (s scan) run(ctx context.Context, r io.ReaderAt, at *partial) error {
 	start, end := at.offset(), at.size
 	workers := s.workers
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	workers = int(min(int64(workers), maxWorkers, (end-start+pieceSize-1)/pieceSize))
-	ring := newRing(workers)
-
-	ctx, cancel := context.WithCancel(ctx)
-	jobs := make(chan *piece, len(ring))
-	work := func() {
-		h := new(smallHasher)
-		for p := range jobs {
-			p.err = p.hash(ctx, r, h)
-			p.done <- struct{}{}
-		}
+	pieces := (end - start + pieceSize - 1) / pieceSize
+	workers = int(min(int64(workers), maxWorkers, pieces))
+	ring := make([]piece, min(int64(2*workers), pieces))
+	send, finish := inline(ctx, r), func() {}
+	if workers > 1 {
+		send, finish = beside(ctx, r, workers, len(ring))
+	} else {
+		ring = ring[:1]
 	}
-	var wg sync.WaitGroup
-	defer func() {
-		cancel()
-		close(jobs)
-		wg.Wait()
-	}()
-	for range workers {
-		wg.Go(work)
-	}
+	defer finish()
 
 	sent, taken := 0, 0
 	for off := start; off < end || taken < sent; {
 		if off == end || sent-taken == len(ring) {
-			p := &ring[taken%len(ring)]
-			taken++
-			<-p.done
-			if p.err != nil {
-				return p.err
-			}
-			if err := s.take(p, at); err != nil {
+			if err := s.take(&ring[taken%len(ring)], at); err != nil {
 				return err
 			}
+			taken++
 			continue
 		}
 		if off > start && s.stop != nil && s.stop() {
@@ -195,16 +179,47 @@ func (s scan) run(ctx context.Context, r io.ReaderAt, at *partial) error {
 			}
 		}
 		p := &ring[sent%len(ring)]
+		p.cut(off, int(n))
+		send(p)
 		sent++
-		p.off, p.data = off, p.data[:n]
-		jobs <- p
 		off += n
 	}
 	return nil
 }
 
-// take adds p, the next piece, to at.
+// inline returns a function that hashes a piece on the calling goroutine.
+func inline(ctx context.Context, r io.ReaderAt) func(*piece) {
+	h := new(smallHasher)
+	return func(p *piece) { p.hash(ctx, r, h) }
+}
+
+// beside starts workers, and returns a function that gives them a piece, of at most depth unfinished ones, and one that
+// ends them: a read under way is waited for, the pieces behind it are dropped.
+func beside(ctx context.Context, r io.ReaderAt, workers, depth int) (send func(*piece), finish func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	jobs := make(chan *piece, depth)
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			hash := inline(ctx, r)
+			for p := range jobs {
+				hash(p)
+			}
+		})
+	}
+	return func(p *piece) { jobs <- p }, func() {
+		cancel()
+		close(jobs)
+		wg.Wait()
+	}
+}
+
+// take waits for p, the next piece, and adds it to at.
 func (s scan) take(p *piece, at *partial) error {
+	<-p.done
+	if p.err != nil {
+		return p.err
+	}
 	if s.groups != nil {
 		if err := s.groups(at.tree.n, p.cvs); err != nil {
 			return err
@@ -219,35 +234,34 @@ func (s scan) take(p *piece, at *partial) error {
 	return nil
 }
 
-// piece is a stretch of a content on its way through a worker.
+// piece is a stretch of a content on its way through a worker. It is reused for later ones.
 type piece struct {
 	off  int64
-	data []byte   // the stretch; capacity pieceSize
-	cvs  []Digest // of its groups
-	err  error
+	data []byte        // the stretch
+	cvs  []Digest      // of its groups
+	err  error         // of the reader, or the context's
 	done chan struct{} // receives once cvs or err is set
 }
 
-func newRing(workers int) []piece {
-	ring := make([]piece, 2*workers)
-	for i := range ring {
-		ring[i] = piece{data: make([]byte, pieceSize), done: make(chan struct{}, 1)}
+// cut makes p the piece of n bytes at off.
+func (p *piece) cut(off int64, n int) {
+	if p.done == nil {
+		p.data, p.done = make([]byte, n), make(chan struct{}, 1) // a ring's first pieces are its longest
 	}
-	return ring
+	p.off, p.data = off, p.data[:n]
 }
 
-// hash reads the piece and computes its CVs.
-func (p *piece) hash(ctx context.Context, r io.ReaderAt, h *smallHasher) error {
-	if err := readAt(ctx, r, p.data, p.off); err != nil {
-		return err
-	}
+// hash reads p and computes its CVs.
+func (p *piece) hash(ctx context.Context, r io.ReaderAt, h *smallHasher) {
 	p.cvs = p.cvs[:0]
-	index := p.off / groupSize
-	for g := range slices.Chunk(p.data, groupSize) {
-		p.cvs = append(p.cvs, h.group(g, index))
-		index++
+	if p.err = readAt(ctx, r, p.data, p.off); p.err == nil {
+		index := p.off / groupSize
+		for group := range slices.Chunk(p.data, groupSize) {
+			p.cvs = append(p.cvs, h.group(group, index))
+			index++
+		}
 	}
-	return nil
+	p.done <- struct{}{}
 }
 
 // readAt fills p from offset off of r, or says where it could not.
@@ -355,7 +369,8 @@ func (p *partial) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("backup: paused scan: %w: %w", err, opsec.ErrInvalid)
 		}
 		if done := binary.BigEndian.Uint64(j.SHA256[len(j.SHA256)-8:]); done != uint64(v.offset()) {
-			return fmt.Errorf("backup: paused scan: SHA-256 of %d bytes at offset %d: %w", done, v.offset(), opsec.ErrInvalid)
+			return fmt.Errorf("backup: paused scan: SHA-256 of %d bytes at offset %d: %w",
+				done, v.offset(), opsec.ErrInvalid)
 		}
 		v.sha = h.(hash.Cloner)
 	}

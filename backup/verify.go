@@ -8,6 +8,8 @@ import (
 	"iter"
 	"strings"
 	"time"
+
+	"github.com/cloudopsec/opsec/backup/trust"
 )
 
 // Verify compares a tree with a manifest and judges the manifest's signatures. It finds what has changed, is missing,
@@ -18,33 +20,52 @@ import (
 //
 // Both sides are read in the order of their paths, so memory stays bounded whatever their size. Every path opened
 // comes from listing the tree, never from the manifest: no manifest can make Verify read outside.
-func Verify(ctx context.Context, m *Manifest, trust Trust, tree fs.FS, b Budget) (*Report, error) {
-	if err := b.validate(m); err != nil {
-		return nil, err
-	}
+func Verify(ctx context.Context, m *Manifest, believe trust.Verifier, tree fs.FS, b Budget) (*Report, error) {
 	if b.Now == nil {
 		b.Now = time.Now
 	}
+	judgement, err := believe.Judge(m.Claim(), b.Now())
+	if err != nil {
+		return nil, err
+	}
+	return verify(ctx, &expected{
+		entries: m.Entries(), groups: m.groups, sha: m.Header.sha256(), counts: m.Header.Counts,
+		report: Report{Manifest: m.ID(), Tenant: m.Header.Tenant, Source: m.Header.Source, Sequence: m.Header.Sequence, Judgement: *judgement},
+	}, tree, b)
+}
+
+// expected is what a tree should be.
+type expected struct {
+	entries iter.Seq2[*Entry, error]              // by path
+	groups  func(*Entry) iter.Seq2[Digest, error] // the chaining values of an entry's groups
+	sha     bool                                  // there are SHA-256 digests
+	plain   bool                                  // there is nothing but digests of files
+	counts  Counts
+	report  Report // what is known before anything is read
+}
+
+func verify(ctx context.Context, x *expected, tree fs.FS, b Budget) (*Report, error) {
+	if b.Now == nil {
+		b.Now = time.Now
+	}
+	if err := b.validate(x); err != nil {
+		return nil, err
+	}
 	start := b.Now()
-	judgement, err := trust.Judge(m, start)
+	v, err := newVerification(x, &b, start)
 	if err != nil {
 		return nil, err
 	}
-	v, err := newVerifier(m, &b, start)
-	if err != nil {
-		return nil, err
-	}
-	v.Judgement = *judgement
 	top, err := openTree(tree)
 	if err != nil {
 		return nil, err
 	}
 	defer top.release()
 	work := func() func(context.Context, *check) {
-		r := &reader{sha: m.Header.sha256(), pace: v.pace}
+		r := &reader{sha: x.sha, pace: v.pace}
 		return func(ctx context.Context, c *check) {
 			switch {
-			case c.node.in == nil || c.err != nil: // missing, or known to be unreadable
+			case c.in == nil || c.err != nil: // missing, or known to be unreadable
 			case ctx.Err() != nil:
 				c.err = ctx.Err()
 			case v.expired():
@@ -58,11 +79,11 @@ func Verify(ctx context.Context, m *Manifest, trust Trust, tree fs.FS, b Budget)
 		defer c.drop()
 		return v.settleOne(ctx, c)
 	}, (*check).drop)
-	if err != nil && !errors.Is(err, errPaused) {
-		return nil, err
-	}
-	if err == nil {
+	switch {
+	case err == nil:
 		v.Cursor = nil
+	case !errors.Is(err, errPaused):
+		return nil, err
 	}
 	v.Took += b.Now().Sub(start)
 	v.settle()
@@ -82,32 +103,30 @@ func (c *check) drop() {
 	}
 }
 
-// verifier is the state of one Verify. Its embedded report is written by the consuming goroutine alone.
-type verifier struct {
+// verification is the state of one verify. Its embedded report is written by the consuming goroutine alone.
+type verification struct {
 	Report
-	m        *Manifest
+	x        *expected
 	b        *Budget
 	deadline time.Time
 	pace     func(context.Context, int) error
 	after    string // resume after this path
 }
 
-func newVerifier(m *Manifest, b *Budget, start time.Time) (*verifier, error) {
-	v := &verifier{m: m, b: b}
+func newVerification(x *expected, b *Budget, start time.Time) (*verification, error) {
+	v := &verification{x: x, b: b}
 	if b.Resume != nil {
 		v.Report = b.Resume.clone()
+		v.Judgement = x.report.Judgement
 		after, err := unquote(b.Resume.Cursor.After)
 		if err != nil {
 			return nil, err
 		}
 		v.after = after
 	} else {
-		v.Report = Report{
-			Manifest: m.ID(), Tenant: m.Header.Tenant, Source: m.Header.Source, Sequence: m.Header.Sequence,
-			Changed: []string{}, Missing: []string{}, Extra: []string{}, Unreadable: []string{}, Unstable: []string{},
-			Metadata: []string{}, Details: []Detail{},
-			Started: start.UTC(), Cursor: new(Cursor), Sample: b.sample(m),
-		}
+		v.Report = x.report
+		v.Changed, v.Missing, v.Extra, v.Unreadable, v.Unstable, v.Metadata = []string{}, []string{}, []string{}, []string{}, []string{}, []string{}
+		v.Details, v.Started, v.Cursor, v.Sample = []Detail{}, start.UTC(), new(Cursor), b.sample(x)
 	}
 	v.Cursor = &Cursor{After: v.Cursor.After, File: v.Cursor.File}
 	v.StrictMetadata = b.StrictMetadata
@@ -123,12 +142,12 @@ func newVerifier(m *Manifest, b *Budget, start time.Time) (*verifier, error) {
 	return v, nil
 }
 
-func (v *verifier) expired() bool { return !v.deadline.IsZero() && !v.b.Now().Before(v.deadline) }
+func (v *verification) expired() bool { return !v.deadline.IsZero() && !v.b.Now().Before(v.deadline) }
 
 // pairs joins the manifest's entries and the tree's places, both of which come in the order of paths.
-func (v *verifier) pairs(top *folder) iter.Seq[check] {
+func (v *verification) pairs(top *folder) iter.Seq[check] {
 	return func(yield func(check) bool) {
-		next, stop := iter.Pull2(v.m.Entries())
+		next, stop := iter.Pull2(v.x.entries)
 		defer stop()
 		var sample *draw
 		if v.Sample != nil {
@@ -160,13 +179,18 @@ func (v *verifier) pairs(top *folder) iter.Seq[check] {
 				n.in.release()
 				return false
 			}
+			matched := more && e.Path == n.path
+			if v.x.plain && !matched && n.err == nil && !n.typ.IsRegular() {
+				n.in.release()
+				return true
+			}
 			c := check{reading: reading{node: n, err: n.err}}
 			if n.err != nil {
 				lost = n.path + "/"
 				if n.path == "" {
 					lost = ""
 				}
-			} else if more && e.Path == n.path {
+			} else if matched {
 				c.expected, c.want = e, drawn
 				advance()
 			}
@@ -185,7 +209,7 @@ func (v *verifier) pairs(top *folder) iter.Seq[check] {
 var errUnlisted = errors.New("its directory could not be listed")
 
 // settleOne puts one compared path into the report.
-func (v *verifier) settleOne(ctx context.Context, c *check) error {
+func (v *verification) settleOne(ctx context.Context, c *check) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -219,7 +243,7 @@ func (v *verifier) settleOne(ctx context.Context, c *check) error {
 	}
 	v.Cursor = &Cursor{After: shown}
 	if v.b.Report != nil {
-		v.b.Report(Progress{Path: shown, Files: v.Checked, Bytes: v.Bytes, AllFiles: v.m.Header.Counts.Files, AllBytes: v.m.Header.Counts.Bytes})
+		v.b.Report(Progress{Path: shown, Files: v.Checked, Bytes: v.Bytes, AllFiles: v.x.counts.Files, AllBytes: v.x.counts.Bytes})
 	}
 	return ctx.Err()
 }
@@ -232,11 +256,11 @@ func orRoot(shown string) string {
 }
 
 // readLarge reads a file above smallFile, perhaps from where an earlier session has stopped.
-func (v *verifier) readLarge(ctx context.Context, c *check) error {
-	if c.expected == nil || !c.expected.content() || c.expected.Sums.Size != c.entry.Sums.Size {
+func (v *verification) readLarge(ctx context.Context, c *check) error {
+	if c.expected == nil || !c.expected.content() || c.expected.otherSize(c.entry) {
 		return nil // its size alone shows that it is another
 	}
-	s := scan{sha256: v.m.Header.sha256(), workers: v.b.Workers, pace: v.pace, stop: v.expired, from: v.Cursor.File.continues(c.entry)}
+	s := scan{sha256: v.x.sha, workers: v.b.Workers, pace: v.pace, stop: v.expired, from: v.Cursor.File.continues(c.entry)}
 	e, paused, err := large(ctx, c.node, s)
 	if errors.Is(err, errPaused) {
 		v.Cursor.File = &fileCursor{Path: Quote(c.path), ModTime: c.entry.ModTime, Size: c.entry.Sums.Size, State: paused}
@@ -246,7 +270,7 @@ func (v *verifier) readLarge(ctx context.Context, c *check) error {
 }
 
 // compare compares what both sides have.
-func (v *verifier) compare(ctx context.Context, c *check, shown string) {
+func (v *verification) compare(ctx context.Context, c *check, shown string) {
 	want, got := c.expected, c.entry
 	what := difference(want, got, c.want)
 	if want.content() && got.content() && c.want {
@@ -263,13 +287,16 @@ func (v *verifier) compare(ctx context.Context, c *check, shown string) {
 		}
 		return
 	}
+	if v.x.plain {
+		return
+	}
 	if what = metadataDifference(want, got, c.want); what != "" {
 		v.find(&v.Metadata, &v.Totals.Metadata, shown, what)
 	}
 }
 
 // find lists a finding; it returns its detail if there is room for one.
-func (v *verifier) find(list *[]string, total *int64, shown, what string) *Detail {
+func (v *verification) find(list *[]string, total *int64, shown, what string) *Detail {
 	*total++
 	if len(*list) >= v.b.MaxFindings {
 		return nil
@@ -291,13 +318,18 @@ func difference(want, got *Entry, read bool) string {
 		return fmt.Sprintf("led to %s, leads to %s", Quote(want.Target), Quote(got.Target))
 	case !want.content():
 		return ""
-	case want.Sums.Size != got.Sums.Size:
+	case want.otherSize(got):
 		return fmt.Sprintf("was %d bytes, is %d", want.Sums.Size, got.Sums.Size)
-	case read && (want.Sums.BLAKE3 != got.Sums.BLAKE3 || want.Sums.SHA256 != got.Sums.SHA256):
+	case read && (otherDigest(want.Sums.BLAKE3, got.Sums.BLAKE3) || otherDigest(want.Sums.SHA256, got.Sums.SHA256)):
 		return "content differs"
 	}
 	return ""
 }
+
+// otherSize reports whether two files differ in size, where both are known.
+func (e *Entry) otherSize(got *Entry) bool { return e.Sums.Size >= 0 && e.Sums.Size != got.Sums.Size }
+
+func otherDigest(want, got Digest) bool { return !want.IsZero() && want != got }
 
 // metadataDifference says how all else differs, or "".
 func metadataDifference(want, got *Entry, read bool) string {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/cloudopsec/opsec/backup/trust"
 )
 
 func TestTry(t *testing.T) {
@@ -29,7 +31,7 @@ func TestTry(t *testing.T) {
 		}
 		fmt.Println("open", time.Since(t0))
 		t0 = time.Now()
-		r, err := Verify(context.Background(), m, Trust{}, d, Budget{})
+		r, err := Verify(context.Background(), m, trust.Verifier{}, d, Budget{})
 		if err != nil {
 			t.Fatal(err)
 		}

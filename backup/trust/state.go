@@ -1,4 +1,4 @@
-package backup
+package trust
 
 import (
 	"encoding/json"
@@ -29,7 +29,7 @@ type SourceState struct {
 
 // Accepted is one manifest that was found in order.
 type Accepted struct {
-	Manifest Digest    `json:"manifest"`
+	Claim    string    `json:"claim"`
 	Sequence uint64    `json:"sequence"`
 	Time     time.Time `json:"time"` // of acceptance, by the verifier's clock
 }
@@ -75,13 +75,10 @@ func ParseState(r io.Reader) (*State, error) {
 		if i > 0 && compareSources(s.Sources[i-1], src) >= 0 || len(src.Accepted) == 0 || len(src.Accepted) > maxAccepted {
 			return nil, invalid("state: source %d: out of order, or without what was accepted", i)
 		}
-		if !slices.IsSortedFunc(src.Accepted, func(a, b Accepted) int {
-			if a.Sequence < b.Sequence {
-				return -1
+		for k, a := range src.Accepted[1:] {
+			if a.Sequence <= src.Accepted[k].Sequence {
+				return nil, invalid("state: source %d: sequences do not rise", i)
 			}
-			return 1
-		}) {
-			return nil, invalid("state: source %d: sequences do not rise", i)
 		}
 	}
 	return s, nil
@@ -108,30 +105,30 @@ func compareSources(a, b SourceState) int {
 }
 
 // find returns the source's place in the list, and whether it is there.
-func (s *State) find(h *Header) (int, bool) {
-	return slices.BinarySearchFunc(s.Sources, SourceState{Tenant: h.Tenant, Source: h.Source}, compareSources)
+func (s *State) find(c *Claim) (int, bool) {
+	return slices.BinarySearchFunc(s.Sources, SourceState{Tenant: c.Tenant, Source: c.Source}, compareSources)
 }
 
 // Place says where a manifest stands after what was seen.
-func (s *State) Place(m *Manifest) History {
-	i, ok := s.find(&m.Header)
+func (s *State) Place(c *Claim) History {
+	i, ok := s.find(c)
 	if !ok {
 		return First
 	}
-	accepted, id := s.Sources[i].Accepted, m.ID()
+	accepted, id := s.Sources[i].Accepted, c.ID
 	newest := accepted[len(accepted)-1]
 	switch {
-	case newest.Manifest == id:
+	case newest.Claim == id:
 		return Newest
-	case m.Header.Sequence > newest.Sequence+1:
+	case c.Sequence > newest.Sequence+1:
 		return Missing
-	case m.Header.Sequence == newest.Sequence+1 && m.Header.Previous == newest.Manifest:
+	case c.Sequence == newest.Sequence+1 && c.Previous == newest.Claim:
 		return Next
-	case m.Header.Sequence > newest.Sequence:
+	case c.Sequence > newest.Sequence:
 		return Fork
 	}
 	for _, a := range accepted {
-		if a.Manifest != id && a.Sequence == m.Header.Sequence {
+		if a.Claim != id && a.Sequence == c.Sequence {
 			return Fork
 		}
 	}
@@ -140,22 +137,22 @@ func (s *State) Place(m *Manifest) History {
 
 // Accept remembers a manifest that was found in order at the time at. To pass over a gap or a fork knowingly, accept
 // the manifest although it is [Missing] or a Fork; an [Older] one changes nothing.
-func (s *State) Accept(m *Manifest, at time.Time) error {
+func (s *State) Accept(c *Claim, at time.Time) error {
 	if at.IsZero() {
 		return invalid("state: time of acceptance is zero")
 	}
-	i, ok := s.find(&m.Header)
-	switch s.Place(m) {
+	i, ok := s.find(c)
+	switch s.Place(c) {
 	case Older, Newest:
 		return nil
 	}
 	if !ok {
-		s.Sources = slices.Insert(s.Sources, i, SourceState{Tenant: m.Header.Tenant, Source: m.Header.Source})
+		s.Sources = slices.Insert(s.Sources, i, SourceState{Tenant: c.Tenant, Source: c.Source})
 	}
 	src := &s.Sources[i]
 	// After a fork that was accepted, what it replaces is history no more.
-	src.Accepted = slices.DeleteFunc(src.Accepted, func(a Accepted) bool { return a.Sequence >= m.Header.Sequence })
-	src.Accepted = append(src.Accepted, Accepted{m.ID(), m.Header.Sequence, at.UTC()})
+	src.Accepted = slices.DeleteFunc(src.Accepted, func(a Accepted) bool { return a.Sequence >= c.Sequence })
+	src.Accepted = append(src.Accepted, Accepted{c.ID, c.Sequence, at.UTC()})
 	if over := len(src.Accepted) - maxAccepted; over > 0 {
 		src.Accepted = slices.Delete(src.Accepted, 0, over)
 	}
@@ -163,11 +160,11 @@ func (s *State) Accept(m *Manifest, at time.Time) error {
 }
 
 // evidence returns what the state knows of when a manifest was there.
-func (s *State) evidence(id Digest) []Evidence {
+func (s *State) evidence(id string) []Evidence {
 	var found []Evidence
 	for _, src := range s.Sources {
 		for _, a := range src.Accepted {
-			if a.Manifest == id {
+			if a.Claim == id {
 				found = append(found, Evidence{id, a.Time, fmt.Sprintf("accepted before as %d of %s", a.Sequence, src.Source)})
 			}
 		}

@@ -1,25 +1,29 @@
-package backup
+package trust
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 
 	"github.com/cloudopsec/opsec"
 )
 
-// TrustPolicy says whose signatures make a manifest believed. It is data: keep it as JSON beside your configuration.
+// Policy says whose signatures make a manifest believed. It is data: keep it as JSON beside your configuration.
 // The zero policy trusts nobody.
-type TrustPolicy struct {
-	Threshold int          `json:"threshold,omitempty"` // how many persons must have signed; 0 counts as 1
-	Roles     []string     `json:"roles,omitempty"`     // each must be held by one of them
-	Keys      []TrustedKey `json:"keys"`
+type Policy struct {
+	Threshold int      `json:"threshold,omitempty"` // how many persons must have signed; 0 counts as 1
+	Roles     []string `json:"roles,omitempty"`     // each must be held by one of them
+	Keys      []Key    `json:"keys"`
 }
 
-// TrustedKey is a key and whom it stands for. The roles and the person are the policy's words, never the signature's.
-type TrustedKey struct {
+// Key is a key and whom it stands for. The roles and the person are the policy's words, never the signature's.
+type Key struct {
 	Key       PublicKey `json:"key"`
 	Operator  string    `json:"operator,omitempty"` // the account; empty for whoever the signed header names
 	Person    string    `json:"person,omitempty"`   // who is behind it; all keys of one person count once, and so do all keys of nobody known
@@ -29,73 +33,72 @@ type TrustedKey struct {
 	Revoked   time.Time `json:"revoked,omitzero"`   // from when nothing signed by it is believed, but on Evidence
 }
 
-// ParseTrustPolicy reads a policy from JSON of at most 1 MiB. Unknown fields are errors.
-func ParseTrustPolicy(r io.Reader) (*TrustPolicy, error) {
-	b, err := readAtMost(r, 1<<20, "trust policy")
+// ParsePolicy reads a policy from JSON of at most 1 MiB. Unknown fields are errors.
+func ParsePolicy(r io.Reader) (*Policy, error) {
+	b, err := readAtMost(r, 1<<20, "policy")
 	if err != nil {
 		return nil, err
 	}
-	p := new(TrustPolicy)
+	p := new(Policy)
 	if err := decodeJSON(b, p); err != nil {
-		return nil, invalid("trust policy: %v", err)
+		return nil, invalid("policy: %v", err)
 	}
 	return p, p.Validate()
 }
 
 // Validate returns an error wrapping [opsec.ErrInvalid] for a policy that no manifest can meet, or that names a key
 // twice.
-func (p *TrustPolicy) Validate() error {
+func (p *Policy) Validate() error {
 	persons, roles := map[string]bool{}, map[string]bool{}
 	for i, k := range p.Keys {
 		if k.Key.IsZero() {
-			return invalid("trust policy: keys[%d]: no key", i)
+			return invalid("policy: keys[%d]: no key", i)
 		}
-		if slices.ContainsFunc(p.Keys[:i], func(o TrustedKey) bool { return o.Key == k.Key }) {
-			return invalid("trust policy: keys[%d]: %s stands there twice", i, k.Key.ID())
+		if slices.ContainsFunc(p.Keys[:i], func(o Key) bool { return o.Key == k.Key }) {
+			return invalid("policy: keys[%d]: %s stands there twice", i, k.Key.ID())
 		}
 		if !k.NotBefore.IsZero() && !k.NotAfter.IsZero() && k.NotAfter.Before(k.NotBefore) {
-			return invalid("trust policy: keys[%d]: notAfter is before notBefore", i)
+			return invalid("policy: keys[%d]: notAfter is before notBefore", i)
 		}
 		persons[k.Person], roles[k.Role] = true, true
 	}
 	if p.Threshold < 0 || len(p.Keys) > 0 && p.Threshold > len(persons) {
-		return invalid("trust policy: threshold %d with keys of %d persons (keys without a person count as one)", p.Threshold, len(persons))
+		return invalid("policy: threshold %d with keys of %d persons (keys without a person count as one)", p.Threshold, len(persons))
 	}
 	for _, r := range p.Roles {
 		if r == "" || !roles[r] {
-			return invalid("trust policy: role %q is held by no key", r)
+			return invalid("policy: role %q is held by no key", r)
 		}
 	}
 	return nil
 }
 
-// Trust is what a manifest's signatures and place in its source's history are judged by.
-type Trust struct {
-	TrustPolicy
+// Verifier is what a claim's signatures and its place in the source's history are judged by. The zero Verifier trusts
+// nobody.
+type Verifier struct {
+	Policy
 	State    *State     // what has been accepted before; nil to do without, and without noticing rollback and omission
 	Evidence []Evidence // of when manifests were there, from outside them
 }
 
-// Evidence tells that a manifest was there at some time, from a source that its signer does not control. A signature
-// carries no time but its own claim; after a key is revoked, only evidence from before counts for what it has signed.
-type Evidence struct {
-	Manifest Digest    `json:"manifest"` // Manifest.ID
-	Seen     time.Time `json:"seen"`     // no later than this it was there
-	From     string    `json:"from"`     // for people to read
+// Claim is a signed header as far as trust depends on it: who says what about which backup.
+type Claim struct {
+	ID       string         // identifies what is signed, with or without its signatures
+	Tenant   opsec.TenantID // whose data
+	Source   string         // what was backed up
+	Sequence uint64         // counts the claims about a source from 1
+	Previous string         // ID of the one before; empty on the first
+	Created  time.Time      // when it was made, it says
+	Operator string         // who answers for it, it says; may be empty
+	Envelope *dsse.Envelope // what was signed, and the signatures
 }
 
-// EvidenceOf makes evidence of an event that [Manifest.Event] described and the receipt that a recorder gave for it.
-func EvidenceOf(e *opsec.Event, r opsec.Receipt) (Evidence, error) {
-	if e.Action != ActionBuild || r.Event != e.ID || !r.Durable || r.Time.IsZero() {
-		return Evidence{}, invalid("evidence: want the durable receipt of a %s event", ActionBuild)
-	}
-	for _, a := range e.Attrs {
-		if a.Key == attrManifest {
-			id, err := ParseDigest(a.Value)
-			return Evidence{Manifest: id, Seen: r.Time, From: "audit event " + string(e.ID)}, err
-		}
-	}
-	return Evidence{}, invalid("evidence: event %s names no manifest", e.ID)
+// Evidence tells that a claim was there at some time, from a source that its signer does not control. A signature
+// carries no time but its own claim; after a key is revoked, only evidence from before counts for what it has signed.
+type Evidence struct {
+	Claim string    `json:"claim"` // Claim.ID
+	Seen  time.Time `json:"seen"`  // no later than this it was there
+	From  string    `json:"from"`  // for people to read
 }
 
 // The verdicts on trust.
@@ -104,7 +107,7 @@ const (
 	Untrusted = "untrusted" // all else
 )
 
-// Judgement is what [Trust.Judge] finds.
+// Judgement is what [Verifier.Judge] finds.
 type Judgement struct {
 	Trust      string            `json:"trust"`             // Trusted or Untrusted
 	Reasons    []string          `json:"reasons,omitempty"` // why untrusted, for people to read
@@ -125,17 +128,17 @@ type SignatureReport struct {
 // clockSkew is how far ahead a builder's clock may be.
 const clockSkew = 5 * time.Minute
 
-// Judge says whether the manifest is to be believed at the time now. It computes only; to remember that a manifest has
-// been accepted, call [State.Accept].
-func (t *Trust) Judge(m *Manifest, now time.Time) (*Judgement, error) {
+// Judge says whether a claim is to be believed at the time now. It computes only; to remember that one has been
+// accepted, call [State.Accept].
+func (t *Verifier) Judge(c *Claim, now time.Time) (*Judgement, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
 	}
 	j := &Judgement{Trust: Untrusted, Signatures: []SignatureReport{}}
 	because := func(format string, args ...any) { j.Reasons = append(j.Reasons, fmt.Sprintf(format, args...)) }
 	persons, roles, operators := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for keyID, sigs := range m.signaturesByKey() {
-		r := t.judgeKey(m, keyID, sigs, now)
+	for keyID, sigs := range signaturesByKey(c.Envelope) {
+		r := t.judgeKey(c, keyID, sigs, now)
 		j.Signatures = append(j.Signatures, r)
 		if r.Valid {
 			persons[r.Person], roles[r.Role], operators[r.Operator] = true, true, true
@@ -151,14 +154,14 @@ func (t *Trust) Judge(m *Manifest, now time.Time) (*Judgement, error) {
 			because("nobody has signed as %s", role)
 		}
 	}
-	if op := m.Header.Operator; op != "" && len(persons) > 0 && !operators[op] {
+	if op := c.Operator; op != "" && len(persons) > 0 && !operators[op] {
 		because("the operator whom the header names, %s, has not signed", op)
 	}
-	if m.Header.Created.After(now.Add(clockSkew)) {
-		because("created at %s, in the future", m.Header.Created.Format(time.RFC3339))
+	if c.Created.After(now.Add(clockSkew)) {
+		because("created at %s, in the future", c.Created.Format(time.RFC3339))
 	}
 	if t.State != nil {
-		if j.History = t.State.Place(m); j.History.Suspect() {
+		if j.History = t.State.Place(c); j.History.Suspect() {
 			because("history: %s", j.History.explain())
 		}
 	}
@@ -170,9 +173,9 @@ func (t *Trust) Judge(m *Manifest, now time.Time) (*Judgement, error) {
 
 // signaturesByKey yields the signatures of each key that has signed, in the envelope's order. One key may sign in two
 // forms.
-func (m *Manifest) signaturesByKey() func(yield func(string, [][]byte) bool) {
+func signaturesByKey(env *dsse.Envelope) func(yield func(string, [][]byte) bool) {
 	return func(yield func(string, [][]byte) bool) {
-		all := m.Envelope.Signatures
+		all := env.Signatures
 		for i, s := range all {
 			var sigs [][]byte
 			for k, o := range all {
@@ -183,7 +186,7 @@ func (m *Manifest) signaturesByKey() func(yield func(string, [][]byte) bool) {
 					sigs = nil // yielded before
 					break
 				}
-				sig, _ := decodeBase64(o.Sig) // OpenManifest has checked
+				sig, _ := DecodeBase64(o.Sig) // what is no base64 does not verify
 				sigs = append(sigs, sig)
 			}
 			if sigs != nil && !yield(s.KeyID, sigs) {
@@ -193,9 +196,9 @@ func (m *Manifest) signaturesByKey() func(yield func(string, [][]byte) bool) {
 	}
 }
 
-func (t *Trust) judgeKey(m *Manifest, keyID string, sigs [][]byte, now time.Time) SignatureReport {
+func (t *Verifier) judgeKey(c *Claim, keyID string, sigs [][]byte, now time.Time) SignatureReport {
 	r := SignatureReport{KeyID: keyID}
-	i := slices.IndexFunc(t.Keys, func(k TrustedKey) bool { return k.Key.ID() == keyID })
+	i := slices.IndexFunc(t.Keys, func(k Key) bool { return k.Key.ID() == keyID })
 	if i < 0 {
 		r.Reason = "the key is not among the trusted ones"
 		return r
@@ -203,18 +206,18 @@ func (t *Trust) judgeKey(m *Manifest, keyID string, sigs [][]byte, now time.Time
 	k := t.Keys[i]
 	r.Operator, r.Person, r.Role = k.Operator, k.Person, k.Role
 	if r.Operator == "" {
-		r.Operator = m.Header.Operator
+		r.Operator = c.Operator
 	}
-	pae := m.SignedBytes()
-	at := m.Header.Created
+	pae, err := SignedBytes(c.Envelope)
+	at := c.Created
 	switch {
-	case slices.ContainsFunc(sigs, func(sig []byte) bool { return !k.Key.verify(pae, sig) }):
+	case err != nil || slices.ContainsFunc(sigs, func(sig []byte) bool { return !k.Key.verify(pae, sig) }):
 		r.Reason = "the signature does not verify"
 	case !k.NotBefore.IsZero() && at.Before(k.NotBefore):
 		r.Reason = "created before the key was valid"
 	case !k.NotAfter.IsZero() && at.After(k.NotAfter):
 		r.Reason = "created after the key was valid"
-	case !k.Revoked.IsZero() && !t.seenBefore(m.ID(), k.Revoked):
+	case !k.Revoked.IsZero() && !t.seenBefore(c.ID, k.Revoked):
 		r.Reason = "the key is revoked, and no evidence from outside shows that the signature is older"
 	default:
 		r.Valid = true
@@ -223,25 +226,37 @@ func (t *Trust) judgeKey(m *Manifest, keyID string, sigs [][]byte, now time.Time
 }
 
 // seenBefore reports whether outside evidence places the manifest before a time.
-func (t *Trust) seenBefore(id Digest, when time.Time) bool {
+func (t *Verifier) seenBefore(id string, when time.Time) bool {
 	evidence := t.Evidence
 	if t.State != nil {
 		evidence = append(slices.Clone(evidence), t.State.evidence(id)...)
 	}
 	return slices.ContainsFunc(evidence, func(e Evidence) bool {
-		return e.Manifest == id && !e.Seen.IsZero() && e.Seen.Before(when)
+		return e.Claim == id && !e.Seen.IsZero() && e.Seen.Before(when)
 	})
 }
 
 // readAtMost reads all of r, unless that is too much.
 func readAtMost(r io.Reader, most int64, what string) ([]byte, error) {
-	var b strings.Builder
-	n, err := io.Copy(&b, io.LimitReader(r, most+1))
+	b, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err != nil {
-		return nil, fmt.Errorf("backup: %s: %w", what, err)
+		return nil, fmt.Errorf("trust: %s: %w", what, err)
 	}
-	if n > most {
+	if int64(len(b)) > most {
 		return nil, invalid("%s: more than %d bytes", what, most)
 	}
-	return []byte(b.String()), nil
+	return b, nil
+}
+
+// decodeJSON accepts one value with known fields alone.
+func decodeJSON(b []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("more than one JSON value")
+	}
+	return nil
 }

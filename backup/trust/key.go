@@ -1,4 +1,4 @@
-package backup
+package trust
 
 import (
 	"bytes"
@@ -7,15 +7,20 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/hiddeco/sshsig"
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/cloudopsec/opsec"
 )
 
-// SSHNamespace is what "ssh-keygen -Y verify -n" wants to hear of a manifest's signature.
+// SSHNamespace is what "ssh-keygen -Y verify -n" wants to hear of a signature made here.
 const SSHNamespace = "opsec-backup-manifest"
+
+// MaxSignatures is how many signatures an envelope may carry.
+const MaxSignatures = 256
 
 // PublicKey is an operator's Ed25519 key (RFC 8032). Its text is the line that OpenSSH uses: "ssh-ed25519 AAAA...".
 type PublicKey struct{ raw string }
@@ -56,7 +61,7 @@ func fromSSH(key ssh.PublicKey) (PublicKey, error) {
 func (k PublicKey) ssh() ssh.PublicKey {
 	key, err := ssh.NewPublicKey(ed25519.PublicKey(k.raw))
 	if err != nil {
-		panic("backup: PublicKey is zero") // every constructor has checked the length
+		panic("trust: PublicKey is zero") // every constructor has checked the length
 	}
 	return key
 }
@@ -139,7 +144,7 @@ func (s keySigner) Sign(ctx context.Context, pae []byte) ([][]byte, error) {
 }
 
 // Format keeps the key out of every print.
-func (keySigner) Format(f fmt.State, _ rune) { fmt.Fprint(f, "backup.Signer") }
+func (keySigner) Format(f fmt.State, _ rune) { fmt.Fprint(f, "trust.Signer") }
 
 // SSHSigner signs by a key that an SSH agent or a token holds. Its signatures are of the kind that ssh-keygen makes,
 // since agents sign nothing else.
@@ -161,41 +166,59 @@ func (s sshSigner) PublicKey() PublicKey { return s.public }
 func (s sshSigner) Sign(_ context.Context, pae []byte) ([][]byte, error) {
 	sig, err := sshsig.SignWithRand(bytes.NewReader(pae), rand.Reader, s.signer, sshsig.HashSHA512, SSHNamespace)
 	if err != nil {
-		return nil, fmt.Errorf("backup: signing: %w", err)
+		return nil, fmt.Errorf("trust: signing: %w", err)
 	}
 	return [][]byte{sig.Marshal()}, nil
 }
 
-// sign returns an envelope around payload with the signatures that exist and those of the signers.
-func sign(ctx context.Context, payload []byte, existing []dsse.Signature, signers []Signer) (*dsse.Envelope, error) {
-	env := &dsse.Envelope{
-		PayloadType: PayloadType,
-		Payload:     base64.StdEncoding.EncodeToString(payload),
-		Signatures:  append([]dsse.Signature{}, existing...),
+// Sign adds the signatures of more operators to an envelope, which already carries the payload and perhaps others'.
+// A key that has signed before is refused, and so is a signature that does not verify; the envelope is unchanged then.
+func Sign(ctx context.Context, env *dsse.Envelope, signers ...Signer) error {
+	pae, err := SignedBytes(env)
+	if err != nil {
+		return err
 	}
-	pae := dsse.PAE(PayloadType, payload)
+	all := slices.Clone(env.Signatures)
 	for _, s := range signers {
 		id := s.PublicKey().ID()
-		for _, old := range env.Signatures {
-			if old.KeyID == id {
-				return nil, invalid("key %s has signed already", id)
-			}
+		if slices.ContainsFunc(all, func(old dsse.Signature) bool { return old.KeyID == id }) {
+			return invalid("key %s has signed already", id)
 		}
 		sigs, err := s.Sign(ctx, pae)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, sig := range sigs {
 			if !s.PublicKey().verify(pae, sig) {
-				return nil, invalid("signer for key %s returned a signature that does not verify", id)
+				return invalid("the signer for key %s returned a signature that does not verify", id)
 			}
-			env.Signatures = append(env.Signatures, dsse.Signature{KeyID: id, Sig: base64.StdEncoding.EncodeToString(sig)})
+			all = append(all, dsse.Signature{KeyID: id, Sig: base64.StdEncoding.EncodeToString(sig)})
 		}
 	}
-	if len(env.Signatures) > MaxSignatures {
-		return nil, invalid("%d signatures: want at most %d", len(env.Signatures), MaxSignatures)
+	if len(all) > MaxSignatures {
+		return invalid("%d signatures: want at most %d", len(all), MaxSignatures)
 	}
-	return env, nil
+	env.Signatures = all
+	return nil
+}
+
+// SignedBytes returns what every signature of an envelope is over: the DSSE pre-authentication encoding (PAE) of its
+// payload. It is the message for "ssh-keygen -Y verify".
+func SignedBytes(env *dsse.Envelope) ([]byte, error) {
+	payload, err := DecodeBase64(env.Payload)
+	if err != nil {
+		return nil, invalid("envelope: payload: not base64")
+	}
+	return dsse.PAE(env.PayloadType, payload), nil
+}
+
+// DecodeBase64 accepts the one encoding that the bytes have (RFC 4648, section 4).
+func DecodeBase64(s string) ([]byte, error) {
+	b, err := base64.StdEncoding.Strict().DecodeString(s)
+	if err == nil && base64.StdEncoding.EncodeToString(b) != s {
+		err = base64.CorruptInputError(0)
+	}
+	return b, err
 }
 
 // verify reports whether sig, in either form, is the key's signature over pae.
@@ -211,24 +234,24 @@ func (k PublicKey) verify(pae, sig []byte) bool {
 		sshsig.Verify(bytes.NewReader(pae), s, k.ssh(), s.HashAlgorithm, SSHNamespace) == nil
 }
 
-// SignedBytes returns what every signature of the manifest is over: the DSSE pre-authentication encoding of its
-// header. It is the message for "ssh-keygen -Y verify".
-func (m *Manifest) SignedBytes() []byte { return dsse.PAE(PayloadType, m.payload) }
-
 // SSHSignature returns the armored signature of the key called id, or of the first key that has one if id is empty:
 // the signature file for "ssh-keygen -Y verify". It is an error wrapping [opsec.ErrNotFound] if there is none.
-func (m *Manifest) SSHSignature(id string) ([]byte, error) {
-	for _, s := range m.Envelope.Signatures {
+func SSHSignature(env *dsse.Envelope, id string) ([]byte, error) {
+	for _, s := range env.Signatures {
 		if id != "" && id != s.KeyID {
 			continue
 		}
-		blob, err := decodeBase64(s.Sig)
-		if err != nil || !strings.HasPrefix(string(blob), "SSHSIG") {
+		blob, err := DecodeBase64(s.Sig)
+		if err != nil || !bytes.HasPrefix(blob, []byte("SSHSIG")) {
 			continue
 		}
 		if sig, err := sshsig.ParseSignature(blob); err == nil {
 			return sshsig.Armor(sig), nil
 		}
 	}
-	return nil, notFound("an SSH signature of key %q", id)
+	return nil, fmt.Errorf("trust: no SSH signature of key %q: %w", id, opsec.ErrNotFound)
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("trust: "+format+": %w", append(args, opsec.ErrInvalid)...)
 }
