@@ -86,16 +86,8 @@ func (f *File) open() error {
 	return nil
 }
 
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 // Write implements [Sink]. The events are on stable storage when it returns nil. After an error none of them, or some
-// whole lines, are in the file.
+// whole lines, are in the file; where not even taking back was possible, the next Write ends the torn line.
 func (f *File) Write(ctx context.Context, batch []Record) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/cloudopsec/opsec"
@@ -26,15 +25,12 @@ func NewDigestKey(secret []byte) (*DigestKey, error) {
 // byte and the secret. Equal secrets of one tenant show as equal; nothing can be compared between tenants.
 func (k *DigestKey) Digest(tenant opsec.TenantID, secret string) string {
 	mac := hmac.New(sha256.New, k.secret)
-	io.WriteString(mac, string(tenant)+"\x00"+secret)
+	mac.Write([]byte(string(tenant) + "\x00" + secret))
 	return "hmac-sha256:" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// Clear overwrites the key. Digest must not be called afterwards.
-func (k *DigestKey) Clear() { clear(k.secret) }
-
 // Format implements [fmt.Formatter].
-func (k *DigestKey) Format(f fmt.State, _ rune) { io.WriteString(f, "[digest key]") }
+func (k *DigestKey) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[digest key]") }
 
 // seal returns the private copy of e that is stored, and its JSON. Without a key the value of a secret is dropped.
 func seal(e *opsec.Event, key *DigestKey) Record {

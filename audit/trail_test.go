@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -360,16 +361,16 @@ func TestWhatFailedIsNotSeen(t *testing.T) {
 	})
 }
 
-// picky is a sink that will never take events of one action.
+// picky is a sink that will never take events of some actions.
 type picky struct {
 	audittest.Sink
-	never string
+	never []string
 }
 
 func (p *picky) Write(ctx context.Context, batch []audit.Record) error {
 	for _, r := range batch {
-		if r.Event.Action == p.never {
-			return fmt.Errorf("no %s here: %w", p.never, opsec.ErrInvalid)
+		if slices.Contains(p.never, r.Event.Action) {
+			return fmt.Errorf("no %s here: %w", r.Event.Action, opsec.ErrInvalid)
 		}
 	}
 	return p.Sink.Write(ctx, batch)
@@ -378,7 +379,7 @@ func (p *picky) Write(ctx context.Context, batch []audit.Record) error {
 func TestRefusedRecordDoesNotBlockTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var disk audittest.Sink
-		p := &picky{never: "test.poison"}
+		p := &picky{never: []string{"test.poison"}}
 		trail, err := audit.New(audit.Sinks{"picky": p, "disk": &disk}, audit.Policy{}, nil)
 		require.NoError(t, err)
 		for _, name := range []string{"a", "b", "poison", "c", "d"} { // one batch, since nobody writes yet
@@ -399,6 +400,52 @@ func TestRefusedRecordDoesNotBlockTheRest(t *testing.T) {
 		cancel()
 		require.ErrorContains(t, <-ran, "sink picky (up): 1 events lost")
 		require.Equal(t, audit.ActionGap, p.Events()[5].Action, "the last loss is told at the end")
+	})
+}
+
+// A sink that refuses even the gap record is no reason to write gap records for ever, nor not to end.
+func TestRefusedGapRecordEndsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var disk audittest.Sink
+		p := &picky{never: []string{"test.poison", audit.ActionGap}}
+		trail, stop := start(t, audit.Sinks{"picky": p, "disk": &disk}, audit.Policy{})
+		for _, name := range []string{"poison", "a", "poison", "b"} {
+			record(t, trail, event(opsec.Standard, name))
+			synctest.Wait()
+		}
+		require.ErrorIs(t, stop(), audit.ErrUnavailable)
+		require.Equal(t, []string{"a", "b"}, names(p.Events()))
+		require.True(t, p.Closed())
+		told := 0
+		for _, e := range disk.Events() {
+			if e.Action == audit.ActionGap {
+				told++
+			}
+		}
+		require.Equal(t, 3, told, "the first, the second and its own, and what was left")
+	})
+}
+
+func TestRememberIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var disk audittest.Sink
+		trail, stop := start(t, audit.Sinks{"disk": &disk}, audit.Policy{Queue: 8, Remember: 8})
+		first := event(opsec.Critical, "first")
+		others := func(n int) {
+			for range n {
+				record(t, trail, event(opsec.Critical, "other"))
+			}
+		}
+		record(t, trail, first)
+		for range 5 {
+			others(7)
+			record(t, trail, first) // among the latest eight, so it is known, and the latest again
+		}
+		require.Len(t, disk.Events(), 1+5*7)
+		others(16)
+		record(t, trail, first)
+		require.Len(t, disk.Events(), 1+5*7+16+1, "forgotten, and written again")
+		require.NoError(t, stop())
 	})
 }
 

@@ -18,7 +18,7 @@ type Budget struct {
 	MaxFindings    int              // paths listed in the report for each class; 0 is 10,000. Counts are always exact
 	StrictMetadata bool             // a difference of metadata alone (mode, time, holes) is a fault too
 	Workers        int              // goroutines that read; 0 is one for each processor
-	Report         func(Progress)   // called now and then from Verify's goroutine
+	Progress       func(Progress)   // called now and then from Verify's goroutine
 	Now            func() time.Time // nil is time.Now
 }
 

@@ -16,18 +16,19 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/trust"
+	"github.com/cloudopsec/opsec/internal/wholefile"
 )
 
 // BuildOptions say what a manifest holds beside the tree.
 type BuildOptions struct {
 	// Header names tenant, source, sequence, previous manifest, time, operator and so on; Build fills in the rest,
 	// from Digests on.
-	Header  Header
-	SHA256  bool           // a SHA-256 beside each BLAKE3, from the same reading
-	Chunks  bool           // chunk lines, so that Verify can tell which 64 KiB of a file are bad; 0.1 % of the data
-	Signers []trust.Signer // who signs; without any the manifest is unsigned, and never trusted
-	Workers int            // goroutines that read; 0 is one for each processor
-	Report  func(Progress) `json:"-"` // called now and then from Build's goroutine
+	Header   Header
+	SHA256   bool           // a SHA-256 beside each BLAKE3, from the same reading
+	Chunks   bool           // chunk lines, so that Verify can tell which 64 KiB of a file are bad; 0.1 % of the data
+	Signers  []trust.Signer // who signs; without any the manifest is unsigned, and never trusted
+	Workers  int            // goroutines that read; 0 is one for each processor
+	Progress func(Progress) // called now and then from Build's goroutine
 }
 
 // Progress says how far a [Build] or a [Verify] has come.
@@ -75,6 +76,16 @@ func Build(ctx context.Context, w io.Writer, tree fs.FS, o BuildOptions) (*Heade
 	return &h, nil
 }
 
+// BuildFile is [Build] into a file, which is there whole, with mode 0600, or not at all.
+func BuildFile(ctx context.Context, name string, tree fs.FS, o BuildOptions) (*Header, error) {
+	var h *Header
+	err := wholefile.Write(name, 0o600, func(w io.Writer) (err error) {
+		h, err = Build(ctx, w, tree, o)
+		return err
+	})
+	return h, err
+}
+
 func buildEntries(ctx context.Context, out *bodyWriter, tree fs.FS, h *Header, o *BuildOptions) error {
 	top, err := openTree(tree)
 	if err != nil {
@@ -112,8 +123,8 @@ func buildEntries(ctx context.Context, out *bodyWriter, tree fs.FS, h *Header, o
 		line = t.entry.appendLine(line[:0], o.SHA256)
 		out.root.add(line)
 		out.write(line)
-		if o.Report != nil {
-			o.Report(Progress{Path: t.path, Files: h.Counts.Files, Bytes: h.Counts.Bytes})
+		if o.Progress != nil {
+			o.Progress(Progress{Path: t.path, Files: h.Counts.Files, Bytes: h.Counts.Bytes})
 		}
 		return nil
 	}, (*reading).drop)

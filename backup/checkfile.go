@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -161,6 +162,20 @@ func parseCheckLine(line []byte, format CheckFormat) (string, Digest, error) {
 		path = path[2:]
 	}
 	return path, sum, checkPath(path)
+}
+
+// VerifyCheckFile is [ParseCheckFile] and [VerifySums] of the file called name.
+func VerifyCheckFile(ctx context.Context, name string, format CheckFormat, tree fs.FS, b Budget) (*Report, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	defer f.Close()
+	files, err := ParseCheckFile(f, format)
+	if err != nil {
+		return nil, err
+	}
+	return VerifySums(ctx, files, tree, b)
 }
 
 // VerifySums compares the files of a tree with their digests, sorted by path as [ParseCheckFile] and [SumFS] give

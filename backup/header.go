@@ -24,8 +24,8 @@ const (
 type Header struct {
 	Tenant          opsec.TenantID `json:"tenant"`                    // whose data
 	Source          string         `json:"source"`                    // what was backed up: a volume, a directory, a database
-	Sequence        uint64         `json:"sequence"`                  // counts the manifests of a source from 1
-	Previous        Digest         `json:"previous,omitzero"`         // Manifest.ID of the one before; zero on the first
+	Sequence        uint64         `json:"sequence"`                  // rises with every manifest of a source: a count, or a Unix time
+	Previous        Digest         `json:"previous,omitzero"`         // Manifest.ID of the one before; zero for none, and then an omission goes unnoticed
 	Created         time.Time      `json:"created"`                   // by the builder's clock: a claim
 	Operator        string         `json:"operator,omitempty"`        // who answers for it: a claim until a signature proves it
 	Tool            string         `json:"tool,omitempty"`            // name and version of the program that built it
@@ -99,9 +99,7 @@ func (h *Header) validate() error {
 	case h.Source == "":
 		return invalid("header: source is empty")
 	case h.Sequence == 0:
-		return invalid("header: sequence is 0: want a count from 1")
-	case (h.Sequence == 1) != h.Previous.IsZero():
-		return invalid("header: sequence %d, previous %q: the first manifest has none, every other has one", h.Sequence, h.Previous)
+		return invalid("header: sequence is 0: want a number that rises from 1")
 	case h.Created.IsZero() || h.Created.UTC().Year() < 1970 || h.Created.UTC().Year() > 9999:
 		return invalid("header: created: want a year from 1970 to 9999")
 	case len(h.ChainParents) > 1024:
@@ -140,7 +138,7 @@ func parseHeader(payload []byte) (*Header, error) {
 
 // head is the first line of the body.
 func (h *Header) head() string {
-	line := "opsec-manifest/v1 blake3"
+	line := magic + "blake3"
 	if h.sha256() {
 		line += ",sha256"
 	}

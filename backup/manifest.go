@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"os"
 	"slices"
 	"strings"
 
@@ -16,10 +17,12 @@ import (
 	"github.com/zeebo/blake3"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/trust"
 )
 
 const (
+	magic          = "opsec-manifest/v1 "
 	checksumLen    = 64 + 1 // the last line: BLAKE3 of all before it
 	maxEnvelopeLen = 1 << 20
 	groupsPerLine  = 64 // chaining values on a chunk line: 4 MiB of content
@@ -38,16 +41,26 @@ type Manifest struct {
 	Envelope dsse.Envelope
 
 	r       io.ReaderAt
+	file    *os.File // to close, or nil
 	bodyLen int64
 	payload []byte
 }
+
+// ErrNotManifest says that a file does not begin as a manifest does; perhaps it is a check file ([ParseCheckFile]).
+var ErrNotManifest = fmt.Errorf("backup: not a manifest: %w", opsec.ErrInvalid)
 
 // OpenManifest checks the manifest in the first size bytes of r. It reads them once, in bounded memory whatever the
 // size, and keeps r to read them again later. Whatever is wrong wraps [opsec.ErrInvalid].
 func OpenManifest(r io.ReaderAt, size int64) (*Manifest, error) {
 	m := &Manifest{r: r}
-	var err error
-	if err = m.openTail(size); err != nil {
+	start := make([]byte, len(magic))
+	if n, err := r.ReadAt(start, 0); string(start[:n]) != magic {
+		if err != nil && err != io.EOF {
+			return nil, fmt.Errorf("backup: manifest: %w", err)
+		}
+		return nil, ErrNotManifest
+	}
+	if err := m.openTail(size); err != nil {
 		return nil, err
 	}
 	var counts Counts
@@ -67,6 +80,36 @@ func OpenManifest(r io.ReaderAt, size int64) (*Manifest, error) {
 		return nil, invalid("manifest: the entries' Merkle root is not the header's")
 	}
 	return m, nil
+}
+
+// OpenManifestFile opens the manifest in a file. Close it after use.
+func OpenManifestFile(name string) (*Manifest, error) {
+	info, err := os.Stat(name) // before opening, which waits on a FIFO
+	if err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, invalid("%s is not a regular file", Quote(name))
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	m, err := OpenManifest(f, info.Size())
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	m.file = f
+	return m, nil
+}
+
+// Close releases what [OpenManifestFile] has opened; after [OpenManifest] it does nothing.
+func (m *Manifest) Close() error {
+	if m.file == nil {
+		return nil
+	}
+	return m.file.Close()
 }
 
 // openTail finds the envelope at the end and checks the last line's digest.

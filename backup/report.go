@@ -16,6 +16,7 @@ import (
 const (
 	StatusOK         = "ok"         // trusted, complete, no fault
 	StatusIncomplete = "incomplete" // no fault so far; the budget ended first
+	StatusSuspect    = "suspect"    // no fault, but the manifest's place in its source's history is wrong
 	StatusUntrusted  = "untrusted"  // no fault, but nobody trusted vouches for the manifest
 	StatusDamaged    = "damaged"    // faults were found
 )
@@ -61,14 +62,25 @@ type Totals struct {
 	Metadata   int64 `json:"metadata"`
 }
 
-// faults counts what speaks against the tree.
-func (r *Report) faults() int64 {
+// Faults counts what speaks against the tree.
+func (r *Report) Faults() int64 {
 	t := r.Totals
 	n := t.Changed + t.Missing + t.Extra + t.Unreadable + t.Unstable
 	if r.StrictMetadata {
 		n += t.Metadata
 	}
 	return n
+}
+
+// Accept remembers in the state that the manifest was found in order, if the report says so: complete, without faults,
+// its history not suspect, and trusted, unless no keys were given to trust, which is remembered as such. With
+// passGap a predecessor that was not seen is passed over. It returns whether there was anything to remember.
+func (r *Report) Accept(m *Manifest, t *trust.Verifier, at time.Time, passGap bool) (bool, error) {
+	suspect := r.History.Suspect() && !(passGap && r.History == trust.Missing)
+	if t.State == nil || r.Cursor != nil || r.Faults() > 0 || suspect || r.Trust != trust.Trusted && len(t.Keys) > 0 {
+		return false, nil
+	}
+	return true, t.State.Accept(m.Claim(), at, r.Trust == trust.Trusted)
 }
 
 // Detail says more of one path.
@@ -84,6 +96,22 @@ type Range struct {
 	End   int64 `json:"end"`
 }
 
+// ParseReport reads the JSON of a report, to go on from its cursor ([Budget.Resume]); at most 256 MiB of it.
+func ParseReport(rd io.Reader) (*Report, error) {
+	b, err := io.ReadAll(io.LimitReader(rd, 256<<20+1))
+	if err != nil {
+		return nil, fmt.Errorf("backup: report: %w", err)
+	}
+	if len(b) > 256<<20 {
+		return nil, invalid("report: more than 256 MiB")
+	}
+	r := new(Report)
+	if err := decodeJSON(b, r); err != nil {
+		return nil, invalid("report: %v", err)
+	}
+	return r, nil
+}
+
 // clone returns a copy that can be added to.
 func (r *Report) clone() Report {
 	c := *r
@@ -97,10 +125,12 @@ func (r *Report) clone() Report {
 // settle computes the verdict.
 func (r *Report) settle() {
 	switch {
-	case r.faults() > 0:
+	case r.Faults() > 0:
 		r.Status = StatusDamaged
 	case r.Trust != trust.Trusted:
 		r.Status = StatusUntrusted
+	case r.History.Suspect():
+		r.Status = StatusSuspect
 	case r.Cursor != nil:
 		r.Status = StatusIncomplete
 	default:
@@ -123,7 +153,7 @@ func (r *Report) Event() *opsec.Event {
 	e.Attrs = []opsec.Attr{{Key: attrManifest, Value: r.Manifest.String(), Mark: opsec.Tenant}}
 	number("checked", r.Checked)
 	number("bytes", r.Bytes)
-	number("faults", r.faults())
+	number("faults", r.Faults())
 	return e
 }
 

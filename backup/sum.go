@@ -276,7 +276,7 @@ func readAt(ctx context.Context, r io.ReaderAt, p []byte, off int64) error {
 	if err == nil || err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("backup: reading at offset %d: %w", off+int64(max(n, 0)), err)
+	return fmt.Errorf("backup: reading at offset %d: %w", off+int64(min(max(n, 0), len(p))), err)
 }
 
 // partial is a scan that stopped after a whole number of groups.

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -39,7 +39,7 @@ func ExampleSumReaderAt() {
 	_, err = backup.SumReaderAt(context.Background(), image, image.Size()+1, nil)
 	fmt.Println(err)
 	// Output:
-	// 1300000 a15ff7aeef573e89cd8a3de4ef1b2a53c9d5ce30ad1b6de90ec5da6a8d91a7ea <nil>
+	// 1300000 af6287791502e6628e9cb3eea519f9f33e02a0c34696d5debd06140e11176a98 <nil>
 	// backup: reading at offset 1300000: unexpected EOF
 }
 
@@ -72,7 +72,29 @@ func TestSumOfAFileEqualsThatOfItsBytes(t *testing.T) {
 	}
 }
 
-// TestSumReadsEveryByteOnce and nothing beyond size.
+// countingReader counts how often each byte was read.
+type countingReader struct {
+	r     *bytes.Reader
+	mu    sync.Mutex
+	reads []uint8
+	calls int
+}
+
+func newCountingReader(p []byte) *countingReader {
+	return &countingReader{r: bytes.NewReader(p), reads: make([]uint8, len(p))}
+}
+
+func (c *countingReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.r.ReadAt(p, off)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	for i := range n {
+		c.reads[off+int64(i)]++
+	}
+	return n, err
+}
+
 func TestSumReadsEveryByteOnce(t *testing.T) {
 	for _, size := range []int64{0, 1, 64 << 10, 64<<10 + 1, 1<<20 + 5, 3 << 20} {
 		content := make([]byte, size+1000)
@@ -80,13 +102,11 @@ func TestSumReadsEveryByteOnce(t *testing.T) {
 		sums, err := backup.SumReaderAt(t.Context(), r, size, &backup.SumOptions{SHA256: true, Workers: 3})
 		require.NoError(t, err)
 		require.Equal(t, backup.Digest(zeebo.Sum256(content[:size])), sums.BLAKE3)
-		r.mu.Lock()
 		for i, n := range r.reads {
 			if want := i < int(size); n != 1 && want || n != 0 && !want {
 				t.Fatalf("size %d: byte %d was read %d times", size, i, n)
 			}
 		}
-		r.mu.Unlock()
 	}
 }
 
@@ -154,8 +174,8 @@ func TestSumSurvivesReadersThatBreakTheContract(t *testing.T) {
 }
 
 func TestSumOfACancelledContext(t *testing.T) {
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errors.New("the operator left"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
 	for _, size := range []int64{100, 1 << 20} {
 		for _, workers := range []int{1, 2} {
 			r := newCountingReader(make([]byte, size))

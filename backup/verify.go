@@ -242,8 +242,8 @@ func (v *verification) settleOne(ctx context.Context, c *check) error {
 		v.compare(ctx, c, shown)
 	}
 	v.Cursor = &Cursor{After: shown}
-	if v.b.Report != nil {
-		v.b.Report(Progress{Path: shown, Files: v.Checked, Bytes: v.Bytes, AllFiles: v.x.counts.Files, AllBytes: v.x.counts.Bytes})
+	if v.b.Progress != nil {
+		v.b.Progress(Progress{Path: shown, Files: v.Checked, Bytes: v.Bytes, AllFiles: v.x.counts.Files, AllBytes: v.x.counts.Bytes})
 	}
 	return ctx.Err()
 }

@@ -6,7 +6,10 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/hiddeco/sshsig"
@@ -254,4 +257,59 @@ func SSHSignature(env *dsse.Envelope, id string) ([]byte, error) {
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("trust: "+format+": %w", append(args, opsec.ErrInvalid)...)
+}
+
+// LoadPrivateKey reads an OpenSSH private key file; see [ParsePrivateKey].
+func LoadPrivateKey(name string, passphrase []byte) (Signer, error) {
+	file, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("trust: private key: %w", err)
+	}
+	return ParsePrivateKey(file, passphrase)
+}
+
+// LoadPublicKey reads an OpenSSH .pub file; see [ParsePublicKey].
+func LoadPublicKey(name string) (PublicKey, error) {
+	file, err := os.ReadFile(name)
+	if err != nil {
+		return PublicKey{}, fmt.Errorf("trust: public key: %w", err)
+	}
+	key, _, err := ParsePublicKey(file)
+	return key, err
+}
+
+// GenerateKeyFiles makes a new key and writes it as ssh-keygen would: the private one, without a passphrase, to name,
+// readable by its owner alone, the public one to name with ".pub" added. A file that exists is never overwritten.
+func GenerateKeyFiles(name, comment string) (PublicKey, error) {
+	pub, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return PublicKey{}, fmt.Errorf("trust: %w", err)
+	}
+	block, err := ssh.MarshalPrivateKey(key, comment)
+	if err != nil {
+		return PublicKey{}, fmt.Errorf("trust: %w", err)
+	}
+	public := PublicKey{string(pub)}
+	line, err := public.MarshalText()
+	if err != nil {
+		return PublicKey{}, err
+	}
+	if comment != "" {
+		line = fmt.Appendf(line, " %s", comment)
+	}
+	for _, f := range []struct {
+		name string
+		mode os.FileMode
+		text []byte
+	}{{name, 0o600, pem.EncodeToMemory(block)}, {name + ".pub", 0o644, append(line, '\n')}} {
+		file, err := os.OpenFile(f.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
+		if err != nil {
+			return PublicKey{}, fmt.Errorf("trust: %w", err)
+		}
+		_, err = file.Write(f.text)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return PublicKey{}, fmt.Errorf("trust: %w", err)
+		}
+	}
+	return public, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"time"
 
@@ -86,8 +87,8 @@ type Claim struct {
 	ID       string         // identifies what is signed, with or without its signatures
 	Tenant   opsec.TenantID // whose data
 	Source   string         // what was backed up
-	Sequence uint64         // counts the claims about a source from 1
-	Previous string         // ID of the one before; empty on the first
+	Sequence uint64         // rises with every claim about a source
+	Previous string         // ID of the one before; empty for none
 	Created  time.Time      // when it was made, it says
 	Operator string         // who answers for it, it says; may be empty
 	Envelope *dsse.Envelope // what was signed, and the signatures
@@ -103,14 +104,14 @@ type Evidence struct {
 
 // The verdicts on trust.
 const (
-	Trusted   = "ok"        // enough trusted persons have signed, and the history fits
+	Trusted   = "ok"        // enough trusted persons have signed
 	Untrusted = "untrusted" // all else
 )
 
 // Judgement is what [Verifier.Judge] finds.
 type Judgement struct {
 	Trust      string            `json:"trust"`             // Trusted or Untrusted
-	Reasons    []string          `json:"reasons,omitempty"` // why untrusted, for people to read
+	Reasons    []string          `json:"reasons,omitempty"` // why untrusted or suspect, for people to read
 	History    History           `json:"history,omitempty"` // the manifest's place after what the State has seen
 	Signatures []SignatureReport `json:"signatures"`
 }
@@ -123,6 +124,37 @@ type SignatureReport struct {
 	KeyID    string `json:"keyid"`
 	Valid    bool   `json:"valid"`            // by a trusted key, in its time, and every byte of it verifies
 	Reason   string `json:"reason,omitempty"` // why not
+}
+
+// LoadVerifier gathers a verifier from files, any of which may be left out by an empty name: a policy in JSON
+// ([ParsePolicy]), a state ([LoadState]), and public keys that stand, each with its holder unknown, for whoever the
+// signed header names.
+func LoadVerifier(policy, state string, pubs ...string) (*Verifier, error) {
+	t := new(Verifier)
+	if policy != "" {
+		f, err := os.Open(policy)
+		if err != nil {
+			return nil, fmt.Errorf("trust: policy: %w", err)
+		}
+		defer f.Close()
+		p, err := ParsePolicy(f)
+		if err != nil {
+			return nil, err
+		}
+		t.Policy = *p
+	}
+	for _, name := range pubs {
+		key, err := LoadPublicKey(name)
+		if err != nil {
+			return nil, err
+		}
+		t.Keys = append(t.Keys, Key{Key: key})
+	}
+	var err error
+	if state != "" {
+		t.State, err = LoadState(state)
+	}
+	return t, err
 }
 
 // clockSkew is how far ahead a builder's clock may be.
@@ -160,13 +192,13 @@ func (t *Verifier) Judge(c *Claim, now time.Time) (*Judgement, error) {
 	if c.Created.After(now.Add(clockSkew)) {
 		because("created at %s, in the future", c.Created.Format(time.RFC3339))
 	}
-	if t.State != nil {
-		if j.History = t.State.Place(c); j.History.Suspect() {
-			because("history: %s", j.History.explain())
-		}
-	}
 	if len(j.Reasons) == 0 {
 		j.Trust = Trusted
+	}
+	if t.State != nil {
+		if j.History = t.State.Place(c); j.History.Suspect() {
+			because("%s", j.History.explain())
+		}
 	}
 	return j, nil
 }

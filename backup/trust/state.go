@@ -2,12 +2,16 @@ package trust
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/wholefile"
 )
 
 // maxAccepted is how many manifests of a source a [State] remembers; older ones are forgotten first.
@@ -31,7 +35,8 @@ type SourceState struct {
 type Accepted struct {
 	Claim    string    `json:"claim"`
 	Sequence uint64    `json:"sequence"`
-	Time     time.Time `json:"time"` // of acceptance, by the verifier's clock
+	Time     time.Time `json:"time"`    // of acceptance, by the verifier's clock
+	Trusted  bool      `json:"trusted"` // by signatures; only then it is evidence
 }
 
 // History is a manifest's place after what a [State] has seen of its source.
@@ -39,21 +44,22 @@ type History string
 
 // The places.
 const (
-	First   History = "first"   // nothing of this source was seen before
-	Next    History = "next"    // the one after the newest seen
-	Newest  History = "newest"  // the newest seen, again
-	Older   History = "older"   // seen before, but not the newest: a rollback, unless you asked for it
-	Fork    History = "fork"    // another manifest than the one that was seen with, or before, this sequence
-	Missing History = "missing" // manifests between the newest seen and this one have not been seen
+	First    History = "first"    // nothing of this source was seen before
+	Next     History = "next"     // the successor of the newest seen
+	Newest   History = "newest"   // the newest seen, again
+	Unlinked History = "unlinked" // newer than the newest seen, but it names no predecessor: what lies between is not known
+	Missing  History = "missing"  // newer, but its predecessor has not been seen
+	Older    History = "older"    // not newer than the newest seen: a rollback, unless you asked for it
+	Fork     History = "fork"     // in the place of another one that has been accepted
 )
 
-// Suspect reports whether the place speaks against taking the manifest for the newest of its source.
+// Suspect reports whether the place speaks against taking the claim for the newest of its source.
 func (h History) Suspect() bool { return h == Older || h == Fork || h == Missing }
 
 func (h History) explain() string {
 	return map[History]string{
-		Older:   "a newer manifest of this source has been accepted before (rollback)",
-		Fork:    "a different manifest of this source has been accepted in its place",
+		Older:   "a newer one of this source has been accepted before (rollback)",
+		Fork:    "another one of this source has been accepted in its place",
 		Missing: "its predecessor has not been seen (omission)",
 	}[h]
 }
@@ -84,6 +90,28 @@ func ParseState(r io.Reader) (*State, error) {
 	return s, nil
 }
 
+// LoadState reads the state file called name; a file that does not exist is the zero State.
+func LoadState(name string) (*State, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return new(State), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("trust: state: %w", err)
+	}
+	defer f.Close()
+	return ParseState(f)
+}
+
+// Save replaces the state file called name. After an error the old one is untouched.
+func (s *State) Save(name string) error {
+	err := wholefile.Write(name, 0o600, func(w io.Writer) error { _, err := s.WriteTo(w); return err })
+	if err != nil {
+		return fmt.Errorf("trust: state: %w", err)
+	}
+	return nil
+}
+
 // WriteTo implements [io.WriterTo]: JSON for [ParseState].
 func (s *State) WriteTo(w io.Writer) (int64, error) {
 	b, err := json.MarshalIndent(s, "", "  ")
@@ -109,41 +137,48 @@ func (s *State) find(c *Claim) (int, bool) {
 	return slices.BinarySearchFunc(s.Sources, SourceState{Tenant: c.Tenant, Source: c.Source}, compareSources)
 }
 
-// Place says where a manifest stands after what was seen.
+// Place says where a claim stands after what was seen.
 func (s *State) Place(c *Claim) History {
 	i, ok := s.find(c)
 	if !ok {
 		return First
 	}
-	accepted, id := s.Sources[i].Accepted, c.ID
+	accepted := s.Sources[i].Accepted
 	newest := accepted[len(accepted)-1]
+	seen := func(same func(Accepted) bool) bool { return slices.ContainsFunc(accepted, same) }
 	switch {
-	case newest.Claim == id:
+	case newest.Claim == c.ID:
 		return Newest
-	case c.Sequence > newest.Sequence+1:
-		return Missing
-	case c.Sequence == newest.Sequence+1 && c.Previous == newest.Claim:
+	case seen(func(a Accepted) bool { return a.Sequence == c.Sequence && a.Claim != c.ID }):
+		return Fork
+	case c.Sequence < newest.Sequence:
+		return Older
+	case c.Previous == "":
+		return Unlinked
+	case c.Previous == newest.Claim:
 		return Next
-	case c.Sequence > newest.Sequence:
+	case seen(func(a Accepted) bool { return a.Claim == c.Previous }):
 		return Fork
 	}
-	for _, a := range accepted {
-		if a.Claim != id && a.Sequence == c.Sequence {
-			return Fork
-		}
-	}
-	return Older
+	return Missing
 }
 
-// Accept remembers a manifest that was found in order at the time at. To pass over a gap or a fork knowingly, accept
-// the manifest although it is [Missing] or a Fork; an [Older] one changes nothing.
-func (s *State) Accept(c *Claim, at time.Time) error {
-	if at.IsZero() {
-		return invalid("state: time of acceptance is zero")
+// Accept remembers a claim that was found in order at the time at, and whether it was [Trusted]: if not, it will be no
+// evidence. To pass over a gap or a fork knowingly, accept the claim although its place is suspect; an [Older] one
+// changes nothing.
+func (s *State) Accept(c *Claim, at time.Time, trusted bool) error {
+	if at.IsZero() || c.ID == "" {
+		return invalid("state: acceptance without a time, or of nothing")
 	}
 	i, ok := s.find(c)
 	switch s.Place(c) {
-	case Older, Newest:
+	case Older:
+		return nil
+	case Newest:
+		newest := &s.Sources[i].Accepted[len(s.Sources[i].Accepted)-1]
+		if trusted && !newest.Trusted {
+			newest.Trusted, newest.Time = true, at.UTC()
+		}
 		return nil
 	}
 	if !ok {
@@ -152,7 +187,7 @@ func (s *State) Accept(c *Claim, at time.Time) error {
 	src := &s.Sources[i]
 	// After a fork that was accepted, what it replaces is history no more.
 	src.Accepted = slices.DeleteFunc(src.Accepted, func(a Accepted) bool { return a.Sequence >= c.Sequence })
-	src.Accepted = append(src.Accepted, Accepted{c.ID, c.Sequence, at.UTC()})
+	src.Accepted = append(src.Accepted, Accepted{c.ID, c.Sequence, at.UTC(), trusted})
 	if over := len(src.Accepted) - maxAccepted; over > 0 {
 		src.Accepted = slices.Delete(src.Accepted, 0, over)
 	}
@@ -164,7 +199,7 @@ func (s *State) evidence(id string) []Evidence {
 	var found []Evidence
 	for _, src := range s.Sources {
 		for _, a := range src.Accepted {
-			if a.Claim == id {
+			if a.Claim == id && a.Trusted {
 				found = append(found, Evidence{id, a.Time, fmt.Sprintf("accepted before as %d of %s", a.Sequence, src.Source)})
 			}
 		}

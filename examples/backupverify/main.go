@@ -1,0 +1,183 @@
+// Backupverify writes the signed manifest of a directory and verifies a backup of it. Exit 0: no fault was found;
+// 1: there are findings; 2: wrong use or input. Without -pub or -trust nobody vouches for the manifest: the report
+// says so, and exit 0 means only that the contents match.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup"
+	"github.com/cloudopsec/opsec/backup/trust"
+	"github.com/cloudopsec/opsec/examples/internal/script"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	script.Exit(script.Command(ctx, os.Args, map[string]script.Verb{
+		"keygen": keygen, "build": build, "verify": verify, "export": export,
+	}))
+}
+
+func keygen(_ context.Context, flags *flag.FlagSet, parse func() error) error {
+	out := flags.String("out", "operator.key", "private key `file`; the public key goes beside it, as .pub")
+	if err := parse(); err != nil {
+		return err
+	}
+	key, err := trust.GenerateKeyFiles(*out, "")
+	if err == nil {
+		fmt.Println(key.ID())
+	}
+	return err
+}
+
+func build(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
+	h := backup.Header{Created: time.Now(), Tool: "backupverify"}
+	var o backup.BuildOptions
+	src := flags.String("src", ".", "directory to describe")
+	out := flags.String("out", "backup.manifest", "manifest `file` to write")
+	key := flags.String("key", "", "private key `file` to sign with (Ed25519, OpenSSH)")
+	flags.StringVar(&h.Operator, "operator", "", "`name` of who signs")
+	flags.StringVar((*string)(&h.Tenant), "tenant", string(opsec.Provider), "whose data")
+	flags.StringVar(&h.Source, "source", "", "what is backed up (default: the directory's path)")
+	previous := flags.String("previous", "", "manifest `file` before this one, of the same source")
+	digests := flags.String("digests", "blake3", "blake3 or blake3,sha256")
+	flags.BoolVar(&o.Chunks, "chunks", false, "let verify tell which 64 KiB of a file are bad")
+	if err := parse(); err != nil {
+		return err
+	}
+	if o.SHA256 = *digests == "blake3,sha256"; !o.SHA256 && *digests != "blake3" {
+		return fmt.Errorf("-digests %q: want blake3 or blake3,sha256", *digests)
+	}
+	dir, err := backup.OpenDir(*src)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if *key != "" {
+		signer, err := trust.LoadPrivateKey(*key, nil)
+		if err != nil {
+			return err
+		}
+		o.Signers = []trust.Signer{signer}
+	}
+	if path, err := filepath.Abs(*src); h.Source == "" && err == nil {
+		h.Source = backup.Quote(path)
+	}
+	h.Sequence = uint64(h.Created.UnixMilli())
+	if *previous != "" {
+		last, err := backup.OpenManifestFile(*previous)
+		if err != nil {
+			return err
+		}
+		defer last.Close()
+		h.Sequence, h.Previous = max(h.Sequence, last.Header.Sequence+1), last.ID()
+	}
+	show, clear := script.Progress()
+	o.Header, o.Progress = h, func(p backup.Progress) { show(fmt.Sprintf("%d files, %s", p.Files, p.Path)) }
+	done, err := backup.BuildFile(ctx, *out, dir, o)
+	if clear(); err == nil {
+		fmt.Printf("%s: %d files, %d bytes, %d signers\n", *out, done.Counts.Files, done.Counts.Bytes, len(o.Signers))
+	}
+	return err
+}
+
+func verify(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
+	var b backup.Budget
+	name := flags.String("manifest", "backup.manifest", "manifest `file`, or a check file that b3sum or sha256sum wrote")
+	src := flags.String("dir", ".", "directory to verify")
+	format := flags.String("format", "b3sum", "what a check file holds: b3sum or sha256sum")
+	pubs := script.Strings(flags, "pub", "public key `file` of an operator to trust; may be repeated")
+	policy := flags.String("trust", "", "trust policy `file` (JSON): persons, roles, threshold, validity, revocation")
+	state := flags.String("state", "", "`file` that remembers what was accepted, so that rollback and omission show")
+	gap := flags.Bool("accept-gap", false, "accept a manifest whose predecessor was not seen")
+	flags.Int64Var(&b.Sample, "sample", 0, "read the content of `N` files, drawn at random (default all)")
+	flags.Int64Var(&b.BytesPerSecond, "rate", 0, "read at most this many `bytes` a second (default no limit)")
+	flags.DurationVar(&b.Duration, "for", 0, "stop after this `time`, to go on with -resume (default no limit)")
+	resume := flags.String("resume", "", "`file` to go on from if it exists, and to leave the cursor in at a stop")
+	flags.BoolVar(&b.StrictMetadata, "strict", false, "a differing mode, time or hole is a fault too")
+	asJSON := flags.Bool("json", false, "print the report as JSON")
+	if err := parse(); err != nil {
+		return err
+	}
+	dir, err := backup.OpenDir(*src)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	t, err := trust.LoadVerifier(*policy, *state, *pubs...)
+	if err != nil {
+		return err
+	}
+	if b.Resume, err = script.Resume(*resume, backup.ParseReport); err != nil {
+		return err
+	}
+	show, clear := script.Progress()
+	b.Progress = func(p backup.Progress) { show(fmt.Sprintf("%d of %d files, %s", p.Files, p.AllFiles, p.Path)) }
+	var report *backup.Report
+	m, err := backup.OpenManifestFile(*name)
+	if errors.Is(err, backup.ErrNotManifest) {
+		report, err = backup.VerifyCheckFile(ctx, *name, backup.CheckFormat(*format), dir, b)
+	} else if err == nil {
+		defer m.Close()
+		report, err = backup.Verify(ctx, m, *t, dir, b)
+	}
+	if clear(); err != nil {
+		return err
+	}
+	if err := script.Leave(*resume, report, report.Cursor == nil); err != nil {
+		return err
+	}
+	if accepted, err := report.Accept(m, t, time.Now(), *gap); err != nil {
+		return err
+	} else if accepted {
+		if err := t.State.Save(*state); err != nil {
+			return err
+		}
+	}
+	if *asJSON {
+		err = script.JSON(report)
+	} else {
+		err = report.WriteText(os.Stdout)
+	}
+	if clean := report.OK || report.Status == backup.StatusIncomplete || report.Status == backup.StatusUntrusted && len(t.Keys) == 0; err == nil && !clean {
+		err = script.ErrFindings
+	}
+	return err
+}
+
+func export(_ context.Context, flags *flag.FlagSet, parse func() error) error {
+	name := flags.String("manifest", "backup.manifest", "manifest `file`")
+	format := flags.String("format", "b3sum", "b3sum, sha256sum; dsse (the envelope); signed and sshsig (for ssh-keygen -Y verify)")
+	if err := parse(); err != nil {
+		return err
+	}
+	m, err := backup.OpenManifestFile(*name)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	var text []byte
+	switch *format {
+	case "dsse":
+		return script.JSON(m.Envelope)
+	case "signed":
+		text, err = trust.SignedBytes(&m.Envelope)
+	case "sshsig":
+		text, err = trust.SSHSignature(&m.Envelope, "")
+	default:
+		return m.WriteCheckFile(os.Stdout, backup.CheckFormat(*format))
+	}
+	if err == nil {
+		_, err = os.Stdout.Write(text)
+	}
+	return err
+}
