@@ -69,8 +69,7 @@ func NewEvent(action string, at time.Time) *Event {
 //
 //   - an [Authentication] needs System, Actor.Account, Actor.IP, Actor.Terminal and a final Outcome; a log-out has the
 //     log-in time in Began;
-//   - an [Authorization] needs Actor.Account (the operator), Actor.IP and at least one permission, Granted or
-//     Cancelled.
+//   - an [Authorization] needs Actor.Account (the operator), Actor.IP and a permission, Granted or Cancelled.
 func (e *Event) Validate() error {
 	if err := errors.Join(e.ID.Validate(), e.Tenant.Validate()); err != nil {
 		return err
@@ -143,8 +142,7 @@ func (e *Event) validateSizes() error {
 	for i := range e.Attrs {
 		a := &e.Attrs[i]
 		if a.Key == "" || len(a.Key) > MaxKeyLen || a.Mark.rank() > Secret.rank() {
-			return missing(fmt.Sprintf("attrs[%d]: key of %d bytes, mark %q: want 1 to %d bytes, a known mark",
-				i, len(a.Key), a.Mark, MaxKeyLen))
+			return missing(fmt.Sprintf("attrs[%d]: want a key of 1 to %d bytes and a known mark", i, MaxKeyLen))
 		}
 		add(a.Key, a.Value)
 	}

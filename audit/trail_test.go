@@ -259,7 +259,8 @@ func (c *counter) count() int {
 	return c.n
 }
 
-func TestTheLeastImportantGiveWayFirst(t *testing.T) {
+// The least important give way first.
+func TestOverflowLeavesAGapRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := audittest.Hung()
 		trail, stop := start(t, audit.Sinks{"slow": slow}, audit.Policy{Queue: 16})

@@ -24,6 +24,7 @@ type BuildOptions struct {
 	// Header names tenant, source, sequence, previous manifest, time, operator and so on; Build fills in the rest,
 	// from Digests on.
 	Header   Header
+	Previous *Manifest      // the one before of the same source: sets Header.Previous, and a Sequence above its own
 	SHA256   bool           // a SHA-256 beside each BLAKE3, from the same reading
 	Chunks   bool           // chunk lines, so that Verify can tell which 64 KiB of a file are bad; 0.1 % of the data
 	Signers  []trust.Signer // who signs; without any the manifest is unsigned, and never trusted
@@ -45,6 +46,9 @@ type Progress struct {
 // are joined.
 func Build(ctx context.Context, w io.Writer, tree fs.FS, o BuildOptions) (*Header, error) {
 	h := o.Header
+	if o.Previous != nil {
+		h.Previous, h.Sequence = o.Previous.ID(), max(h.Sequence, o.Previous.Header.Sequence+1)
+	}
 	if err := h.validate(); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,28 @@ import (
 	"github.com/cloudopsec/opsec/backup/trust"
 )
 
+// Export writes the manifest, or a part of it, in a format that other tools read: [B3Sum] and [SHA256Sum] check files
+// ([Manifest.WriteCheckFile]), "dsse" (the envelope, for DSSE and in-toto tools), and for "ssh-keygen -Y verify -n
+// opsec-backup-manifest" the two files "signed" (the message) and "sshsig" (the first SSH signature).
+func (m *Manifest) Export(w io.Writer, format string) error {
+	var text []byte
+	var err error
+	switch format {
+	case "dsse":
+		text, err = encodeJSON(m.Envelope)
+	case "signed":
+		text, err = trust.SignedBytes(&m.Envelope)
+	case "sshsig":
+		text, err = trust.SSHSignature(&m.Envelope, "")
+	default:
+		return m.WriteCheckFile(w, CheckFormat(format))
+	}
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return err
+}
+
 // CheckFormat is the format of a check file: a line for each file with its digest and its path, as b3sum and sha256sum
 // print them and take them back with --check.
 type CheckFormat string
@@ -35,7 +57,7 @@ func (f CheckFormat) digest(s *Sums) *Digest {
 
 func (f CheckFormat) validate() error {
 	if f != B3Sum && f != SHA256Sum {
-		return invalid("check file format %.20q: want %s or %s", f, B3Sum, SHA256Sum)
+		return invalid("check file format %.20q: want %s or %s", string(f), B3Sum, SHA256Sum)
 	}
 	return nil
 }

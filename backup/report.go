@@ -77,7 +77,7 @@ func (r *Report) Faults() int64 {
 // passGap a predecessor that was not seen is passed over. It returns whether there was anything to remember.
 func (r *Report) Accept(m *Manifest, t *trust.Verifier, at time.Time, passGap bool) (bool, error) {
 	suspect := r.History.Suspect() && !(passGap && r.History == trust.Missing)
-	if t.State == nil || r.Cursor != nil || r.Faults() > 0 || suspect || r.Trust != trust.Trusted && len(t.Keys) > 0 {
+	if m == nil || t.State == nil || r.Cursor != nil || r.Faults() > 0 || suspect || r.Trust != trust.Trusted && len(t.Keys) > 0 {
 		return false, nil
 	}
 	return true, t.State.Accept(m.Claim(), at, r.Trust == trust.Trusted)

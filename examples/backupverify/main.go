@@ -40,7 +40,8 @@ func keygen(_ context.Context, flags *flag.FlagSet, parse func() error) error {
 }
 
 func build(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
-	h := backup.Header{Created: time.Now(), Tool: "backupverify"}
+	now := time.Now()
+	h := backup.Header{Created: now, Sequence: uint64(now.UnixMilli()), Tool: "backupverify"}
 	var o backup.BuildOptions
 	src := flags.String("src", ".", "directory to describe")
 	out := flags.String("out", "backup.manifest", "manifest `file` to write")
@@ -49,13 +50,13 @@ func build(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 	flags.StringVar((*string)(&h.Tenant), "tenant", string(opsec.Provider), "whose data")
 	flags.StringVar(&h.Source, "source", "", "what is backed up (default: the directory's path)")
 	previous := flags.String("previous", "", "manifest `file` before this one, of the same source")
-	digests := flags.String("digests", "blake3", "blake3 or blake3,sha256")
+	flags.Func("digests", "blake3 (default) or blake3,sha256", func(s string) error {
+		o.SHA256 = s == "blake3,sha256"
+		return script.OneOf(s, "blake3", "blake3,sha256")
+	})
 	flags.BoolVar(&o.Chunks, "chunks", false, "let verify tell which 64 KiB of a file are bad")
 	if err := parse(); err != nil {
 		return err
-	}
-	if o.SHA256 = *digests == "blake3,sha256"; !o.SHA256 && *digests != "blake3" {
-		return fmt.Errorf("-digests %q: want blake3 or blake3,sha256", *digests)
 	}
 	dir, err := backup.OpenDir(*src)
 	if err != nil {
@@ -72,14 +73,11 @@ func build(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 	if path, err := filepath.Abs(*src); h.Source == "" && err == nil {
 		h.Source = backup.Quote(path)
 	}
-	h.Sequence = uint64(h.Created.UnixMilli())
 	if *previous != "" {
-		last, err := backup.OpenManifestFile(*previous)
-		if err != nil {
+		if o.Previous, err = backup.OpenManifestFile(*previous); err != nil {
 			return err
 		}
-		defer last.Close()
-		h.Sequence, h.Previous = max(h.Sequence, last.Header.Sequence+1), last.ID()
+		defer o.Previous.Close()
 	}
 	show, clear := script.Progress()
 	o.Header, o.Progress = h, func(p backup.Progress) { show(fmt.Sprintf("%d files, %s", p.Files, p.Path)) }
@@ -136,22 +134,15 @@ func verify(ctx context.Context, flags *flag.FlagSet, parse func() error) error 
 	if err := script.Leave(*resume, report, report.Cursor == nil); err != nil {
 		return err
 	}
-	if accepted, err := report.Accept(m, t, time.Now(), *gap); err != nil {
+	accepted, err := report.Accept(m, t, time.Now(), *gap)
+	if err == nil && accepted {
+		err = t.State.Save(*state)
+	}
+	if err != nil {
 		return err
-	} else if accepted {
-		if err := t.State.Save(*state); err != nil {
-			return err
-		}
 	}
-	if *asJSON {
-		err = script.JSON(report)
-	} else {
-		err = report.WriteText(os.Stdout)
-	}
-	if clean := report.OK || report.Status == backup.StatusIncomplete || report.Status == backup.StatusUntrusted && len(t.Keys) == 0; err == nil && !clean {
-		err = script.ErrFindings
-	}
-	return err
+	unvouched := report.Status == backup.StatusUntrusted && len(t.Keys) == 0
+	return script.Print(report, *asJSON, report.OK || unvouched || report.Status == backup.StatusIncomplete)
 }
 
 func export(_ context.Context, flags *flag.FlagSet, parse func() error) error {
@@ -165,19 +156,5 @@ func export(_ context.Context, flags *flag.FlagSet, parse func() error) error {
 		return err
 	}
 	defer m.Close()
-	var text []byte
-	switch *format {
-	case "dsse":
-		return script.JSON(m.Envelope)
-	case "signed":
-		text, err = trust.SignedBytes(&m.Envelope)
-	case "sshsig":
-		text, err = trust.SSHSignature(&m.Envelope, "")
-	default:
-		return m.WriteCheckFile(os.Stdout, backup.CheckFormat(*format))
-	}
-	if err == nil {
-		_, err = os.Stdout.Write(text)
-	}
-	return err
+	return m.Export(os.Stdout, *format)
 }

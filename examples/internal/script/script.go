@@ -99,9 +99,32 @@ func Leave(name string, v any, done bool) error {
 	return nil
 }
 
-// JSON prints v as the one document on standard output.
-func JSON(v any) error {
-	enc := json.NewEncoder(os.Stdout)
+// OneOf checks a flag's value.
+func OneOf(value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("want %s", strings.Join(allowed, " or "))
+}
+
+// Print prints a report on standard output, as text or as the one JSON document there. One that is not clean makes
+// [ErrFindings].
+func Print(report interface{ WriteText(io.Writer) error }, asJSON, clean bool) error {
+	write := report.WriteText
+	if asJSON {
+		write = func(w io.Writer) error { return writeJSON(w, report) }
+	}
+	if err := write(os.Stdout); err != nil {
+		return err
+	}
+	if !clean {
+		return ErrFindings
+	}
+	return nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
