@@ -36,6 +36,7 @@ type File struct {
 	file    *os.File // nil after Close
 	regular bool     // not a device; only then size means something
 	size    int64    // after the last Write
+	notes   []byte   // lines about the file itself that wait for a Write to succeed
 	buf     []byte
 }
 
@@ -137,30 +138,29 @@ func (f *File) inspect(lines []byte) ([]byte, error) {
 	size := f.size
 	if what == "deleted" || what == "replaced" {
 		if err := f.open(); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%v", err) // no opsec.ErrInvalid: the batch is not at fault
 		}
 	} else {
 		f.size = st.Size()
+	}
+	if what != "" {
+		f.notes = f.note(f.notes, ActionFileReplaced, size, tenantAttr("what", what))
 	}
 	torn, err := f.torn()
 	if err != nil {
 		return nil, err
 	}
-	if torn {
-		lines = append(lines, '\n')
+	if !torn {
+		return append(lines, f.notes...), nil
 	}
-	if what != "" {
-		lines = f.note(lines, ActionFileReplaced, tenantAttr("what", what), tenantAttr("size", strconv.FormatInt(size, 10)))
-	}
-	if torn {
-		lines = f.note(lines, ActionFileRepaired, tenantAttr("size", strconv.FormatInt(f.size, 10)))
-	}
-	return lines, nil
+	lines = append(append(lines, '\n'), f.notes...)
+	return f.note(lines, ActionFileRepaired, f.size), nil
 }
 
-func (f *File) note(lines []byte, action string, attrs ...opsec.Attr) []byte {
-	e := notice(action, f.now(), append(attrs, tenantAttr("path", f.path))...)
-	return append(e.AppendJSON(lines), '\n')
+// note appends the line of an event about the file, which had so many bytes.
+func (f *File) note(lines []byte, action string, size int64, attrs ...opsec.Attr) []byte {
+	attrs = append(attrs, tenantAttr("path", f.path), tenantAttr("size", strconv.FormatInt(size, 10)))
+	return append(notice(action, f.now(), attrs...).AppendJSON(lines), '\n')
 }
 
 // torn reports whether the file ends within a line.
@@ -189,6 +189,7 @@ func (f *File) append(lines []byte) error {
 	if err := f.file.Sync(); err != nil && f.regular {
 		return fmt.Errorf("audit: %w", err)
 	}
+	f.notes = nil
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit"
 )
 
@@ -47,9 +48,34 @@ func TestHalfWrittenBatchIsTakenBack(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c", "d"}, names(events))
 }
 
+func TestReplacementIsToldWhenThereIsRoomAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	f := openFile(t, path)
+	require.NoError(t, f.Write(t.Context(), batch("a")))
+	require.NoError(t, os.Remove(path))
+	lift := limitFiles(t, 10)
+	err := f.Write(t.Context(), batch("b"))
+	lift()
+	require.ErrorIs(t, err, syscall.EFBIG)
+	require.NoError(t, f.Write(t.Context(), batch("b")))
+	require.NoError(t, f.Write(t.Context(), batch("c")))
+	events, bad := contents(t, path)
+	require.Zero(t, bad)
+	require.Equal(t, []string{audit.ActionFileReplaced, "b", "c"}, names(events))
+}
+
 func TestPipeIsRefusedAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	_, err := audit.OpenFile(path, nil)
+	require.ErrorIs(t, err, opsec.ErrInvalid)
 	require.ErrorContains(t, err, "neither a regular file nor a character device")
+
+	require.NoError(t, os.Remove(path))
+	f := openFile(t, path)
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	err = f.Write(t.Context(), batch("a"))
+	require.ErrorContains(t, err, "neither a regular file nor a character device")
+	require.NotErrorIs(t, err, opsec.ErrInvalid, "a Trail must not blame the batch")
 }

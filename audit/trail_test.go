@@ -232,6 +232,44 @@ func TestBreakerLeavesASickSinkAlone(t *testing.T) {
 	})
 }
 
+// A sink that keeps to its context, but never makes it in time, is no better than a hung one.
+func TestLateSinkOpensTheBreakerAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		trail, stop := start(t, audit.Sinks{"late": late{}, "well": new(audittest.Sink)}, audit.Policy{})
+		began := time.Now()
+		_, err := trail.Record(t.Context(), event(opsec.Critical, "c"))
+		require.ErrorIs(t, err, audit.ErrUnavailable)
+		require.Equal(t, 5*time.Second, time.Since(began))
+		synctest.Wait()
+		require.Equal(t, audit.Open, health(trail, "late").State)
+		_, err = trail.Record(t.Context(), event(opsec.Critical, "c"))
+		require.ErrorContains(t, err, "late (open: context deadline exceeded)")
+		require.Error(t, stop())
+	})
+}
+
+type late struct{}
+
+func (late) Write(ctx context.Context, _ []audit.Record) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (late) Durable() bool               { return true }
+func (late) Close(context.Context) error { return nil }
+
+func TestDrainTriesMoreThanOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sick := &counter{err: errors.New("connection refused")}
+		trail, stop := start(t, audit.Sinks{"sick": sick}, audit.Policy{CoolDown: time.Hour})
+		record(t, trail, event(opsec.Standard, "a"))
+		time.Sleep(time.Minute)
+		time.AfterFunc(3*time.Second, func() { sick.set(nil) })
+		require.NoError(t, stop())
+		require.Equal(t, 3+3, sick.count())
+	})
+}
+
 // counter is a sink that counts calls of Write, and returns err.
 type counter struct {
 	audittest.Sink

@@ -122,6 +122,9 @@ func (r *Report) clone() Report {
 	return c
 }
 
+// String returns "[first,end)".
+func (r Range) String() string { return fmt.Sprintf("[%d,%d)", r.First, r.End) }
+
 // settle computes the verdict.
 func (r *Report) settle() {
 	switch {
@@ -203,7 +206,7 @@ func (r *Report) WriteText(w io.Writer) error {
 				fmt.Fprintf(&b, ": %s", d.What)
 			}
 			for _, g := range details[p].Ranges[:min(8, len(details[p].Ranges))] {
-				fmt.Fprintf(&b, " [%d,%d)", g.First, g.End)
+				fmt.Fprintf(&b, " %v", g)
 			}
 			b.WriteByte('\n')
 		}

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"sync"
 
+	"lukechampine.com/blake3/guts"
+
 	"github.com/cloudopsec/opsec"
 )
 
@@ -30,8 +32,8 @@ type SumOptions struct {
 	// SHA256 adds that digest, from the same single read. SHA-256 is serial, and runs beside BLAKE3 on one core: it
 	// bounds the speed to that core's, some 2 GB/s with the SHA instructions.
 	SHA256 bool
-	// Workers is the number of goroutines that hash, from 1; below 1 stands for GOMAXPROCS. More than 64 count as 64,
-	// where memory is the limit in any case.
+	// Workers is the number of goroutines that hash; below 1 stands for GOMAXPROCS, and more than 32 for 32, which
+	// already hash faster than memory is read.
 	Workers int
 }
 
@@ -46,7 +48,11 @@ func (o *SumOptions) scan() scan {
 func Sum(p []byte, opts *SumOptions) Sums {
 	s := opts.scan()
 	if len(p) <= 1<<20 {
-		return new(smallHasher).sum(p, s.sha256)
+		var h *smallHasher
+		if len(p) > guts.ChunkSize { // below, clearing the scratch space would cost more than hashing without it
+			h = new(smallHasher)
+		}
+		return h.sum(p, s.sha256)
 	}
 	// Staging through the workers' buffers, as for a file, is faster than hashing in place: the vector code walks
 	// 16 chunks at once, a pattern that is slow to come from memory and quick to come from the core's own cache.
@@ -58,8 +64,8 @@ func Sum(p []byte, opts *SumOptions) Sums {
 }
 
 // SumReaderAt returns the digests of the first size bytes of r, each of which it reads once, about in order and from
-// several goroutines at a time (see [io.ReaderAt]), or from one if opts allows one worker. It needs 256 KiB of memory
-// for each worker, and double for SHA-256, whatever the size.
+// several goroutines at a time (see [io.ReaderAt]), or from one if opts allows one worker. It needs 0.5 MiB of memory
+// for each worker, and 1 MiB with SHA-256, whatever the size.
 //
 // A content shorter than size is an error that wraps [io.ErrUnexpectedEOF]; whether there is more than size is not
 // looked at. An error of r is wrapped with its offset. When ctx ends, SumReaderAt waits for the reads under way (an
@@ -79,8 +85,9 @@ func (h *smallHasher) sum(p []byte, sha bool) Sums {
 }
 
 const (
-	pieceSize  = 4 * groupSize // bytes of one read: in L2, and large enough that system calls do not count
-	maxWorkers = 64            // 64 pieces, twice, are 32 MiB
+	readSize   = 8 * groupSize  // bytes of one read: in L2, and large enough that system calls do not count
+	pieceSize  = 64 * groupSize // bytes that a worker takes at most: so much that handing over does not count
+	maxWorkers = 32             // whose buffers, with SHA-256, are 32 MiB
 )
 
 // errPaused is returned by a scan that was told to stop.
@@ -94,9 +101,10 @@ type scan struct {
 	// groups, if set, receives the CVs of consecutive 64 KiB groups, in order, beginning with the group of index
 	// first; cvs is valid during the call. An error ends the scan. It is not called for contents up to 64 KiB.
 	groups func(first int64, cvs []Digest) error
-	// pace, if set, is called before each read with its length in bytes, and may block. An error ends the scan.
+	// pace, if set, is called before each read with its length in bytes, 512 KiB at most, and may block. An error ends
+	// the scan.
 	pace func(ctx context.Context, n int) error
-	// stop, if set, is asked between pieces of 256 KiB; true ends the scan with errPaused and a partial. It is not
+	// stop, if set, is asked between pieces of up to 4 MiB; true ends the scan with errPaused and a partial. It is not
 	// asked before the first piece, so that every call gets ahead, nor after the last.
 	stop func() bool
 	// from, if set, continues an earlier scan of the same content. It is not changed.
@@ -144,12 +152,8 @@ func (s scan) small(ctx context.Context, r io.ReaderAt, size int) (Sums, error) 
 // core that hashes it is the one that has just copied it.
 func (s scan) run(ctx context.Context, r io.ReaderAt, at *partial) error {
 	start, end := at.offset(), at.size
-	workers := s.workers
-	if workers < 1 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	pieces := (end - start + pieceSize - 1) / pieceSize
-	workers = int(min(int64(workers), maxWorkers, pieces))
+	workers, size := s.split(end - start)
+	pieces := (end - start + size - 1) / size
 	ring := make([]piece, min(int64(2*workers), pieces))
 	send, finish := inline(ctx, r), func() {}
 	if workers > 1 {
@@ -172,14 +176,17 @@ func (s scan) run(ctx context.Context, r io.ReaderAt, at *partial) error {
 			end = off
 			continue
 		}
-		n := min(end-off, pieceSize)
+		n := min(end-off, size)
 		if s.pace != nil {
 			if err := s.pace(ctx, int(n)); err != nil {
 				return err
 			}
 		}
 		p := &ring[sent%len(ring)]
-		p.cut(off, int(n))
+		p.off, p.n = off, n
+		if s.sha256 && p.data == nil {
+			p.data = make([]byte, n) // a ring's first pieces are its longest
+		}
 		send(p)
 		sent++
 		off += n
@@ -187,10 +194,30 @@ func (s scan) run(ctx context.Context, r io.ReaderAt, at *partial) error {
 	return nil
 }
 
+// split returns the number of workers for n bytes, and the size of the pieces they take.
+func (s scan) split(n int64) (workers int, size int64) {
+	workers = s.workers
+	if workers < 1 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	workers = int(min(int64(workers), maxWorkers, (n+readSize-1)/readSize))
+	if workers == 1 || s.sha256 || s.pace != nil {
+		return workers, readSize // nothing to hand over, pieces kept in memory, or each read to be asked for
+	}
+	eighth := n / int64(8*workers) // of a worker's share, lest one works while the others have finished
+	return workers, min(max(eighth/readSize*readSize, readSize), pieceSize)
+}
+
 // inline returns a function that hashes a piece on the calling goroutine.
 func inline(ctx context.Context, r io.ReaderAt) func(*piece) {
-	h := new(smallHasher)
-	return func(p *piece) { p.hash(ctx, r, h) }
+	h, buf := new(smallHasher), []byte(nil)
+	return func(p *piece) {
+		if buf == nil && p.data == nil {
+			buf = make([]byte, min(p.n, readSize))
+		}
+		p.err = p.hash(ctx, r, h, buf)
+		p.done <- struct{}{}
+	}
 }
 
 // beside starts workers, and returns a function that gives them a piece, of at most depth unfinished ones, and one that
@@ -229,39 +256,38 @@ func (s scan) take(p *piece, at *partial) error {
 		at.tree.push(cv)
 	}
 	if at.sha != nil {
-		at.sha.Write(p.data)
+		at.sha.Write(p.data[:p.n])
 	}
 	return nil
 }
 
 // piece is a stretch of a content on its way through a worker. It is reused for later ones.
 type piece struct {
-	off  int64
-	data []byte        // the stretch
-	cvs  []Digest      // of its groups
-	err  error         // of the reader, or the context's
-	done chan struct{} // receives once cvs or err is set
+	off, n int64
+	data   []byte        // its bytes, if SHA-256 is to see them
+	cvs    []Digest      // of its groups
+	err    error         // of the reader, or the context's
+	done   chan struct{} // receives once cvs or err is set
 }
 
-// cut makes p the piece of n bytes at off.
-func (p *piece) cut(off int64, n int) {
-	if p.done == nil {
-		p.data, p.done = make([]byte, n), make(chan struct{}, 1) // a ring's first pieces are its longest
-	}
-	p.off, p.data = off, p.data[:n]
-}
-
-// hash reads p and computes its CVs.
-func (p *piece) hash(ctx context.Context, r io.ReaderAt, h *smallHasher) {
+// hash reads p, into buf unless it has to keep its bytes, and computes its CVs.
+func (p *piece) hash(ctx context.Context, r io.ReaderAt, h *smallHasher, buf []byte) error {
 	p.cvs = p.cvs[:0]
-	if p.err = readAt(ctx, r, p.data, p.off); p.err == nil {
-		index := p.off / groupSize
-		for group := range slices.Chunk(p.data, groupSize) {
+	for off := p.off; off < p.off+p.n; off += readSize {
+		if p.data != nil {
+			buf = p.data[off-p.off:]
+		}
+		read := buf[:min(p.off+p.n-off, readSize)]
+		if err := readAt(ctx, r, read, off); err != nil {
+			return err
+		}
+		index := off / groupSize
+		for group := range slices.Chunk(read, groupSize) {
 			p.cvs = append(p.cvs, h.group(group, index))
 			index++
 		}
 	}
-	p.done <- struct{}{}
+	return nil
 }
 
 // readAt fills p from offset off of r, or says where it could not.

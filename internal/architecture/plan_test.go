@@ -52,7 +52,8 @@ var plan = []row{
 	{"keymgmt/custody/custodytest", "opsec keymgmt keymgmt/custody"},
 	{"keymgmt/custody/pkcs11", foundation + "keymgmt/custody"},
 
-	{"backup", foundation},
+	{"backup", foundation + "backup/trust"},
+	{"backup/trust", foundation},
 	{"backup/plan", foundation},
 	{"backup/retention", foundation},
 	{"backup/catalogue", foundation},

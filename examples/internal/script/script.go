@@ -112,7 +112,7 @@ func OneOf(value string, allowed ...string) error {
 func Print(report interface{ WriteText(io.Writer) error }, asJSON, clean bool) error {
 	write := report.WriteText
 	if asJSON {
-		write = func(w io.Writer) error { return writeJSON(w, report) }
+		write = func(w io.Writer) error { return JSON(w, report) }
 	}
 	if err := write(os.Stdout); err != nil {
 		return err
@@ -123,7 +123,8 @@ func Print(report interface{ WriteText(io.Writer) error }, asJSON, clean bool) e
 	return nil
 }
 
-func writeJSON(w io.Writer, v any) error {
+// JSON writes v indented.
+func JSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
