@@ -16,6 +16,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/trust"
+	"github.com/cloudopsec/opsec/internal/filetree"
 	"github.com/cloudopsec/opsec/internal/wholefile"
 )
 
@@ -95,17 +96,17 @@ func buildEntries(ctx context.Context, out *bodyWriter, tree fs.FS, h *Header, o
 	if err != nil {
 		return err
 	}
-	defer top.release()
+	defer top.Release()
 	produce := func(yield func(reading) bool) {
-		walk(top, "", func(n node) bool { return yield(reading{node: n, want: true}) })
+		filetree.Walk(top, "", func(n filetree.Node) bool { return yield(reading{Node: n, want: true}) })
 	}
 	var line []byte
 	var problems []error
 	err = pipeline(ctx, o.Workers, produce, readings(reader{sha: o.SHA256, chunks: o.Chunks}), func(t *reading) error {
-		defer t.in.release()
+		defer t.In.Release()
 		switch {
 		case t.err == errLarge:
-			t.entry, t.err = out.large(ctx, t.node, scan{sha256: o.SHA256, workers: o.Workers}, o.Chunks)
+			t.entry, t.err = out.large(ctx, t.Node, scan{sha256: o.SHA256, workers: o.Workers}, o.Chunks)
 		case t.err == nil && len(t.entry.cvs) > 0:
 			out.write(appendGroups(nil, t.entry.cvs))
 		}
@@ -117,7 +118,7 @@ func buildEntries(ctx context.Context, out *bodyWriter, tree fs.FS, h *Header, o
 		case out.err != nil:
 			return fmt.Errorf("backup: writing the manifest: %w", out.err)
 		case t.err != nil:
-			if problems = append(problems, fmt.Errorf("backup: %s: %w", Quote(t.path), t.err)); len(problems) == 10 {
+			if problems = append(problems, fmt.Errorf("backup: %s: %w", Quote(t.Path), t.err)); len(problems) == 10 {
 				return errors.Join(problems...)
 			}
 			return nil
@@ -128,7 +129,7 @@ func buildEntries(ctx context.Context, out *bodyWriter, tree fs.FS, h *Header, o
 		out.root.add(line)
 		out.write(line)
 		if o.Progress != nil {
-			o.Progress(Progress{Path: t.path, Files: h.Counts.Files, Bytes: h.Counts.Bytes})
+			o.Progress(Progress{Path: t.Path, Files: h.Counts.Files, Bytes: h.Counts.Bytes})
 		}
 		return nil
 	}, (*reading).drop)
@@ -162,7 +163,7 @@ func (w *bodyWriter) write(line []byte) {
 
 // large reads a large file by all cores, and writes its chunk lines, if there are to be any, on the way. A file that
 // changes meanwhile is not tried again, since its lines are written.
-func (w *bodyWriter) large(ctx context.Context, n node, s scan, chunks bool) (*Entry, error) {
+func (w *bodyWriter) large(ctx context.Context, n filetree.Node, s scan, chunks bool) (*Entry, error) {
 	if chunks {
 		var pending []Digest
 		var line []byte

@@ -44,7 +44,7 @@ func (v *verification) damage(ctx context.Context, c *check) ([]Range, error) {
 		}
 		return nil
 	}
-	_, _, err := large(ctx, c.node, scan{workers: v.b.Workers, pace: v.pace, groups: compare})
+	_, _, err := large(ctx, c.Node, scan{workers: v.b.Workers, pace: v.pace, groups: compare})
 	if len(ranges) > maxRanges {
 		ranges[maxRanges].End = max(want, got)
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+
+	"github.com/cloudopsec/opsec/internal/filetree"
 )
 
 const (
@@ -29,15 +31,15 @@ type reader struct {
 
 // entry reads what stands at n: metadata, and where the content is wanted, its digests. Of a file above smallFile it
 // returns errLarge and the entry without digests. A file that changes under the reading is errChanging after some tries; one that is
-// something else by now wraps errReplaced.
-func (r *reader) entry(ctx context.Context, n node, want bool) (*Entry, error) {
-	if n.err != nil {
-		return nil, n.err
+// something else by now wraps filetree.ErrReplaced.
+func (r *reader) entry(ctx context.Context, n filetree.Node, want bool) (*Entry, error) {
+	if n.Err != nil {
+		return nil, n.Err
 	}
-	if len(n.path) > MaxPathLen {
-		return nil, invalid("path of %d bytes: want at most %d", len(n.path), MaxPathLen)
+	if len(n.Path) > MaxPathLen {
+		return nil, invalid("path of %d bytes: want at most %d", len(n.Path), MaxPathLen)
 	}
-	if !want || !n.typ.IsRegular() {
+	if !want || !n.Type.IsRegular() {
 		return lstat(n)
 	}
 	for try := 0; ; try++ {
@@ -50,15 +52,15 @@ func (r *reader) entry(ctx context.Context, n node, want bool) (*Entry, error) {
 
 // lstat describes what stands at n without opening it: everything of what is not a regular file; of one, not the
 // digests, nor whether it has holes.
-func lstat(n node) (*Entry, error) {
-	info, err := n.in.lstat(n.name)
+func lstat(n filetree.Node) (*Entry, error) {
+	info, err := n.In.Lstat(n.Name)
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().Type() != n.typ {
-		return nil, errReplaced
+	if info.Mode().Type() != n.Type {
+		return nil, filetree.ErrReplaced
 	}
-	e := &Entry{Path: n.path, Mode: info.Mode() & (permissions | fs.ModeType), ModTime: info.ModTime().UTC()}
+	e := &Entry{Path: n.Path, Mode: info.Mode() & (permissions | fs.ModeType), ModTime: info.ModTime().UTC()}
 	switch {
 	case info.Mode().IsRegular():
 		e.Kind, e.Sums.Size = File, info.Size()
@@ -66,11 +68,11 @@ func lstat(n node) (*Entry, error) {
 		e.Kind, e.Mode = Directory, e.Mode&permissions
 	case e.Mode.Type() == fs.ModeSymlink:
 		e.Kind, e.Mode = Link, 0
-		if e.Target, err = n.in.readLink(n.name); err != nil {
+		if e.Target, err = n.In.ReadLink(n.Name); err != nil {
 			return nil, err
 		}
 		if e.Target == "" || len(e.Target) > MaxPathLen {
-			return nil, invalid("%s: link target of %d bytes: want 1 to %d", Quote(n.path), len(e.Target), MaxPathLen)
+			return nil, invalid("%s: link target of %d bytes: want 1 to %d", Quote(n.Path), len(e.Target), MaxPathLen)
 		}
 	default:
 		e.Kind = Special
@@ -79,17 +81,17 @@ func lstat(n node) (*Entry, error) {
 }
 
 // file opens, describes and hashes a regular file, and looks whether it stayed the same meanwhile.
-func (r *reader) file(ctx context.Context, n node) (*Entry, error) {
-	c, err := n.in.open(n.name)
+func (r *reader) file(ctx context.Context, n filetree.Node) (*Entry, error) {
+	c, err := n.In.Open(n.Name)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	e, before, err := describe(c, n.path)
+	e, before, err := describe(c, n.Path)
 	if err != nil {
 		return nil, err
 	}
-	size := before.size
+	size := before.Size
 	if size > smallFile {
 		return e, errLarge
 	}
@@ -103,9 +105,9 @@ func (r *reader) file(ctx context.Context, n node) (*Entry, error) {
 	}
 	var got int
 	if once, ok := c.(interface {
-		readOnce(p []byte, off int64) (int, error)
+		ReadOnce(p []byte, off int64) (int, error)
 	}); ok { // one byte more than there should be: a grown file shows, and one read is enough to see the end
-		got, err = once.readOnce(r.buf[:size+1], 0)
+		got, err = once.ReadOnce(r.buf[:size+1], 0)
 	} else {
 		got, err = c.ReadAt(r.buf[:size+1], 0)
 	}
@@ -126,24 +128,24 @@ func (r *reader) file(ctx context.Context, n node) (*Entry, error) {
 }
 
 // describe makes the entry of an open file, without digests.
-func describe(c content, path string) (*Entry, stat, error) {
-	st, err := c.stat()
+func describe(c filetree.Content, path string) (*Entry, filetree.Stat, error) {
+	st, err := c.Look()
 	if err != nil {
 		return nil, st, err
 	}
-	if !st.mode.IsRegular() {
-		return nil, st, errReplaced
+	if !st.Mode.IsRegular() {
+		return nil, st, filetree.ErrReplaced
 	}
-	e := &Entry{Path: path, Kind: File, Mode: st.mode & permissions, ModTime: st.mtime, Sums: Sums{Size: st.size}}
-	if st.blocks >= 0 && st.blocks*512 < st.size && c.hasHoles(st.size) {
+	e := &Entry{Path: path, Kind: File, Mode: st.Mode & permissions, ModTime: st.ModTime, Sums: Sums{Size: st.Size}}
+	if st.Blocks >= 0 && st.Blocks*512 < st.Size && c.HasHoles(st.Size) {
 		e.Kind = Sparse
 	}
 	return e, st, nil
 }
 
 // unchanged compares what an open file is now with what it was before.
-func unchanged(c content, before stat) error {
-	now, err := c.stat()
+func unchanged(c filetree.Content, before filetree.Stat) error {
+	now, err := c.Look()
 	if err == nil && now != before {
 		err = errChanging
 	}
@@ -151,20 +153,20 @@ func unchanged(c content, before stat) error {
 }
 
 // large reads a file above smallFile with the scan given; it returns what entry returns, or a partial at a pause.
-func large(ctx context.Context, n node, s scan) (*Entry, *partial, error) {
-	c, err := n.in.open(n.name)
+func large(ctx context.Context, n filetree.Node, s scan) (*Entry, *partial, error) {
+	c, err := n.In.Open(n.Name)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer c.Close()
-	e, before, err := describe(c, n.path)
+	e, before, err := describe(c, n.Path)
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, ok := c.(inOrder); ok {
+	if filetree.InOrder(c) {
 		s.workers = 1
 	}
-	sums, paused, err := s.readerAt(ctx, c, before.size)
+	sums, paused, err := s.readerAt(ctx, c, before.Size)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, nil, errChanging // shorter than it was
@@ -172,7 +174,7 @@ func large(ctx context.Context, n node, s scan) (*Entry, *partial, error) {
 		return nil, nil, err
 	}
 	e.Sums = sums
-	e.Sums.Size = before.size
+	e.Sums.Size = before.Size
 	if changed := unchanged(c, before); changed != nil {
 		return nil, nil, changed
 	}

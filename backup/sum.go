@@ -147,14 +147,13 @@ func (s scan) small(ctx context.Context, r io.ReaderAt, size int) (Sums, error) 
 
 // run brings at to its end, or to where stop was true.
 //
-// This goroutine hands out the pieces in order and takes them back in order, by way of a ring of buffers: the CVs to
-// the tree, the bytes to SHA-256. Between the two the workers read and hash them, each piece as a whole, so that the
-// core that hashes it is the one that has just copied it.
+// This goroutine hands out the pieces in order, by way of a ring, and takes them back in order: the CVs to the tree,
+// the bytes to SHA-256. Between the two the workers read and hash them, each piece as a whole, so that the core that
+// hashes it is the one that has just copied it.
 func (s scan) run(ctx context.Context, r io.ReaderAt, at *partial) error {
 	start, end := at.offset(), at.size
 	workers, size := s.split(end - start)
-	pieces := (end - start + size - 1) / size
-	ring := make([]piece, min(int64(2*workers), pieces))
+	ring := make([]piece, 2*workers)
 	send, finish := inline(ctx, r), func() {}
 	if workers > 1 {
 		send, finish = beside(ctx, r, workers, len(ring))
@@ -183,10 +182,7 @@ func (s scan) run(ctx context.Context, r io.ReaderAt, at *partial) error {
 			}
 		}
 		p := &ring[sent%len(ring)]
-		p.off, p.n = off, n
-		if s.sha256 && p.data == nil {
-			p.data = make([]byte, n) // a ring's first pieces are its longest
-		}
+		p.cut(off, n, s.sha256)
 		send(p)
 		sent++
 		off += n
@@ -268,6 +264,17 @@ type piece struct {
 	cvs    []Digest      // of its groups
 	err    error         // of the reader, or the context's
 	done   chan struct{} // receives once cvs or err is set
+}
+
+// cut makes p the n bytes at off, which it is to keep or not.
+func (p *piece) cut(off, n int64, keep bool) {
+	if p.done == nil {
+		p.done = make(chan struct{}, 1)
+		if keep {
+			p.data = make([]byte, n) // a ring's first pieces are its longest
+		}
+	}
+	p.off, p.n = off, n
 }
 
 // hash reads p, into buf unless it has to keep its bytes, and computes its CVs.

@@ -60,8 +60,8 @@ func TestSumEqualsOraclesAtEveryBoundary(t *testing.T) {
 }
 
 func TestSumEqualsOraclesWithAnyWorkers(t *testing.T) {
-	p := noise(5 * pieceSize)
-	for _, n := range []int{groupSize, groupSize + 1, pieceSize, pieceSize + 1, 2*pieceSize - 1, 5 * pieceSize} {
+	p := noise(5 * readSize)
+	for _, n := range []int{groupSize, groupSize + 1, readSize, readSize + 1, 2*readSize - 1, 5 * readSize} {
 		for _, workers := range []int{-1, 0, 1, 2, 3, 7, 1000} {
 			for _, sha := range []bool{false, true} {
 				opts := &SumOptions{SHA256: sha, Workers: workers}
@@ -120,7 +120,7 @@ func (r *slowReader) ReadAt(p []byte, off int64) (int, error) {
 
 func TestScanKeepsTheOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := noise(12*pieceSize + groupSize + 5)
+		p := noise(12*readSize + groupSize + 5)
 		for _, workers := range []int{1, 2, 3, 7} {
 			var cvs []Digest
 			s := scan{sha256: true, workers: workers, groups: func(first int64, more []Digest) error {
@@ -171,7 +171,7 @@ func throughJSON(t *testing.T, p *partial) *partial {
 func TestScanResumesFromEveryPiece(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const pieces = 9
-		p := noise(pieces*pieceSize - 100)
+		p := noise(pieces*readSize - 100)
 		for _, sha := range []bool{false, true} {
 			want := oracle(p, sha)
 			for _, workers := range []int{1, 2, 3, 7} {
@@ -181,7 +181,7 @@ func TestScanResumesFromEveryPiece(t *testing.T) {
 					sums, half, err := s.readerAt(t.Context(), r, int64(len(p)))
 					require.Equal(t, errPaused, err)
 					require.Zero(t, sums)
-					require.EqualValues(t, at*pieceSize, half.offset())
+					require.EqualValues(t, at*readSize, half.offset())
 
 					half = throughJSON(t, half)
 					var first []int64
@@ -192,7 +192,7 @@ func TestScanResumesFromEveryPiece(t *testing.T) {
 						sums, _, err = s.readerAt(t.Context(), r, int64(len(p)))
 						require.NoError(t, err)
 						require.Equal(t, want, sums)
-						require.EqualValues(t, at*pieceSize/groupSize, first[0])
+						require.EqualValues(t, at*readSize/groupSize, first[0])
 					}
 					require.EqualValues(t, at+2*(pieces-at), r.reads.Load(), "a piece was read again")
 				}
@@ -201,8 +201,53 @@ func TestScanResumesFromEveryPiece(t *testing.T) {
 	})
 }
 
+func TestScanInLargePieces(t *testing.T) {
+	p := noise(40<<20 + 12345)
+	for _, workers := range []int{2, 3} {
+		asked := 0
+		s := scan{workers: workers, stop: func() bool { asked++; return asked == 5 }}
+		_, half, err := s.readerAt(t.Context(), bytes.NewReader(p), int64(len(p)))
+		require.Equal(t, errPaused, err)
+		_, size := s.split(int64(len(p)))
+		require.Greater(t, size, int64(readSize))
+		require.Equal(t, 5*size, half.offset())
+
+		var tree groupTree
+		s = scan{workers: workers, groups: func(first int64, cvs []Digest) error {
+			require.Equal(t, tree.n, first)
+			for _, cv := range cvs {
+				tree.push(cv)
+			}
+			return nil
+		}}
+		sums, _, err := s.readerAt(t.Context(), bytes.NewReader(p), int64(len(p)))
+		require.NoError(t, err)
+		require.Equal(t, oracle(p, false), sums)
+		require.Equal(t, sums.BLAKE3, tree.root())
+
+		s = scan{workers: workers + 1, from: half}
+		sums, _, err = s.readerAt(t.Context(), bytes.NewReader(p), int64(len(p)))
+		require.NoError(t, err)
+		require.Equal(t, oracle(p, false), sums)
+	}
+}
+
+func TestScanSplitsWithinBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := scan{workers: rapid.IntRange(-1, 100).Draw(t, "workers"), sha256: rapid.Bool().Draw(t, "sha")}
+		n := rapid.Int64Range(1, 1<<63-1-pieceSize).Draw(t, "bytes")
+		workers, size := s.split(n)
+		require.True(t, workers >= 1 && workers <= maxWorkers)
+		require.True(t, size >= readSize && size <= pieceSize && size%readSize == 0)
+		require.LessOrEqual(t, int64(workers), (n+size-1)/size, "a worker without a piece")
+		require.True(t, !s.sha256 || size == readSize)
+	})
+	workers, size := scan{workers: 2}.split(1 << 30)
+	require.Equal(t, [2]int64{2, pieceSize}, [2]int64{int64(workers), size})
+}
+
 func TestScanMakesProgressAtEveryCall(t *testing.T) {
-	p := noise(6*pieceSize + 1)
+	p := noise(6*readSize + 1)
 	s := scan{sha256: true, stop: func() bool { return true }}
 	var sums Sums
 	calls := 0
@@ -218,7 +263,7 @@ func TestScanMakesProgressAtEveryCall(t *testing.T) {
 }
 
 func TestScanRefusesAnotherScansPartial(t *testing.T) {
-	p := noise(3 * pieceSize)
+	p := noise(3 * readSize)
 	_, half, err := scan{stop: pauseAfter(1)}.readerAt(t.Context(), bytes.NewReader(p), int64(len(p)))
 	require.Equal(t, errPaused, err)
 	for name, try := range map[string]struct {
@@ -237,7 +282,7 @@ func TestScanRefusesAnotherScansPartial(t *testing.T) {
 }
 
 func TestScanAsksThePaceBeforeEachRead(t *testing.T) {
-	for _, size := range []int64{0, 10, groupSize, 5*pieceSize + 3} {
+	for _, size := range []int64{0, 10, groupSize, 5*readSize + 3} {
 		for _, workers := range []int{1, 3} {
 			r := &slowReader{ReaderAt: bytes.NewReader(make([]byte, size))}
 			var granted, calls int64
@@ -256,7 +301,7 @@ func TestScanAsksThePaceBeforeEachRead(t *testing.T) {
 
 // Each way out of a scan ends with all goroutines gone: synctest fails a test that leaves one in its bubble.
 func TestScanLeavesNoGoroutine(t *testing.T) {
-	p := noise(20 * pieceSize)
+	p := noise(20 * readSize)
 	size := int64(len(p))
 	refuse := errors.New("refused")
 	for _, workers := range []int{1, 2, 7} {
@@ -313,7 +358,7 @@ func (zeros) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), n
 
 // somePartial is one of each kind.
 func somePartial(t testing.TB, sha bool) *partial {
-	p := noise(4 * pieceSize)
+	p := noise(4 * readSize)
 	s := scan{sha256: sha, stop: pauseAfter(3)}
 	_, half, err := s.readerAt(t.Context(), bytes.NewReader(p), int64(len(p)))
 	require.Equal(t, errPaused, err)
@@ -339,19 +384,19 @@ func TestPartialHasOneEncoding(t *testing.T) {
 		"array":               `[]`,
 		"string":              `"paused"`,
 		"unknown field":       change(`{`, `{"x":1,`),
-		"duplicate field":     change(`{`, `{"size":1048576,`),
+		"duplicate field":     change(`{`, `{"size":2097152,`),
 		"other case":          change(`"size"`, `"Size"`),
-		"other order":         change(`{"size":1048576,"groups":12,`, `{"groups":12,"size":1048576,`),
-		"negative size":       change(`1048576`, `-1048576`),
-		"size of one group":   change(`1048576`, `65536`),
-		"float size":          change(`1048576`, `1048576.0`),
-		"huge size":           change(`1048576`, `9223372036854775808`),
-		"negative groups":     change(`"groups":12`, `"groups":-12`),
-		"groups of the end":   change(`"groups":12`, `"groups":16`),
-		"groups beyond":       change(`"groups":12`, `"groups":9223372036854775807`),
-		"too few groups":      change(`"groups":12`, `"groups":8`),
-		"groups of other sha": change(`"groups":12`, `"groups":14`),
-		"no groups":           change(`"groups":12`, `"groups":0`),
+		"other order":         change(`{"size":2097152,"groups":24,`, `{"groups":24,"size":2097152,`),
+		"negative size":       change(`2097152`, `-2097152`),
+		"size of one group":   change(`2097152`, `65536`),
+		"float size":          change(`2097152`, `2097152.0`),
+		"huge size":           change(`2097152`, `9223372036854775808`),
+		"negative groups":     change(`"groups":24`, `"groups":-12`),
+		"groups of the end":   change(`"groups":24`, `"groups":32`),
+		"groups beyond":       change(`"groups":24`, `"groups":9223372036854775807`),
+		"too few groups":      change(`"groups":24`, `"groups":8`),
+		"groups of other sha": change(`"groups":24`, `"groups":28`),
+		"no groups":           change(`"groups":24`, `"groups":0`),
 		"null stack":          good[:strings.Index(good, `[`)] + `null` + good[strings.Index(good, `]`)+1:],
 		"short stack":         change(`"`+cv+`",`, ``),
 		"long stack":          change(`"`+cv+`"`, `"`+cv+`","`+cv+`"`),
@@ -387,7 +432,7 @@ func FuzzPartialJSON(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte(`{"size":65537,"groups":0,"stack":[]}`))
-	f.Add([]byte(`{"size":9223372036854775807,"groups":140737488355327,"stack":[]}`))
+	f.Add([]byte(`{"size":9223372036854775807,"groups":280737488355327,"stack":[]}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var p partial

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+
+	"github.com/cloudopsec/opsec/internal/filetree"
 )
 
 // SumFS yields the path and [Sums] of every regular file of a tree, by the byte order of the paths. Files are read
@@ -21,26 +23,26 @@ func SumFS(ctx context.Context, fsys fs.FS, opts *SumOptions) iter.Seq2[FileSums
 			yield(FileSums{}, err)
 			return
 		}
-		defer top.release()
+		defer top.Release()
 		produce := func(yield func(reading) bool) {
-			walk(top, "", func(n node) bool {
-				if n.err == nil && !n.typ.IsRegular() {
-					n.in.release()
+			filetree.Walk(top, "", func(n filetree.Node) bool {
+				if n.Err == nil && !n.Type.IsRegular() {
+					n.In.Release()
 					return true
 				}
-				return yield(reading{node: n, want: true})
+				return yield(reading{Node: n, want: true})
 			})
 		}
 		stopped := false
 		err = pipeline(ctx, opts.Workers, produce, readings(reader{sha: opts.SHA256}), func(t *reading) error {
-			defer t.in.release()
+			defer t.In.Release()
 			if t.err == errLarge {
-				t.entry, _, t.err = large(ctx, t.node, scan{sha256: opts.SHA256, workers: opts.Workers})
+				t.entry, _, t.err = large(ctx, t.Node, scan{sha256: opts.SHA256, workers: opts.Workers})
 			}
-			found, err := FileSums{Path: t.path}, t.err
+			found, err := FileSums{Path: t.Path}, t.err
 			if err == nil {
 				found.Sums = t.entry.Sums
-			} else if err = fmt.Errorf("backup: %s: %w", Quote(t.path), err); ctx.Err() != nil {
+			} else if err = fmt.Errorf("backup: %s: %w", Quote(t.Path), err); ctx.Err() != nil {
 				return ctx.Err()
 			}
 			if !yield(found, err) {
@@ -63,13 +65,13 @@ type FileSums struct {
 
 // reading is a place to read, and then what was read there.
 type reading struct {
-	node
+	filetree.Node
 	want  bool // read the content too
 	entry *Entry
 	err   error
 }
 
-func (t *reading) drop() { t.in.release() }
+func (t *reading) drop() { t.In.Release() }
 
 // readings returns the work of a pipeline that reads, each worker with a copy of like.
 func readings(like reader) func() func(context.Context, *reading) {
@@ -77,7 +79,7 @@ func readings(like reader) func() func(context.Context, *reading) {
 		r := like
 		return func(ctx context.Context, t *reading) {
 			if t.err = ctx.Err(); t.err == nil {
-				t.entry, t.err = r.entry(ctx, t.node, t.want)
+				t.entry, t.err = r.entry(ctx, t.Node, t.want)
 			}
 		}
 	}

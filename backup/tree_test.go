@@ -52,7 +52,7 @@ func boundaries(limit int) []int {
 	for n := 1; n <= limit; n *= 2 {
 		at = append(at, n, n*3/2, n*5/4)
 	}
-	for _, unit := range []int{guts.ChunkSize, leafSize, groupSize, pieceSize} {
+	for _, unit := range []int{guts.ChunkSize, leafSize, groupSize, readSize} {
 		for i := range 9 {
 			at = append(at, i*unit)
 		}

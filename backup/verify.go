@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec/backup/trust"
+	"github.com/cloudopsec/opsec/internal/filetree"
 )
 
 // Verify compares a tree with a manifest and judges the manifest's signatures. It finds what has changed, is missing,
@@ -60,18 +61,18 @@ func verify(ctx context.Context, x *expected, tree fs.FS, b Budget) (*Report, er
 	if err != nil {
 		return nil, err
 	}
-	defer top.release()
+	defer top.Release()
 	work := func() func(context.Context, *check) {
 		r := &reader{sha: x.sha, pace: v.pace}
 		return func(ctx context.Context, c *check) {
 			switch {
-			case c.in == nil || c.err != nil: // missing, or known to be unreadable
+			case c.In == nil || c.err != nil: // missing, or known to be unreadable
 			case ctx.Err() != nil:
 				c.err = ctx.Err()
 			case v.expired():
 				c.err = errPaused
 			default:
-				c.entry, c.err = r.entry(ctx, c.node, c.want)
+				c.entry, c.err = r.entry(ctx, c.Node, c.want)
 			}
 		}
 	}
@@ -98,8 +99,8 @@ type check struct {
 }
 
 func (c *check) drop() {
-	if c.in != nil {
-		c.in.release()
+	if c.In != nil {
+		c.In.Release()
 	}
 }
 
@@ -145,7 +146,7 @@ func newVerification(x *expected, b *Budget, start time.Time) (*verification, er
 func (v *verification) expired() bool { return !v.deadline.IsZero() && !v.b.Now().Before(v.deadline) }
 
 // pairs joins the manifest's entries and the tree's places, both of which come in the order of paths.
-func (v *verification) pairs(top *folder) iter.Seq[check] {
+func (v *verification) pairs(top *filetree.Folder) iter.Seq[check] {
 	return func(yield func(check) bool) {
 		next, stop := iter.Pull2(v.x.entries)
 		defer stop()
@@ -171,23 +172,23 @@ func (v *verification) pairs(top *folder) iter.Seq[check] {
 			return yield(c)
 		}
 		going := true
-		walk(top, v.after, func(n node) bool {
-			for going && more && err == nil && e.Path < n.path {
+		filetree.Walk(top, v.after, func(n filetree.Node) bool {
+			for going && more && err == nil && e.Path < n.Path {
 				going = absent()
 			}
 			if !going || err != nil {
-				n.in.release()
+				n.In.Release()
 				return false
 			}
-			matched := more && e.Path == n.path
-			if v.x.plain && !matched && n.err == nil && !n.typ.IsRegular() {
-				n.in.release()
+			matched := more && e.Path == n.Path
+			if v.x.plain && !matched && n.Err == nil && !n.Type.IsRegular() {
+				n.In.Release()
 				return true
 			}
-			c := check{reading: reading{node: n, err: n.err}}
-			if n.err != nil {
-				lost = n.path + "/"
-				if n.path == "" {
+			c := check{reading: reading{Node: n, err: n.Err}}
+			if n.Err != nil {
+				lost = n.Path + "/"
+				if n.Path == "" {
 					lost = ""
 				}
 			} else if matched {
@@ -222,17 +223,17 @@ func (v *verification) settleOne(ctx context.Context, c *check) error {
 			return errors.Join(ctx.Err(), c.err)
 		}
 	}
-	path := c.path
+	path := c.Path
 	if c.expected != nil {
 		path = c.expected.Path
 		v.Entries++
 	}
 	shown := Quote(path)
 	switch {
-	case c.err == nil && c.in == nil, errors.Is(c.err, fs.ErrNotExist) && c.expected != nil:
+	case c.err == nil && c.In == nil, errors.Is(c.err, fs.ErrNotExist) && c.expected != nil:
 		v.find(&v.Missing, &v.Totals.Missing, shown, "")
 	case errors.Is(c.err, fs.ErrNotExist): // extra, and gone again
-	case errors.Is(c.err, errChanging) || errors.Is(c.err, errReplaced):
+	case errors.Is(c.err, errChanging) || errors.Is(c.err, filetree.ErrReplaced):
 		v.find(&v.Unstable, &v.Totals.Unstable, shown, c.err.Error())
 	case c.err != nil:
 		v.find(&v.Unreadable, &v.Totals.Unreadable, orRoot(shown), c.err.Error())
@@ -261,9 +262,9 @@ func (v *verification) readLarge(ctx context.Context, c *check) error {
 		return nil // its size alone shows that it is another
 	}
 	s := scan{sha256: v.x.sha, workers: v.b.Workers, pace: v.pace, stop: v.expired, from: v.Cursor.File.continues(c.entry)}
-	e, paused, err := large(ctx, c.node, s)
+	e, paused, err := large(ctx, c.Node, s)
 	if errors.Is(err, errPaused) {
-		v.Cursor.File = &fileCursor{Path: Quote(c.path), ModTime: c.entry.ModTime, Size: c.entry.Sums.Size, State: paused}
+		v.Cursor.File = &fileCursor{Path: Quote(c.Path), ModTime: c.entry.ModTime, Size: c.entry.Sums.Size, State: paused}
 	}
 	c.entry = e
 	return err

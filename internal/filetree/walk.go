@@ -1,4 +1,4 @@
-package backup
+package filetree
 
 import (
 	"io/fs"
@@ -6,27 +6,27 @@ import (
 	"strings"
 )
 
-// node is one place of a tree, as listed and not yet opened.
-type node struct {
-	path string
-	in   *folder     // the folder it stands in; held until done is called
-	name string      // its name there
-	typ  fs.FileMode // its type bits
-	err  error       // a directory that could not be entered or listed; typ is ModeDir then
+// Node is one place of a tree, as listed and not yet opened.
+type Node struct {
+	Path string
+	In   *Folder     // the folder it stands in; held until done is called
+	Name string      // its name there
+	Type fs.FileMode // its type bits
+	Err  error       // a directory that could not be entered or listed; Type is ModeDir then
 }
 
-// walk yields the places of a tree by the byte order of their paths, those after the path given alone. It needs memory
+// Walk yields the places of a tree by the byte order of their paths, those after the path given alone. It needs memory
 // for the listings of the directories on the way down, not for the tree. Directories come before what is in them; one
-// that cannot be listed comes a second time, with the error. yield owns the hold on node.in and must release it.
-func walk(top *folder, after string, yield func(node) bool) {
+// that cannot be listed comes a second time, with the error. yield owns the hold on node.In and must release it.
+func Walk(top *Folder, after string, yield func(Node) bool) {
 	walkFolder(top, "", after, yield)
 }
 
 // walkFolder walks f, all of whose paths begin with prefix; it reports whether to go on.
-func walkFolder(f *folder, prefix, after string, yield func(node) bool) bool {
+func walkFolder(f *Folder, prefix, after string, yield func(Node) bool) bool {
 	entries, err := f.list()
 	if err != nil {
-		return yield(node{path: strings.TrimSuffix(prefix, "/"), in: f.hold(), typ: fs.ModeDir, err: err})
+		return yield(Node{Path: strings.TrimSuffix(prefix, "/"), In: f.Hold(), Type: fs.ModeDir, Err: err})
 	}
 	// A directory appears twice: under its name, as an entry, and under its name and a slash, as all that is in it.
 	// Sorted together, both fall where the byte order of whole paths wants them: "a", "a-b", "a/c".
@@ -50,20 +50,20 @@ func walkFolder(f *folder, prefix, after string, yield func(node) bool) bool {
 		case path <= after && (!inside || !strings.HasPrefix(after, path)):
 			continue // seen before
 		case !inside:
-			if !yield(node{path: path, in: f.hold(), name: name, typ: s.typ}) {
+			if !yield(Node{Path: path, In: f.Hold(), Name: name, Type: s.typ}) {
 				return false
 			}
 			continue
 		}
 		sub, err := f.enter(name)
 		if err != nil {
-			if !yield(node{path: prefix + name, in: f.hold(), name: name, typ: s.typ, err: err}) {
+			if !yield(Node{Path: prefix + name, In: f.Hold(), Name: name, Type: s.typ, Err: err}) {
 				return false
 			}
 			continue
 		}
 		more := walkFolder(sub, path, after, yield)
-		sub.release()
+		sub.Release()
 		if !more {
 			return false
 		}

@@ -1,5 +1,5 @@
 //go:build !unix
 
-package backup
+package filetree
 
 const openFlags = 0

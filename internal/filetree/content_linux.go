@@ -1,4 +1,4 @@
-package backup
+package filetree
 
 import (
 	"io"
@@ -10,7 +10,7 @@ import (
 
 // openFile opens a file in the folder's directory by one openat(2). Beside [os.Root.OpenFile] it never follows a link,
 // and it spares the poller, which has nothing to do for regular files: for small ones that is a third of the time.
-func (f *folder) openFile(name string) (content, error) {
+func (f *Folder) openFile(name string) (Content, error) {
 	const flags = syscall.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_CLOEXEC | openFlags
 	for {
 		fd, err := syscall.Openat(int(f.dir.Fd()), name, flags, 0)
@@ -19,7 +19,7 @@ func (f *folder) openFile(name string) (content, error) {
 			return linuxFile(fd), nil
 		case syscall.EINTR:
 		case syscall.ELOOP:
-			return nil, errReplaced
+			return nil, ErrReplaced
 		default:
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 		}
@@ -47,7 +47,7 @@ func (fd linuxFile) Close() error { return syscall.Close(int(fd)) }
 func (fd linuxFile) ReadAt(p []byte, off int64) (int, error) {
 	read := 0
 	for read < len(p) {
-		n, err := fd.readOnce(p[read:], off+int64(read))
+		n, err := fd.ReadOnce(p[read:], off+int64(read))
 		read += n
 		if err != nil || n == 0 {
 			return read, cmpEOF(err)
@@ -63,7 +63,7 @@ func cmpEOF(err error) error {
 	return err
 }
 
-func (fd linuxFile) readOnce(p []byte, off int64) (int, error) {
+func (fd linuxFile) ReadOnce(p []byte, off int64) (int, error) {
 	for {
 		n, err := syscall.Pread(int(fd), p, off)
 		if err == syscall.EINTR {
@@ -73,7 +73,7 @@ func (fd linuxFile) readOnce(p []byte, off int64) (int, error) {
 	}
 }
 
-func (fd linuxFile) stat() (stat, error) {
+func (fd linuxFile) Look() (Stat, error) {
 	var st syscall.Stat_t
 	for {
 		switch err := syscall.Fstat(int(fd), &st); err {
@@ -81,12 +81,12 @@ func (fd linuxFile) stat() (stat, error) {
 			return linuxStat(&st), nil
 		case syscall.EINTR:
 		default:
-			return stat{}, os.NewSyscallError("fstat", err)
+			return Stat{}, os.NewSyscallError("fstat", err)
 		}
 	}
 }
 
-func linuxStat(st *syscall.Stat_t) stat {
+func linuxStat(st *syscall.Stat_t) Stat {
 	mode := fs.FileMode(st.Mode & 0o777)
 	for _, bit := range []struct {
 		is  uint32
@@ -99,14 +99,14 @@ func linuxStat(st *syscall.Stat_t) stat {
 	if st.Mode&syscall.S_IFMT != syscall.S_IFREG {
 		mode |= fs.ModeIrregular // what else it is does not matter to who opened it as a file
 	}
-	return stat{
-		mode: mode, size: st.Size, mtime: time.Unix(st.Mtim.Unix()).UTC(), ctime: st.Ctim.Nano(),
-		inode: st.Ino, device: uint64(st.Dev), blocks: st.Blocks,
+	return Stat{
+		Mode: mode, Size: st.Size, ModTime: time.Unix(st.Mtim.Unix()).UTC(), ctime: st.Ctim.Nano(),
+		inode: st.Ino, device: uint64(st.Dev), Blocks: st.Blocks,
 	}
 }
 
-// hasHoles reports whether the file system knows of a hole before the file's end.
-func (fd linuxFile) hasHoles(size int64) bool {
+// HasHoles reports whether the file system knows of a hole before the file's end.
+func (fd linuxFile) HasHoles(size int64) bool {
 	const seekHole = 4 // lseek(2)
 	hole, err := syscall.Seek(int(fd), 0, seekHole)
 	return err == nil && hole < size
