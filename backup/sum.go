@@ -196,7 +196,7 @@ func (s scan) split(n int64) (workers int, size int64) {
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	workers = int(min(int64(workers), maxWorkers, (n+readSize-1)/readSize))
+	workers = int(min(int64(workers), maxWorkers, (n-1)/readSize+1))
 	if workers == 1 || s.sha256 || s.pace != nil {
 		return workers, readSize // nothing to hand over, pieces kept in memory, or each read to be asked for
 	}
@@ -280,15 +280,15 @@ func (p *piece) cut(off, n int64, keep bool) {
 // hash reads p, into buf unless it has to keep its bytes, and computes its CVs.
 func (p *piece) hash(ctx context.Context, r io.ReaderAt, h *smallHasher, buf []byte) error {
 	p.cvs = p.cvs[:0]
-	for off := p.off; off < p.off+p.n; off += readSize {
+	for done := int64(0); done < p.n; done += readSize {
 		if p.data != nil {
-			buf = p.data[off-p.off:]
+			buf = p.data[done:]
 		}
-		read := buf[:min(p.off+p.n-off, readSize)]
-		if err := readAt(ctx, r, read, off); err != nil {
+		read := buf[:min(p.n-done, readSize)]
+		if err := readAt(ctx, r, read, p.off+done); err != nil {
 			return err
 		}
-		index := off / groupSize
+		index := (p.off + done) / groupSize
 		for group := range slices.Chunk(read, groupSize) {
 			p.cvs = append(p.cvs, h.group(group, index))
 			index++
@@ -346,7 +346,12 @@ func (s scan) begin(size int64) (*partial, error) {
 }
 
 // offset is where the scan continues, in bytes, or the content's end.
-func (p *partial) offset() int64 { return min(p.tree.n*groupSize, p.size) }
+func (p *partial) offset() int64 {
+	if p.tree.n > p.size/groupSize {
+		return p.size // the last group is a short one
+	}
+	return p.tree.n * groupSize
+}
 
 // sums are those of a content that was scanned to its end.
 func (p *partial) sums() Sums {

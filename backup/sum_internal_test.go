@@ -235,15 +235,30 @@ func TestScanInLargePieces(t *testing.T) {
 func TestScanSplitsWithinBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := scan{workers: rapid.IntRange(-1, 100).Draw(t, "workers"), sha256: rapid.Bool().Draw(t, "sha")}
-		n := rapid.Int64Range(1, 1<<63-1-pieceSize).Draw(t, "bytes")
+		n := rapid.Int64Range(1, 1<<63-1).Draw(t, "bytes")
 		workers, size := s.split(n)
 		require.True(t, workers >= 1 && workers <= maxWorkers)
 		require.True(t, size >= readSize && size <= pieceSize && size%readSize == 0)
-		require.LessOrEqual(t, int64(workers), (n+size-1)/size, "a worker without a piece")
+		require.LessOrEqual(t, int64(workers), (n-1)/size+1, "a worker without a piece")
 		require.True(t, !s.sha256 || size == readSize)
 	})
 	workers, size := scan{workers: 2}.split(1 << 30)
 	require.Equal(t, [2]int64{2, pieceSize}, [2]int64{int64(workers), size})
+}
+
+func TestScanEndsAtTheLargestOffset(t *testing.T) {
+	for _, sha := range []bool{false, true} {
+		for _, workers := range []int{1, 2} {
+			s := scan{workers: workers, sha256: sha}
+			at, err := s.begin(1<<63 - 1)
+			require.NoError(t, err)
+			at.tree.n = 1<<47 - 100
+			s.from = at
+			sums, _, err := s.readerAt(t.Context(), zeros{}, 1<<63-1)
+			require.NoError(t, err)
+			require.NotZero(t, sums.BLAKE3)
+		}
+	}
 }
 
 func TestScanMakesProgressAtEveryCall(t *testing.T) {

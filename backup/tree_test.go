@@ -139,7 +139,7 @@ func TestGroupNumbersAbove32Bits(t *testing.T) {
 	}
 }
 
-// defined is the root by the definition: a subtree's left part holds the largest power of two of groups that leaves something.
+// defined is the root by the definition: a left subtree holds the largest power of two of groups that leaves something.
 func defined(cvs []Digest, flags uint32) Digest {
 	if len(cvs) == 1 {
 		return cvs[0]

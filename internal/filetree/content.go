@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"time"
 )
@@ -85,14 +84,4 @@ func (r *inOrderReader) ReadAt(p []byte, off int64) (int, error) {
 	}
 	r.offset += int64(n)
 	return n, err
-}
-
-// openPortably opens a file below an [os.Root], which follows a link if one has taken the file's place, but not out
-// of its directory.
-func openPortably(root *os.Root, name string) (Content, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|openFlags, 0)
-	if err != nil {
-		return nil, err
-	}
-	return fsFile{f, f}, nil
 }
