@@ -91,14 +91,25 @@ func (e *Entry) appendLine(b []byte, sha bool) []byte {
 	return append(appendQuoted(b, e.Path), '\n')
 }
 
+// fields is the number of fields on a line of the kind, or 0.
+func (k Kind) fields(sha bool) int {
+	switch {
+	case k == Directory || k == Link:
+		return 4
+	case k == Special:
+		return 5
+	case (k == File || k == Sparse) && sha:
+		return 7
+	case k == File || k == Sparse:
+		return 6
+	}
+	return 0
+}
+
 // parseEntry reads what appendLine writes, and nothing else: a line that would be written otherwise is an error.
 func parseEntry(line []byte, sha bool) (*Entry, error) {
 	fields := strings.Split(strings.TrimSuffix(string(line), "\n"), "\t")
-	want := map[Kind]int{Directory: 4, File: 6, Sparse: 6, Link: 4, Special: 5}
-	if sha {
-		want[File], want[Sparse] = 7, 7
-	}
-	if len(fields[0]) != 1 || want[Kind(fields[0][0])] != len(fields) {
+	if len(fields[0]) != 1 || Kind(fields[0][0]).fields(sha) != len(fields) {
 		return nil, invalid("line begins with %.8q and has %d fields", fields[0], len(fields))
 	}
 	e := &Entry{Kind: Kind(fields[0][0])}
@@ -124,7 +135,7 @@ func parseEntry(line []byte, sha bool) (*Entry, error) {
 		if e.Sums.Size = size; problem != nil || size < 0 {
 			fail(invalid("size %.24q", fields[next-1]))
 		}
-		for _, d := range []*Digest{&e.Sums.BLAKE3, &e.Sums.SHA256}[:want[File]-5] {
+		for _, d := range []*Digest{&e.Sums.BLAKE3, &e.Sums.SHA256}[:len(fields)-5] {
 			*d, problem = ParseDigest(field())
 			fail(problem)
 			if problem == nil && d.IsZero() {

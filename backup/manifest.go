@@ -49,8 +49,8 @@ type Manifest struct {
 // ErrNotManifest says that a file does not begin as a manifest does; perhaps it is a check file ([ParseCheckFile]).
 var ErrNotManifest = fmt.Errorf("backup: not a manifest: %w", opsec.ErrInvalid)
 
-// OpenManifest checks the manifest in the first size bytes of r. It reads them once, in bounded memory whatever the
-// size, and keeps r to read them again later. Whatever is wrong wraps [opsec.ErrInvalid].
+// OpenManifest checks the manifest in the first size bytes of r. It reads them twice, in bounded memory whatever
+// the size, and keeps r to read them again later. Whatever is wrong wraps [opsec.ErrInvalid].
 func OpenManifest(r io.ReaderAt, size int64) (*Manifest, error) {
 	m := &Manifest{r: r}
 	start := make([]byte, len(magic))

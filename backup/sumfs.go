@@ -12,7 +12,8 @@ import (
 // SumFS yields the path and [Sums] of every regular file of a tree, by the byte order of the paths. Files are read
 // on all cores, many small ones at once and a large one by all together. Links are not followed, other special files
 // not opened. For a local tree use a [Dir]. A file or directory that cannot be read is yielded with its error, and the
-// iteration goes on; after the context's error it ends.
+// iteration goes on; after the context's error it ends. As with b3sum, a digest is that of the bytes that were read: to
+// learn whether a file changed meanwhile, [Build] a manifest.
 func SumFS(ctx context.Context, fsys fs.FS, opts *SumOptions) iter.Seq2[FileSums, error] {
 	if opts == nil {
 		opts = new(SumOptions)
@@ -34,7 +35,7 @@ func SumFS(ctx context.Context, fsys fs.FS, opts *SumOptions) iter.Seq2[FileSums
 			})
 		}
 		stopped := false
-		err = pipeline(ctx, opts.Workers, produce, readings(reader{sha: opts.SHA256}), func(t *reading) error {
+		err = pipeline(ctx, opts.Workers, produce, readings(reader{sha: opts.SHA256, careless: true}), func(t *reading) error {
 			defer t.In.Release()
 			if t.err == errLarge {
 				t.entry, _, t.err = large(ctx, t.Node, scan{sha256: opts.SHA256, workers: opts.Workers})

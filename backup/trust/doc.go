@@ -21,7 +21,7 @@
 // # Promises
 //
 // Persons are counted, not keys: two keys of one person are one vote, and all keys of nobody known are one vote
-// together. A signature's own time is only a claim, so once a key is revoked, what it has signed counts only where
+// together, or none beside persons who are known, since it may be one of theirs. A signature's own time is only a claim, so once a key is revoked, what it has signed counts only where
 // evidence from outside (an audit receipt, an earlier acceptance) shows that it was there before. Nothing is trusted by
 // default: without keys the answer is [Untrusted]. A [State] tells an older manifest, a second one in the same place,
 // and one whose predecessor was never seen.

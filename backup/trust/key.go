@@ -6,11 +6,15 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hiddeco/sshsig"
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
@@ -22,31 +26,63 @@ import (
 // SSHNamespace is what "ssh-keygen -Y verify -n" wants to hear of a signature made here.
 const SSHNamespace = "opsec-backup-manifest"
 
+// How long key files may be.
+const (
+	maxPublicFile  = 16 << 10
+	maxPrivateFile = 64 << 10
+)
+
 // MaxSignatures is how many signatures an envelope may carry.
 const MaxSignatures = 256
 
 // PublicKey is an operator's Ed25519 key (RFC 8032). Its text is the line that OpenSSH uses: "ssh-ed25519 AAAA...".
 type PublicKey struct{ raw string }
 
-// NewPublicKey takes the 32 bytes of a key.
+// NewPublicKey takes the 32 bytes of a key. Those few under which anybody can sign are refused.
 func NewPublicKey(key ed25519.PublicKey) (PublicKey, error) {
 	if len(key) != ed25519.PublicKeySize {
 		return PublicKey{}, invalid("public key of %d bytes: want %d", len(key), ed25519.PublicKeySize)
 	}
+	if ofSmallOrder(key) {
+		return PublicKey{}, invalid("public key: a point of small order, under which anybody can sign")
+	}
 	return PublicKey{string(key)}, nil
 }
 
-// ParsePublicKey reads a line of an OpenSSH .pub file and returns the key and the comment after it.
-func ParsePublicKey(line []byte) (PublicKey, string, error) {
-	if len(line) > 16<<10 {
-		return PublicKey{}, "", invalid("public key file of %d bytes: want at most 16 KiB", len(line))
+// ofSmallOrder knows all encodings of the curve's points whose order divides 8. Under such a key signatures can be made
+// without a private one, so that its holder could disown what it has signed.
+func ofSmallOrder(key ed25519.PublicKey) bool {
+	y := [ed25519.PublicKeySize]byte(key)
+	y[31] &^= 0x80 // the sign of x
+	switch hex.EncodeToString(y[:]) {
+	case "0000000000000000000000000000000000000000000000000000000000000000",
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f":
+		return true
 	}
-	key, comment, _, rest, err := ssh.ParseAuthorizedKey(line)
+	return false
+}
+
+// ParsePublicKey reads the one line of an OpenSSH .pub file, of at most 16 KiB, and returns the key and the comment
+// after it. The options that may stand before a key in other files of OpenSSH are refused.
+func ParsePublicKey(line []byte) (PublicKey, string, error) {
+	if len(line) > maxPublicFile {
+		return PublicKey{}, "", invalid("public key file of %d bytes: want at most %d", len(line), maxPublicFile)
+	}
+	line = bytes.TrimSpace(line)
+	if bytes.ContainsAny(line, "\r\n") {
+		return PublicKey{}, "", invalid("public key: more than one line")
+	}
+	key, comment, options, _, err := ssh.ParseAuthorizedKey(line)
 	if err != nil {
 		return PublicKey{}, "", invalid("public key: %v", err)
 	}
-	if len(bytes.TrimSpace(rest)) > 0 {
-		return PublicKey{}, "", invalid("public key: more than one line")
+	if len(options) > 0 {
+		return PublicKey{}, "", invalid("public key: options before the key")
 	}
 	k, err := fromSSH(key)
 	return k, comment, err
@@ -69,8 +105,14 @@ func (k PublicKey) ssh() ssh.PublicKey {
 	return key
 }
 
-// ID returns the key's fingerprint as "ssh-keygen -l" prints it, and as a signature's keyid names it.
-func (k PublicKey) ID() string { return ssh.FingerprintSHA256(k.ssh()) }
+// ID returns the key's fingerprint as "ssh-keygen -l" prints it, and as a signature's keyid names it; of no key it is
+// empty.
+func (k PublicKey) ID() string {
+	if k.IsZero() {
+		return ""
+	}
+	return ssh.FingerprintSHA256(k.ssh())
+}
 
 // IsZero reports whether there is no key.
 func (k PublicKey) IsZero() bool { return k.raw == "" }
@@ -100,24 +142,33 @@ type Signer interface {
 	Sign(ctx context.Context, pae []byte) ([][]byte, error)
 }
 
-// NewSigner signs by a key in memory. It makes both signatures: one for DSSE verifiers, one for ssh-keygen.
+// NewSigner signs by a key in memory. It makes both signatures: one for DSSE verifiers, one for ssh-keygen. The signer
+// keeps no copy of the key: clear it, and the signer can sign no more.
 func NewSigner(key ed25519.PrivateKey) (Signer, error) {
 	if len(key) != ed25519.PrivateKeySize {
 		return nil, invalid("private key of %d bytes: want %d", len(key), ed25519.PrivateKeySize)
+	}
+	// To sign under another public half than its own gives the private one away.
+	if !ed25519.NewKeyFromSeed(key.Seed()).Equal(key) {
+		return nil, invalid("private key: its public half is another key's")
 	}
 	s, err := ssh.NewSignerFromKey(key)
 	if err != nil {
 		return nil, invalid("private key: %v", err)
 	}
-	agent, err := SSHSigner(s)
-	return keySigner{agent.(sshSigner), key}, err
+	public, err := NewPublicKey(key.Public().(ed25519.PublicKey))
+	if err != nil {
+		return nil, err
+	}
+	return &keySigner{sshSigner{s, public}, key}, nil
 }
 
-// ParsePrivateKey reads an OpenSSH private key file, as ssh-keygen writes them, and returns its signer. The passphrase
-// is nil for a key without one.
+// ParsePrivateKey reads an OpenSSH private key file, as ssh-keygen writes them, of at most 64 KiB, and returns its
+// signer. The passphrase is nil for a key without one; if there should have been one, the error wraps an
+// [*ssh.PassphraseMissingError].
 func ParsePrivateKey(file, passphrase []byte) (Signer, error) {
-	if len(file) > 64<<10 {
-		return nil, invalid("private key file of %d bytes: want at most 64 KiB", len(file))
+	if len(file) > maxPrivateFile {
+		return nil, invalid("private key file of %d bytes: want at most %d", len(file), maxPrivateFile)
 	}
 	var key any
 	var err error
@@ -127,27 +178,28 @@ func ParsePrivateKey(file, passphrase []byte) (Signer, error) {
 		key, err = ssh.ParseRawPrivateKeyWithPassphrase(file, passphrase)
 	}
 	if err != nil {
-		return nil, invalid("private key: %v", err)
+		return nil, invalid("private key: %w", err)
 	}
-	k, ok := key.(*ed25519.PrivateKey)
-	if !ok {
-		return nil, invalid("private key of type %T: want Ed25519", key)
+	switch k := key.(type) {
+	case *ed25519.PrivateKey:
+		return NewSigner(*k)
+	case ed25519.PrivateKey: // of a PKCS #8 file
+		return NewSigner(k)
 	}
-	return NewSigner(*k)
+	return nil, invalid("private key of type %T: want Ed25519", key)
 }
 
+// keySigner is used by its address only: so fmt does not print the key even where it cannot call Format, which is so in
+// another value's unexported field.
 type keySigner struct {
 	sshSigner
 	key ed25519.PrivateKey
 }
 
-func (s keySigner) Sign(ctx context.Context, pae []byte) ([][]byte, error) {
+func (s *keySigner) Sign(ctx context.Context, pae []byte) ([][]byte, error) {
 	sigs, err := s.sshSigner.Sign(ctx, pae)
 	return append([][]byte{ed25519.Sign(s.key, pae)}, sigs...), err
 }
-
-// Format keeps the key out of every print.
-func (keySigner) Format(f fmt.State, _ rune) { fmt.Fprint(f, "trust.Signer") }
 
 // SSHSigner signs by a key that an SSH agent or a token holds. Its signatures are of the kind that ssh-keygen makes,
 // since agents sign nothing else.
@@ -156,7 +208,7 @@ func SSHSigner(s ssh.Signer) (Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sshSigner{s, key}, nil
+	return &sshSigner{s, key}, nil
 }
 
 type sshSigner struct {
@@ -164,9 +216,12 @@ type sshSigner struct {
 	public PublicKey
 }
 
-func (s sshSigner) PublicKey() PublicKey { return s.public }
+// Format keeps keys out of every print.
+func (*sshSigner) Format(f fmt.State, _ rune) { fmt.Fprint(f, "trust.Signer") }
 
-func (s sshSigner) Sign(_ context.Context, pae []byte) ([][]byte, error) {
+func (s *sshSigner) PublicKey() PublicKey { return s.public }
+
+func (s *sshSigner) Sign(_ context.Context, pae []byte) ([][]byte, error) {
 	sig, err := sshsig.SignWithRand(bytes.NewReader(pae), rand.Reader, s.signer, sshsig.HashSHA512, SSHNamespace)
 	if err != nil {
 		return nil, fmt.Errorf("trust: signing: %w", err)
@@ -184,12 +239,18 @@ func Sign(ctx context.Context, env *dsse.Envelope, signers ...Signer) error {
 	all := slices.Clone(env.Signatures)
 	for _, s := range signers {
 		id := s.PublicKey().ID()
+		if id == "" {
+			return invalid("a signer has no public key")
+		}
 		if slices.ContainsFunc(all, func(old dsse.Signature) bool { return old.KeyID == id }) {
 			return invalid("key %s has signed already", id)
 		}
 		sigs, err := s.Sign(ctx, pae)
 		if err != nil {
 			return err
+		}
+		if len(sigs) == 0 {
+			return invalid("the signer for key %s returned no signature", id)
 		}
 		for _, sig := range sigs {
 			if !s.PublicKey().verify(pae, sig) {
@@ -221,7 +282,10 @@ func DecodeBase64(s string) ([]byte, error) {
 	if err == nil && base64.StdEncoding.EncodeToString(b) != s {
 		err = base64.CorruptInputError(0)
 	}
-	return b, err
+	if err != nil {
+		return nil, err // not what was decoded so far
+	}
+	return b, nil
 }
 
 // verify reports whether sig, in either form, is the key's signature over pae.
@@ -233,7 +297,7 @@ func (k PublicKey) verify(pae, sig []byte) bool {
 	if err != nil || s.HashAlgorithm != sshsig.HashSHA512 && s.HashAlgorithm != sshsig.HashSHA256 {
 		return false
 	}
-	return bytes.Equal(s.Marshal(), sig) && // no byte of the blob goes unnoticed
+	return bytes.Equal(s.Marshal(), sig) && len(s.Signature.Rest) == 0 && // no byte of the blob goes unnoticed
 		sshsig.Verify(bytes.NewReader(pae), s, k.ssh(), s.HashAlgorithm, SSHNamespace) == nil
 }
 
@@ -261,30 +325,46 @@ func invalid(format string, args ...any) error {
 
 // LoadPrivateKey reads an OpenSSH private key file; see [ParsePrivateKey].
 func LoadPrivateKey(name string, passphrase []byte) (Signer, error) {
-	file, err := os.ReadFile(name)
+	file, err := readFile(name, maxPrivateFile, "private key")
 	if err != nil {
-		return nil, fmt.Errorf("trust: private key: %w", err)
+		return nil, err
 	}
+	defer clear(file)
 	return ParsePrivateKey(file, passphrase)
 }
 
 // LoadPublicKey reads an OpenSSH .pub file; see [ParsePublicKey].
 func LoadPublicKey(name string) (PublicKey, error) {
-	file, err := os.ReadFile(name)
+	file, err := readFile(name, maxPublicFile, "public key")
 	if err != nil {
-		return PublicKey{}, fmt.Errorf("trust: public key: %w", err)
+		return PublicKey{}, err
 	}
 	key, _, err := ParsePublicKey(file)
 	return key, err
 }
 
+func readFile(name string, most int64, what string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("trust: %s: %w", what, err)
+	}
+	defer f.Close()
+	return readAtMost(f, most, what)
+}
+
 // GenerateKeyFiles makes a new key and writes it as ssh-keygen would: the private one, without a passphrase, to name,
-// readable by its owner alone, the public one to name with ".pub" added. A file that exists is never overwritten.
+// readable by its owner alone, the public one to name with ".pub" added. The comment, at most 1024 bytes of printable
+// UTF-8, may be empty. A file that exists is never overwritten, and after an error there is no new one.
 func GenerateKeyFiles(name, comment string) (PublicKey, error) {
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	if len(comment) > 1024 || !utf8.ValidString(comment) || strings.ContainsFunc(comment, unprintable) {
+		return PublicKey{}, invalid("comment of %d bytes: want at most 1024 of printable UTF-8", len(comment))
+	}
 	pub, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("trust: %w", err)
 	}
+	defer clear(key)
 	block, err := ssh.MarshalPrivateKey(key, comment)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("trust: %w", err)
@@ -297,19 +377,24 @@ func GenerateKeyFiles(name, comment string) (PublicKey, error) {
 	if comment != "" {
 		line = fmt.Appendf(line, " %s", comment)
 	}
-	for _, f := range []struct {
-		name string
-		mode os.FileMode
-		text []byte
-	}{{name, 0o600, pem.EncodeToMemory(block)}, {name + ".pub", 0o644, append(line, '\n')}} {
-		file, err := os.OpenFile(f.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
-		if err != nil {
-			return PublicKey{}, fmt.Errorf("trust: %w", err)
-		}
-		_, err = file.Write(f.text)
-		if err := errors.Join(err, file.Close()); err != nil {
-			return PublicKey{}, fmt.Errorf("trust: %w", err)
-		}
+	if err := createFile(name, 0o600, pem.EncodeToMemory(block)); err != nil {
+		return PublicKey{}, err
+	}
+	if err := createFile(name+".pub", 0o644, append(line, '\n')); err != nil {
+		return PublicKey{}, errors.Join(err, os.Remove(name))
 	}
 	return public, nil
+}
+
+// createFile writes a file that must not exist yet, wholly or not at all.
+func createFile(name string, mode os.FileMode, text []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return fmt.Errorf("trust: %w", err)
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("trust: %w", err), os.Remove(name))
+	}
+	return nil
 }

@@ -27,7 +27,7 @@ type Policy struct {
 type Key struct {
 	Key       PublicKey `json:"key"`
 	Operator  string    `json:"operator,omitempty"` // the account; empty for whoever the signed header names
-	Person    string    `json:"person,omitempty"`   // who is behind it; all keys of one person count once, and so do all keys of nobody known
+	Person    string    `json:"person,omitempty"`   // who is behind it; all keys of one person count once, all keys of nobody known once, or not at all beside others
 	Role      string    `json:"role,omitempty"`     // "operator", "supervisor", ...
 	NotBefore time.Time `json:"notBefore,omitzero"` // first time that it may sign for; zero is any
 	NotAfter  time.Time `json:"notAfter,omitzero"`  // last time that it may sign for; zero is any
@@ -44,27 +44,30 @@ func ParsePolicy(r io.Reader) (*Policy, error) {
 	if err := decodeJSON(b, p); err != nil {
 		return nil, invalid("policy: %v", err)
 	}
-	return p, p.Validate()
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // Validate returns an error wrapping [opsec.ErrInvalid] for a policy that no manifest can meet, or that names a key
 // twice.
 func (p *Policy) Validate() error {
-	persons, roles := map[string]bool{}, map[string]bool{}
+	seen, persons, roles := map[PublicKey]bool{}, map[string]bool{}, map[string]bool{}
 	for i, k := range p.Keys {
 		if k.Key.IsZero() {
 			return invalid("policy: keys[%d]: no key", i)
 		}
-		if slices.ContainsFunc(p.Keys[:i], func(o Key) bool { return o.Key == k.Key }) {
+		if seen[k.Key] {
 			return invalid("policy: keys[%d]: %s stands there twice", i, k.Key.ID())
 		}
 		if !k.NotBefore.IsZero() && !k.NotAfter.IsZero() && k.NotAfter.Before(k.NotBefore) {
 			return invalid("policy: keys[%d]: notAfter is before notBefore", i)
 		}
-		persons[k.Person], roles[k.Role] = true, true
+		seen[k.Key], persons[k.Person], roles[k.Role] = true, true, true
 	}
-	if p.Threshold < 0 || len(p.Keys) > 0 && p.Threshold > len(persons) {
-		return invalid("policy: threshold %d with keys of %d persons (keys without a person count as one)", p.Threshold, len(persons))
+	if p.Threshold < 0 || len(p.Keys) > 0 && p.Threshold > votes(persons) {
+		return invalid("policy: threshold %d with keys of %d persons (keys without a person count as one, and beside others as none)", p.Threshold, votes(persons))
 	}
 	for _, r := range p.Roles {
 		if r == "" || !roles[r] {
@@ -72,6 +75,15 @@ func (p *Policy) Validate() error {
 		}
 	}
 	return nil
+}
+
+// votes counts persons who are known to be different. Whoever is behind the keys without a person may be one of the
+// others (see [opsec.Actor.DistinctFrom]).
+func votes(persons map[string]bool) int {
+	if persons[""] && len(persons) > 1 {
+		return len(persons) - 1
+	}
+	return len(persons)
 }
 
 // Verifier is what a claim's signatures and its place in the source's history are judged by. The zero Verifier trusts
@@ -161,10 +173,14 @@ func LoadVerifier(policy, state string, pubs ...string) (*Verifier, error) {
 const clockSkew = 5 * time.Minute
 
 // Judge says whether a claim is to be believed at the time now. It computes only; to remember that one has been
-// accepted, call [State.Accept].
+// accepted, call [State.Accept]. An error wraps [opsec.ErrInvalid]: the policy is not valid, or the claim has no
+// envelope, or one of more than [MaxSignatures] signatures.
 func (t *Verifier) Judge(c *Claim, now time.Time) (*Judgement, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
+	}
+	if c.Envelope == nil || len(c.Envelope.Signatures) > MaxSignatures {
+		return nil, invalid("claim: want an envelope with at most %d signatures", MaxSignatures)
 	}
 	j := &Judgement{Trust: Untrusted, Signatures: []SignatureReport{}}
 	because := func(format string, args ...any) { j.Reasons = append(j.Reasons, fmt.Sprintf(format, args...)) }
@@ -178,8 +194,8 @@ func (t *Verifier) Judge(c *Claim, now time.Time) (*Judgement, error) {
 	}
 	if len(t.Keys) == 0 {
 		because("no trusted keys were given")
-	} else if need := max(1, t.Threshold); len(persons) < need {
-		because("%d of %d persons have signed", len(persons), need)
+	} else if need := max(1, t.Threshold); votes(persons) < need {
+		because("%d of %d persons have signed", votes(persons), need)
 	}
 	for _, role := range t.Roles {
 		if !roles[role] {

@@ -9,10 +9,14 @@ import (
 	"os"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/internal/wholefile"
 )
+
+// maxState is how many bytes of JSON a [State] may have. It is room for 75 sources of maxAccepted manifests each.
+const maxState = 64 << 20
 
 // maxAccepted is how many manifests of a source a [State] remembers; older ones are forgotten first.
 const maxAccepted = 4096
@@ -66,7 +70,7 @@ func (h History) explain() string {
 
 // ParseState reads what [State.WriteTo] writes, at most 64 MiB of it. An empty input is the zero State.
 func ParseState(r io.Reader) (*State, error) {
-	b, err := readAtMost(r, 64<<20, "state")
+	b, err := readAtMost(r, maxState, "state")
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +85,12 @@ func ParseState(r io.Reader) (*State, error) {
 		if i > 0 && compareSources(s.Sources[i-1], src) >= 0 || len(src.Accepted) == 0 || len(src.Accepted) > maxAccepted {
 			return nil, invalid("state: source %d: out of order, or without what was accepted", i)
 		}
-		for k, a := range src.Accepted[1:] {
-			if a.Sequence <= src.Accepted[k].Sequence {
+		for k, a := range src.Accepted {
+			if k > 0 && a.Sequence <= src.Accepted[k-1].Sequence {
 				return nil, invalid("state: source %d: sequences do not rise", i)
+			}
+			if a.Claim == "" || a.Time.IsZero() {
+				return nil, invalid("state: source %d: acceptance without a time, or of nothing", i)
 			}
 		}
 	}
@@ -112,11 +119,15 @@ func (s *State) Save(name string) error {
 	return nil
 }
 
-// WriteTo implements [io.WriterTo]: JSON for [ParseState].
+// WriteTo implements [io.WriterTo]: JSON for [ParseState]. It is an error wrapping [opsec.ErrInvalid] if that would be
+// more than ParseState reads: then give every tenant a state of its own.
 func (s *State) WriteTo(w io.Writer) (int64, error) {
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return 0, err
+	}
+	if len(b) >= maxState {
+		return 0, invalid("state: %d bytes: want less than %d", len(b), maxState)
 	}
 	n, err := w.Write(append(b, '\n'))
 	return int64(n), err
@@ -169,6 +180,9 @@ func (s *State) Place(c *Claim) History {
 func (s *State) Accept(c *Claim, at time.Time, trusted bool) error {
 	if at.IsZero() || c.ID == "" {
 		return invalid("state: acceptance without a time, or of nothing")
+	}
+	if !utf8.ValidString(c.ID) || !utf8.ValidString(c.Source) || !utf8.ValidString(string(c.Tenant)) {
+		return invalid("state: acceptance of what is not UTF-8, which its JSON would not keep")
 	}
 	i, ok := s.find(c)
 	switch s.Place(c) {

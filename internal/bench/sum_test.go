@@ -25,14 +25,14 @@ import (
 func BenchmarkSumMemory(b *testing.B) {
 	p := noise(*mib << 20)
 	race(b, int64(len(p)), []contestant{
-		{"opsec", "blake3", func() string { return backup.Sum(p, nil).BLAKE3.String() }},
-		{"opsec-1", "blake3", func() string { return backup.Sum(p, &backup.SumOptions{Workers: 1}).BLAKE3.String() }},
-		{"zeebo", "blake3", func() string { return fmt.Sprintf("%x", zeebo.Sum256(p)) }},
-		{"lukechampine", "blake3", func() string { return fmt.Sprintf("%x", lukechampine.Sum256(p)) }},
-		{"opsec-both", "sha256", func() string {
+		{name: "opsec", alg: "blake3", run: func() string { return backup.Sum(p, nil).BLAKE3.String() }},
+		{name: "opsec-1", alg: "blake3", run: func() string { return backup.Sum(p, &backup.SumOptions{Workers: 1}).BLAKE3.String() }},
+		{name: "zeebo", alg: "blake3", run: func() string { return fmt.Sprintf("%x", zeebo.Sum256(p)) }},
+		{name: "lukechampine", alg: "blake3", run: func() string { return fmt.Sprintf("%x", lukechampine.Sum256(p)) }},
+		{name: "opsec-both", alg: "sha256", run: func() string {
 			return backup.Sum(p, &backup.SumOptions{SHA256: true}).SHA256.String()
 		}},
-		{"sha256", "sha256", func() string { return fmt.Sprintf("%x", sha256.Sum256(p)) }},
+		{name: "sha256", alg: "sha256", run: func() string { return fmt.Sprintf("%x", sha256.Sum256(p)) }},
 	})
 }
 
@@ -69,23 +69,23 @@ func BenchmarkSumFile(b *testing.B) {
 			b3sum, sha256sum := tool(b, "b3sum"), tool(b, "sha256sum")
 			threads := strconv.Itoa(runtime.GOMAXPROCS(0))
 			all := []contestant{
-				{"opsec", "blake3", func() string { return sumFile(b, file, nil).BLAKE3.String() }},
-				{"opsec-1", "blake3", func() string {
+				{name: "opsec", alg: "blake3", run: func() string { return sumFile(b, file, nil).BLAKE3.String() }},
+				{name: "opsec-1", alg: "blake3", run: func() string {
 					return sumFile(b, file, &backup.SumOptions{Workers: 1}).BLAKE3.String()
 				}},
-				{"zeebo", "blake3", func() string { return stream(b, file, zeebo.New()) }},
-				{"opsec-both", "sha256", func() string {
+				{name: "zeebo", alg: "blake3", run: func() string { return stream(b, file, zeebo.New()) }},
+				{name: "opsec-both", alg: "sha256", run: func() string {
 					return sumFile(b, file, &backup.SumOptions{SHA256: true}).SHA256.String()
 				}},
-				{"sha256", "sha256", func() string { return stream(b, file, sha256.New()) }},
+				{name: "sha256", alg: "sha256", run: func() string { return stream(b, file, sha256.New()) }},
 			}
 			if b3sum != "" {
 				all = append(all,
-					contestant{"b3sum", "blake3", func() string { return run(b, b3sum, "--num-threads", threads, file) }},
-					contestant{"b3sum-read", "blake3", func() string { return run(b, b3sum, "--no-mmap", file) }})
+					contestant{name: "b3sum", alg: "blake3", run: func() string { return run(b, b3sum, "--num-threads", threads, file) }},
+					contestant{name: "b3sum-read", alg: "blake3", run: func() string { return run(b, b3sum, "--no-mmap", file) }})
 			}
 			if sha256sum != "" {
-				all = append(all, contestant{"sha256sum", "sha256", func() string { return run(b, sha256sum, file) }})
+				all = append(all, contestant{name: "sha256sum", alg: "sha256", run: func() string { return run(b, sha256sum, file) }})
 			}
 			race(b, *mib<<20, all)
 			b.Run("peak", func(b *testing.B) {
