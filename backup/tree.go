@@ -82,7 +82,7 @@ func words(d Digest) (w [8]uint32) {
 }
 
 // smallHasher hashes what is in memory, on the calling goroutine, without allocating. The zero value is ready and may
-// be reused; it is scratch space for one goroutine.
+// be reused; it is scratch space for one goroutine. For contents of one chunk, nil will do.
 type smallHasher struct {
 	leaf [leafSize]byte
 }

@@ -89,10 +89,9 @@ func ParsePublicKey(line []byte) (PublicKey, string, error) {
 }
 
 func fromSSH(key ssh.PublicKey) (PublicKey, error) {
-	if c, ok := key.(ssh.CryptoPublicKey); ok {
-		if k, ok := c.CryptoPublicKey().(ed25519.PublicKey); ok && key.Type() == ssh.KeyAlgoED25519 {
-			return NewPublicKey(k)
-		}
+	// An agent's keys are not yet parsed.
+	if parsed, err := ssh.ParsePublicKey(key.Marshal()); err == nil && parsed.Type() == ssh.KeyAlgoED25519 {
+		return NewPublicKey(parsed.(ssh.CryptoPublicKey).CryptoPublicKey().(ed25519.PublicKey))
 	}
 	return PublicKey{}, invalid("public key of type %.40q: want ssh-ed25519", key.Type())
 }
@@ -156,11 +155,14 @@ func NewSigner(key ed25519.PrivateKey) (Signer, error) {
 	if err != nil {
 		return nil, invalid("private key: %v", err)
 	}
-	public, err := NewPublicKey(key.Public().(ed25519.PublicKey))
+	public, err := fromSSH(s.PublicKey())
 	if err != nil {
 		return nil, err
 	}
-	return &keySigner{sshSigner{s, public}, key}, nil
+	return signer{public, func(pae []byte) ([][]byte, error) {
+		sig, err := signSSH(s, pae)
+		return [][]byte{ed25519.Sign(key, pae), sig}, err
+	}}, nil
 }
 
 // ParsePrivateKey reads an OpenSSH private key file, as ssh-keygen writes them, of at most 64 KiB, and returns its
@@ -189,45 +191,40 @@ func ParsePrivateKey(file, passphrase []byte) (Signer, error) {
 	return nil, invalid("private key of type %T: want Ed25519", key)
 }
 
-// keySigner is used by its address only: so fmt does not print the key even where it cannot call Format, which is so in
-// another value's unexported field.
-type keySigner struct {
-	sshSigner
-	key ed25519.PrivateKey
-}
-
-func (s *keySigner) Sign(ctx context.Context, pae []byte) ([][]byte, error) {
-	sigs, err := s.sshSigner.Sign(ctx, pae)
-	return append([][]byte{ed25519.Sign(s.key, pae)}, sigs...), err
-}
-
 // SSHSigner signs by a key that an SSH agent or a token holds. Its signatures are of the kind that ssh-keygen makes,
 // since agents sign nothing else.
 func SSHSigner(s ssh.Signer) (Signer, error) {
-	key, err := fromSSH(s.PublicKey())
+	public, err := fromSSH(s.PublicKey())
 	if err != nil {
 		return nil, err
 	}
-	return &sshSigner{s, key}, nil
+	return signer{public, func(pae []byte) ([][]byte, error) {
+		sig, err := signSSH(s, pae)
+		return [][]byte{sig}, err
+	}}, nil
 }
 
-type sshSigner struct {
-	signer ssh.Signer
-	public PublicKey
-}
-
-// Format keeps keys out of every print.
-func (*sshSigner) Format(f fmt.State, _ rune) { fmt.Fprint(f, "trust.Signer") }
-
-func (s *sshSigner) PublicKey() PublicKey { return s.public }
-
-func (s *sshSigner) Sign(_ context.Context, pae []byte) ([][]byte, error) {
-	sig, err := sshsig.SignWithRand(bytes.NewReader(pae), rand.Reader, s.signer, sshsig.HashSHA512, SSHNamespace)
+func signSSH(s ssh.Signer, pae []byte) ([]byte, error) {
+	sig, err := sshsig.SignWithRand(bytes.NewReader(pae), rand.Reader, s, sshsig.HashSHA512, SSHNamespace)
 	if err != nil {
 		return nil, fmt.Errorf("trust: signing: %w", err)
 	}
-	return [][]byte{sig.Marshal()}, nil
+	return sig.Marshal(), nil
 }
+
+// signer holds its key within a function, where fmt does not find it even if it cannot call Format, which is so in an
+// unexported field of another value.
+type signer struct {
+	public PublicKey
+	sign   func(pae []byte) ([][]byte, error)
+}
+
+func (s signer) PublicKey() PublicKey { return s.public }
+
+func (s signer) Sign(_ context.Context, pae []byte) ([][]byte, error) { return s.sign(pae) }
+
+// Format keeps keys out of every print.
+func (signer) Format(f fmt.State, _ rune) { fmt.Fprint(f, "trust.Signer") }
 
 // Sign adds the signatures of more operators to an envelope, which already carries the payload and perhaps others'.
 // A key that has signed before is refused, and so is a signature that does not verify; the envelope is unchanged then.
