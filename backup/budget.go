@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"sync"
 	"time"
+
+	"github.com/cloudopsec/opsec/backup/digest"
 )
 
 // Budget bounds what a [Verify] may spend, and says where it goes on. The zero Budget reads everything as fast as it
@@ -30,14 +32,14 @@ type Cursor struct {
 
 // fileCursor is a pause within a file. It holds only while the file looks the same.
 type fileCursor struct {
-	Path    string    `json:"path"`
-	ModTime time.Time `json:"modTime"`
-	Size    int64     `json:"size"`
-	State   *partial  `json:"state"`
+	Path    string          `json:"path"`
+	ModTime time.Time       `json:"modTime"`
+	Size    int64           `json:"size"`
+	State   *digest.Partial `json:"state"`
 }
 
 // continues returns the state to go on from, if e is the file that was paused.
-func (c *fileCursor) continues(e *Entry) *partial {
+func (c *fileCursor) continues(e *Entry) *digest.Partial {
 	if c != nil && c.Path == Quote(e.Path) && c.Size == e.Sums.Size && c.ModTime.Equal(e.ModTime) {
 		return c.State
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/digest"
 	"github.com/cloudopsec/opsec/backup/trust"
 	"github.com/cloudopsec/opsec/internal/filetree"
 	"github.com/cloudopsec/opsec/internal/wholefile"
@@ -58,7 +59,7 @@ func Build(ctx context.Context, w io.Writer, tree fs.FS, o BuildOptions) (*Heade
 		h.Digests = append(h.Digests, "sha256")
 	}
 	if o.Chunks {
-		h.GroupSize = groupSize
+		h.GroupSize = digest.GroupSize
 	}
 	out := &bodyWriter{w: bufio.NewWriterSize(w, 64<<10), all: blake3.New(), b3: blake3.New(), s2: sha256.New(), body: true}
 	out.write([]byte(h.head()))
@@ -106,7 +107,7 @@ func buildEntries(ctx context.Context, out *bodyWriter, tree fs.FS, h *Header, o
 		defer t.In.Release()
 		switch {
 		case t.err == errLarge:
-			t.entry, t.err = out.large(ctx, t.Node, scan{sha256: o.SHA256, workers: o.Workers}, o.Chunks)
+			t.entry, t.err = out.large(ctx, t.Node, digest.Scan{SHA256: o.SHA256, Workers: o.Workers}, o.Chunks)
 		case t.err == nil && len(t.entry.cvs) > 0:
 			out.write(appendGroups(nil, t.entry.cvs))
 		}
@@ -163,7 +164,7 @@ func (w *bodyWriter) write(line []byte) {
 
 // large reads a large file by all cores, and writes its chunk lines, if there are to be any, on the way. A file that
 // changes meanwhile is not tried again, since its lines are written.
-func (w *bodyWriter) large(ctx context.Context, n filetree.Node, s scan, chunks bool) (*Entry, error) {
+func (w *bodyWriter) large(ctx context.Context, n filetree.Node, s digest.Scan, chunks bool) (*Entry, error) {
 	if chunks {
 		var pending []Digest
 		var line []byte
@@ -174,7 +175,7 @@ func (w *bodyWriter) large(ctx context.Context, n filetree.Node, s scan, chunks 
 				pending = pending[:0]
 			}
 		}
-		s.groups = func(_ int64, cvs []Digest) error {
+		s.Groups = func(_ int64, cvs []Digest) error {
 			for _, cv := range cvs {
 				if pending = append(pending, cv); len(pending) == groupsPerLine {
 					flush()
@@ -199,7 +200,7 @@ func (w *bodyWriter) finish(env *dsse.Envelope) error {
 		return err
 	}
 	w.write(append(line, '\n'))
-	w.write(append(Digest(w.all.Sum(nil)).appendHex(nil), '\n'))
+	w.write(append(appendHex(nil, Digest(w.all.Sum(nil))), '\n'))
 	return errors.Join(w.err, w.w.Flush())
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/cloudopsec/opsec/backup/digest"
 	"github.com/cloudopsec/opsec/backup/trust"
 )
 
@@ -47,8 +48,8 @@ const (
 	SHA256Sum CheckFormat = "sha256sum"
 )
 
-// digest selects the format's digest.
-func (f CheckFormat) digest(s *Sums) *Digest {
+// field selects the format's digest.
+func (f CheckFormat) field(s *Sums) *Digest {
 	if f == SHA256Sum {
 		return &s.SHA256
 	}
@@ -89,7 +90,7 @@ func (m *Manifest) WriteCheckFile(w io.Writer, format CheckFormat) error {
 		if name != e.Path {
 			line = append(line, '\\')
 		}
-		line = append(format.digest(&e.Sums).appendHex(line), ' ', ' ')
+		line = append(appendHex(line, *format.field(&e.Sums)), ' ', ' ')
 		if _, err := out.Write(append(append(line, name...), '\n')); err != nil {
 			return fmt.Errorf("backup: check file: %w", err)
 		}
@@ -130,7 +131,7 @@ func ParseCheckFile(r io.Reader, format CheckFormat) ([]FileSums, error) {
 			return nil, fmt.Errorf("backup: check file: line %d: %w", lines.count, err)
 		}
 		f := FileSums{Path: path, Sums: Sums{Size: -1}}
-		*format.digest(&f.Sums) = sum
+		*format.field(&f.Sums) = sum
 		files = append(files, f)
 	}
 	slices.SortFunc(files, func(a, b FileSums) int { return strings.Compare(a.Path, b.Path) })
@@ -161,7 +162,7 @@ func parseCheckLine(line []byte, format CheckFormat) (string, Digest, error) {
 	default:
 		return "", Digest{}, invalid("want a digest, two spaces and a path")
 	}
-	sum, err := ParseDigest(hex)
+	sum, err := digest.ParseDigest(hex)
 	if err != nil {
 		return "", Digest{}, err
 	}

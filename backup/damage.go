@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+
+	"github.com/cloudopsec/opsec/backup/digest"
 )
 
 const maxRanges = 1000 // of one file in a report; what lies after them is one range more
@@ -13,7 +15,7 @@ var errEnough = errors.New("enough ranges")
 // damage finds the ranges of a changed file whose 64 KiB groups are not those of the manifest. Both sides stream.
 func (v *verification) damage(ctx context.Context, c *check) ([]Range, error) {
 	want, got := c.expected.Sums.Size, c.entry.Sums.Size
-	if got <= groupSize {
+	if got <= digest.GroupSize {
 		return []Range{{0, max(want, got)}}, nil
 	}
 	var ranges []Range
@@ -35,8 +37,8 @@ func (v *verification) damage(ctx context.Context, c *check) ([]Range, error) {
 			if !more { // the file has grown
 				return errEnough
 			}
-			if offset := (first + int64(i)) * groupSize; cv != expected {
-				add(offset, min(offset+groupSize, max(want, got)))
+			if offset := (first + int64(i)) * digest.GroupSize; cv != expected {
+				add(offset, min(offset+digest.GroupSize, max(want, got)))
 			}
 			if len(ranges) > maxRanges {
 				return errEnough
@@ -44,7 +46,7 @@ func (v *verification) damage(ctx context.Context, c *check) ([]Range, error) {
 		}
 		return nil
 	}
-	_, _, err := large(ctx, c.Node, scan{workers: v.b.Workers, pace: v.pace, groups: compare})
+	_, _, err := large(ctx, c.Node, digest.Scan{Workers: v.b.Workers, Pace: v.pace, Groups: compare})
 	if len(ranges) > maxRanges {
 		ranges[maxRanges].End = max(want, got)
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/digest"
 )
 
 // The bounds of a manifest. Whatever exceeds them is refused, by [Build] and by [OpenManifest].
@@ -75,9 +76,9 @@ func (e *Entry) appendLine(b []byte, sha bool) []byte {
 	switch e.Kind {
 	case File, Sparse:
 		b = append(strconv.AppendInt(b, e.Sums.Size, 10), '\t')
-		b = append(e.Sums.BLAKE3.appendHex(b), '\t')
+		b = append(appendHex(b, e.Sums.BLAKE3), '\t')
 		if sha {
-			b = append(e.Sums.SHA256.appendHex(b), '\t')
+			b = append(appendHex(b, e.Sums.SHA256), '\t')
 		}
 	case Link:
 		b = append(appendQuoted(b, e.Target), '\t')
@@ -136,7 +137,7 @@ func parseEntry(line []byte, sha bool) (*Entry, error) {
 			fail(invalid("size %.24q", fields[next-1]))
 		}
 		for _, d := range []*Digest{&e.Sums.BLAKE3, &e.Sums.SHA256}[:len(fields)-5] {
-			*d, problem = ParseDigest(field())
+			*d, problem = digest.ParseDigest(field())
 			fail(problem)
 			if problem == nil && d.IsZero() {
 				fail(invalid("digest of zeros, which stands for none"))
@@ -288,4 +289,4 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("backup: "+format+": %w", append(args, opsec.ErrInvalid)...)
 }
 
-func (d Digest) appendHex(b []byte) []byte { return hex.AppendEncode(b, d[:]) }
+func appendHex(b []byte, d Digest) []byte { return hex.AppendEncode(b, d[:]) }

@@ -9,6 +9,7 @@ import (
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/digest"
 	"github.com/cloudopsec/opsec/backup/trust"
 )
 
@@ -32,11 +33,11 @@ type Header struct {
 	EncryptionKeyID string         `json:"encryptionKeyId,omitempty"` // the key that the copy is encrypted under
 	ChainParents    []Digest       `json:"chainParents,omitempty"`    // Manifest.ID of each backup that this one needs to be restored
 
-	Digests    []string `json:"digests"`             // "blake3", perhaps "sha256"
-	GroupSize  int64    `json:"groupSize,omitempty"` // bytes of a chunk group (64 KiB), when the body holds chunk lines
-	MerkleRoot Digest   `json:"merkleRoot"`          // RFC 9162 tree hash (SHA-256) over the entries' lines
-	Body       Body     `json:"-"`                   // digests of the body; they stand in the Statement's subject
-	Counts     Counts   `json:"counts"`              // what the body holds
+	Digests    []string `json:"digests"`                    // "blake3", perhaps "sha256"
+	GroupSize  int64    `json:"digest.GroupSize,omitempty"` // bytes of a chunk group (64 KiB), when the body holds chunk lines
+	MerkleRoot Digest   `json:"merkleRoot"`                 // RFC 9162 tree hash (SHA-256) over the entries' lines
+	Body       Body     `json:"-"`                          // digests of the body; they stand in the Statement's subject
+	Counts     Counts   `json:"counts"`                     // what the body holds
 }
 
 // Body identifies a manifest's body by both digests, since tools that verify in-toto Statements know no BLAKE3.

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/digest"
 	"github.com/cloudopsec/opsec/backup/trust"
 )
 
@@ -121,7 +122,7 @@ func (m *Manifest) openTail(size int64) error {
 	if len(tail) < checksumLen || tail[len(tail)-1] != '\n' {
 		return invalid("manifest: truncated")
 	}
-	checksum, err := ParseDigest(string(tail[len(tail)-checksumLen : len(tail)-1]))
+	checksum, err := digest.ParseDigest(string(tail[len(tail)-checksumLen : len(tail)-1]))
 	if err != nil {
 		return invalid("manifest: truncated, or its last line is damaged")
 	}
@@ -209,7 +210,7 @@ func (m *Manifest) entries(root *merkle) iter.Seq2[*Entry, error] {
 // nextEntry reads one entry's line and the chunk lines before it.
 func (m *Manifest) nextEntry(lines *lineReader) ([]byte, *Entry, error) {
 	start := lines.offset
-	var tree groupTree
+	var tree digest.GroupTree
 	var groups, chunkLines int64
 	for {
 		line, err := lines.next()
@@ -228,7 +229,7 @@ func (m *Manifest) nextEntry(lines *lineReader) ([]byte, *Entry, error) {
 				return nil, nil, err
 			}
 			for _, cv := range cvs {
-				tree.push(cv)
+				tree.Push(cv)
 			}
 			chunkLines++
 			groups += int64(len(cvs))
@@ -242,7 +243,7 @@ func (m *Manifest) nextEntry(lines *lineReader) ([]byte, *Entry, error) {
 			return nil, nil, invalid("%d chunk groups before a file that has %d", groups, want)
 		}
 		if groups > 0 {
-			if e.groups = start; tree.root() != e.Sums.BLAKE3 {
+			if e.groups = start; tree.Root() != e.Sums.BLAKE3 {
 				return nil, nil, invalid("the chunk groups before a file are not its own")
 			}
 		}
@@ -261,7 +262,7 @@ func (h *Header) groupsOf(e *Entry) int64 {
 func appendGroups(b []byte, cvs []Digest) []byte {
 	b = append(b, 'c', '\t')
 	for _, cv := range cvs {
-		b = cv.appendHex(b)
+		b = appendHex(b, cv)
 	}
 	return append(b, '\n')
 }
@@ -275,7 +276,7 @@ func parseGroups(line []byte) ([]Digest, error) {
 	}
 	cvs := make([]Digest, 0, groupsPerLine)
 	for hex := range slices.Chunk([]byte(text), width) {
-		cv, err := ParseDigest(string(hex))
+		cv, err := digest.ParseDigest(string(hex))
 		if err != nil {
 			return nil, err
 		}
@@ -288,7 +289,7 @@ func parseGroups(line []byte) ([]Digest, error) {
 func (m *Manifest) groups(e *Entry) iter.Seq2[Digest, error] {
 	return func(yield func(Digest, error) bool) {
 		lines := &lineReader{r: bufio.NewReaderSize(io.NewSectionReader(m.r, e.groups, m.bodyLen-e.groups), maxLineLen)}
-		var tree groupTree
+		var tree digest.GroupTree
 		for range (m.Header.groupsOf(e) + groupsPerLine - 1) / groupsPerLine {
 			line, err := lines.next()
 			var cvs []Digest
@@ -300,13 +301,13 @@ func (m *Manifest) groups(e *Entry) iter.Seq2[Digest, error] {
 				return
 			}
 			for _, cv := range cvs {
-				tree.push(cv)
+				tree.Push(cv)
 				if !yield(cv, nil) {
 					return
 				}
 			}
 		}
-		if tree.root() != e.Sums.BLAKE3 {
+		if tree.Root() != e.Sums.BLAKE3 {
 			yield(Digest{}, invalid("manifest: chunk groups changed while it was in use"))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/cloudopsec/opsec/backup/digest"
 	"github.com/cloudopsec/opsec/internal/filetree"
 )
 
@@ -26,7 +27,7 @@ type reader struct {
 	careless bool                                   // do not look whether a file changed while it was read
 	chunks   bool                                   // collect the chaining values of the groups, as a manifest's chunk lines need them
 	pace     func(ctx context.Context, n int) error // or nil
-	hasher   smallHasher
+	hasher   digest.Hasher
 	buf      []byte
 }
 
@@ -118,10 +119,10 @@ func (r *reader) file(ctx context.Context, n filetree.Node) (*Entry, error) {
 	if int64(got) != size {
 		return nil, errChanging
 	}
-	e.Sums = r.hasher.sum(r.buf[:size], r.sha)
-	if r.chunks && size > groupSize {
+	e.Sums = r.hasher.Sum(r.buf[:size], r.sha)
+	if r.chunks && size > digest.GroupSize {
 		collect := func(_ int64, cvs []Digest) error { e.cvs = append(e.cvs, cvs...); return nil }
-		if _, _, err := (scan{workers: 1, groups: collect}).readerAt(ctx, bytes.NewReader(r.buf[:size]), size); err != nil {
+		if _, _, err := (digest.Scan{Workers: 1, Groups: collect}).ReaderAt(ctx, bytes.NewReader(r.buf[:size]), size); err != nil {
 			return nil, err
 		}
 	}
@@ -157,7 +158,7 @@ func unchanged(c filetree.Content, before filetree.Stat) error {
 }
 
 // large reads a file above smallFile with the scan given; it returns what entry returns, or a partial at a pause.
-func large(ctx context.Context, n filetree.Node, s scan) (*Entry, *partial, error) {
+func large(ctx context.Context, n filetree.Node, s digest.Scan) (*Entry, *digest.Partial, error) {
 	c, err := n.In.Open(n.Name)
 	if err != nil {
 		return nil, nil, err
@@ -168,13 +169,13 @@ func large(ctx context.Context, n filetree.Node, s scan) (*Entry, *partial, erro
 		return nil, nil, err
 	}
 	if filetree.InOrder(c) {
-		s.workers = 1
+		s.Workers = 1
 	}
-	sums, paused, err := s.readerAt(ctx, c, before.Size)
+	sums, paused, err := s.ReaderAt(ctx, c, before.Size)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, nil, errChanging // shorter than it was
-	case err != nil && !errors.Is(err, errPaused):
+	case err != nil && !errors.Is(err, digest.ErrPaused):
 		return nil, nil, err
 	}
 	e.Sums = sums

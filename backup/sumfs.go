@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"iter"
 
+	"github.com/cloudopsec/opsec/backup/digest"
 	"github.com/cloudopsec/opsec/internal/filetree"
 )
 
@@ -38,7 +39,7 @@ func SumFS(ctx context.Context, fsys fs.FS, opts *SumOptions) iter.Seq2[FileSums
 		err = pipeline(ctx, opts.Workers, produce, readings(reader{sha: opts.SHA256, careless: true}), func(t *reading) error {
 			defer t.In.Release()
 			if t.err == errLarge {
-				t.entry, _, t.err = large(ctx, t.Node, scan{sha256: opts.SHA256, workers: opts.Workers})
+				t.entry, _, t.err = large(ctx, t.Node, digest.Scan{SHA256: opts.SHA256, Workers: opts.Workers})
 			}
 			found, err := FileSums{Path: t.Path}, t.err
 			if err == nil {
@@ -48,7 +49,7 @@ func SumFS(ctx context.Context, fsys fs.FS, opts *SumOptions) iter.Seq2[FileSums
 			}
 			if !yield(found, err) {
 				stopped = true
-				return errPaused
+				return digest.ErrPaused
 			}
 			return nil
 		}, (*reading).drop)

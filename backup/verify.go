@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudopsec/opsec/backup/digest"
 	"github.com/cloudopsec/opsec/backup/trust"
 	"github.com/cloudopsec/opsec/internal/filetree"
 )
@@ -70,7 +71,7 @@ func verify(ctx context.Context, x *expected, tree fs.FS, b Budget) (*Report, er
 			case ctx.Err() != nil:
 				c.err = ctx.Err()
 			case v.expired():
-				c.err = errPaused
+				c.err = digest.ErrPaused
 			default:
 				c.entry, c.err = r.entry(ctx, c.Node, c.want)
 			}
@@ -83,7 +84,7 @@ func verify(ctx context.Context, x *expected, tree fs.FS, b Budget) (*Report, er
 	switch {
 	case err == nil:
 		v.Cursor = nil
-	case !errors.Is(err, errPaused):
+	case !errors.Is(err, digest.ErrPaused):
 		return nil, err
 	}
 	v.Took += b.Now().Sub(start)
@@ -216,10 +217,10 @@ func (v *verification) settleOne(ctx context.Context, c *check) error {
 		return ctx.Err()
 	case c.broken != nil:
 		return c.broken
-	case errors.Is(c.err, errPaused):
-		return errPaused
+	case errors.Is(c.err, digest.ErrPaused):
+		return digest.ErrPaused
 	case c.err == errLarge:
-		if c.err = v.readLarge(ctx, c); errors.Is(c.err, errPaused) || ctx.Err() != nil {
+		if c.err = v.readLarge(ctx, c); errors.Is(c.err, digest.ErrPaused) || ctx.Err() != nil {
 			return errors.Join(ctx.Err(), c.err)
 		}
 	}
@@ -261,9 +262,9 @@ func (v *verification) readLarge(ctx context.Context, c *check) error {
 	if c.expected == nil || !c.expected.content() || c.expected.otherSize(c.entry) {
 		return nil // its size alone shows that it is another
 	}
-	s := scan{sha256: v.x.sha, workers: v.b.Workers, pace: v.pace, stop: v.expired, from: v.Cursor.File.continues(c.entry)}
+	s := digest.Scan{SHA256: v.x.sha, Workers: v.b.Workers, Pace: v.pace, Stop: v.expired, From: v.Cursor.File.continues(c.entry)}
 	e, paused, err := large(ctx, c.Node, s)
-	if errors.Is(err, errPaused) {
+	if errors.Is(err, digest.ErrPaused) {
 		v.Cursor.File = &fileCursor{Path: Quote(c.Path), ModTime: c.entry.ModTime, Size: c.entry.Sums.Size, State: paused}
 	}
 	c.entry = e

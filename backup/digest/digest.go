@@ -1,4 +1,4 @@
-package backup
+package digest
 
 import (
 	"encoding/hex"
@@ -30,12 +30,12 @@ func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:
 // UnmarshalText accepts what [ParseDigest] accepts; after an error d is unchanged.
 func (d *Digest) UnmarshalText(text []byte) error {
 	if len(text) != hex.EncodedLen(len(d)) {
-		return fmt.Errorf("backup: digest of %d bytes: want 64 lower-case hexadecimal digits: %w",
+		return fmt.Errorf("digest: digest of %d bytes: want 64 lower-case hexadecimal digits: %w",
 			len(text), opsec.ErrInvalid)
 	}
 	for i, c := range text {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return fmt.Errorf("backup: digest: byte %#02x at %d: want a lower-case hexadecimal digit: %w",
+			return fmt.Errorf("digest: digest: byte %#02x at %d: want a lower-case hexadecimal digit: %w",
 				c, i, opsec.ErrInvalid)
 		}
 	}

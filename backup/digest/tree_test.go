@@ -1,4 +1,4 @@
-package backup
+package digest
 
 import (
 	"encoding/json"
@@ -52,7 +52,7 @@ func boundaries(limit int) []int {
 	for n := 1; n <= limit; n *= 2 {
 		at = append(at, n, n*3/2, n*5/4)
 	}
-	for _, unit := range []int{guts.ChunkSize, leafSize, groupSize, readSize} {
+	for _, unit := range []int{guts.ChunkSize, leafSize, GroupSize, readSize} {
 		for i := range 9 {
 			at = append(at, i*unit)
 		}
@@ -71,19 +71,19 @@ func boundaries(limit int) []int {
 
 // groupDigest hashes p by way of its groups' CVs.
 func groupDigest(p []byte) Digest {
-	var tree groupTree
-	h := new(smallHasher)
-	for group := range slices.Chunk(p, groupSize) {
-		tree.push(h.group(group, tree.n))
+	var tree GroupTree
+	h := new(Hasher)
+	for group := range slices.Chunk(p, GroupSize) {
+		tree.Push(h.group(group, tree.n))
 	}
-	return tree.root()
+	return tree.Root()
 }
 
 func TestSmallHasherMeetsOfficialVectors(t *testing.T) {
-	h := new(smallHasher)
+	h := new(Hasher)
 	for _, v := range vectors(t) {
 		require.Equal(t, v.BLAKE3, h.blake3(pattern(v.Length)), "%d bytes", v.Length)
-		if v.Length > groupSize {
+		if v.Length > GroupSize {
 			require.Equal(t, v.BLAKE3, groupDigest(pattern(v.Length)), "%d bytes by groups", v.Length)
 		}
 	}
@@ -94,24 +94,24 @@ func TestTreeEqualsZeeboAtEveryBoundary(t *testing.T) {
 	if testing.Short() {
 		limit = 2<<20 + 1
 	}
-	p, h := noise(limit), new(smallHasher)
+	p, h := noise(limit), new(Hasher)
 	for _, n := range boundaries(limit) {
 		want := Digest(zeebo.Sum256(p[:n]))
 		require.Equal(t, want, h.blake3(p[:n]), "%d bytes", n)
-		if n > groupSize {
+		if n > GroupSize {
 			require.Equal(t, want, groupDigest(p[:n]), "%d bytes by groups", n)
 		}
 	}
 }
 
 func TestTreeEqualsZeeboAtAnyLength(t *testing.T) {
-	p, h := noise(2<<20), new(smallHasher)
+	p, h := noise(2<<20), new(Hasher)
 	rapid.Check(t, func(t *rapid.T) {
 		from := rapid.IntRange(0, 1000).Draw(t, "from") // unaligned memory, too
 		q := p[from : from+rapid.IntRange(0, 2<<20-1000).Draw(t, "length")]
 		want := Digest(zeebo.Sum256(q))
 		require.Equal(t, want, h.blake3(q))
-		if len(q) > groupSize {
+		if len(q) > GroupSize {
 			require.Equal(t, want, groupDigest(q))
 		}
 	})
@@ -120,7 +120,7 @@ func TestTreeEqualsZeeboAtAnyLength(t *testing.T) {
 // Contents above 4 TiB have chunk numbers of more than 32 bits. No oracle reads that much: the vector code is compared
 // with the portable code for single chunks.
 func TestGroupNumbersAbove32Bits(t *testing.T) {
-	p, h := noise(groupSize), new(smallHasher)
+	p, h := noise(GroupSize), new(Hasher)
 	for _, index := range []int64{0, 1, 1<<26 - 1, 1 << 26, 1<<40 + 5, 1<<47 - 1} {
 		t.Run(fmt.Sprint(index), func(t *testing.T) {
 			level := make([]Digest, chunksPerGroup)
@@ -149,32 +149,32 @@ func defined(cvs []Digest, flags uint32) Digest {
 }
 
 func TestGroupTreeFollowsTheDefinition(t *testing.T) {
-	var tree groupTree
+	var tree GroupTree
 	var cvs []Digest
-	require.Zero(t, tree.root())
+	require.Zero(t, tree.Root())
 	for i := range 1100 {
 		cvs = append(cvs, Digest{byte(i), byte(i >> 8), 1})
-		tree.push(cvs[i])
+		tree.Push(cvs[i])
 		require.LessOrEqual(t, tree.depth(), bits.Len(uint(i+1))+1)
 		if i == 0 {
-			require.Zero(t, tree.root(), "one group has no root")
+			require.Zero(t, tree.Root(), "one group has no root")
 			continue
 		}
-		require.Equal(t, defined(cvs, guts.FlagRoot), tree.root(), "%d groups", i+1)
+		require.Equal(t, defined(cvs, guts.FlagRoot), tree.Root(), "%d groups", i+1)
 	}
 }
 
 func TestGroupTreeHoldsTheLargestContent(t *testing.T) {
-	largest := int64(1<<63-1)/groupSize + 1 // groups of a content of 2^63-1 bytes
-	tree := groupTree{n: largest - 1}
-	tree.push(Digest{1})
+	largest := int64(1<<63-1)/GroupSize + 1 // groups of a content of 2^63-1 bytes
+	tree := GroupTree{n: largest - 1}
+	tree.Push(Digest{1})
 	require.Equal(t, len(tree.stack), tree.depth())
-	require.NotZero(t, tree.root())
+	require.NotZero(t, tree.Root())
 }
 
 func TestSmallHasherDoesNotAllocate(t *testing.T) {
-	p, h := noise(1<<20), new(smallHasher)
-	for _, n := range []int{0, 1, 1 << 10, 5000, leafSize, leafSize + 1, groupSize, 1 << 20} {
-		require.Zero(t, testing.AllocsPerRun(5, func() { h.sum(p[:n], true) }), "%d bytes", n)
+	p, h := noise(1<<20), new(Hasher)
+	for _, n := range []int{0, 1, 1 << 10, 5000, leafSize, leafSize + 1, GroupSize, 1 << 20} {
+		require.Zero(t, testing.AllocsPerRun(5, func() { h.Sum(p[:n], true) }), "%d bytes", n)
 	}
 }

@@ -1,4 +1,4 @@
-package backup_test
+package digest_test
 
 import (
 	"bytes"
@@ -17,11 +17,11 @@ import (
 	zeebo "github.com/zeebo/blake3"
 
 	"github.com/cloudopsec/opsec"
-	"github.com/cloudopsec/opsec/backup"
+	"github.com/cloudopsec/opsec/backup/digest"
 )
 
 func ExampleSum() {
-	sums := backup.Sum([]byte("abc"), &backup.SumOptions{SHA256: true})
+	sums := digest.Sum([]byte("abc"), &digest.Options{SHA256: true})
 	fmt.Println(sums.Size)
 	fmt.Println(sums.BLAKE3)
 	fmt.Println(sums.SHA256)
@@ -33,24 +33,24 @@ func ExampleSum() {
 
 func ExampleSumReaderAt() {
 	image := strings.NewReader(strings.Repeat("block device ", 100_000))
-	sums, err := backup.SumReaderAt(context.Background(), image, image.Size(), nil)
+	sums, err := digest.SumReaderAt(context.Background(), image, image.Size(), nil)
 	fmt.Println(sums.Size, sums.BLAKE3, err)
 
-	_, err = backup.SumReaderAt(context.Background(), image, image.Size()+1, nil)
+	_, err = digest.SumReaderAt(context.Background(), image, image.Size()+1, nil)
 	fmt.Println(err)
 	// Output:
 	// 1300000 af6287791502e6628e9cb3eea519f9f33e02a0c34696d5debd06140e11176a98 <nil>
-	// backup: reading at offset 1300000: unexpected EOF
+	// digest: reading at offset 1300000: unexpected EOF
 }
 
 func ExampleParseDigest() {
-	d, err := backup.ParseDigest("af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")
-	fmt.Println(d == backup.Sum(nil, nil).BLAKE3, err)
-	_, err = backup.ParseDigest("AF13")
+	d, err := digest.ParseDigest("af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")
+	fmt.Println(d == digest.Sum(nil, nil).BLAKE3, err)
+	_, err = digest.ParseDigest("AF13")
 	fmt.Println(err)
 	// Output:
 	// true <nil>
-	// backup: digest of 4 bytes: want 64 lower-case hexadecimal digits: invalid
+	// digest: digest of 4 bytes: want 64 lower-case hexadecimal digits: invalid
 }
 
 func TestSumOfAFileEqualsThatOfItsBytes(t *testing.T) {
@@ -60,15 +60,15 @@ func TestSumOfAFileEqualsThatOfItsBytes(t *testing.T) {
 	f, err := os.Open(name)
 	require.NoError(t, err)
 	defer f.Close()
-	for _, opts := range []*backup.SumOptions{nil, {SHA256: true}, {Workers: 1}, {Workers: 1000, SHA256: true}} {
-		want := backup.Sums{Size: int64(len(p)), BLAKE3: zeebo.Sum256(p)}
+	for _, opts := range []*digest.Options{nil, {SHA256: true}, {Workers: 1}, {Workers: 1000, SHA256: true}} {
+		want := digest.Sums{Size: int64(len(p)), BLAKE3: zeebo.Sum256(p)}
 		if opts != nil && opts.SHA256 {
 			want.SHA256 = sha256.Sum256(p)
 		}
-		sums, err := backup.SumReaderAt(t.Context(), f, int64(len(p)), opts)
+		sums, err := digest.SumReaderAt(t.Context(), f, int64(len(p)), opts)
 		require.NoError(t, err)
 		require.Equal(t, want, sums)
-		require.Equal(t, want, backup.Sum(p, opts))
+		require.Equal(t, want, digest.Sum(p, opts))
 	}
 }
 
@@ -99,9 +99,9 @@ func TestSumReadsEveryByteOnce(t *testing.T) {
 	for _, size := range []int64{0, 1, 64 << 10, 64<<10 + 1, 1<<20 + 5, 3 << 20} {
 		content := make([]byte, size+1000)
 		r := newCountingReader(content)
-		sums, err := backup.SumReaderAt(t.Context(), r, size, &backup.SumOptions{SHA256: true, Workers: 3})
+		sums, err := digest.SumReaderAt(t.Context(), r, size, &digest.Options{SHA256: true, Workers: 3})
 		require.NoError(t, err)
-		require.Equal(t, backup.Digest(zeebo.Sum256(content[:size])), sums.BLAKE3)
+		require.Equal(t, digest.Digest(zeebo.Sum256(content[:size])), sums.BLAKE3)
 		for i, n := range r.reads {
 			if want := i < int(size); n != 1 && want || n != 0 && !want {
 				t.Fatalf("size %d: byte %d was read %d times", size, i, n)
@@ -115,7 +115,7 @@ func TestSumOfATruncatedContent(t *testing.T) {
 	for _, size := range []int64{1, 64 << 10, 64<<10 + 1, 256<<10 + 1, 1 << 20, 3 << 20} {
 		for _, missing := range []int64{1, (size + 1) / 2, size} {
 			r := bytes.NewReader(p[:size-missing])
-			sums, err := backup.SumReaderAt(t.Context(), r, size, nil)
+			sums, err := digest.SumReaderAt(t.Context(), r, size, nil)
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 			require.Zero(t, sums)
 			offset := fmt.Sprintf("offset %d:", size-missing)
@@ -125,7 +125,7 @@ func TestSumOfATruncatedContent(t *testing.T) {
 }
 
 func TestSumRefusesANegativeSize(t *testing.T) {
-	_, err := backup.SumReaderAt(t.Context(), bytes.NewReader(nil), -1, nil)
+	_, err := digest.SumReaderAt(t.Context(), bytes.NewReader(nil), -1, nil)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 }
 
@@ -143,7 +143,7 @@ func TestSumReportsWhereTheReaderFailed(t *testing.T) {
 				}
 				return len(p), nil
 			})
-			_, err := backup.SumReaderAt(t.Context(), failing, 7<<20, &backup.SumOptions{Workers: workers})
+			_, err := digest.SumReaderAt(t.Context(), failing, 7<<20, &digest.Options{Workers: workers})
 			require.ErrorIs(t, err, iotest.ErrTimeout)
 			require.ErrorContains(t, err, fmt.Sprintf("offset %d:", at), "%d workers", workers)
 		}
@@ -161,16 +161,16 @@ func TestSumSurvivesReadersThatBreakTheContract(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, size := range []int64{100, 1 << 20} {
-				sums, err := backup.SumReaderAt(t.Context(), r, size, nil)
+				sums, err := digest.SumReaderAt(t.Context(), r, size, nil)
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 				require.Zero(t, sums)
 			}
 		})
 	}
 	whole := readerAtFunc(func(p []byte, _ int64) (int, error) { clear(p); return len(p), io.EOF })
-	sums, err := backup.SumReaderAt(t.Context(), whole, 1<<20, nil)
+	sums, err := digest.SumReaderAt(t.Context(), whole, 1<<20, nil)
 	require.NoError(t, err, "all bytes with io.EOF are all bytes")
-	require.Equal(t, backup.Sum(make([]byte, 1<<20), nil), sums)
+	require.Equal(t, digest.Sum(make([]byte, 1<<20), nil), sums)
 }
 
 func TestSumOfACancelledContext(t *testing.T) {
@@ -179,7 +179,7 @@ func TestSumOfACancelledContext(t *testing.T) {
 	for _, size := range []int64{100, 1 << 20} {
 		for _, workers := range []int{1, 2} {
 			r := newCountingReader(make([]byte, size))
-			_, err := backup.SumReaderAt(ctx, r, size, &backup.SumOptions{Workers: workers})
+			_, err := digest.SumReaderAt(ctx, r, size, &digest.Options{Workers: workers})
 			require.ErrorIs(t, err, context.Canceled)
 			require.Zero(t, r.calls, "read after the end of the context")
 		}

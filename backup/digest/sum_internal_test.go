@@ -1,4 +1,4 @@
-package backup
+package digest
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func oracle(p []byte, sha bool) Sums {
 func TestSumMeetsOfficialVectors(t *testing.T) {
 	for _, v := range vectors(t) {
 		p := pattern(v.Length)
-		for _, opts := range []*SumOptions{nil, {Workers: 1}, {Workers: 3, SHA256: true}} {
+		for _, opts := range []*Options{nil, {Workers: 1}, {Workers: 3, SHA256: true}} {
 			require.Equal(t, v.BLAKE3, Sum(p, opts).BLAKE3, "%d bytes", v.Length)
 			sums, err := SumReaderAt(t.Context(), bytes.NewReader(p), int64(v.Length), opts)
 			require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestSumEqualsOraclesAtEveryBoundary(t *testing.T) {
 	}
 	p := noise(limit)
 	for i, n := range boundaries(limit) {
-		opts := &SumOptions{SHA256: i%2 == 0, Workers: []int{1, 2, 3, 7}[i/2%4]}
+		opts := &Options{SHA256: i%2 == 0, Workers: []int{1, 2, 3, 7}[i/2%4]}
 		want := oracle(p[:n], opts.SHA256)
 		require.Equal(t, want, Sum(p[:n], opts), "%d bytes, %+v", n, opts)
 		sums, err := SumReaderAt(t.Context(), bytes.NewReader(p), int64(n), opts)
@@ -61,10 +61,10 @@ func TestSumEqualsOraclesAtEveryBoundary(t *testing.T) {
 
 func TestSumEqualsOraclesWithAnyWorkers(t *testing.T) {
 	p := noise(5 * readSize)
-	for _, n := range []int{groupSize, groupSize + 1, readSize, readSize + 1, 2*readSize - 1, 5 * readSize} {
+	for _, n := range []int{GroupSize, GroupSize + 1, readSize, readSize + 1, 2*readSize - 1, 5 * readSize} {
 		for _, workers := range []int{-1, 0, 1, 2, 3, 7, 1000} {
 			for _, sha := range []bool{false, true} {
-				opts := &SumOptions{SHA256: sha, Workers: workers}
+				opts := &Options{SHA256: sha, Workers: workers}
 				sums, err := SumReaderAt(t.Context(), bytes.NewReader(p), int64(n), opts)
 				require.NoError(t, err)
 				require.Equal(t, oracle(p[:n], sha), sums, "%d bytes, %+v", n, opts)
@@ -77,7 +77,7 @@ func TestSumEqualsOraclesAtAnyLength(t *testing.T) {
 	p := noise(4 << 20)
 	rapid.Check(t, func(t *rapid.T) {
 		q := p[:rapid.IntRange(0, len(p)).Draw(t, "length")]
-		opts := &SumOptions{SHA256: rapid.Bool().Draw(t, "sha"), Workers: rapid.IntRange(0, 9).Draw(t, "workers")}
+		opts := &Options{SHA256: rapid.Bool().Draw(t, "sha"), Workers: rapid.IntRange(0, 9).Draw(t, "workers")}
 		sums, err := SumReaderAt(context.Background(), bytes.NewReader(q), int64(len(q)), opts)
 		require.NoError(t, err)
 		require.Equal(t, oracle(q, opts.SHA256), sums)
@@ -85,7 +85,7 @@ func TestSumEqualsOraclesAtAnyLength(t *testing.T) {
 }
 
 func FuzzSumDifferential(f *testing.F) {
-	for _, n := range []uint32{0, 1, 64, 1 << 10, 1<<10 + 1, leafSize - 1, groupSize, groupSize + 1, 1<<20 + 7} {
+	for _, n := range []uint32{0, 1, 64, 1 << 10, 1<<10 + 1, leafSize - 1, GroupSize, GroupSize + 1, 1<<20 + 7} {
 		f.Add([]byte("seed"), n, uint8(n))
 	}
 	f.Fuzz(func(t *testing.T, seed []byte, n uint32, workers uint8) {
@@ -97,7 +97,7 @@ func FuzzSumDifferential(f *testing.F) {
 		}
 		p = p[:n]
 		want := oracle(p, true)
-		opts := &SumOptions{SHA256: true, Workers: int(workers)}
+		opts := &Options{SHA256: true, Workers: int(workers)}
 		require.Equal(t, want, Sum(p, opts))
 		sums, err := SumReaderAt(context.Background(), bytes.NewReader(p), int64(n), opts)
 		require.NoError(t, err)
@@ -114,42 +114,42 @@ type slowReader struct {
 
 func (r *slowReader) ReadAt(p []byte, off int64) (int, error) {
 	r.reads.Add(1)
-	time.Sleep(time.Duration(off/groupSize*7919%13) * time.Millisecond)
+	time.Sleep(time.Duration(off/GroupSize*7919%13) * time.Millisecond)
 	return r.ReaderAt.ReadAt(p, off)
 }
 
 func TestScanKeepsTheOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := noise(12*readSize + groupSize + 5)
+		p := noise(12*readSize + GroupSize + 5)
 		for _, workers := range []int{1, 2, 3, 7} {
 			var cvs []Digest
-			s := scan{sha256: true, workers: workers, groups: func(first int64, more []Digest) error {
+			s := Scan{SHA256: true, Workers: workers, Groups: func(first int64, more []Digest) error {
 				require.EqualValues(t, len(cvs), first)
 				cvs = append(cvs, more...)
 				return nil
 			}}
-			sums, _, err := s.readerAt(t.Context(), &slowReader{ReaderAt: bytes.NewReader(p)}, int64(len(p)))
+			sums, _, err := s.ReaderAt(t.Context(), &slowReader{ReaderAt: bytes.NewReader(p)}, int64(len(p)))
 			require.NoError(t, err)
 			require.Equal(t, oracle(p, true), sums)
 
 			var want []Digest
-			var tree groupTree
-			for group := range slices.Chunk(p, groupSize) {
-				want = append(want, new(smallHasher).group(group, int64(len(want))))
+			var tree GroupTree
+			for group := range slices.Chunk(p, GroupSize) {
+				want = append(want, new(Hasher).group(group, int64(len(want))))
 			}
 			require.Equal(t, want, cvs)
 			for _, cv := range cvs {
-				tree.push(cv)
+				tree.Push(cv)
 			}
-			require.Equal(t, sums.BLAKE3, tree.root())
+			require.Equal(t, sums.BLAKE3, tree.Root())
 		}
 	})
 }
 
 func TestScanOfOneGroupHasNoChainingValues(t *testing.T) {
-	s := scan{groups: func(int64, []Digest) error { panic("called") }, stop: func() bool { panic("asked") }}
-	for _, n := range []int{0, 1, groupSize} {
-		sums, _, err := s.readerAt(t.Context(), bytes.NewReader(noise(n)), int64(n))
+	s := Scan{Groups: func(int64, []Digest) error { panic("called") }, Stop: func() bool { panic("asked") }}
+	for _, n := range []int{0, 1, GroupSize} {
+		sums, _, err := s.ReaderAt(t.Context(), bytes.NewReader(noise(n)), int64(n))
 		require.NoError(t, err)
 		require.Equal(t, oracle(noise(n), false), sums)
 	}
@@ -160,10 +160,10 @@ func pauseAfter(n int) func() bool {
 	return func() bool { n--; return n == 0 }
 }
 
-func throughJSON(t *testing.T, p *partial) *partial {
-	data, err := json.Marshal(struct{ State *partial }{p})
+func throughJSON(t *testing.T, p *Partial) *Partial {
+	data, err := json.Marshal(struct{ State *Partial }{p})
 	require.NoError(t, err)
-	var back struct{ State *partial }
+	var back struct{ State *Partial }
 	require.NoError(t, json.Unmarshal(data, &back))
 	return back.State
 }
@@ -177,22 +177,22 @@ func TestScanResumesFromEveryPiece(t *testing.T) {
 			for _, workers := range []int{1, 2, 3, 7} {
 				for at := 1; at < pieces; at++ {
 					r := &slowReader{ReaderAt: bytes.NewReader(p)}
-					s := scan{sha256: sha, workers: workers, stop: pauseAfter(at)}
-					sums, half, err := s.readerAt(t.Context(), r, int64(len(p)))
-					require.Equal(t, errPaused, err)
+					s := Scan{SHA256: sha, Workers: workers, Stop: pauseAfter(at)}
+					sums, half, err := s.ReaderAt(t.Context(), r, int64(len(p)))
+					require.Equal(t, ErrPaused, err)
 					require.Zero(t, sums)
 					require.EqualValues(t, at*readSize, half.offset())
 
 					half = throughJSON(t, half)
 					var first []int64
-					s.from, s.stop = half, nil
-					s.groups = func(i int64, _ []Digest) error { first = append(first, i); return nil }
+					s.From, s.Stop = half, nil
+					s.Groups = func(i int64, _ []Digest) error { first = append(first, i); return nil }
 					for range 2 { // the partial is not used up
 						first = nil
-						sums, _, err = s.readerAt(t.Context(), r, int64(len(p)))
+						sums, _, err = s.ReaderAt(t.Context(), r, int64(len(p)))
 						require.NoError(t, err)
 						require.Equal(t, want, sums)
-						require.EqualValues(t, at*readSize/groupSize, first[0])
+						require.EqualValues(t, at*readSize/GroupSize, first[0])
 					}
 					require.EqualValues(t, at+2*(pieces-at), r.reads.Load(), "a piece was read again")
 				}
@@ -205,28 +205,28 @@ func TestScanInLargePieces(t *testing.T) {
 	p := noise(40<<20 + 12345)
 	for _, workers := range []int{2, 3} {
 		asked := 0
-		s := scan{workers: workers, stop: func() bool { asked++; return asked == 5 }}
-		_, half, err := s.readerAt(t.Context(), bytes.NewReader(p), int64(len(p)))
-		require.Equal(t, errPaused, err)
+		s := Scan{Workers: workers, Stop: func() bool { asked++; return asked == 5 }}
+		_, half, err := s.ReaderAt(t.Context(), bytes.NewReader(p), int64(len(p)))
+		require.Equal(t, ErrPaused, err)
 		_, size := s.split(int64(len(p)))
 		require.Greater(t, size, int64(readSize))
 		require.Equal(t, 5*size, half.offset())
 
-		var tree groupTree
-		s = scan{workers: workers, groups: func(first int64, cvs []Digest) error {
+		var tree GroupTree
+		s = Scan{Workers: workers, Groups: func(first int64, cvs []Digest) error {
 			require.Equal(t, tree.n, first)
 			for _, cv := range cvs {
-				tree.push(cv)
+				tree.Push(cv)
 			}
 			return nil
 		}}
-		sums, _, err := s.readerAt(t.Context(), bytes.NewReader(p), int64(len(p)))
+		sums, _, err := s.ReaderAt(t.Context(), bytes.NewReader(p), int64(len(p)))
 		require.NoError(t, err)
 		require.Equal(t, oracle(p, false), sums)
-		require.Equal(t, sums.BLAKE3, tree.root())
+		require.Equal(t, sums.BLAKE3, tree.Root())
 
-		s = scan{workers: workers + 1, from: half}
-		sums, _, err = s.readerAt(t.Context(), bytes.NewReader(p), int64(len(p)))
+		s = Scan{Workers: workers + 1, From: half}
+		sums, _, err = s.ReaderAt(t.Context(), bytes.NewReader(p), int64(len(p)))
 		require.NoError(t, err)
 		require.Equal(t, oracle(p, false), sums)
 	}
@@ -234,27 +234,27 @@ func TestScanInLargePieces(t *testing.T) {
 
 func TestScanSplitsWithinBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := scan{workers: rapid.IntRange(-1, 100).Draw(t, "workers"), sha256: rapid.Bool().Draw(t, "sha")}
+		s := Scan{Workers: rapid.IntRange(-1, 100).Draw(t, "workers"), SHA256: rapid.Bool().Draw(t, "sha")}
 		n := rapid.Int64Range(1, 1<<63-1).Draw(t, "bytes")
 		workers, size := s.split(n)
 		require.True(t, workers >= 1 && workers <= maxWorkers)
 		require.True(t, size >= readSize && size <= pieceSize && size%readSize == 0)
 		require.LessOrEqual(t, int64(workers), (n-1)/size+1, "a worker without a piece")
-		require.True(t, !s.sha256 || size == readSize)
+		require.True(t, !s.SHA256 || size == readSize)
 	})
-	workers, size := scan{workers: 2}.split(1 << 30)
+	workers, size := Scan{Workers: 2}.split(1 << 30)
 	require.Equal(t, [2]int64{2, pieceSize}, [2]int64{int64(workers), size})
 }
 
 func TestScanEndsAtTheLargestOffset(t *testing.T) {
 	for _, sha := range []bool{false, true} {
 		for _, workers := range []int{1, 2} {
-			s := scan{workers: workers, sha256: sha}
+			s := Scan{Workers: workers, SHA256: sha}
 			at, err := s.begin(1<<63 - 1)
 			require.NoError(t, err)
 			at.tree.n = 1<<47 - 100
-			s.from = at
-			sums, _, err := s.readerAt(t.Context(), zeros{}, 1<<63-1)
+			s.From = at
+			sums, _, err := s.ReaderAt(t.Context(), zeros{}, 1<<63-1)
 			require.NoError(t, err)
 			require.NotZero(t, sums.BLAKE3)
 		}
@@ -263,14 +263,14 @@ func TestScanEndsAtTheLargestOffset(t *testing.T) {
 
 func TestScanMakesProgressAtEveryCall(t *testing.T) {
 	p := noise(6*readSize + 1)
-	s := scan{sha256: true, stop: func() bool { return true }}
+	s := Scan{SHA256: true, Stop: func() bool { return true }}
 	var sums Sums
 	calls := 0
-	for err := errPaused; err != nil; calls++ {
-		require.Equal(t, errPaused, err)
-		sums, s.from, err = s.readerAt(t.Context(), bytes.NewReader(p), int64(len(p)))
-		if s.from != nil {
-			s.from = throughJSON(t, s.from)
+	for err := ErrPaused; err != nil; calls++ {
+		require.Equal(t, ErrPaused, err)
+		sums, s.From, err = s.ReaderAt(t.Context(), bytes.NewReader(p), int64(len(p)))
+		if s.From != nil {
+			s.From = throughJSON(t, s.From)
 		}
 	}
 	require.Equal(t, 7, calls)
@@ -279,35 +279,35 @@ func TestScanMakesProgressAtEveryCall(t *testing.T) {
 
 func TestScanRefusesAnotherScansPartial(t *testing.T) {
 	p := noise(3 * readSize)
-	_, half, err := scan{stop: pauseAfter(1)}.readerAt(t.Context(), bytes.NewReader(p), int64(len(p)))
-	require.Equal(t, errPaused, err)
+	_, half, err := Scan{Stop: pauseAfter(1)}.ReaderAt(t.Context(), bytes.NewReader(p), int64(len(p)))
+	require.Equal(t, ErrPaused, err)
 	for name, try := range map[string]struct {
-		s    scan
+		s    Scan
 		size int64
 	}{
-		"other size":    {scan{from: half}, int64(len(p)) + 1},
-		"small size":    {scan{from: half}, 1},
-		"other digests": {scan{from: half, sha256: true}, int64(len(p))},
+		"other size":    {Scan{From: half}, int64(len(p)) + 1},
+		"small size":    {Scan{From: half}, 1},
+		"other digests": {Scan{From: half, SHA256: true}, int64(len(p))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := try.s.readerAt(t.Context(), bytes.NewReader(p), try.size)
+			_, _, err := try.s.ReaderAt(t.Context(), bytes.NewReader(p), try.size)
 			require.ErrorIs(t, err, opsec.ErrInvalid)
 		})
 	}
 }
 
 func TestScanAsksThePaceBeforeEachRead(t *testing.T) {
-	for _, size := range []int64{0, 10, groupSize, 5*readSize + 3} {
+	for _, size := range []int64{0, 10, GroupSize, 5*readSize + 3} {
 		for _, workers := range []int{1, 3} {
 			r := &slowReader{ReaderAt: bytes.NewReader(make([]byte, size))}
 			var granted, calls int64
-			s := scan{workers: workers, pace: func(_ context.Context, n int) error {
+			s := Scan{Workers: workers, Pace: func(_ context.Context, n int) error {
 				require.LessOrEqual(t, r.reads.Load(), calls)
 				calls++
 				granted += int64(n)
 				return nil
 			}}
-			_, _, err := s.readerAt(t.Context(), r, size)
+			_, _, err := s.ReaderAt(t.Context(), r, size)
 			require.NoError(t, err)
 			require.Equal(t, size, granted)
 		}
@@ -321,22 +321,22 @@ func TestScanLeavesNoGoroutine(t *testing.T) {
 	refuse := errors.New("refused")
 	for _, workers := range []int{1, 2, 7} {
 		for name, try := range map[string]struct {
-			scan scan
+			scan Scan
 			size int64
 			want error
 		}{
-			"end":          {scan{}, size, nil},
-			"pause":        {scan{stop: pauseAfter(9)}, size, errPaused},
-			"groups fails": {scan{groups: func(int64, []Digest) error { return refuse }}, size, refuse},
-			"pace fails":   {scan{pace: func(context.Context, int) error { return refuse }}, size, refuse},
-			"truncated":    {scan{}, size + 1, io.ErrUnexpectedEOF},
-			"much missing": {scan{}, 1 << 40, io.ErrUnexpectedEOF},
+			"end":          {Scan{}, size, nil},
+			"pause":        {Scan{Stop: pauseAfter(9)}, size, ErrPaused},
+			"groups fails": {Scan{Groups: func(int64, []Digest) error { return refuse }}, size, refuse},
+			"pace fails":   {Scan{Pace: func(context.Context, int) error { return refuse }}, size, refuse},
+			"truncated":    {Scan{}, size + 1, io.ErrUnexpectedEOF},
+			"much missing": {Scan{}, 1 << 40, io.ErrUnexpectedEOF},
 		} {
 			t.Run(fmt.Sprintf("%s/%d", name, workers), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := try.scan
-					s.workers, s.sha256 = workers, workers == 2
-					_, _, err := s.readerAt(t.Context(), &slowReader{ReaderAt: bytes.NewReader(p)}, try.size)
+					s.Workers, s.SHA256 = workers, workers == 2
+					_, _, err := s.ReaderAt(t.Context(), &slowReader{ReaderAt: bytes.NewReader(p)}, try.size)
 					require.ErrorIs(t, err, try.want)
 				})
 			})
@@ -351,7 +351,7 @@ func TestScanStopsWithTheContext(t *testing.T) {
 			defer cancel()
 			r := &slowReader{ReaderAt: zeros{}}
 			start := time.Now()
-			_, half, err := scan{workers: workers}.readerAt(ctx, r, 1<<40)
+			_, half, err := Scan{Workers: workers}.ReaderAt(ctx, r, 1<<40)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.Nil(t, half)
 			require.LessOrEqual(t, time.Since(start), 62*time.Millisecond, "longer than one read after the end")
@@ -360,7 +360,7 @@ func TestScanStopsWithTheContext(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			pace := func(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }
-			_, _, err := scan{workers: workers, pace: pace}.readerAt(ctx, zeros{}, 1<<40)
+			_, _, err := Scan{Workers: workers, Pace: pace}.ReaderAt(ctx, zeros{}, 1<<40)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 		})
 	}
@@ -372,11 +372,11 @@ type zeros struct{}
 func (zeros) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }
 
 // somePartial is one of each kind.
-func somePartial(t testing.TB, sha bool) *partial {
+func somePartial(t testing.TB, sha bool) *Partial {
 	p := noise(4 * readSize)
-	s := scan{sha256: sha, stop: pauseAfter(3)}
-	_, half, err := s.readerAt(t.Context(), bytes.NewReader(p), int64(len(p)))
-	require.Equal(t, errPaused, err)
+	s := Scan{SHA256: sha, Stop: pauseAfter(3)}
+	_, half, err := s.ReaderAt(t.Context(), bytes.NewReader(p), int64(len(p)))
+	require.Equal(t, ErrPaused, err)
 	return half
 }
 
@@ -384,7 +384,7 @@ func TestPartialHasOneEncoding(t *testing.T) {
 	data, err := json.Marshal(somePartial(t, true))
 	require.NoError(t, err)
 	good := string(data)
-	var p partial
+	var p Partial
 	require.NoError(t, json.Unmarshal([]byte(good), &p))
 	require.NoError(t, json.Unmarshal([]byte(strings.ReplaceAll(good, ",", " ,\n\t")), &p), "white space is no matter")
 	kept := p
@@ -433,7 +433,7 @@ func TestPartialHasOneEncoding(t *testing.T) {
 }
 
 func TestPartialOfTheLargestContentFits(t *testing.T) {
-	p := partial{size: 1<<63 - 1, tree: groupTree{n: 1<<47 - 1}}
+	p := Partial{size: 1<<63 - 1, tree: GroupTree{n: 1<<47 - 1}}
 	for i := range p.tree.depth() {
 		p.tree.stack[i] = Digest{byte(i), 1}
 	}
@@ -450,7 +450,7 @@ func FuzzPartialJSON(f *testing.F) {
 	f.Add([]byte(`{"size":9223372036854775807,"groups":280737488355327,"stack":[]}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var p partial
+		var p Partial
 		if err := p.UnmarshalJSON(data); err != nil {
 			require.ErrorIs(t, err, opsec.ErrInvalid)
 			require.Zero(t, p)
@@ -463,10 +463,10 @@ func FuzzPartialJSON(f *testing.F) {
 		require.Equal(t, given.String(), string(encoded))
 
 		// Whatever was accepted can be continued, to the end or to the next pause.
-		s := scan{workers: 2, sha256: p.sha != nil, from: &p, stop: pauseAfter(3)}
-		_, half, err := s.readerAt(t.Context(), zeros{}, p.size)
+		s := Scan{Workers: 2, SHA256: p.sha != nil, From: &p, Stop: pauseAfter(3)}
+		_, half, err := s.ReaderAt(t.Context(), zeros{}, p.size)
 		if err != nil {
-			require.Equal(t, errPaused, err)
+			require.Equal(t, ErrPaused, err)
 			require.Greater(t, half.offset(), p.offset())
 		}
 	})

@@ -1,11 +1,15 @@
-package backup
+package digest
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
 
 	"lukechampine.com/blake3/guts"
 )
+
+// GroupSize is the bytes of one chunk group, the unit of a [GroupTree].
+const GroupSize = chunksPerGroup * guts.ChunkSize
 
 // A BLAKE3 digest is the root of a binary tree over chunks of 1 KiB; the chaining value (CV) of an inner node covers
 // its subtree, and every left subtree holds the largest power of two of chunks that leaves something for the right
@@ -13,23 +17,22 @@ import (
 // length, can be hashed on any core in any order, and are merged from their CVs alone.
 const (
 	chunksPerGroup = 64
-	groupSize      = chunksPerGroup * guts.ChunkSize // bytes of one chunk group, the unit of the tree
-	leafSize       = guts.MaxSIMD * guts.ChunkSize   // bytes that one call of the vector code hashes: 16 KiB
+	leafSize       = guts.MaxSIMD * guts.ChunkSize // bytes that one call of the vector code hashes: 16 KiB
 )
 
-// groupTree merges the chaining values of a content's 64 KiB groups, in order, into its BLAKE3 digest. Only the
+// GroupTree merges the chaining values of a content's 64 KiB groups, in order, into its BLAKE3 digest. Only the
 // number of groups matters to it: the last group may be shorter. The zero value is a tree of no groups; copies are
 // independent. It holds one CV per level, 1.5 KiB for contents of any size.
-type groupTree struct {
+type GroupTree struct {
 	n     int64 // groups pushed
 	stack [48]Digest
 }
 
-// push appends the next group's CV: the 8 words of the node's output, little-endian.
+// Push appends the next group's CV: the 8 words of the node's output, little-endian.
 //
 // Whether a merge is the root, which is hashed with a flag of its own, depends on what follows. A merge is therefore
 // put off until the next push proves that it is none.
-func (t *groupTree) push(cv Digest) {
+func (t *GroupTree) Push(cv Digest) {
 	top := t.depth()
 	for range bits.TrailingZeros64(uint64(t.n)) & 63 { // n = 0 has 64 of them, and nothing to merge
 		top--
@@ -39,9 +42,9 @@ func (t *groupTree) push(cv Digest) {
 	t.n++
 }
 
-// root returns the digest of the content whose groups were pushed. It is the zero Digest below two groups: a content
-// of up to 64 KiB is hashed without a CV, by [smallHasher].
-func (t *groupTree) root() Digest {
+// Root returns the digest of the content whose groups were pushed. It is the zero Digest below two groups: a content
+// of up to 64 KiB is hashed without a CV, by [Hasher].
+func (t *GroupTree) Root() Digest {
 	top := t.depth() - 1
 	if top < 1 {
 		return Digest{}
@@ -54,7 +57,7 @@ func (t *groupTree) root() Digest {
 }
 
 // depth is the number of stack entries in use: one for each complete subtree before the last group, and the group.
-func (t *groupTree) depth() int {
+func (t *GroupTree) depth() int {
 	if t.n == 0 {
 		return 0
 	}
@@ -81,27 +84,36 @@ func words(d Digest) (w [8]uint32) {
 	return w
 }
 
-// smallHasher hashes what is in memory, on the calling goroutine, without allocating. The zero value is ready and may
+// Hasher hashes what is in memory, on the calling goroutine, without allocating. The zero value is ready and may
 // be reused; it is scratch space for one goroutine. For contents of one chunk, nil will do.
-type smallHasher struct {
+type Hasher struct {
 	leaf [leafSize]byte
+}
+
+// Sum returns the digests of p, with SHA-256 if sha.
+func (h *Hasher) Sum(p []byte, sha bool) Sums {
+	s := Sums{Size: int64(len(p)), BLAKE3: h.blake3(p)}
+	if sha {
+		s.SHA256 = sha256.Sum256(p)
+	}
+	return s
 }
 
 // blake3 returns the digest of p. On a core with AVX-512 it takes 0.1 us for up to 64 bytes, 1.3 us for 1 KiB and
 // some 4.5 GB/s above 16 KiB, while p is in the core's cache.
-func (h *smallHasher) blake3(p []byte) Digest {
+func (h *Hasher) blake3(p []byte) Digest {
 	n := h.node(p, 0)
 	n.Flags |= guts.FlagRoot
 	return output(n)
 }
 
 // group returns the CV of one group of a content of several: 64 KiB, or less at the content's end.
-func (h *smallHasher) group(p []byte, index int64) Digest {
+func (h *Hasher) group(p []byte, index int64) Digest {
 	return output(h.node(p, uint64(index)*chunksPerGroup))
 }
 
 // node hashes the subtree over p, whose first chunk has the number counter, up to but without the last compression.
-func (h *smallHasher) node(p []byte, counter uint64) guts.Node {
+func (h *Hasher) node(p []byte, counter uint64) guts.Node {
 	switch {
 	case len(p) <= guts.ChunkSize:
 		return guts.CompressChunk(p, &guts.IV, counter, 0)

@@ -1,4 +1,4 @@
-package backup_test
+package digest_test
 
 import (
 	"encoding/json"
@@ -9,15 +9,15 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cloudopsec/opsec"
-	"github.com/cloudopsec/opsec/backup"
+	"github.com/cloudopsec/opsec/backup/digest"
 )
 
 func TestDigestHasOneSpelling(t *testing.T) {
 	const good = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
-	d, err := backup.ParseDigest(good)
+	d, err := digest.ParseDigest(good)
 	require.NoError(t, err)
 	require.Equal(t, good, d.String())
-	require.Equal(t, backup.Sum(nil, nil).BLAKE3, d)
+	require.Equal(t, digest.Sum(nil, nil).BLAKE3, d)
 
 	for name, s := range map[string]string{
 		"empty": "", "short": good[:63], "long": good + "0", "upper case": strings.ToUpper(good),
@@ -25,7 +25,7 @@ func TestDigestHasOneSpelling(t *testing.T) {
 		"prefix": "0x" + good[2:], "not ASCII": good[:62] + "\u00e9", "line end": good[:63] + "\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := backup.ParseDigest(s)
+			_, err := digest.ParseDigest(s)
 			require.ErrorIs(t, err, opsec.ErrInvalid)
 			kept := d
 			require.ErrorIs(t, kept.UnmarshalText([]byte(s)), opsec.ErrInvalid)
@@ -36,31 +36,31 @@ func TestDigestHasOneSpelling(t *testing.T) {
 
 func TestDigestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := backup.Digest(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "digest"))
-		parsed, err := backup.ParseDigest(d.String())
+		d := digest.Digest(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "digest"))
+		parsed, err := digest.ParseDigest(d.String())
 		require.NoError(t, err)
 		require.Equal(t, d, parsed)
 
 		text, err := json.Marshal(d)
 		require.NoError(t, err)
 		require.Equal(t, `"`+d.String()+`"`, string(text))
-		var back backup.Digest
+		var back digest.Digest
 		require.NoError(t, json.Unmarshal(text, &back))
 		require.Equal(t, d, back)
-		require.Equal(t, d == backup.Digest{}, d.IsZero())
+		require.Equal(t, d == digest.Digest{}, d.IsZero())
 	})
-	require.True(t, backup.Digest{}.IsZero())
-	require.False(t, backup.Digest{31: 1}.IsZero())
+	require.True(t, digest.Digest{}.IsZero())
+	require.False(t, digest.Digest{31: 1}.IsZero())
 }
 
 func FuzzParseDigest(f *testing.F) {
 	f.Add("")
-	f.Add(backup.Sum(nil, nil).BLAKE3.String())
+	f.Add(digest.Sum(nil, nil).BLAKE3.String())
 	f.Add(strings.Repeat("0", 64))
 	f.Add(strings.Repeat("F", 64))
 	f.Add(strings.Repeat("\u00ff", 32))
 	f.Fuzz(func(t *testing.T, s string) {
-		d, err := backup.ParseDigest(s)
+		d, err := digest.ParseDigest(s)
 		if err != nil {
 			require.ErrorIs(t, err, opsec.ErrInvalid)
 			require.True(t, d.IsZero())
