@@ -52,7 +52,8 @@ var plan = []row{
 	{"keymgmt/custody/custodytest", "opsec keymgmt keymgmt/custody"},
 	{"keymgmt/custody/pkcs11", foundation + "keymgmt/custody"},
 
-	{"backup", foundation + "backup/trust"},
+	{"backup", foundation + "backup/digest backup/trust"},
+	{"backup/digest", foundation},
 	{"backup/trust", foundation},
 	{"backup/plan", foundation},
 	{"backup/retention", foundation},
