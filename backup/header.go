@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/digest"
 	"github.com/cloudopsec/opsec/backup/trust"
 )
 
@@ -102,6 +104,8 @@ func (h *Header) validate() error {
 		return invalid("header: sequence is 0: want a number that rises from 1")
 	case h.Created.IsZero() || h.Created.UTC().Year() < 1970 || h.Created.UTC().Year() > 9999:
 		return invalid("header: created: want a year from 1970 to 9999")
+	case h.GroupSize != 0 && h.GroupSize != digest.GroupSize:
+		return invalid("header: chunk groups of %d bytes: want %d", h.GroupSize, int64(digest.GroupSize))
 	case len(h.ChainParents) > 1024:
 		return invalid("header: %d chain parents: want at most 1024", len(h.ChainParents))
 	}
@@ -128,6 +132,9 @@ func parseHeader(payload []byte) (*Header, error) {
 	h.Body = s.Subject[0].Digest
 	if err := h.validate(); err != nil {
 		return nil, err
+	}
+	if d := strings.Join(h.Digests, ","); d != "blake3" && d != "blake3,sha256" {
+		return nil, invalid("header: digests %.40q: want blake3, or blake3 and sha256", d)
 	}
 	again, err := h.payload()
 	if err != nil || !bytes.Equal(again, payload) {

@@ -163,7 +163,11 @@ func (r *Report) Event() *opsec.Event {
 // WriteText writes the report for people to read.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s of %s, manifest %d (%.16s)\n", strings.ToUpper(r.Status), r.Source, r.Tenant, r.Sequence, r.Manifest)
+	if b.WriteString(strings.ToUpper(r.Status)); r.Manifest.IsZero() {
+		b.WriteString(": a list of digests\n")
+	} else {
+		fmt.Fprintf(&b, ": %s of %s, manifest %d (%.16s)\n", r.Source, r.Tenant, r.Sequence, r.Manifest)
+	}
 	fmt.Fprintf(&b, "trust: %s\n", r.Trust)
 	for _, s := range r.Signatures {
 		verdict := "valid"
