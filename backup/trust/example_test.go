@@ -91,7 +91,7 @@ func ExampleParsePolicy() {
 		"keys": [
 			{"key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIISwwmJtCbpiT00252JM1k8e5GCc7NwAFFhIqlnYIezD",
 			 "operator": "alice", "person": "p-17", "role": "operator", "notAfter": "2027-01-01T00:00:00Z"},
-			{"key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC63mLnBFlrcRfdSCqeONgnG0XQRuL6Z9pdRBj0bc8WO",
+			{"key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIElb6aa1Dq/R/rJ1akvV7ZummYl8T1x1L3Z2Xy/rmYOz",
 			 "operator": "bob", "person": "p-4", "role": "supervisor"}
 		]
 	}`))
@@ -105,6 +105,9 @@ func ExampleParsePolicy() {
 	_, err = trust.ParsePolicy(strings.NewReader(`{"treshold": 2}`))
 	fmt.Println(err)
 	// Output:
+	// alice operator SHA256:vgsIIXWslvGn2p17tbn+fjTIDn163g66uUetTTwPx+8
+	// bob supervisor SHA256:CcnPdonskEd6tzLZTzvab6TjFK1pxjbKEAyw0lwSM3o
+	// trust: policy: json: unknown field "treshold": invalid
 }
 
 func ExampleState_Accept() {
@@ -139,6 +142,9 @@ func ExampleSign() {
 	}
 	fmt.Println(trust.Sign(context.Background(), c.Envelope, signer))
 	// Output:
+	// SHA256:vgsIIXWslvGn2p17tbn+fjTIDn163g66uUetTTwPx+8 64 bytes
+	// SHA256:vgsIIXWslvGn2p17tbn+fjTIDn163g66uUetTTwPx+8 191 bytes
+	// trust: key SHA256:vgsIIXWslvGn2p17tbn+fjTIDn163g66uUetTTwPx+8 has signed already: invalid
 }
 
 // For "ssh-keygen -Y verify -f allowed_signers -I alice -n opsec-backup-manifest -s FILE.sig < FILE".
@@ -160,6 +166,7 @@ func ExampleParsePublicKey() {
 	key, comment, err := trust.ParsePublicKey([]byte(line))
 	fmt.Println(key.ID(), comment, err)
 	// Output:
+	// SHA256:vgsIIXWslvGn2p17tbn+fjTIDn163g66uUetTTwPx+8 alice@vault <nil>
 }
 
 func ExampleNewSigner() {
@@ -169,4 +176,5 @@ func ExampleNewSigner() {
 	}
 	fmt.Println(signer, string(must(signer.PublicKey().MarshalText())))
 	// Output:
+	// trust.Signer ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIISwwmJtCbpiT00252JM1k8e5GCc7NwAFFhIqlnYIezD
 }

@@ -275,7 +275,7 @@ func SignedBytes(env *dsse.Envelope) ([]byte, error) {
 
 // DecodeBase64 accepts the one encoding that the bytes have (RFC 4648, section 4).
 func DecodeBase64(s string) ([]byte, error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(s)
+	b, err := base64.StdEncoding.DecodeString(s)
 	if err == nil && base64.StdEncoding.EncodeToString(b) != s {
 		err = base64.CorruptInputError(0)
 	}

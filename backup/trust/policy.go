@@ -108,6 +108,9 @@ type Claim struct {
 
 // Evidence tells that a claim was there at some time, from a source that its signer does not control. A signature
 // carries no time but its own claim; after a key is revoked, only evidence from before counts for what it has signed.
+//
+// It speaks of the claim, not of who had signed it by then: whoever holds a revoked key can still add its signature to a
+// claim that is old enough.
 type Evidence struct {
 	Claim string    `json:"claim"` // Claim.ID
 	Seen  time.Time `json:"seen"`  // no later than this it was there
@@ -185,8 +188,9 @@ func (t *Verifier) Judge(c *Claim, now time.Time) (*Judgement, error) {
 	j := &Judgement{Trust: Untrusted, Signatures: []SignatureReport{}}
 	because := func(format string, args ...any) { j.Reasons = append(j.Reasons, fmt.Sprintf(format, args...)) }
 	persons, roles, operators := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for keyID, sigs := range signaturesByKey(c.Envelope) {
-		r := t.judgeKey(c, keyID, sigs, now)
+	keyIDs, sigs := signaturesByKey(c.Envelope)
+	for _, keyID := range keyIDs {
+		r := t.judgeKey(c, keyID, sigs[keyID])
 		j.Signatures = append(j.Signatures, r)
 		if r.Valid {
 			persons[r.Person], roles[r.Role], operators[r.Operator] = true, true, true
@@ -219,32 +223,21 @@ func (t *Verifier) Judge(c *Claim, now time.Time) (*Judgement, error) {
 	return j, nil
 }
 
-// signaturesByKey yields the signatures of each key that has signed, in the envelope's order. One key may sign in two
-// forms.
-func signaturesByKey(env *dsse.Envelope) func(yield func(string, [][]byte) bool) {
-	return func(yield func(string, [][]byte) bool) {
-		all := env.Signatures
-		for i, s := range all {
-			var sigs [][]byte
-			for k, o := range all {
-				if o.KeyID != s.KeyID {
-					continue
-				}
-				if k < i {
-					sigs = nil // yielded before
-					break
-				}
-				sig, _ := DecodeBase64(o.Sig) // what is no base64 does not verify
-				sigs = append(sigs, sig)
-			}
-			if sigs != nil && !yield(s.KeyID, sigs) {
-				return
-			}
+// signaturesByKey returns the signatures of each key that has signed, and the keys in the envelope's order. One key may
+// sign in two forms.
+func signaturesByKey(env *dsse.Envelope) (keyIDs []string, sigs map[string][][]byte) {
+	sigs = map[string][][]byte{}
+	for _, s := range env.Signatures {
+		if sigs[s.KeyID] == nil {
+			keyIDs = append(keyIDs, s.KeyID)
 		}
+		sig, _ := DecodeBase64(s.Sig) // what is no base64 does not verify
+		sigs[s.KeyID] = append(sigs[s.KeyID], sig)
 	}
+	return keyIDs, sigs
 }
 
-func (t *Verifier) judgeKey(c *Claim, keyID string, sigs [][]byte, now time.Time) SignatureReport {
+func (t *Verifier) judgeKey(c *Claim, keyID string, sigs [][]byte) SignatureReport {
 	r := SignatureReport{KeyID: keyID}
 	i := slices.IndexFunc(t.Keys, func(k Key) bool { return k.Key.ID() == keyID })
 	if i < 0 {

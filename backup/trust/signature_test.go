@@ -207,7 +207,7 @@ func TestEveryChangedCharacterOfASignatureIsFound(t *testing.T) {
 		}
 		require.True(t, believed(t, h, with(sig)))
 		for i := range len(sig) {
-			for _, ch := range []byte("AB+/-_=\n ") {
+			for _, ch := range []byte("A_=") {
 				if sig[i] != ch {
 					require.False(t, believed(t, h, with(sig[:i]+string(ch)+sig[i+1:])), "character %d is %q", i, ch)
 				}
@@ -283,6 +283,7 @@ func TestForgedSSHSignaturesAreRefused(t *testing.T) {
 		"of another message":                {by(alice, sshsig.HashSHA512, trust.SSHNamespace, append(pae, 0)), false},
 		"under a hash that is none":         {other(trust.SSHNamespace, "", "sha1"), false},
 		"with a reserved word":              {other(trust.SSHNamespace, "x", "sha512"), false},
+		"with a reserved word, not signed":  {remade(func(b *wireBlob) { b.Reserved = "x" }), false},
 		"of another version":                {remade(func(b *wireBlob) { b.Version = 2 }), false},
 		"with bytes after the blob":         {append(slices.Clone(good), 0), false},
 		"with bytes after the signature":    {remade(func(b *wireBlob) { b.Signed += "\x00" }), false},
@@ -354,6 +355,7 @@ func TestSignRefusesAndChangesNothing(t *testing.T) {
 
 func TestSigningALaterCopyLeavesTheFirstAlone(t *testing.T) {
 	c := signed(t, newHolder(t, 1))
+	c.Envelope.Signatures = slices.Grow(c.Envelope.Signatures, 8)
 	one := *c.Envelope
 	two := *c.Envelope
 	require.NoError(t, trust.Sign(context.Background(), &one, newHolder(t, 2).signer))

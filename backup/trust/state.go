@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -134,13 +135,7 @@ func (s *State) WriteTo(w io.Writer) (int64, error) {
 }
 
 func compareSources(a, b SourceState) int {
-	switch {
-	case a.Tenant != b.Tenant && a.Tenant < b.Tenant, a.Tenant == b.Tenant && a.Source < b.Source:
-		return -1
-	case a.Tenant == b.Tenant && a.Source == b.Source:
-		return 0
-	}
-	return 1
+	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Source, b.Source))
 }
 
 // find returns the source's place in the list, and whether it is there.
