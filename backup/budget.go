@@ -27,6 +27,7 @@ type Budget struct {
 // Cursor says where an unfinished verification stopped.
 type Cursor struct {
 	After string      `json:"after"`          // the last path that was done, in quoted form
+	Lost  string      `json:"lost,omitempty"` // the last directory that could not be listed, in quoted form; "." is the top
 	File  *fileCursor `json:"file,omitempty"` // half of a large file
 }
 
@@ -87,6 +88,16 @@ type pacer struct {
 	next      time.Time // when what was granted so far will have been due
 }
 
+// ahead returns how long the next read will wait.
+func (p *pacer) ahead() time.Duration {
+	if p == nil {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(0, time.Until(p.next))
+}
+
 // wait blocks until n more bytes are due, or the context ends.
 func (p *pacer) wait(ctx context.Context, n int) error {
 	p.mu.Lock()
@@ -95,7 +106,7 @@ func (p *pacer) wait(ctx context.Context, n int) error {
 		p.next = now
 	}
 	due := p.next
-	p.next = p.next.Add(time.Duration(float64(n) / float64(p.perSecond) * float64(time.Second)))
+	p.next = p.next.Add(time.Duration((int64(n)*int64(time.Second) + p.perSecond - 1) / p.perSecond)) // n is 1 MiB at most
 	p.mu.Unlock()
 	if due.After(now) {
 		t := time.NewTimer(due.Sub(now))

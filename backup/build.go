@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"github.com/zeebo/blake3"
@@ -82,8 +83,12 @@ func Build(ctx context.Context, w io.Writer, tree fs.FS, o BuildOptions) (*Heade
 	return &h, nil
 }
 
-// BuildFile is [Build] into a file, which is there whole, with mode 0600, or not at all.
+// BuildFile is [Build] into a file, which is there whole, with mode 0600, or not at all. A file in the tree that it
+// describes is refused: no manifest can hold its own digest.
 func BuildFile(ctx context.Context, name string, tree fs.FS, o BuildOptions) (*Header, error) {
+	if d, ok := tree.(*Dir); ok && d.holds(name) {
+		return nil, invalid("manifest %s would lie in the tree that it describes", Quote(name))
+	}
 	var h *Header
 	err := wholefile.Write(name, 0o600, func(w io.Writer) (err error) {
 		h, err = Build(ctx, w, tree, o)
@@ -238,8 +243,11 @@ func (m *Manifest) Event() *opsec.Event {
 	e := opsec.NewEvent(ActionBuild, m.Header.Created)
 	e.Tenant, e.Outcome = m.Header.Tenant, opsec.Success
 	e.Resource = opsec.Resource{Tenant: m.Header.Tenant, Type: "backup", ID: m.Header.Source}
+	ids := trust.SignatureIDs(&m.Envelope)
+	ids = ids[:min(len(ids), 240)] // what an attribute holds; those left out are without evidence
 	e.Attrs = []opsec.Attr{
 		{Key: attrManifest, Value: m.ID().String(), Mark: opsec.Tenant},
+		{Key: attrSignatures, Value: strings.Join(ids, ","), Mark: opsec.Tenant},
 		{Key: "sequence", Value: fmt.Sprint(m.Header.Sequence), Mark: opsec.Tenant},
 		{Key: "files", Value: fmt.Sprint(m.Header.Counts.Files), Mark: opsec.Tenant},
 		{Key: "bytes", Value: fmt.Sprint(m.Header.Counts.Bytes), Mark: opsec.Tenant},
@@ -247,17 +255,27 @@ func (m *Manifest) Event() *opsec.Event {
 	return e
 }
 
-const attrManifest = "manifest"
+const (
+	attrManifest   = "manifest"
+	attrSignatures = "signatures" // their ids, with commas between
+)
 
 // EvidenceOf makes evidence of an event that [Manifest.Event] described and the receipt that a recorder gave for it.
 func EvidenceOf(e *opsec.Event, r opsec.Receipt) (trust.Evidence, error) {
 	if e.Action != ActionBuild || r.Event != e.ID || !r.Durable || r.Time.IsZero() {
 		return trust.Evidence{}, invalid("evidence: want the durable receipt of a %s event", ActionBuild)
 	}
+	found := trust.Evidence{Seen: r.Time, From: "audit event " + string(e.ID)}
 	for _, a := range e.Attrs {
-		if a.Key == attrManifest {
-			return trust.Evidence{Claim: a.Value, Seen: r.Time, From: "audit event " + string(e.ID)}, nil
+		switch a.Key {
+		case attrManifest:
+			found.Claim = a.Value
+		case attrSignatures:
+			found.Signatures = strings.Split(a.Value, ",")
 		}
 	}
-	return trust.Evidence{}, invalid("evidence: event %s names no manifest", e.ID)
+	if found.Claim == "" {
+		return trust.Evidence{}, invalid("evidence: event %s names no manifest", e.ID)
+	}
+	return found, nil
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/zeebo/blake3"
+
 	"github.com/cloudopsec/opsec/backup/digest"
 	"github.com/cloudopsec/opsec/backup/trust"
 )
@@ -82,8 +84,8 @@ func (m *Manifest) WriteCheckFile(w io.Writer, format CheckFormat) error {
 		if !e.content() {
 			continue
 		}
-		if format == B3Sum && !utf8.ValidString(e.Path) {
-			return invalid("path %s is not UTF-8, which b3sum cannot check", Quote(e.Path))
+		if format == B3Sum && strings.ContainsRune(e.Path, utf8.RuneError) {
+			return invalid("path %s is not UTF-8, or holds U+FFFD, which b3sum does not check", Quote(e.Path))
 		}
 		line = line[:0]
 		name := checkEscaper.Replace(e.Path)
@@ -205,7 +207,7 @@ func VerifyCheckFile(ctx context.Context, name string, format CheckFormat, tree 
 // them. Directories, links and metadata are not looked at. Nobody vouches for a list of digests: the report says
 // [trust.Untrusted] at best.
 func VerifySums(ctx context.Context, files []FileSums, tree fs.FS, b Budget) (*Report, error) {
-	x := expected{plain: true}
+	x, id := expected{plain: true}, blake3.New()
 	for i := range files {
 		f := &files[i]
 		if i > 0 && files[i-1].Path >= f.Path {
@@ -220,7 +222,9 @@ func VerifySums(ctx context.Context, files []FileSums, tree fs.FS, b Budget) (*R
 		x.sha = x.sha || !f.SHA256.IsZero()
 		x.counts.Files++
 		x.counts.Bytes += max(0, f.Size)
+		fmt.Fprintf(id, "%d %s %s %s\n", f.Size, f.BLAKE3, f.SHA256, Quote(f.Path))
 	}
+	x.report.Manifest = Digest(id.Sum(nil)) // so that the report of another list is not resumed
 	x.entries = func(yield func(*Entry, error) bool) {
 		for _, f := range files {
 			if !yield(&Entry{Path: f.Path, Kind: File, Sums: f.Sums}, nil) {

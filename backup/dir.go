@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/cloudopsec/opsec/internal/filetree"
 )
@@ -15,6 +16,9 @@ type Dir struct{ root *os.Root }
 
 // OpenDir opens the directory called name. A link is followed here, and nowhere below.
 func OpenDir(name string) (*Dir, error) {
+	if name == "" {
+		return nil, invalid("no directory given")
+	}
 	root, err := os.OpenRoot(name)
 	if err != nil {
 		return nil, fmt.Errorf("backup: %w", err)
@@ -57,6 +61,20 @@ func (d *Dir) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name
 
 // ReadLink implements [fs.ReadLinkFS].
 func (d *Dir) ReadLink(name string) (string, error) { return d.root.Readlink(name) }
+
+// holds reports whether the file called name is, or would be, in the tree.
+func (d *Dir) holds(name string) bool {
+	var paths [2]string
+	for i, p := range []string{d.root.Name(), filepath.Dir(name)} {
+		p, err1 := filepath.EvalSymlinks(p)
+		p, err2 := filepath.Abs(p)
+		if paths[i] = p; err1 != nil || err2 != nil {
+			return false
+		}
+	}
+	below, err := filepath.Rel(paths[0], paths[1])
+	return err == nil && filepath.IsLocal(below)
+}
 
 // openTree opens the top of a file system.
 func openTree(fsys fs.FS) (*filetree.Folder, error) {

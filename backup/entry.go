@@ -83,11 +83,7 @@ func (e *Entry) appendLine(b []byte, sha bool) []byte {
 	case Link:
 		b = append(appendQuoted(b, e.Target), '\t')
 	case Special:
-		for _, s := range specials {
-			if s.mode == e.Mode.Type() {
-				b = append(append(b, s.word...), '\t')
-			}
-		}
+		b = append(append(b, e.special()...), '\t')
 	}
 	return append(appendQuoted(b, e.Path), '\n')
 }
@@ -159,8 +155,8 @@ func parseEntry(line []byte, sha bool) (*Entry, error) {
 	if err == nil {
 		err = checkPath(e.Path)
 	}
-	if err == nil && e.Kind == Link && (e.Target == "" || len(e.Target) > MaxPathLen || strings.IndexByte(e.Target, 0) >= 0) {
-		err = invalid("link target of %d bytes: want 1 to %d without NUL", len(e.Target), MaxPathLen)
+	if err == nil && e.Kind == Link {
+		err = checkTarget(e.Target)
 	}
 	if err == nil && !bytes.Equal(e.appendLine(make([]byte, 0, len(line)), sha), line) {
 		err = invalid("line is not in the one form that an entry has")
@@ -169,6 +165,23 @@ func parseEntry(line []byte, sha bool) (*Entry, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// special is the word for the type of a Special, or "".
+func (e *Entry) special() string {
+	for _, s := range specials {
+		if s.mode == e.Mode.Type() {
+			return s.word
+		}
+	}
+	return ""
+}
+
+func checkTarget(t string) error {
+	if t == "" || len(t) > MaxPathLen || strings.IndexByte(t, 0) >= 0 {
+		return invalid("link target of %d bytes: want 1 to %d without NUL", len(t), MaxPathLen)
+	}
+	return nil
 }
 
 // checkPath accepts relative slash-separated paths that stay where they are.

@@ -3,6 +3,8 @@ package backup
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -92,14 +94,15 @@ func (h *Header) validate() error {
 	if err := h.Tenant.Validate(); err != nil {
 		return err
 	}
-	for name, text := range map[string]string{"source": h.Source, "operator": h.Operator, "tool": h.Tool, "encryptionKeyId": h.EncryptionKeyID} {
+	for name, text := range map[string]string{"operator": h.Operator, "tool": h.Tool, "encryptionKeyId": h.EncryptionKeyID} {
 		if len(text) > 1024 || Quote(text) != text {
 			return invalid("header: %s: want at most 1024 bytes of printable UTF-8 without backslash", name)
 		}
 	}
+	plain := strings.ReplaceAll(h.Source, `\`, "") // a source may be a quoted path
 	switch {
-	case h.Source == "":
-		return invalid("header: source is empty")
+	case h.Source == "" || len(h.Source) > 4*MaxPathLen || Quote(plain) != plain:
+		return invalid("header: source of %d bytes: want 1 to %d of printable UTF-8; see Quote", len(h.Source), 4*MaxPathLen)
 	case h.Sequence == 0:
 		return invalid("header: sequence is 0: want a number that rises from 1")
 	case h.Created.IsZero() || h.Created.UTC().Year() < 1970 || h.Created.UTC().Year() > 9999:
@@ -199,8 +202,8 @@ func decodeJSON(b []byte, v any) error {
 	if err := dec.Decode(v); err != nil {
 		return err
 	}
-	if dec.More() {
-		return invalid("more than one JSON value")
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("more than one JSON value")
 	}
 	return nil
 }

@@ -53,6 +53,9 @@ var ErrNotManifest = fmt.Errorf("backup: not a manifest: %w", opsec.ErrInvalid)
 // OpenManifest checks the manifest in the first size bytes of r. It reads them twice, in bounded memory whatever
 // the size, and keeps r to read them again later. Whatever is wrong wraps [opsec.ErrInvalid].
 func OpenManifest(r io.ReaderAt, size int64) (*Manifest, error) {
+	if size < 0 {
+		return nil, invalid("manifest of %d bytes", size)
+	}
 	m := &Manifest{r: r}
 	start := make([]byte, len(magic))
 	if n, err := r.ReadAt(start, 0); string(start[:n]) != magic {

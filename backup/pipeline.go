@@ -83,5 +83,8 @@ func pipeline[T any](ctx context.Context, workers int, produce iter.Seq[T], newW
 			err = consume(&b.tasks[i])
 		}
 	}
+	if err == nil {
+		err = outer.Err() // the producer may have seen it first, and dropped what it had
+	}
 	return err
 }

@@ -73,11 +73,13 @@ func lstat(n filetree.Node) (*Entry, error) {
 		if e.Target, err = n.In.ReadLink(n.Name); err != nil {
 			return nil, err
 		}
-		if e.Target == "" || len(e.Target) > MaxPathLen {
-			return nil, invalid("%s: link target of %d bytes: want 1 to %d", Quote(n.Path), len(e.Target), MaxPathLen)
+		if err := checkTarget(e.Target); err != nil {
+			return nil, err
 		}
 	default:
-		e.Kind = Special
+		if e.Kind = Special; e.special() == "" {
+			e.Mode = e.Mode&permissions | fs.ModeIrregular
+		}
 	}
 	return e, nil
 }

@@ -26,7 +26,7 @@ type Report struct {
 	OK     bool   `json:"ok"`     // Status is StatusOK
 	Status string `json:"status"` // the worst that applies
 
-	Manifest Digest         `json:"manifest"` // Manifest.ID
+	Manifest Digest         `json:"manifest"` // Manifest.ID; of a list of digests, the BLAKE3 of it
 	Tenant   opsec.TenantID `json:"tenant"`
 	Source   string         `json:"source"`
 	Sequence uint64         `json:"sequence"`
@@ -163,7 +163,7 @@ func (r *Report) Event() *opsec.Event {
 // WriteText writes the report for people to read.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	if b.WriteString(strings.ToUpper(r.Status)); r.Manifest.IsZero() {
+	if b.WriteString(strings.ToUpper(r.Status)); r.Source == "" {
 		b.WriteString(": a list of digests\n")
 	} else {
 		fmt.Fprintf(&b, ": %s of %s, manifest %d (%.16s)\n", r.Source, r.Tenant, r.Sequence, r.Manifest)

@@ -36,20 +36,33 @@ func DetectionProbability(files, damaged, sampled int64) Chance {
 	if damaged > sampled {
 		damaged, sampled = sampled, damaged // the formula is symmetric in them
 	}
-	if damaged <= 1<<16 { // the product of the chances to miss, one damaged file after the other, in logarithms
-		var miss float64
-		for i := range damaged {
-			miss += math.Log1p(-float64(sampled) / float64(files-i))
+	// The product of the chances to miss, one damaged file after the other, in logarithms.
+	term := func(i float64) float64 { return math.Log1p(-float64(sampled) / (float64(files) - i)) }
+	const exact = 1 << 16
+	var miss float64
+	for i := range min(damaged, exact) {
+		miss += term(float64(i))
+	}
+	if damaged > exact {
+		miss += sum(term, exact, float64(damaged))
+	}
+	return Chance(-math.Expm1(miss))
+}
+
+// sum approximates the sum of f over the whole numbers from first to before end, for a smooth f and a long range: the
+// integral from first-1/2 to end-1/2, by Simpson's rule.
+func sum(f func(float64) float64, first, end float64) float64 {
+	const panels = 4096
+	first, end = first-0.5, end-0.5
+	width := (end - first) / panels
+	total := f(first) + f(end)
+	for i := range panels {
+		total += 4 * f(first+width*(float64(i)+0.5))
+		if i > 0 {
+			total += 2 * f(first+width*float64(i))
 		}
-		return Chance(-math.Expm1(miss))
 	}
-	lchoose := func(n, k int64) float64 {
-		a, _ := math.Lgamma(float64(n) + 1)
-		b, _ := math.Lgamma(float64(k) + 1)
-		c, _ := math.Lgamma(float64(n-k) + 1)
-		return a - b - c
-	}
-	return Chance(max(0, -math.Expm1(lchoose(files-damaged, sampled)-lchoose(files, sampled))))
+	return total * width / 6
 }
 
 // newSample states the odds of a sample.

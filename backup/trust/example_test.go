@@ -76,7 +76,7 @@ func ExampleVerifier_Judge() {
 	judgement := must(verifier.Judge(c, stolen.Add(time.Hour)))
 	fmt.Println(judgement.Trust, judgement.Signatures[0].Reason)
 
-	verifier.Evidence = []trust.Evidence{{Claim: "7f3a", Seen: c.Created.Add(time.Minute), From: "audit event"}}
+	verifier.Evidence = []trust.Evidence{{Claim: "7f3a", Signatures: trust.SignatureIDs(c.Envelope), Seen: c.Created.Add(time.Minute), From: "audit event"}}
 	judgement = must(verifier.Judge(c, stolen.Add(time.Hour)))
 	fmt.Println(judgement.Trust, judgement.Signatures[0].Operator)
 	// Output:

@@ -279,7 +279,7 @@ func TestRevokedKeyCountsOnlyOnEvidence(t *testing.T) {
 	k.Revoked = revoked
 	c := signed(t, h)
 	seen := func(claim string, at time.Time) []trust.Evidence {
-		return []trust.Evidence{{Claim: claim, Seen: at, From: "audit"}}
+		return []trust.Evidence{{Claim: claim, Signatures: trust.SignatureIDs(c.Envelope), Seen: at, From: "audit"}}
 	}
 	accepted := func(id string, at time.Time, trusted bool) *trust.State {
 		a := *c
@@ -322,6 +322,30 @@ func TestRevokedKeyCountsOnlyOnEvidence(t *testing.T) {
 	}
 }
 
+// Whoever holds bob's revoked key adds his signature to a claim that only alice had signed before.
+func TestEvidenceIsOfSignaturesNotOfClaims(t *testing.T) {
+	alice, bob := newHolder(t, 1), newHolder(t, 2)
+	ka, kb := alice.key("alice", "p-17", ""), bob.key("bob", "p-4", "")
+	kb.Revoked = noon.Add(time.Hour)
+	before, after := signed(t, alice), signed(t, alice, bob)
+	require.Equal(t, before.ID, after.ID)
+	state := new(trust.State)
+	require.NoError(t, state.Accept(before, noon, true))
+	v := trust.Verifier{Policy: policy(2, ka, kb), State: state, Evidence: []trust.Evidence{
+		{Claim: before.ID, Signatures: trust.SignatureIDs(before.Envelope), Seen: noon},
+	}}
+	j, err := v.Judge(after, noon.Add(48*time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, trust.Untrusted, j.Trust)
+	require.True(t, j.Signatures[0].Valid)
+	require.False(t, j.Signatures[1].Valid)
+
+	v.Evidence[0].Signatures = trust.SignatureIDs(after.Envelope) // both were there before the revocation
+	j, err = v.Judge(after, noon.Add(48*time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, trust.Trusted, j.Trust)
+}
+
 // The signature's own time says that it is older than the revocation; so would a thief's.
 func TestBackdatedSignatureOfARevokedKeyIsRefused(t *testing.T) {
 	h := newHolder(t, 1)
@@ -339,7 +363,7 @@ func TestRevocationInTheFutureAlreadyNeedsEvidence(t *testing.T) {
 	k.Revoked = noon.Add(1000 * time.Hour)
 	v := trust.Verifier{Policy: policy(1, k)}
 	require.Equal(t, trust.Untrusted, judge(t, v, signed(t, h)).Trust)
-	v.Evidence = []trust.Evidence{{Claim: newClaim().ID, Seen: noon}}
+	v.Evidence = []trust.Evidence{{Claim: newClaim().ID, Signatures: trust.SignatureIDs(signed(t, h).Envelope), Seen: noon}}
 	require.Equal(t, trust.Trusted, judge(t, v, signed(t, h)).Trust)
 }
 
@@ -347,7 +371,7 @@ func TestEvidenceDoesNotMendASignature(t *testing.T) {
 	h := newHolder(t, 1)
 	k := h.key("alice", "p-17", "")
 	k.Revoked, k.NotAfter = noon.Add(time.Hour), noon.Add(-time.Hour)
-	v := trust.Verifier{Policy: policy(1, k), Evidence: []trust.Evidence{{Claim: newClaim().ID, Seen: noon}}}
+	v := trust.Verifier{Policy: policy(1, k), Evidence: []trust.Evidence{{Claim: newClaim().ID, Signatures: trust.SignatureIDs(signed(t, h).Envelope), Seen: noon}}}
 	require.Equal(t, "created after the key was valid", judge(t, v, signed(t, h)).Signatures[0].Reason)
 	k.NotAfter = time.Time{}
 	v.Keys = []trust.Key{k}

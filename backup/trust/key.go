@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
@@ -271,6 +272,26 @@ func SignedBytes(env *dsse.Envelope) ([]byte, error) {
 		return nil, invalid("envelope: payload: not base64")
 	}
 	return dsse.PAE(env.PayloadType, payload), nil
+}
+
+// SignatureIDs identifies the signatures of an envelope: for each, in order, the first 16 bytes of the SHA-256 of its
+// bytes, in hexadecimal.
+func SignatureIDs(env *dsse.Envelope) []string {
+	if env == nil {
+		return nil
+	}
+	var ids []string
+	for _, s := range env.Signatures {
+		if sig, err := DecodeBase64(s.Sig); err == nil {
+			ids = append(ids, signatureID(sig))
+		}
+	}
+	return ids
+}
+
+func signatureID(sig []byte) string {
+	sum := sha256.Sum256(sig)
+	return hex.EncodeToString(sum[:16])
 }
 
 // DecodeBase64 accepts the one encoding that the bytes have (RFC 4648, section 4).

@@ -106,15 +106,15 @@ type Claim struct {
 	Envelope *dsse.Envelope // what was signed, and the signatures
 }
 
-// Evidence tells that a claim was there at some time, from a source that its signer does not control. A signature
-// carries no time but its own claim; after a key is revoked, only evidence from before counts for what it has signed.
-//
-// It speaks of the claim, not of who had signed it by then: whoever holds a revoked key can still add its signature to a
-// claim that is old enough.
+// Evidence tells that a claim and some of its signatures were there at some time, from a source that its signers do not
+// control. A signature carries no time but its own claim; after a key is revoked, only evidence from before counts for
+// what it has signed. It names signatures, and not the claim alone: whoever holds a revoked key could still add its
+// signature to a claim that is old enough.
 type Evidence struct {
-	Claim string    `json:"claim"` // Claim.ID
-	Seen  time.Time `json:"seen"`  // no later than this it was there
-	From  string    `json:"from"`  // for people to read
+	Claim      string    `json:"claim"`      // Claim.ID
+	Signatures []string  `json:"signatures"` // the ids of those that were there; see [SignatureIDs]
+	Seen       time.Time `json:"seen"`       // no later than this
+	From       string    `json:"from"`       // for people to read
 }
 
 // The verdicts on trust.
@@ -258,7 +258,7 @@ func (t *Verifier) judgeKey(c *Claim, keyID string, sigs [][]byte) SignatureRepo
 		r.Reason = "created before the key was valid"
 	case !k.NotAfter.IsZero() && at.After(k.NotAfter):
 		r.Reason = "created after the key was valid"
-	case !k.Revoked.IsZero() && !t.seenBefore(c.ID, k.Revoked):
+	case !k.Revoked.IsZero() && !t.seenBefore(c.ID, sigs, k.Revoked):
 		r.Reason = "the key is revoked, and no evidence from outside shows that the signature is older"
 	default:
 		r.Valid = true
@@ -266,15 +266,20 @@ func (t *Verifier) judgeKey(c *Claim, keyID string, sigs [][]byte) SignatureRepo
 	return r
 }
 
-// seenBefore reports whether outside evidence places the manifest before a time.
-func (t *Verifier) seenBefore(id string, when time.Time) bool {
+// seenBefore reports whether outside evidence places all of these signatures of a claim before a time.
+func (t *Verifier) seenBefore(id string, sigs [][]byte, when time.Time) bool {
 	evidence := t.Evidence
 	if t.State != nil {
 		evidence = append(slices.Clone(evidence), t.State.evidence(id)...)
 	}
-	return slices.ContainsFunc(evidence, func(e Evidence) bool {
-		return e.Claim == id && !e.Seen.IsZero() && e.Seen.Before(when)
-	})
+	for _, sig := range sigs {
+		if !slices.ContainsFunc(evidence, func(e Evidence) bool {
+			return e.Claim == id && slices.Contains(e.Signatures, signatureID(sig)) && !e.Seen.IsZero() && e.Seen.Before(when)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // readAtMost reads all of r, unless that is too much.

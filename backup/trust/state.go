@@ -40,8 +40,9 @@ type SourceState struct {
 type Accepted struct {
 	Claim    string    `json:"claim"`
 	Sequence uint64    `json:"sequence"`
-	Time     time.Time `json:"time"`    // of acceptance, by the verifier's clock
-	Trusted  bool      `json:"trusted"` // by signatures; only then it is evidence
+	Time     time.Time `json:"time"` // of acceptance, by the verifier's clock
+	// Signatures are the ids of those it carried ([SignatureIDs]), if they were trusted: they are evidence from then on.
+	Signatures []string `json:"signatures,omitempty"`
 }
 
 // History is a manifest's place after what a [State] has seen of its source.
@@ -79,23 +80,34 @@ func ParseState(r io.Reader) (*State, error) {
 	if len(b) == 0 {
 		return s, nil
 	}
-	if err := decodeJSON(b, s); err != nil {
+	if err := json.Unmarshal(b, s); err != nil {
 		return nil, invalid("state: %v", err)
 	}
-	for i, src := range s.Sources {
-		if i > 0 && compareSources(s.Sources[i-1], src) >= 0 || len(src.Accepted) == 0 || len(src.Accepted) > maxAccepted {
-			return nil, invalid("state: source %d: out of order, or without what was accepted", i)
+	return s, nil
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. It accepts what [State.WriteTo] writes; anything else leaves s unchanged.
+func (s *State) UnmarshalJSON(b []byte) error {
+	type plain State
+	var read plain
+	if err := decodeJSON(b, &read); err != nil {
+		return invalid("state: %v", err)
+	}
+	for i, src := range read.Sources {
+		if i > 0 && compareSources(read.Sources[i-1], src) >= 0 || len(src.Accepted) == 0 || len(src.Accepted) > maxAccepted {
+			return invalid("state: source %d: out of order, or without what was accepted", i)
 		}
 		for k, a := range src.Accepted {
 			if k > 0 && a.Sequence <= src.Accepted[k-1].Sequence {
-				return nil, invalid("state: source %d: sequences do not rise", i)
+				return invalid("state: source %d: sequences do not rise", i)
 			}
 			if a.Claim == "" || a.Time.IsZero() {
-				return nil, invalid("state: source %d: acceptance without a time, or of nothing", i)
+				return invalid("state: source %d: acceptance without a time, or of nothing", i)
 			}
 		}
 	}
-	return s, nil
+	*s = State(read)
+	return nil
 }
 
 // LoadState reads the state file called name; a file that does not exist is the zero State.
@@ -185,8 +197,8 @@ func (s *State) Accept(c *Claim, at time.Time, trusted bool) error {
 		return nil
 	case Newest:
 		newest := &s.Sources[i].Accepted[len(s.Sources[i].Accepted)-1]
-		if trusted && !newest.Trusted {
-			newest.Trusted, newest.Time = true, at.UTC()
+		if trusted && len(newest.Signatures) == 0 {
+			newest.Signatures, newest.Time = SignatureIDs(c.Envelope), at.UTC()
 		}
 		return nil
 	}
@@ -196,7 +208,11 @@ func (s *State) Accept(c *Claim, at time.Time, trusted bool) error {
 	src := &s.Sources[i]
 	// After a fork that was accepted, what it replaces is history no more.
 	src.Accepted = slices.DeleteFunc(src.Accepted, func(a Accepted) bool { return a.Sequence >= c.Sequence })
-	src.Accepted = append(src.Accepted, Accepted{c.ID, c.Sequence, at.UTC(), trusted})
+	a := Accepted{Claim: c.ID, Sequence: c.Sequence, Time: at.UTC()}
+	if trusted {
+		a.Signatures = SignatureIDs(c.Envelope)
+	}
+	src.Accepted = append(src.Accepted, a)
 	if over := len(src.Accepted) - maxAccepted; over > 0 {
 		src.Accepted = slices.Delete(src.Accepted, 0, over)
 	}
@@ -208,8 +224,9 @@ func (s *State) evidence(id string) []Evidence {
 	var found []Evidence
 	for _, src := range s.Sources {
 		for _, a := range src.Accepted {
-			if a.Claim == id && a.Trusted {
-				found = append(found, Evidence{id, a.Time, fmt.Sprintf("accepted before as %d of %s", a.Sequence, src.Source)})
+			if a.Claim == id {
+				from := fmt.Sprintf("accepted before as %d of %s", a.Sequence, src.Source)
+				found = append(found, Evidence{Claim: id, Signatures: a.Signatures, Seen: a.Time, From: from})
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -24,8 +25,14 @@ import (
 
 // link is a claim as far as a State looks at it.
 func link(sequence uint64, id, previous string) *trust.Claim {
-	return &trust.Claim{ID: id, Tenant: "acme", Source: "vol-1", Sequence: sequence, Previous: previous}
+	return &trust.Claim{
+		ID: id, Tenant: "acme", Source: "vol-1", Sequence: sequence, Previous: previous,
+		Envelope: &dsse.Envelope{Signatures: []dsse.Signature{{KeyID: "k", Sig: "AAAA"}}},
+	}
 }
+
+// linkSignatures are the ids of what link's envelope carries: the SHA-256 of three zero bytes, cut to 16.
+var linkSignatures = []string{"709e80c88487a2411e1ee4dfb9f22a86"}
 
 // chain has accepted a (1), b (2), c (4), each after the other.
 func chain(t testing.TB) *trust.State {
@@ -155,9 +162,9 @@ func TestAcceptanceOfTheNewestAgain(t *testing.T) {
 		first, again bool
 		want         trust.Accepted
 	}{
-		"trusted twice: the first time counts":       {true, true, trust.Accepted{Claim: "a", Sequence: 1, Time: noon, Trusted: true}},
-		"untrusted later takes nothing away":         {true, false, trust.Accepted{Claim: "a", Sequence: 1, Time: noon, Trusted: true}},
-		"trusted later: evidence from then, not ere": {false, true, trust.Accepted{Claim: "a", Sequence: 1, Time: later, Trusted: true}},
+		"trusted twice: the first time counts":       {true, true, trust.Accepted{Claim: "a", Sequence: 1, Time: noon, Signatures: linkSignatures}},
+		"untrusted later takes nothing away":         {true, false, trust.Accepted{Claim: "a", Sequence: 1, Time: noon, Signatures: linkSignatures}},
+		"trusted later: evidence from then, not ere": {false, true, trust.Accepted{Claim: "a", Sequence: 1, Time: later, Signatures: linkSignatures}},
 		"untrusted twice":                            {false, false, trust.Accepted{Claim: "a", Sequence: 1, Time: noon}},
 	} {
 		s := new(trust.State)
@@ -283,7 +290,7 @@ func TestAnyAcceptancesLeaveAStateInOrder(t *testing.T) {
 }
 
 func TestMalformedStatesAreRefused(t *testing.T) {
-	at := `"time":"2026-03-01T12:00:00Z","trusted":true`
+	at := `"time":"2026-03-01T12:00:00Z","signatures":["709e80c88487a2411e1ee4dfb9f22a86"]`
 	source := func(tenant, name string, accepted ...string) string {
 		return fmt.Sprintf(`{"tenant":%q,"source":%q,"accepted":[%s]}`, tenant, name, strings.Join(accepted, ","))
 	}
@@ -313,7 +320,7 @@ func TestMalformedStatesAreRefused(t *testing.T) {
 		"a negative sequence":       state(source("t", "s", `{"claim":"a","sequence":-1,`+at+`}`)),
 		"a sequence beyond 64 bits": state(source("t", "s", `{"claim":"a","sequence":18446744073709551616,`+at+`}`)),
 		"nothing claimed":           state(source("t", "s", `{"claim":"","sequence":1,`+at+`}`)),
-		"no time":                   state(source("t", "s", `{"claim":"a","sequence":1,"trusted":true}`)),
+		"no time":                   state(source("t", "s", `{"claim":"a","sequence":1,"signatures":["00"]}`)),
 		"a bad time":                state(source("t", "s", `{"claim":"a","sequence":1,"time":"noon"}`)),
 		"later: nothing claimed":    state(source("t", "s", a, `{"claim":"","sequence":2,`+at+`}`)),
 		"later: no time":            state(source("t", "s", a, `{"claim":"b","sequence":2}`)),

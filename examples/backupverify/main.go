@@ -43,7 +43,7 @@ func build(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 	now := time.Now()
 	h := backup.Header{Created: now, Sequence: uint64(now.UnixMilli()), Tool: "backupverify"}
 	var o backup.BuildOptions
-	src := flags.String("src", ".", "directory to describe")
+	src := flags.String("src", "", "`directory` to describe")
 	out := flags.String("out", "backup.manifest", "manifest `file` to write")
 	key := flags.String("key", "", "private key `file` to sign with (Ed25519, OpenSSH)")
 	flags.StringVar(&h.Operator, "operator", "", "`name` of who signs")
@@ -91,7 +91,7 @@ func build(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 func verify(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 	var b backup.Budget
 	name := flags.String("manifest", "backup.manifest", "manifest `file`, or a check file that b3sum or sha256sum wrote")
-	src := flags.String("dir", ".", "directory to verify")
+	src := flags.String("dir", "", "`directory` to verify")
 	format := flags.String("format", "b3sum", "what a check file holds: b3sum or sha256sum")
 	pubs := script.Strings(flags, "pub", "public key `file` of an operator to trust; may be repeated")
 	policy := flags.String("trust", "", "trust policy `file` (JSON): persons, roles, threshold, validity, revocation")
@@ -141,7 +141,7 @@ func verify(ctx context.Context, flags *flag.FlagSet, parse func() error) error 
 	if err != nil {
 		return err
 	}
-	unvouched := report.Status == backup.StatusUntrusted && len(t.Keys) == 0
+	unvouched := report.Status == backup.StatusUntrusted && len(t.Keys) == 0 && !report.History.Suspect()
 	return script.Print(report, *asJSON, report.OK || unvouched || report.Status == backup.StatusIncomplete)
 }
 

@@ -75,6 +75,12 @@ type inOrderReader struct {
 }
 
 func (r *inOrderReader) ReadAt(p []byte, off int64) (int, error) {
+	if off > r.offset { // resumed: what an earlier session has read is passed over
+		n, err := io.CopyN(io.Discard, r.r, off-r.offset)
+		if r.offset += n; err != nil {
+			return 0, err
+		}
+	}
 	if off != r.offset {
 		return 0, fmt.Errorf("filetree: read at %d of a file that can be read in order only: %w", off, errors.ErrUnsupported)
 	}
