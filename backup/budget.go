@@ -57,7 +57,8 @@ func (b *Budget) validate(x *expected) error {
 		return invalid("budget: the report to resume is of a verification that was finished")
 	case b.Resume.Manifest != x.report.Manifest:
 		return invalid("budget: the report to resume is of manifest %s, not %s", b.Resume.Manifest, x.report.Manifest)
-	case b.Sample != 0 && (b.Resume.Sample == nil || b.Resume.Sample.Size != min(b.Sample, x.counts.Files)):
+	case !b.Seed.IsZero() && b.Resume.Sample != nil && b.Resume.Sample.Seed != b.Seed,
+		b.Sample != 0 && (b.Resume.Sample == nil || b.Resume.Sample.Size != min(b.Sample, x.counts.Files)):
 		return invalid("budget: the report to resume is of another sample")
 	}
 	if s := b.Resume.Sample; s != nil && (s.Files != x.counts.Files || s.Size < 0 || s.Size > s.Files) {

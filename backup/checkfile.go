@@ -14,6 +14,7 @@ import (
 
 	"github.com/zeebo/blake3"
 
+	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/digest"
 	"github.com/cloudopsec/opsec/backup/trust"
 )
@@ -66,8 +67,8 @@ func (f CheckFormat) validate() error {
 }
 
 // WriteCheckFile writes the files of a manifest for b3sum --check or sha256sum --check, to be run in the directory that
-// was backed up. A digest that the manifest lacks is an error, and so is, for b3sum, a name that it cannot read: one
-// that is not UTF-8.
+// was backed up. A digest that the manifest lacks is an error, and so is, for b3sum, a name that not every
+// version of it can read: one that is not UTF-8, holds U+FFFD, or ends in a carriage return.
 func (m *Manifest) WriteCheckFile(w io.Writer, format CheckFormat) error {
 	if err := format.validate(); err != nil {
 		return err
@@ -84,13 +85,19 @@ func (m *Manifest) WriteCheckFile(w io.Writer, format CheckFormat) error {
 		if !e.content() {
 			continue
 		}
-		if format == B3Sum && strings.ContainsRune(e.Path, utf8.RuneError) {
-			return invalid("path %s is not UTF-8, or holds U+FFFD, which b3sum does not check", Quote(e.Path))
+		if format == B3Sum && (strings.ContainsRune(e.Path, utf8.RuneError) || strings.HasSuffix(e.Path, "\r")) {
+			return invalid("path %s is not UTF-8, holds U+FFFD or ends in a carriage return: b3sum cannot check it", Quote(e.Path))
 		}
 		line = line[:0]
 		name := checkEscaper.Replace(e.Path)
+		if cut, ok := strings.CutSuffix(name, "\r"); ok {
+			name = cut + `\r`
+		}
 		if name != e.Path {
 			line = append(line, '\\')
+		}
+		if name == "-" {
+			name = "./-" // alone it means standard input
 		}
 		line = append(appendHex(line, *format.field(&e.Sums)), ' ', ' ')
 		if _, err := out.Write(append(append(line, name...), '\n')); err != nil {
@@ -103,8 +110,10 @@ func (m *Manifest) WriteCheckFile(w io.Writer, format CheckFormat) error {
 	return nil
 }
 
-// checkEscaper is how both programs write names that would break a line; such a line begins with a backslash.
-var checkEscaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)
+// checkEscaper is how both programs write names that would break a line; such a line begins with a backslash. A
+// carriage return is escaped at the end of a line alone, where it would be taken for a part of the line's end: b3sum
+// does not know the escape before version 1.5.5.
+var checkEscaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
 
 // ParseCheckFile reads what b3sum or sha256sum has written, also with --tag, and returns the files sorted by path. A
 // leading "./" is dropped; an absolute path, "..", and two digests for one path are errors. Lines are capped at 48 KiB
@@ -224,6 +233,7 @@ func VerifySums(ctx context.Context, files []FileSums, tree fs.FS, b Budget) (*R
 		x.counts.Bytes += max(0, f.Size)
 		fmt.Fprintf(id, "%d %s %s %s\n", f.Size, f.BLAKE3, f.SHA256, Quote(f.Path))
 	}
+	x.report.Tenant = opsec.Provider
 	x.report.Manifest = Digest(id.Sum(nil)) // so that the report of another list is not resumed
 	x.entries = func(yield func(*Entry, error) bool) {
 		for _, f := range files {

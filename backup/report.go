@@ -3,7 +3,6 @@ package backup
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -109,6 +108,10 @@ func ParseReport(rd io.Reader) (*Report, error) {
 	if err := decodeJSON(b, r); err != nil {
 		return nil, invalid("report: %v", err)
 	}
+	t := r.Totals
+	if min(r.Entries, r.Checked, r.Bytes, int64(r.Took), t.Changed, t.Missing, t.Extra, t.Unreadable, t.Unstable, t.Metadata) < 0 {
+		return nil, invalid("report: a negative count")
+	}
 	return r, nil
 }
 
@@ -116,9 +119,9 @@ func ParseReport(rd io.Reader) (*Report, error) {
 func (r *Report) clone() Report {
 	c := *r
 	for _, list := range []*[]string{&c.Changed, &c.Missing, &c.Extra, &c.Unreadable, &c.Unstable, &c.Metadata} {
-		*list = slices.Clone(*list)
+		*list = append([]string{}, *list...)
 	}
-	c.Details = slices.Clone(c.Details)
+	c.Details = append([]Detail{}, c.Details...)
 	return c
 }
 

@@ -30,7 +30,7 @@ func DetectionProbability(files, damaged, sampled int64) Chance {
 	switch {
 	case damaged == 0 || sampled == 0:
 		return 0
-	case damaged+sampled > files:
+	case damaged > files-sampled:
 		return 1
 	}
 	if damaged > sampled {

@@ -142,7 +142,7 @@ func verify(ctx context.Context, flags *flag.FlagSet, parse func() error) error 
 		return err
 	}
 	unvouched := report.Status == backup.StatusUntrusted && len(t.Keys) == 0 && !report.History.Suspect()
-	return script.Print(report, *asJSON, report.OK || unvouched || report.Status == backup.StatusIncomplete)
+	return script.Print(report, *asJSON, report.OK || accepted || unvouched || report.Status == backup.StatusIncomplete)
 }
 
 func export(_ context.Context, flags *flag.FlagSet, parse func() error) error {

@@ -63,8 +63,8 @@ func (f *Folder) Release() {
 	}
 }
 
-// enter opens the directory called name in f, which must not be a link.
-func (f *Folder) enter(name string) (*Folder, error) {
+// Enter opens the directory called name in f, which must not be a link.
+func (f *Folder) Enter(name string) (*Folder, error) {
 	if f.root == nil {
 		sub := &Folder{fsys: f.fsys, name: path.Join(f.name, name)}
 		sub.users.Store(1)
@@ -93,8 +93,8 @@ func (f *Folder) enter(name string) (*Folder, error) {
 	return sub, nil
 }
 
-// list returns the entries of f in no particular order. A name that cannot be an entry's is an error.
-func (f *Folder) list() ([]fs.DirEntry, error) {
+// List returns the entries of f in no particular order. A name that cannot be an entry's is an error.
+func (f *Folder) List() ([]fs.DirEntry, error) {
 	var entries []fs.DirEntry
 	var err error
 	if f.root != nil {
@@ -124,21 +124,22 @@ func (f *Folder) ReadLink(name string) (string, error) {
 	return fs.ReadLink(f.fsys, path.Join(f.name, name))
 }
 
-// OpenNoFollow opens name for reading. An [os.Root] would follow a link that stays inside; a manifest never does.
-func OpenNoFollow(root *os.Root, name string) (*os.File, error) {
-	info, err := root.Lstat(name)
+// OpenFile opens what stands under name in a folder of an [os.Root], unless it is a link. (The root would follow one
+// that stays inside.) It does not wait on a FIFO.
+func (f *Folder) OpenFile(name string) (*os.File, error) {
+	info, err := f.root.Lstat(name)
 	if err != nil {
 		return nil, err
 	}
-	f, err := root.OpenFile(name, os.O_RDONLY|openFlags, 0)
+	file, err := f.root.OpenFile(name, os.O_RDONLY|openFlags, 0)
 	if err != nil {
 		return nil, err
 	}
-	if opened, err := f.Stat(); err != nil || !os.SameFile(info, opened) {
-		f.Close()
-		return nil, errors.Join(err, &fs.PathError{Op: "open", Path: name, Err: ErrReplaced})
+	if opened, err := file.Stat(); err != nil || !os.SameFile(info, opened) {
+		file.Close()
+		return nil, cmp.Or(err, error(&fs.PathError{Op: "open", Path: name, Err: ErrReplaced}))
 	}
-	return f, nil
+	return file, nil
 }
 
 var ErrReplaced = errors.New("replaced by something else meanwhile")

@@ -24,7 +24,7 @@ func Walk(top *Folder, after string, yield func(Node) bool) {
 
 // walkFolder walks f, all of whose paths begin with prefix; it reports whether to go on.
 func walkFolder(f *Folder, prefix, after string, yield func(Node) bool) bool {
-	entries, err := f.list()
+	entries, err := f.List()
 	if err != nil {
 		return yield(Node{Path: strings.TrimSuffix(prefix, "/"), In: f.Hold(), Type: fs.ModeDir, Err: err})
 	}
@@ -55,7 +55,7 @@ func walkFolder(f *Folder, prefix, after string, yield func(Node) bool) bool {
 			}
 			continue
 		}
-		sub, err := f.enter(name)
+		sub, err := f.Enter(name)
 		if err != nil {
 			if !yield(Node{Path: prefix + name, In: f.Hold(), Name: name, Type: s.typ, Err: err}) {
 				return false

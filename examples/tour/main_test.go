@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup"
+)
+
+// TestMain lets the test binary be the program, so that what go test has cached is of this program and no older one, and
+// the race detector watches it.
+func TestMain(m *testing.M) {
+	if os.Getenv("TOUR_TEST") == "be the program" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// command is the program with arguments.
+func command(ctx context.Context, t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Env = append(os.Environ(), "TOUR_TEST=be the program", "GORACE=atexit_sleep_ms=0")
+	return cmd
+}
+
+// tree makes a small directory to work on.
+func tree(t *testing.T) string {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.txt": "first\n", "sub/big.bin": strings.Repeat("0123456789", 20_000), "sub/read-only": "x"} {
+		name = filepath.Join(dir, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o644))
+	}
+	require.NoError(t, os.Chmod(filepath.Join(dir, "sub", "read-only"), 0o444))
+	return dir
+}
+
+// walk takes the tour, with a directory for temporary files of its own, which it leaves empty.
+func walk(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	temp := t.TempDir()
+	cmd := command(t.Context(), t, args...)
+	cmd.Env = append(cmd.Env, "TMPDIR="+temp, "TMP="+temp)
+	var out, problems strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		require.IsType(t, new(exec.ExitError), err)
+	}
+	left, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	require.Empty(t, left, "the tour cleans up after itself")
+	return cmd.ProcessState.ExitCode(), out.String(), problems.String()
+}
+
+func TestTourFindsTheBitThatItFlipped(t *testing.T) {
+	dir := tree(t)
+	code, stdout, stderr := walk(t, "-dir", dir, "-json")
+	require.Zero(t, code, stderr)
+	require.Empty(t, stderr)
+	var result struct {
+		Backup backup.Report
+		Events []opsec.Event
+	}
+	dec := json.NewDecoder(strings.NewReader(stdout))
+	require.NoError(t, dec.Decode(&result))
+	_, err := dec.Token()
+	require.ErrorIs(t, err, io.EOF, "one document and nothing else")
+
+	r := result.Backup
+	require.Equal(t, backup.StatusDamaged, r.Status)
+	require.False(t, r.OK)
+	require.Equal(t, "ok", r.Trust, "the signature is good; the copy is not")
+	require.Equal(t, []string{"sub/big.bin"}, r.Changed)
+	require.EqualValues(t, 3, r.Checked)
+	require.EqualValues(t, 1, r.Faults())
+	require.Empty(t, r.Metadata, "the copy has the modes and times of the original")
+	require.Len(t, r.Details, 1)
+	require.Len(t, r.Details[0].Ranges, 1, "the bit is within one range of 64 KiB")
+
+	var story []string
+	for _, e := range result.Events {
+		require.NotEmpty(t, e.Actor.Account)
+		require.NotZero(t, e.Time)
+		story = append(story, e.Action+" "+string(e.Outcome))
+	}
+	require.Equal(t, []string{"backup.build success", "backup.verify success", "backup.verify failure"}, story)
+
+	text, err := os.ReadFile(filepath.Join(dir, "sub", "big.bin"))
+	require.NoError(t, err)
+	require.Equal(t, strings.Repeat("0123456789", 20_000), string(text), "the original is not touched")
+}
+
+func TestTourTellsItsStory(t *testing.T) {
+	code, stdout, stderr := walk(t, "-dir", tree(t))
+	require.Zero(t, code, stderr)
+	require.Empty(t, stderr)
+	for _, want := range []string{"1. Backup", "X.1642", "3 files", "the copy: ok, signature ok", "flipped: damaged", "found in sub/big.bin", "backup.build", "backup.verify", "Done in"} {
+		require.Contains(t, stdout, want)
+	}
+}
+
+func TestTourOfNothing(t *testing.T) {
+	code, stdout, stderr := walk(t, "-dir", filepath.Join(t.TempDir(), "absent"), "-json")
+	require.Equal(t, 2, code)
+	require.Empty(t, stdout, "half a result is none")
+	require.Contains(t, stderr, "absent")
+
+	code, stdout, stderr = walk(t, "-dir", t.TempDir(), "-json") // nothing to damage
+	require.Zero(t, code, stderr)
+	var result struct{ Backup backup.Report }
+	require.NoError(t, json.Unmarshal([]byte(stdout), &result))
+	require.True(t, result.Backup.OK)
+
+	code, _, stderr = walk(t, "-no-such-flag")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "-dir")
+}
