@@ -52,6 +52,9 @@ func Build(ctx context.Context, w io.Writer, tree fs.FS, o BuildOptions) (*Heade
 	if o.Previous != nil {
 		h.Previous, h.Sequence = o.Previous.ID(), max(h.Sequence, o.Previous.Header.Sequence+1)
 	}
+	if h.Sequence == 0 {
+		h.Sequence = uint64(max(0, h.Created.UnixMilli()))
+	}
 	if err := h.validate(); err != nil {
 		return nil, err
 	}

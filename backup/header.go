@@ -28,7 +28,7 @@ const (
 type Header struct {
 	Tenant          opsec.TenantID `json:"tenant"`                    // whose data
 	Source          string         `json:"source"`                    // what was backed up: a volume, a directory, a database
-	Sequence        uint64         `json:"sequence"`                  // rises with every manifest of a source: a count, or a Unix time
+	Sequence        uint64         `json:"sequence"`                  // rises with every manifest of a source; for 0 Build takes the next after Previous, or the Unix time of Created in ms
 	Previous        Digest         `json:"previous,omitzero"`         // Manifest.ID of the one before; zero for none, and then an omission goes unnoticed
 	Created         time.Time      `json:"created"`                   // by the builder's clock: a claim
 	Operator        string         `json:"operator,omitempty"`        // who answers for it: a claim until a signature proves it

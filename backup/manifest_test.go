@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -229,7 +230,6 @@ func TestBuildRefusesHeadersThatSayTooLittleOrTooMuch(t *testing.T) {
 		"operator":           func(h *backup.Header) { h.Operator = "\xff" },
 		"tool":               func(h *backup.Header) { h.Tool = `back\slash` },
 		"encryption key":     func(h *backup.Header) { h.EncryptionKeyID = "\x7f" },
-		"no sequence":        func(h *backup.Header) { h.Sequence = 0 },
 		"no time":            func(h *backup.Header) { h.Created = time.Time{} },
 		"time far away":      func(h *backup.Header) { h.Created = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"time of no clock":   func(h *backup.Header) { h.Created = time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC) },
@@ -382,4 +382,48 @@ func TestBuildNeverWritesWhatCannotBeOpened(t *testing.T) {
 	long := strings.Repeat("x", backup.MaxPathLen+1)
 	_, err := backup.Build(context.Background(), new(bytes.Buffer), fstest.MapFS{long: {}}, backup.BuildOptions{Header: header()})
 	require.ErrorIs(t, err, opsec.ErrInvalid)
+}
+
+// The rule that paths obey, written down once more and in the simplest way: sorted, each once, each in a directory.
+func isTree(lines []string) bool {
+	directories, last := map[string]bool{"": true}, ""
+	for _, line := range lines {
+		fields := strings.Split(line, "\t")
+		path := fields[len(fields)-1]
+		parent, _ := filepath.Split(path)
+		if path <= last || !directories[strings.TrimSuffix(parent, "/")] {
+			return false
+		}
+		directories[path], last = fields[0] == "d", path
+	}
+	return true
+}
+
+func TestManifestIsATreeOrIsRefused(t *testing.T) {
+	accepted := 0
+	name := rapid.SampledFrom([]string{"a", "a-", "a.", "a0", "b", "-", "aa", "é"})
+	rapid.Check(t, func(rt *rapid.T) {
+		var lines []string
+		for range rapid.IntRange(0, 8).Draw(rt, "entries") {
+			path := strings.Join(rapid.SliceOfN(name, 1, 3).Draw(rt, "path"), "/")
+			if rapid.IntRange(0, 3).Draw(rt, "kind") > 0 {
+				lines = append(lines, dirLine(path))
+			} else {
+				lines = append(lines, rapid.SampledFrom([]string{line(path, "x"), linkLine("a", path)}).Draw(rt, "line"))
+			}
+		}
+		if rapid.IntRange(0, 9).Draw(rt, "sort") > 0 { // else hardly one would be a tree
+			slices.SortFunc(lines, func(a, b string) int {
+				return strings.Compare(a[strings.LastIndexByte(a, '\t'):], b[strings.LastIndexByte(b, '\t'):])
+			})
+		}
+		_, err := opened(crafted{lines: lines}.encode(t))
+		if !isTree(lines) {
+			require.ErrorIs(rt, err, opsec.ErrInvalid)
+			return
+		}
+		require.NoError(rt, err)
+		accepted++
+	})
+	require.NotZero(t, accepted)
 }

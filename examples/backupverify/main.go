@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"time"
 
@@ -20,9 +19,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	script.Exit(script.Command(ctx, os.Args, map[string]script.Verb{
+	script.Exit(script.Command(script.Interruptible(), os.Args, map[string]script.Verb{
 		"keygen": keygen, "build": build, "verify": verify, "export": export,
 	}))
 }
@@ -40,9 +37,7 @@ func keygen(_ context.Context, flags *flag.FlagSet, parse func() error) error {
 }
 
 func build(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
-	now := time.Now()
-	h := backup.Header{Created: now, Sequence: uint64(now.UnixMilli()), Tool: "backupverify"}
-	var o backup.BuildOptions
+	h, o := backup.Header{Created: time.Now(), Tool: "backupverify"}, backup.BuildOptions{}
 	src := flags.String("src", "", "`directory` to describe")
 	out := flags.String("out", "backup.manifest", "manifest `file` to write")
 	key := flags.String("key", "", "private key `file` to sign with (Ed25519, OpenSSH)")
@@ -50,10 +45,7 @@ func build(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 	flags.StringVar((*string)(&h.Tenant), "tenant", string(opsec.Provider), "whose data")
 	flags.StringVar(&h.Source, "source", "", "what is backed up (default: the directory's path)")
 	previous := flags.String("previous", "", "manifest `file` before this one, of the same source")
-	flags.Func("digests", "blake3 (default) or blake3,sha256", func(s string) error {
-		o.SHA256 = s == "blake3,sha256"
-		return script.OneOf(s, "blake3", "blake3,sha256")
-	})
+	digests := script.OneOf(flags, "digests", "what to compute", "blake3", "blake3,sha256")
 	flags.BoolVar(&o.Chunks, "chunks", false, "let verify tell which 64 KiB of a file are bad")
 	if err := parse(); err != nil {
 		return err
@@ -80,7 +72,7 @@ func build(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 		defer o.Previous.Close()
 	}
 	show, clear := script.Progress()
-	o.Header, o.Progress = h, func(p backup.Progress) { show(fmt.Sprintf("%d files, %s", p.Files, p.Path)) }
+	o.Header, o.SHA256, o.Progress = h, *digests != "blake3", func(p backup.Progress) { show(fmt.Sprintf("%d files, %s", p.Files, p.Path)) }
 	done, err := backup.BuildFile(ctx, *out, dir, o)
 	if clear(); err == nil {
 		fmt.Printf("%s: %d files, %d bytes, %d signers\n", *out, done.Counts.Files, done.Counts.Bytes, len(o.Signers))
@@ -92,7 +84,7 @@ func verify(ctx context.Context, flags *flag.FlagSet, parse func() error) error 
 	var b backup.Budget
 	name := flags.String("manifest", "backup.manifest", "manifest `file`, or a check file that b3sum or sha256sum wrote")
 	src := flags.String("dir", "", "`directory` to verify")
-	format := flags.String("format", "b3sum", "what a check file holds: b3sum or sha256sum")
+	format := script.OneOf(flags, "format", "what a check file is of", "b3sum", "sha256sum")
 	pubs := script.Strings(flags, "pub", "public key `file` of an operator to trust; may be repeated")
 	policy := flags.String("trust", "", "trust policy `file` (JSON): persons, roles, threshold, validity, revocation")
 	state := flags.String("state", "", "`file` that remembers what was accepted, so that rollback and omission show")
@@ -112,10 +104,10 @@ func verify(ctx context.Context, flags *flag.FlagSet, parse func() error) error 
 	}
 	defer dir.Close()
 	t, err := trust.LoadVerifier(*policy, *state, *pubs...)
-	if err != nil {
-		return err
+	if err == nil {
+		b.Resume, err = script.Resume(*resume, backup.ParseReport)
 	}
-	if b.Resume, err = script.Resume(*resume, backup.ParseReport); err != nil {
+	if err != nil {
 		return err
 	}
 	show, clear := script.Progress()
@@ -131,14 +123,11 @@ func verify(ctx context.Context, flags *flag.FlagSet, parse func() error) error 
 	if clear(); err != nil {
 		return err
 	}
-	if err := script.Leave(*resume, report, report.Cursor == nil); err != nil {
-		return err
-	}
 	accepted, err := report.Accept(m, t, time.Now(), *gap)
 	if err == nil && accepted {
 		err = t.State.Save(*state)
 	}
-	if err != nil {
+	if err = errors.Join(err, script.Leave(*resume, report, report.Cursor == nil)); err != nil {
 		return err
 	}
 	unvouched := report.Status == backup.StatusUntrusted && len(t.Keys) == 0 && !report.History.Suspect()

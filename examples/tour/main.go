@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"os/signal"
 	"os/user"
 	"path/filepath"
 	"strings"
@@ -39,12 +38,10 @@ var stops = []struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	dir := flag.String("dir", "", "directory to work on; it is copied (default: the Go installation's src)")
 	asJSON := flag.Bool("json", false, "print the results as JSON")
 	flag.Parse()
-	script.Exit(run(ctx, *dir, *asJSON))
+	script.Exit(run(script.Interruptible(), *dir, *asJSON))
 }
 
 func run(ctx context.Context, dir string, asJSON bool) (err error) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,6 +33,13 @@ func Exit(err error) {
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(2)
+}
+
+// Interruptible returns a context that ends at an interrupt; a second one then kills the program as usual.
+func Interruptible() context.Context {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	return ctx
 }
 
 // Verb is one command of a script: it defines its flags, calls parse, and does its work.
@@ -99,12 +107,17 @@ func Leave(name string, v any, done bool) error {
 	return nil
 }
 
-// OneOf checks a flag's value.
-func OneOf(value string, allowed ...string) error {
-	if slices.Contains(allowed, value) {
+// OneOf defines a flag with a few values, the first of which is the default.
+func OneOf(flags *flag.FlagSet, name, usage string, values ...string) *string {
+	chosen := values[0]
+	flags.Func(name, usage+": "+strings.Join(values, " or ")+" (default "+chosen+")", func(s string) error {
+		if !slices.Contains(values, s) {
+			return fmt.Errorf("want %s", strings.Join(values, " or "))
+		}
+		chosen = s
 		return nil
-	}
-	return fmt.Errorf("want %s", strings.Join(allowed, " or "))
+	})
+	return &chosen
 }
 
 // Print prints a report on standard output, as text or as the one JSON document there. One that is not clean makes

@@ -149,9 +149,22 @@ func TestWhatAVerbReturnsIsReturned(t *testing.T) {
 }
 
 func TestOneOf(t *testing.T) {
-	require.NoError(t, script.OneOf("b", "a", "b"))
-	require.ErrorContains(t, script.OneOf("c", "a", "b"), "want a or b")
-	require.Error(t, script.OneOf("", "a", "b"))
+	parse := func(args ...string) (string, error) {
+		flags := flag.NewFlagSet("prog", flag.ContinueOnError)
+		flags.SetOutput(io.Discard)
+		chosen := script.OneOf(flags, "x", "what", "a", "b")
+		err := flags.Parse(args)
+		return *chosen, err
+	}
+	for want, args := range map[string][]string{"a": nil, "b": {"-x", "b"}} {
+		got, err := parse(args...)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, bad := range []string{"c", ""} {
+		_, err := parse("-x", bad)
+		require.ErrorContains(t, err, "want a or b")
+	}
 }
 
 func parse(r io.Reader) (v *words, err error) {
