@@ -327,7 +327,7 @@ func TestVerificationOfACheckFileIsAnEventToo(t *testing.T) {
 	require.Empty(t, found(t, r))
 	e := r.Event()
 	require.Equal(t, opsec.Failure, e.Outcome)
-	require.NoError(t, e.Validate()) // BUG 11, if it is not
+	require.NoError(t, e.Validate())
 	_, err = backup.VerifyCheckFile(context.Background(), list+"x", backup.B3Sum, fstest.MapFS{}, backup.Budget{})
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }

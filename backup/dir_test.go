@@ -1,6 +1,7 @@
 package backup_test
 
 import (
+	"context"
 	"io"
 	"io/fs"
 	"os"
@@ -19,7 +20,7 @@ func TestDirIsAFileSystem(t *testing.T) {
 	put(t, dir, "a/b/d", []byte("2"))
 	put(t, dir, "z", []byte("3"))
 	put(t, dir, "b", []byte("4"))
-	require.NoError(t, fstest.TestFS(openDir(t, dir), "a/b/c", "a/b/d", "z", "b")) // BUG 12, if it is none
+	require.NoError(t, fstest.TestFS(openDir(t, dir), "a/b/c", "a/b/d", "z", "b"))
 }
 
 func TestDirNamesFilesByTheirBytes(t *testing.T) {
@@ -63,7 +64,7 @@ func TestDirOpensNeitherLinksNorWhatBlocks(t *testing.T) {
 	_, err := d.Open("fifo")
 	require.ErrorIs(t, err, fs.ErrInvalid)
 	_, err = d.Open("dir/f")
-	require.Error(t, err, "BUG 13: a link to a directory inside is followed, though a Dir says that it never follows one")
+	require.Error(t, err, "a link to a directory inside is followed, though a Dir says that it never follows one")
 	f, err := d.Open("d/f")
 	require.NoError(t, err)
 	b, err := io.ReadAll(f)
@@ -84,4 +85,20 @@ func TestOpenDirWantsADirectory(t *testing.T) {
 	d := openDir(t, filepath.Join(dir, "self"))
 	_, err := fs.Stat(d, "f")
 	require.NoError(t, err, "the name given may be a link")
+}
+
+// A file system without ReadLink cannot tell where a link leads: nothing about it may be passed over in silence.
+func TestLinksThatCannotBeReadAreErrors(t *testing.T) {
+	for name, target := range map[string]string{"to a file": "f", "to nothing": "gone"} { // the second: BUG 18
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			put(t, dir, "f", []byte("x"))
+			require.NoError(t, os.Symlink(target, filepath.Join(dir, "link")))
+			blind := plain{os.DirFS(dir)}
+			_, err := backup.Build(context.Background(), io.Discard, blind, backup.BuildOptions{Header: header()})
+			require.ErrorContains(t, err, "link")
+			r := verify(t, build(t, openDir(t, dir), nil), blind, backup.Budget{})
+			require.False(t, r.OK)
+		})
+	}
 }

@@ -261,7 +261,7 @@ func appendQuoted(b []byte, s string) []byte {
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if c >= utf8.RuneSelf && !(r == utf8.RuneError && size == 1) && r > 0x9f && r != '\u2028' && r != '\u2029' {
+		if c >= utf8.RuneSelf && !(r == utf8.RuneError && size == 1) && !hidden(r) {
 			b = append(b, s[i:i+size]...)
 			i += size
 			continue
@@ -272,6 +272,17 @@ func appendQuoted(b []byte, s string) []byte {
 		i += size
 	}
 	return b
+}
+
+// hidden reports whether a character shows nothing, or changes how others are shown. The list is fixed, since it is a
+// part of the format: Unicode's own tables grow.
+func hidden(r rune) bool {
+	switch {
+	case r <= 0x9f, r == 0xad, r == 0x61c, r == 0x180e, 0x200b <= r && r <= 0x200f, 0x2028 <= r && r <= 0x202e,
+		0x2060 <= r && r <= 0x206f, r == 0xfeff, 0xfff9 <= r && r <= 0xfffb, 0xe0000 <= r && r <= 0xe0fff:
+		return true
+	}
+	return false
 }
 
 // unquote undoes appendQuoted; whether s was in the one quoted form is for the caller to compare.

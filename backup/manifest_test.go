@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -147,7 +148,7 @@ func TestSwappedLinesAreRefused(t *testing.T) {
 func TestSizeThatIsNoneIsAnError(t *testing.T) {
 	whole := build(t, small(), nil)
 	for _, size := range []int64{-1, -1 << 63, 0, 1, 17} {
-		require.NotPanics(t, func() { // BUG 01, if it does
+		require.NotPanics(t, func() {
 			_, err := backup.OpenManifest(bytes.NewReader(whole), size)
 			require.ErrorIs(t, err, opsec.ErrInvalid, "size %d", size)
 		}, "size %d", size)
@@ -376,7 +377,7 @@ func TestBuildNeverWritesWhatCannotBeOpened(t *testing.T) {
 				require.ErrorIs(t, err, opsec.ErrInvalid)
 				return
 			}
-			open(t, b.Bytes()) // BUG 05, if it does not
+			open(t, b.Bytes())
 		})
 	}
 	long := strings.Repeat("x", backup.MaxPathLen+1)
@@ -400,30 +401,46 @@ func isTree(lines []string) bool {
 }
 
 func TestManifestIsATreeOrIsRefused(t *testing.T) {
-	accepted := 0
 	name := rapid.SampledFrom([]string{"a", "a-", "a.", "a0", "b", "-", "aa", "é"})
+	accepted, refused := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
-		var lines []string
-		for range rapid.IntRange(0, 8).Draw(rt, "entries") {
-			path := strings.Join(rapid.SliceOfN(name, 1, 3).Draw(rt, "path"), "/")
-			if rapid.IntRange(0, 3).Draw(rt, "kind") > 0 {
-				lines = append(lines, dirLine(path))
-			} else {
-				lines = append(lines, rapid.SampledFrom([]string{line(path, "x"), linkLine("a", path)}).Draw(rt, "line"))
+		byPath := map[string]string{}
+		for range rapid.IntRange(0, 6).Draw(rt, "entries") {
+			parts := rapid.SliceOfN(name, 1, 3).Draw(rt, "path")
+			path := strings.Join(parts, "/")
+			byPath[path] = rapid.SampledFrom([]string{line(path, "x"), linkLine("a", path), dirLine(path)}).Draw(rt, "line")
+			for i := range parts[1:] {
+				parent := strings.Join(parts[:i+1], "/")
+				byPath[parent] = dirLine(parent)
 			}
 		}
-		if rapid.IntRange(0, 9).Draw(rt, "sort") > 0 { // else hardly one would be a tree
-			slices.SortFunc(lines, func(a, b string) int {
-				return strings.Compare(a[strings.LastIndexByte(a, '\t'):], b[strings.LastIndexByte(b, '\t'):])
-			})
+		var lines []string
+		for _, path := range slices.Sorted(maps.Keys(byPath)) {
+			lines = append(lines, byPath[path])
+		}
+		if n := len(lines); n > 0 && rapid.Bool().Draw(rt, "break it") {
+			i, k := rapid.IntRange(0, n-1).Draw(rt, "i"), rapid.IntRange(0, n-1).Draw(rt, "k")
+			switch rapid.IntRange(0, 3).Draw(rt, "how") {
+			case 0:
+				lines[i], lines[k] = lines[k], lines[i]
+			case 1:
+				lines = slices.Insert(lines, i, lines[k])
+			case 2:
+				lines = slices.Delete(lines, i, i+1)
+			case 3:
+				fields := strings.Split(lines[i], "\t")
+				lines[i] = linkLine("x", fields[len(fields)-1])
+			}
 		}
 		_, err := opened(crafted{lines: lines}.encode(t))
 		if !isTree(lines) {
 			require.ErrorIs(rt, err, opsec.ErrInvalid)
+			refused++
 			return
 		}
 		require.NoError(rt, err)
-		accepted++
+		accepted += len(lines)
 	})
 	require.NotZero(t, accepted)
+	require.NotZero(t, refused)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 
@@ -55,6 +56,9 @@ func (r *reader) entry(ctx context.Context, n filetree.Node, want bool) (*Entry,
 // lstat describes what stands at n without opening it: everything of what is not a regular file; of one, not the
 // digests, nor whether it has holes.
 func lstat(n filetree.Node) (*Entry, error) {
+	if n.Type == fs.ModeSymlink && !n.In.ReadsLinks() {
+		return nil, fmt.Errorf("a link, which this file system cannot read: %w", errors.ErrUnsupported)
+	}
 	info, err := n.In.Lstat(n.Name)
 	if err != nil {
 		return nil, err
@@ -142,6 +146,9 @@ func describe(c filetree.Content, path string) (*Entry, filetree.Stat, error) {
 	}
 	if !st.Mode.IsRegular() {
 		return nil, st, filetree.ErrReplaced
+	}
+	if st.Size < 0 {
+		return nil, st, invalid("%s: size %d", Quote(path), st.Size)
 	}
 	e := &Entry{Path: path, Kind: File, Mode: st.Mode & permissions, ModTime: st.ModTime, Sums: Sums{Size: st.Size}}
 	if st.Blocks >= 0 && st.Blocks*512 < st.Size && c.HasHoles(st.Size) {

@@ -186,7 +186,7 @@ func TestOnlyWhatWasReadIsCountedAsChecked(t *testing.T) {
 
 func TestReportThatCannotBeIsRefused(t *testing.T) {
 	tree := tbPopulation(10)
-	r := verify(t, build(t, tree, nil), tree, backup.Budget{Sample: 5, Duration: 1, Now: ticking(5), Workers: 1})
+	r := verify(t, build(t, tree, nil), tree, backup.Budget{Sample: 5, Seed: backup.Digest{1}, Duration: 1, Now: ticking(5), Workers: 1})
 	require.NotNil(t, r.Cursor)
 	text, err := json.Marshal(r)
 	require.NoError(t, err)

@@ -87,7 +87,7 @@ func verify(ctx context.Context, x *expected, tree fs.FS, b Budget) (*Report, er
 	case !errors.Is(err, digest.ErrPaused):
 		return nil, err
 	}
-	v.Took += b.Now().Sub(start)
+	v.Took += max(0, b.Now().Sub(start))
 	v.settle()
 	return &v.Report, nil
 }

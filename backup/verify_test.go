@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -632,4 +633,99 @@ func TestSSHKeygenVerifiesTheOperatorsSignature(t *testing.T) {
 	var envelope bytes.Buffer
 	require.NoError(t, m.Export(&envelope, "dsse"))
 	require.Contains(t, string(build(t, small(), nil)), envelope.String())
+}
+
+// lying is a file system with one file of which everything that is told may be untrue.
+type lying struct {
+	fstest.MapFS
+	name   string
+	stat   func(fs.FileInfo) fs.FileInfo
+	reader io.Reader
+	opens  error
+}
+
+func (l lying) Open(name string) (fs.File, error) {
+	f, err := l.MapFS.Open(name)
+	if name != l.name || err != nil {
+		return f, err
+	}
+	return lyingFile{f, l}, l.opens
+}
+
+type lyingFile struct {
+	fs.File
+	l lying
+}
+
+func (f lyingFile) Read(p []byte) (int, error) { return f.l.reader.Read(p) }
+
+func (f lyingFile) Stat() (fs.FileInfo, error) {
+	info, err := f.File.Stat()
+	if f.l.stat != nil {
+		info = f.l.stat(info)
+	}
+	return info, err
+}
+
+type told struct {
+	fs.FileInfo
+	size int64
+	mode fs.FileMode
+}
+
+func (t told) Size() int64       { return t.size }
+func (t told) Mode() fs.FileMode { return t.mode }
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestFileSystemsThatLieNeitherHangNorPass(t *testing.T) {
+	is := func(size int64, mode fs.FileMode) func(fs.FileInfo) fs.FileInfo {
+		return func(info fs.FileInfo) fs.FileInfo { return told{info, size, mode} }
+	}
+	const n = 1 << 21
+	for name, test := range map[string]struct {
+		size   int // in truth, when the manifest was made
+		stat   func(fs.FileInfo) fs.FileInfo
+		reader io.Reader
+		want   map[string][]string
+	}{
+		"a small file that never ends":  {10, nil, endless{}, map[string][]string{"unstable": {"f"}}},
+		"a large file that never ends":  {n, nil, endless{}, map[string][]string{"changed": {"f"}}}, // as far as it should go
+		"a small file that ends early":  {10, nil, strings.NewReader("short"), map[string][]string{"unstable": {"f"}}},
+		"a large file that ends early":  {n, nil, strings.NewReader("short"), map[string][]string{"unstable": {"f"}}},
+		"a small file that fails":       {10, nil, broken{}, map[string][]string{"unreadable": {"f"}}},
+		"a large file that fails":       {n, nil, io.MultiReader(bytes.NewReader(pattern(n/2)), broken{}), map[string][]string{"unreadable": {"f"}}},
+		"a file of 8 EiB, it says":      {10, is(1<<63-1, 0o644), endless{}, map[string][]string{"changed": {"f"}}},
+		"a file of less than nothing":   {10, is(-2, 0o644), strings.NewReader("0123456789"), map[string][]string{"unreadable": {"f"}}},
+		"a directory, once it is open":  {10, is(10, fs.ModeDir|0o755), strings.NewReader("0123456789"), map[string][]string{"unstable": {"f"}}},
+		"a FIFO, once it is open":       {10, is(10, fs.ModeNamedPipe), strings.NewReader("0123456789"), map[string][]string{"unstable": {"f"}}},
+		"a device, once it is open":     {n, is(n, fs.ModeDevice|fs.ModeCharDevice), endless{}, map[string][]string{"unstable": {"f"}}},
+		"one that reads byte by byte":   {10, nil, iotest.OneByteReader(bytes.NewReader(pattern(10))), map[string][]string{}},
+		"one that errs with its data":   {10, nil, iotest.DataErrReader(bytes.NewReader(pattern(10))), map[string][]string{}},
+		"a large one that reads halves": {n, nil, iotest.HalfReader(bytes.NewReader(pattern(n))), map[string][]string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tree := mapFS(map[string]string{"a": "", "f": string(pattern(test.size)), "z": ""})
+			manifest := build(t, tree, nil)
+			before := allocated()
+			r := verify(t, manifest, lying{tree, "f", test.stat, test.reader, nil}, backup.Budget{Workers: 2})
+			got := found(t, r)
+			delete(got, "metadata")
+			require.Equal(t, test.want, got)
+			require.Equal(t, len(test.want) == 0, r.OK)
+			require.Less(t, allocated()-before, uint64(64<<20))
+		})
+	}
+}
+
+func TestWhatVanishesAfterItWasListed(t *testing.T) {
+	tree := mapFS(map[string]string{"a": "1", "f": "2", "z": "3"})
+	manifest := build(t, tree, nil)
+	gone := lying{MapFS: tree, name: "f", opens: fs.ErrNotExist}
+	require.Equal(t, map[string][]string{"missing": {"f"}}, found(t, verify(t, manifest, gone, backup.Budget{})))
+	less := mapFS(map[string]string{"a": "1", "z": "3"})
+	require.Equal(t, string(build(t, less, nil)), string(build(t, gone, nil)), "it was not there")
+	require.Empty(t, found(t, verify(t, build(t, less, nil), lying{MapFS: tree, name: "f", opens: fs.ErrNotExist}, backup.Budget{Workers: 1}))["missing"])
 }

@@ -110,6 +110,12 @@ func (f *Folder) List() ([]fs.DirEntry, error) {
 	return entries, err
 }
 
+// ReadsLinks reports whether the file system tells links from what they lead to.
+func (f *Folder) ReadsLinks() bool {
+	_, ok := f.fsys.(fs.ReadLinkFS)
+	return f.root != nil || ok
+}
+
 func (f *Folder) Lstat(name string) (fs.FileInfo, error) {
 	if f.root != nil {
 		return f.root.Lstat(name)
