@@ -98,7 +98,7 @@ func TestResumedVerificationFindsTheSameAsOne(t *testing.T) {
 		"damaged":                                damaged,
 		"a file that cannot be read":             failing{damaged, map[string]error{"e": fs.ErrPermission}},
 		"a directory that cannot be listed":      failing{damaged, map[string]error{"d": fs.ErrPermission}},
-		"a new directory that cannot be":         failing{strange, map[string]error{"new": syscall.EIO}},   
+		"a new directory that cannot be":         failing{strange, map[string]error{"new": syscall.EIO}},
 		"a whole tree that cannot be":            failing{damaged, map[string]error{".": syscall.EIO}},
 		"without the last":                       mapFS(map[string]string{"a": "1"}),
 		"without anything":                       fstest.MapFS{},
@@ -126,7 +126,7 @@ func TestPauseWithinAFileGoesOnThere(t *testing.T) {
 	bad[12<<20] ^= 1
 	damaged := mapFS(map[string]string{"a": "1", "big": string(bad), "z": "2"})
 	for name, options := range map[string]func(*backup.BuildOptions){"blake3": nil, "with chunks": withChunks, "with both": withBoth} {
-		for what, tree := range map[string]fs.FS{"sound": original, "damaged": damaged, "without ReaderAt": zipOf(t, damaged)} { // the last: BUG 08
+		for what, tree := range map[string]fs.FS{"sound": original, "damaged": damaged, "without ReaderAt": zipOf(t, damaged)} {
 			t.Run(name+", "+what, func(t *testing.T) {
 				manifest := build(t, original, options)
 				b := backup.Budget{Workers: 2}
@@ -506,6 +506,6 @@ func TestClockThatGoesBackStillMakesAnEvent(t *testing.T) {
 	back := func() time.Time { clock = clock.Add(-time.Second); return clock }
 	r := verify(t, build(t, small(), nil), small(), backup.Budget{Workers: 1, Now: back})
 	require.True(t, r.OK)
-	require.GreaterOrEqual(t, r.Took, time.Duration(0), "BUG 17")
+	require.GreaterOrEqual(t, r.Took, time.Duration(0))
 	require.NoError(t, r.Event().Validate())
 }

@@ -89,7 +89,7 @@ func TestOpenDirWantsADirectory(t *testing.T) {
 
 // A file system without ReadLink cannot tell where a link leads: nothing about it may be passed over in silence.
 func TestLinksThatCannotBeReadAreErrors(t *testing.T) {
-	for name, target := range map[string]string{"to a file": "f", "to nothing": "gone"} { // the second: BUG 18
+	for name, target := range map[string]string{"to a file": "f", "to nothing": "gone"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			put(t, dir, "f", []byte("x"))
