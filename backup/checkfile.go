@@ -242,6 +242,8 @@ func VerifySums(ctx context.Context, files []FileSums, tree fs.FS, b Budget) (*R
 			}
 		}
 	}
-	x.report.Judgement = trust.Judgement{Trust: trust.Untrusted, Reasons: []string{"a list of digests carries no signature"}, Signatures: []trust.SignatureReport{}}
+	x.report.Judgement = trust.Judgement{
+		Trust: trust.Untrusted, Reasons: []string{"a list of digests carries no signature"}, Signatures: []trust.SignatureReport{},
+	}
 	return verify(ctx, &x, tree, b)
 }

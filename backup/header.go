@@ -26,21 +26,24 @@ const (
 // Header is what an operator signs: small, whatever the size of the backup, and binding all of it. In the manifest it
 // is the predicate of an in-toto Statement whose subject is the manifest's body.
 type Header struct {
-	Tenant          opsec.TenantID `json:"tenant"`                    // whose data
-	Source          string         `json:"source"`                    // what was backed up: a volume, a directory, a database
-	Sequence        uint64         `json:"sequence"`                  // rises with every manifest of a source; for 0 Build takes the next after Previous, or the Unix time of Created in ms
-	Previous        Digest         `json:"previous,omitzero"`         // Manifest.ID of the one before; zero for none, and then an omission goes unnoticed
-	Created         time.Time      `json:"created"`                   // by the builder's clock: a claim
-	Operator        string         `json:"operator,omitempty"`        // who answers for it: a claim until a signature proves it
-	Tool            string         `json:"tool,omitempty"`            // name and version of the program that built it
-	EncryptionKeyID string         `json:"encryptionKeyId,omitempty"` // the key that the copy is encrypted under
-	ChainParents    []Digest       `json:"chainParents,omitempty"`    // Manifest.ID of each backup that this one needs to be restored
+	Tenant opsec.TenantID `json:"tenant"` // whose data
+	Source string         `json:"source"` // what was backed up: a volume, a directory, a database
+	// Sequence rises with every manifest of a source. For 0 Build takes the next after BuildOptions.Previous, or
+	// without that the Unix time of Created in milliseconds.
+	Sequence uint64 `json:"sequence"`
+	// Previous is the Manifest.ID of the one before; zero for none, and then an omission goes unnoticed.
+	Previous        Digest    `json:"previous,omitzero"`
+	Created         time.Time `json:"created"`                   // by the builder's clock: a claim
+	Operator        string    `json:"operator,omitempty"`        // who answers for it: a claim until a signature proves it
+	Tool            string    `json:"tool,omitempty"`            // name and version of the program that built it
+	EncryptionKeyID string    `json:"encryptionKeyId,omitempty"` // the key that the copy is encrypted under
+	ChainParents    []Digest  `json:"chainParents,omitempty"`    // Manifest.ID of each backup that this one needs to be restored
 
-	Digests    []string `json:"digests"`                    // "blake3", perhaps "sha256"
-	GroupSize  int64    `json:"digest.GroupSize,omitempty"` // bytes of a chunk group (64 KiB), when the body holds chunk lines
-	MerkleRoot Digest   `json:"merkleRoot"`                 // RFC 9162 tree hash (SHA-256) over the entries' lines
-	Body       Body     `json:"-"`                          // digests of the body; they stand in the Statement's subject
-	Counts     Counts   `json:"counts"`                     // what the body holds
+	Digests    []string `json:"digests"`             // "blake3", perhaps "sha256"
+	GroupSize  int64    `json:"groupSize,omitempty"` // bytes of a chunk group (64 KiB), when the body holds chunk lines
+	MerkleRoot Digest   `json:"merkleRoot"`          // RFC 9162 tree hash (SHA-256) over the entries' lines
+	Body       Body     `json:"-"`                   // digests of the body; they stand in the Statement's subject
+	Counts     Counts   `json:"counts"`              // what the body holds
 }
 
 // Body identifies a manifest's body by both digests, since tools that verify in-toto Statements know no BLAKE3.

@@ -38,6 +38,8 @@ func TestForgedManifestsOpenWhereNothingIsWrong(t *testing.T) {
 	require.NoError(t, err)
 	_, err = parsed(forged(t, plainHead, nil, backup.Counts{}, nil))
 	require.NoError(t, err)
+	_, err = parsed(forged(t, "opsec-manifest/v1 blake3 groups=65536\n", []string{lineOfFile("5", "a")}, counted(5), nil))
+	require.NoError(t, err)
 }
 
 func TestHostileLinesAreRefused(t *testing.T) {

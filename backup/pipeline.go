@@ -15,7 +15,10 @@ const (
 // pipeline runs every task that produce yields through work, on several goroutines, and hands them to consume in the
 // order they came. All goroutines have ended when it returns. The first error of consume, or the context's, stops
 // it; drop is called for each task that was produced and not consumed. Memory is bounded by the batches in flight.
-func pipeline[T any](ctx context.Context, workers int, produce iter.Seq[T], newWork func() func(context.Context, *T), consume func(*T) error, drop func(*T)) error {
+func pipeline[T any](
+	ctx context.Context, workers int, produce iter.Seq[T],
+	newWork func() func(context.Context, *T), consume func(*T) error, drop func(*T),
+) error {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}

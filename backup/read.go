@@ -33,8 +33,8 @@ type reader struct {
 }
 
 // entry reads what stands at n: metadata, and where the content is wanted, its digests. Of a file above smallFile it
-// returns errLarge and the entry without digests. A file that changes under the reading is errChanging after some tries; one that is
-// something else by now wraps filetree.ErrReplaced.
+// returns errLarge and the entry without digests. A file that changes under the reading is errChanging after some tries;
+// one that is something else by now wraps filetree.ErrReplaced.
 func (r *reader) entry(ctx context.Context, n filetree.Node, want bool) (*Entry, error) {
 	if n.Err != nil {
 		return nil, n.Err

@@ -32,7 +32,10 @@ func Verify(ctx context.Context, m *Manifest, believe trust.Verifier, tree fs.FS
 	}
 	return verify(ctx, &expected{
 		entries: m.Entries(), groups: m.groups, sha: m.Header.sha256(), counts: m.Header.Counts,
-		report: Report{Manifest: m.ID(), Tenant: m.Header.Tenant, Source: m.Header.Source, Sequence: m.Header.Sequence, Judgement: *judgement},
+		report: Report{
+			Manifest: m.ID(), Tenant: m.Header.Tenant, Source: m.Header.Source, Sequence: m.Header.Sequence,
+			Judgement: *judgement,
+		},
 	}, tree, b)
 }
 
@@ -115,7 +118,7 @@ type verification struct {
 	pacer    *pacer
 	pace     func(context.Context, int) error // the pacer's, or nil
 	after    string                           // resume after this path
-	lost     string                           // a directory that an earlier session has reported as one that could not be listed, in quoted form
+	lost     string                           // a directory, in quoted form, that an earlier session could not list
 }
 
 func newVerification(x *expected, b *Budget, start time.Time) (*verification, error) {
@@ -130,8 +133,8 @@ func newVerification(x *expected, b *Budget, start time.Time) (*verification, er
 		v.after = after
 	} else {
 		v.Report = x.report
-		v.Changed, v.Missing, v.Extra, v.Unreadable, v.Unstable, v.Metadata = []string{}, []string{}, []string{}, []string{}, []string{}, []string{}
-		v.Details, v.Started, v.Cursor, v.Sample = []Detail{}, start.UTC(), new(Cursor), b.sample(x)
+		v.Report = v.clone() // its lists are empty then, and not nil
+		v.Started, v.Cursor, v.Sample = start.UTC(), new(Cursor), b.sample(x)
 	}
 	cursor := *v.Cursor
 	v.Cursor, v.lost = &cursor, cursor.Lost

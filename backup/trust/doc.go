@@ -20,11 +20,11 @@
 //
 // # Promises
 //
-// Persons are counted, not keys: two keys of one person are one vote, and all keys of nobody known are one vote
-// together, or none beside persons who are known, since it may be one of theirs. A signature's own time is only a claim, so once a key is revoked, what it has signed counts only where
-// evidence from outside (an audit receipt, an earlier acceptance) shows that it was there before. Nothing is trusted by
-// default: without keys the answer is [Untrusted]. A [State] tells an older manifest, a second one in the same place,
-// and one whose predecessor was never seen.
+// Persons are counted, not keys: two keys of one person are one vote. All keys of nobody known are one vote together, or
+// none beside persons who are known, since it may be one of theirs. A signature's own time is only a claim, so once a key
+// is revoked, what it has signed counts only where evidence from outside (an audit receipt, an earlier acceptance) shows
+// that the signature was there before. Nothing is trusted by default: without keys the answer is [Untrusted]. A [State]
+// tells an older manifest, a second one in the same place, and one whose predecessor was never seen.
 //
 // Signatures are Ed25519 (RFC 8032) in a DSSE envelope, in one or both of two forms: over the DSSE encoding itself, as
 // DSSE verifiers expect, and as an SSHSIG blob, which "ssh-keygen -Y verify" accepts. Keys are OpenSSH's.

@@ -25,9 +25,11 @@ type Policy struct {
 
 // Key is a key and whom it stands for. The roles and the person are the policy's words, never the signature's.
 type Key struct {
-	Key       PublicKey `json:"key"`
-	Operator  string    `json:"operator,omitempty"` // the account; empty for whoever the signed header names
-	Person    string    `json:"person,omitempty"`   // who is behind it; all keys of one person count once, all keys of nobody known once, or not at all beside others
+	Key      PublicKey `json:"key"`
+	Operator string    `json:"operator,omitempty"` // the account; empty for whoever the signed header names
+	// Person is who is behind it. All keys of one person count once; all keys of nobody known count once together, and
+	// not at all beside persons who are known.
+	Person    string    `json:"person,omitempty"`
 	Role      string    `json:"role,omitempty"`     // "operator", "supervisor", ...
 	NotBefore time.Time `json:"notBefore,omitzero"` // first time that it may sign for; zero is any
 	NotAfter  time.Time `json:"notAfter,omitzero"`  // last time that it may sign for; zero is any
@@ -67,7 +69,8 @@ func (p *Policy) Validate() error {
 		seen[k.Key], persons[k.Person], roles[k.Role] = true, true, true
 	}
 	if p.Threshold < 0 || len(p.Keys) > 0 && p.Threshold > votes(persons) {
-		return invalid("policy: threshold %d with keys of %d persons (keys without a person count as one, and beside others as none)", p.Threshold, votes(persons))
+		return invalid("policy: threshold %d with keys of %d persons (keys without a person count as one, beside others as none)",
+			p.Threshold, votes(persons))
 	}
 	for _, r := range p.Roles {
 		if r == "" || !roles[r] {
