@@ -26,8 +26,8 @@
 // # Promises
 //
 // Memory is bounded whatever the size of a file, a tree or a manifest; only the listing of the largest directory, and
-// of those above it, must fit. A file is read once, and looked at before and after: one that changes meanwhile is
-// reported as that, and never as damage or as sound.
+// of those above it, must fit. [Build] and [Verify] read a file once, and look at it before and after: one that changes
+// meanwhile is reported as that, and never as damage or as sound.
 //
 // Paths are bytes. Names that are not UTF-8 work on a [Dir], and are shown unmistakably ([Quote]). Links are recorded
 // and never followed; FIFOs, sockets and devices are recorded and never opened. [Verify] opens what it finds in the

@@ -247,8 +247,9 @@ func parseTime(s string) (time.Time, error) {
 	return time.Unix(sec, int64(nano)).UTC(), nil
 }
 
-// Quote returns a path in the form that manifests and reports show: UTF-8 as it is, but backslash, control characters
-// and bytes that are not UTF-8 as \xHH. No two paths look alike by it, and no name can forge a line.
+// Quote returns a path in the form that manifests and reports show: UTF-8 as it is, but backslash, control characters,
+// characters that show nothing or turn the direction of others, and bytes that are not UTF-8, as \xHH. It is one to one,
+// and no name can forge a line.
 func Quote(path string) string { return string(appendQuoted(nil, path)) }
 
 func appendQuoted(b []byte, s string) []byte {
