@@ -1,13 +1,13 @@
 package audit
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // Policy says how hard a [Trail] tries, and what it holds meanwhile. A zero field stands for its default, so the zero
@@ -128,9 +128,7 @@ func (p Policy) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements [json.Unmarshaler]. It validates, and leaves p as it was when it fails.
 func (p *Policy) UnmarshalJSON(data []byte) error {
 	var t policyText
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&t); err != nil {
+	if err := strictjson.Decode(data, &t); err != nil {
 		return fmt.Errorf("audit: policy: %w: %w", err, opsec.ErrInvalid)
 	}
 	read := Policy{

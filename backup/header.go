@@ -3,8 +3,6 @@ package backup
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/digest"
 	"github.com/cloudopsec/opsec/backup/trust"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // The types by which tools that know in-toto recognise a manifest's header.
@@ -128,7 +127,7 @@ func (h *Header) payload() ([]byte, error) {
 // parseHeader reads what payload writes, and nothing else.
 func parseHeader(payload []byte) (*Header, error) {
 	var s statement
-	if err := decodeJSON(payload, &s); err != nil {
+	if err := strictjson.Decode(payload, &s); err != nil {
 		return nil, invalid("header: %v", err)
 	}
 	if s.Type != StatementType || s.PredicateType != PredicateType || len(s.Subject) != 1 {
@@ -166,7 +165,7 @@ func (h *Header) sha256() bool { return len(h.Digests) == 2 }
 // parseEnvelope reads the line that encodeJSON writes of an envelope, and nothing else.
 func parseEnvelope(line []byte) (*dsse.Envelope, *Header, error) {
 	env := new(dsse.Envelope)
-	if err := decodeJSON(line, env); err != nil {
+	if err := strictjson.Decode(line, env); err != nil {
 		return nil, nil, invalid("envelope: %v", err)
 	}
 	if env.PayloadType != PayloadType || env.Signatures == nil || len(env.Signatures) > trust.MaxSignatures {
@@ -196,17 +195,4 @@ func encodeJSON(v any) ([]byte, error) {
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(v)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
-}
-
-// decodeJSON accepts one value with known fields alone.
-func decodeJSON(b []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errors.New("more than one JSON value")
-	}
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/trust"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // The verdicts of a [Report], from good to bad.
@@ -105,7 +106,7 @@ func ParseReport(rd io.Reader) (*Report, error) {
 		return nil, invalid("report: more than 256 MiB")
 	}
 	r := new(Report)
-	if err := decodeJSON(b, r); err != nil {
+	if err := strictjson.Decode(b, r); err != nil {
 		return nil, invalid("report: %v", err)
 	}
 	t := r.Totals

@@ -1,9 +1,6 @@
 package trust
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +10,7 @@ import (
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // Policy says whose signatures make a manifest believed. It is data: keep it as JSON beside your configuration.
@@ -43,7 +41,7 @@ func ParsePolicy(r io.Reader) (*Policy, error) {
 		return nil, err
 	}
 	p := new(Policy)
-	if err := decodeJSON(b, p); err != nil {
+	if err := strictjson.Decode(b, p); err != nil {
 		return nil, invalid("policy: %v", err)
 	}
 	if err := p.Validate(); err != nil {
@@ -295,17 +293,4 @@ func readAtMost(r io.Reader, most int64, what string) ([]byte, error) {
 		return nil, invalid("%s: more than %d bytes", what, most)
 	}
 	return b, nil
-}
-
-// decodeJSON accepts one value with known fields alone.
-func decodeJSON(b []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errors.New("more than one JSON value")
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 	"github.com/cloudopsec/opsec/internal/wholefile"
 )
 
@@ -90,7 +91,7 @@ func ParseState(r io.Reader) (*State, error) {
 func (s *State) UnmarshalJSON(b []byte) error {
 	type plain State
 	var read plain
-	if err := decodeJSON(b, &read); err != nil {
+	if err := strictjson.Decode(b, &read); err != nil {
 		return invalid("state: %v", err)
 	}
 	for i, src := range read.Sources {
