@@ -97,6 +97,14 @@ func TestHostileLinesAreRefused(t *testing.T) {
 			require.ErrorIs(t, err, opsec.ErrInvalid)
 			require.NotErrorIs(t, err, backup.ErrNotManifest)
 			require.Less(t, len(err.Error()), 300, "an error does not repeat the whole of what is wrong")
+			switch name {
+			case "counts that lie", "an entry too few":
+				require.ErrorContains(t, err, "the body holds")
+			case "sizes overflow":
+				require.ErrorContains(t, err, "above the bounds")
+			default:
+				require.ErrorContains(t, err, "manifest: line ", "refused for what the line is, and not for what follows from it")
+			}
 		})
 	}
 }
@@ -120,6 +128,7 @@ func TestHostileChunkLinesAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := parsed(forged(t, head, lines, counted(70000), nil))
 			require.ErrorIs(t, err, opsec.ErrInvalid)
+			require.Regexp(t, "chunk|truncated", err.Error(), "refused for the chunk lines, and not for what follows from them")
 		})
 	}
 }

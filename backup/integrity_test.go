@@ -300,3 +300,21 @@ func forged(t testing.TB, head string, lines []string, counts backup.Counts, cha
 	env := `{"payloadType":"application/vnd.in-toto+json","payload":"` + encoded(payload) + `","signatures":[]}`
 	return sealedAnew([]byte(body + env + "\n" + strings.Repeat("0", 64) + "\n"))
 }
+
+// A context that ends while a large file is being read at the end of the time means that there is no report.
+func TestCancellationGoesBeforeAPause(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "large"), make([]byte, 8<<20), 0o600))
+	m := mustOpen(t, manifestOf(t, dir, backup.BuildOptions{}))
+	ctx, cancel := context.WithCancel(t.Context())
+	looks := 0
+	clock := func() time.Time {
+		if looks++; looks <= 2 { // for the judgement, and for the start
+			return madeAt
+		}
+		cancel()
+		return madeAt.Add(time.Hour)
+	}
+	_, err := backup.Verify(ctx, m, trust.Verifier{}, dirAt(t, dir), backup.Budget{Duration: time.Minute, Workers: 1, Now: clock})
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -157,9 +157,11 @@ func describe(c filetree.Content, path string) (*Entry, filetree.Stat, error) {
 	return e, st, nil
 }
 
-// unchanged compares what an open file is now with what it was before.
+// unchanged compares what an open file is now with what it was before. Blocks may come and go while a file system
+// writes back what it holds in memory: they say nothing of the content.
 func unchanged(c filetree.Content, before filetree.Stat) error {
 	now, err := c.Look()
+	now.Blocks = before.Blocks
 	if err == nil && now != before {
 		err = errChanging
 	}

@@ -240,8 +240,12 @@ func (v *verification) settleOne(ctx context.Context, c *check) error {
 	case errors.Is(c.err, digest.ErrPaused):
 		return digest.ErrPaused
 	case c.err == errLarge:
-		if c.err = v.readLarge(ctx, c); errors.Is(c.err, digest.ErrPaused) || ctx.Err() != nil {
-			return errors.Join(ctx.Err(), c.err)
+		c.err = v.readLarge(ctx, c)
+		if ctx.Err() != nil { // before the pause: who cancels gets no report
+			return ctx.Err()
+		}
+		if errors.Is(c.err, digest.ErrPaused) {
+			return digest.ErrPaused
 		}
 	}
 	path := c.Path
