@@ -19,10 +19,11 @@ var plan = []row{
 	{"approval", "opsec"},
 	{"calendar", "opsec"},
 
-	{"store", "opsec"},
+	{"store", "opsec internal/..."},
 	{"store/storetest", "opsec store"},
-	{"store/bolt", "opsec store"},
-	{"store/postgres", "opsec store"},
+	{"store/memory", "opsec store internal/..."},
+	{"store/bolt", "opsec store internal/..."},
+	{"store/postgres", "opsec store internal/..."},
 	{"store/etcd", "opsec store"},
 
 	{"audit", foundation},

@@ -1,0 +1,2 @@
+// Package store is how services remember.
+package store
