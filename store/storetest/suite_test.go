@@ -1,0 +1,5 @@
+package storetest
+
+import "testing"
+
+func TestReferenceKeepsTheContract(t *testing.T) { Run(t, harness("")) }
