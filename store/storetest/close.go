@@ -73,7 +73,7 @@ func closeDuringCommits(t *trial) {
 				return d.Close()
 			}
 			defer now()
-			for n := range 10_000 {
+			for n := 0; t.ctx.Err() == nil; n++ {
 				key := fmt.Sprintf("%d/%d", i, n)
 				_, err := d.Commit(t.ctx, store.Batch{Ops: puts(key, "")})
 				if n == 5 {

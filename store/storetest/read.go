@@ -88,13 +88,18 @@ func readSeesReturnedDeletes(t *trial) {
 	first, second := t.pair()
 	for n := range 20 {
 		key := "k" + strconv.Itoa(n%3)
-		t.put(first, key, "v")
-		t.remove(second, key)
-		for _, d := range []store.Driver{first, second} {
-			byGet, byList, err := see(t, d, key)
-			t.ok(err)
-			if byGet.Rev != 0 || byList.Rev != 0 {
-				t.Fatalf("a deleted key: Get shows %s, List %s", show(byGet), show(byList))
+		for _, there := range []bool{true, false} {
+			if there {
+				t.put(first, key, "v")
+			} else {
+				t.remove(second, key)
+			}
+			for _, d := range []store.Driver{first, second} {
+				byGet, byList, err := see(t, d, key)
+				t.ok(err)
+				if (byGet.Rev != 0) != there || (byList.Rev != 0) != there {
+					t.Fatalf("the key is there: %v. Get shows %s, List %s", there, show(byGet), show(byList))
+				}
 			}
 		}
 	}

@@ -21,12 +21,13 @@ type reference struct {
 	bug    string
 	second bool
 	open   bool
-	cached map[string]store.Item // of a handle that reads what is stale
+	cached map[string]store.Item // of a handle that answers from what it saw last
 }
 
 // engine is what all handles share.
 type engine struct {
 	mu        sync.RWMutex
+	closed    bool
 	items     map[string]store.Item
 	rev       store.Rev
 	listeners map[*told]bool
@@ -71,11 +72,10 @@ func harness(bug string) Harness {
 	}
 }
 
-// has reports a bug, and gives others time to suffer from it.
 func (r *reference) has(bug string) bool { return r.bug == bug }
 
 func (r *reference) ready(ctx context.Context) error {
-	if !r.open && !r.has("works when closed") {
+	if !r.open && !r.has("works when closed") && !r.has("reads nothing when closed") || r.closed {
 		return store.ErrClosed
 	}
 	if r.has("ignores its context") {
@@ -123,10 +123,10 @@ func (r *reference) Get(ctx context.Context, keys ...string) ([]store.Item, erro
 		for i := range items {
 			items[i].Value = items[i].Value[:min(len(items[i].Value), 1<<10)]
 		}
-	case r.has("is stale on another handle") && r.second:
+	case r.has("is stale on another handle") && r.second, r.has("is stale after a delete"):
 		return r.stale(items), nil
-	case r.has("is stale after a delete"):
-		return r.stale(items), nil
+	case r.has("reads nothing when closed") && !r.open:
+		return nil, nil
 	}
 	return items, nil
 }
@@ -208,9 +208,17 @@ func (r *reference) List(ctx context.Context, rg store.Range) ([]store.Item, err
 			break
 		}
 	}
-	if r.has("lists no Revs") {
+	switch {
+	case r.has("lists wrong Revs"):
 		for i := range page {
-			page[i].Rev = 1
+			page[i].Rev++
+		}
+	case r.has("reads nothing when closed") && !r.open:
+		return nil, nil
+	case r.has("cuts what it lists when its context ends"):
+		time.Sleep(100 * time.Microsecond)
+		if ctx.Err() != nil {
+			return page[:len(page)/2], nil
 		}
 	}
 	return page, nil
@@ -256,9 +264,6 @@ func (r *reference) commit(ctx context.Context, b store.Batch) (store.Rev, error
 	defer r.mu.Unlock()
 	if err := r.ready(ctx); err != nil {
 		return 0, err
-	}
-	if r.has("drops what closes under it") && len(r.items) > 20 {
-		defer func() { _ = r.closeLocked() }()
 	}
 	if err := r.valid(b); err != nil {
 		if r.has("writes half of what it refuses") && len(b.Ops) > 0 && b.Ops[0].Key != "" {
@@ -329,8 +334,8 @@ func (r *reference) failed(b store.Batch) (failed []string) {
 			have = 0
 		case r.has("checks no deletes") && len(b.Ops) == 1 && b.Ops[0].Delete:
 			continue
-		case r.has("checks what its handle saw last") && r.second && r.cached[c.Key].Rev != 0:
-			have = c.Rev
+		case r.has("checks what its handle wrote last") && r.cached[c.Key].Rev != 0:
+			have = r.cached[c.Key].Rev
 		case r.has("forgets the last check") && len(b.Checks) == store.MaxChecks && c == b.Checks[len(b.Checks)-1]:
 			continue
 		}
@@ -365,10 +370,9 @@ func (r *reference) conflictOf(b store.Batch, failed []string) error {
 }
 
 func (r *reference) write(ctx context.Context, b store.Batch) (store.Rev, error) {
-	if r.has("loses increments of Revs") && r.rev > 40 {
-		r.rev--
+	if !r.has("loses increments of its Rev") || r.rev%16 < 15 || len(b.Ops) == 1 {
+		r.rev++
 	}
-	r.rev++
 	if r.has("reuses the Revs of deleted keys") {
 		r.rev = 1
 		for _, item := range r.items {
@@ -411,11 +415,23 @@ func (r *reference) write(ctx context.Context, b store.Batch) (store.Rev, error)
 			}
 		}
 	}
-	if r.has("takes time and then obeys its context") && ctx.Err() != nil {
+	switch {
+	case r.has("takes time and then obeys its context") && ctx.Err() != nil:
 		return 0, ctx.Err()
-	}
-	if r.has("returns no Rev") {
-		return 0, nil
+	case r.has("is closed to what it has written"):
+		r.mu.Unlock()
+		time.Sleep(50 * time.Microsecond)
+		r.mu.Lock()
+		if !r.open {
+			return 0, store.ErrClosed
+		}
+	case r.has("checks what its handle wrote last"):
+		if r.cached == nil {
+			r.cached = map[string]store.Item{}
+		}
+		for _, op := range b.Ops {
+			r.cached[op.Key] = store.Item{Rev: rev}
+		}
 	}
 	return rev, nil
 }
@@ -446,11 +462,8 @@ func (r *reference) Close() error {
 	if !r.open && r.has("closes once") {
 		return errors.New("closed already")
 	}
-	return r.closeLocked()
-}
-
-func (r *reference) closeLocked() error {
 	r.open = false
+	r.closed = r.has("closes the engine")
 	for l := range r.listeners {
 		if l.by == r && !r.has("watches on") {
 			l.signal()

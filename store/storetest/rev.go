@@ -45,9 +45,12 @@ func revIsNewForEqualValue(t *trial) {
 	d := t.open()
 	given := past{}
 	for range 5 {
-		given.add(t, "a rewrite with an equal value", t.put(d, "k", "v"))
-		rev := t.get(d, "k")[0].Rev
-		given.add(t, "a rewrite at its Rev", t.commit(d, store.Batch{Checks: []store.Check{{Key: "k", Rev: rev}}, Ops: puts("k", "v")}))
+		rev := t.put(d, "k", "v")
+		given.add(t, "a rewrite with an equal value", rev)
+		t.same("Get after it", t.get(d, "k"), []store.Item{{Key: "k", Value: []byte("v"), Rev: rev}})
+		rev = t.commit(d, store.Batch{Checks: []store.Check{{Key: "k", Rev: rev}}, Ops: puts("k", "v")})
+		given.add(t, "a rewrite at its Rev", rev)
+		t.same("Get after it", t.get(d, "k"), []store.Item{{Key: "k", Value: []byte("v"), Rev: rev}})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -339,15 +340,13 @@ func (t *trial) against(writes int, writers []func(step int) error, reads int, r
 	reading.Store(int64(len(readers)))
 	goOn := func(others *atomic.Int64) bool { return !failed.Load() && t.ctx.Err() == nil && others.Load() > 0 }
 	loop := func(n int, own, others *atomic.Int64, f func(step int) error) error {
-		for step := 0; step < n || goOn(others); step++ {
+		for step := 0; (step < n && !failed.Load()) || goOn(others); step++ {
 			if err := f(step); err != nil {
 				failed.Store(true)
 				own.Add(-1)
 				return err
 			}
-			if failed.Load() {
-				break
-			}
+			runtime.Gosched() // who needs no disk would otherwise be through before another begins
 			if step == n-1 {
 				own.Add(-1)
 			}
