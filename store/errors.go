@@ -22,8 +22,8 @@ var (
 	// ErrUnguarded says that a transaction that may write has listed a collection without [Schema.Guarded]: what it
 	// decides by the list could be overtaken by a record that it has not seen.
 	ErrUnguarded = errors.New("store: list of an unguarded collection inside Update")
-	// ErrLeaseLost says that a lease has passed to another holder, or has run out: its holder must not act.
-	ErrLeaseLost = errors.New("store: lease lost")
+	// ErrKeep is what a function given to [Collection.Sweep] returns for a record that stays.
+	ErrKeep = errors.New("store: keep")
 )
 
 // ConflictError says that a commit was refused because other writers were first.
@@ -54,7 +54,7 @@ func (e *ExistsError) Is(target error) bool { return target == ErrExists }
 // CorruptError says that a stored value is not what was written there: it does not open under its key (it was swapped,
 // cut or changed), it is not sealed in a sealed store, or it does not decode. The error does not show the content.
 type CorruptError struct {
-	Collection string // or "outbox", "lease" and the like for what the store itself keeps
+	Collection string // or "outbox", "marker", "notes" for what the store itself keeps
 	Reason     string
 }
 
@@ -79,3 +79,6 @@ func invalid(format string, args ...any) error {
 func tooLarge(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrTooLarge}, args...)...)
 }
+
+// errStop ends a walk that its caller has left.
+var errStop = errors.New("stop")

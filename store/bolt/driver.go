@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -212,7 +213,7 @@ func within(c *bbolt.Cursor, r store.Range) iter.Seq2[[]byte, []byte] {
 }
 
 // chunk is how many bytes of values share an allocation: who keeps one value keeps no more than that.
-const chunk = 64 << 10
+const chunk = 32 << 10
 
 // fill copies what was found out of the file: the keys into one string, the values into chunks.
 func fill(list []store.Item, found []pair, keysOnly bool) error {
@@ -221,11 +222,12 @@ func fill(list []store.Item, found []pair, keysOnly bool) error {
 		names += len(p.key)
 		values += max(len(p.value)-revBytes, 0)
 	}
-	keys := make([]byte, 0, names)
+	var keys strings.Builder
+	keys.Grow(names)
 	for _, p := range found {
-		keys = append(keys, p.key...)
+		keys.Write(p.key)
 	}
-	all := string(keys)
+	all := keys.String()
 	var room []byte
 	for i, p := range found {
 		it := &list[i]
