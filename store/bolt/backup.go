@@ -49,12 +49,12 @@ func (d *Driver) Backup(ctx context.Context, w io.Writer) (Summary, error) {
 	}
 	defer tx.Rollback()
 	d.await(tx.ID())
-	out := &sealer{w: w, sum: sha256.New(), stop: func() error {
+	out := newSealer(w, func() error {
 		if d.closed.Load() {
 			return store.ErrClosed
 		}
 		return ctx.Err()
-	}}
+	})
 	s := Summary{Records: int64(tx.Bucket([]byte(bucket)).Stats().KeyN)}
 	buffered := bufio.NewWriterSize(out, 1<<20)
 	if _, err = tx.WriteTo(buffered); err == nil {
@@ -80,6 +80,10 @@ type sealer struct {
 	n    int64
 	err  error
 	stop func() error
+}
+
+func newSealer(w io.Writer, stop func() error) *sealer {
+	return &sealer{w: w, sum: sha256.New(), stop: stop}
 }
 
 func (s *sealer) Write(p []byte) (int, error) {

@@ -19,7 +19,6 @@ import (
 const (
 	magic        = 0xED0CDAED
 	version      = 2
-	noPage       = ^uint64(0)
 	header       = 16 // of a page
 	element      = 16 // of a leaf or branch page
 	bucketHeader = 16
@@ -96,7 +95,7 @@ func readMeta(src io.ReaderAt) (*layout, error) {
 	if best == nil {
 		return nil, damaged("no bbolt database")
 	}
-	if best.pages < 4 || best.pages > 1<<62/uint64(best.pageSize) || best.root >= best.pages || best.freelist >= best.pages {
+	if best.pages < 4 || best.pages > 1<<62/uint64(best.pageSize) || best.root >= best.pages {
 		return nil, damaged("the meta page contradicts itself")
 	}
 	return best, nil
@@ -230,7 +229,7 @@ func (p *page) branch(i int) (key []byte, child uint64, err error) {
 
 // checkFreelist looks at the list of free pages, which bbolt reads when it opens the file.
 func (l *layout) checkFreelist() error {
-	if l.freelist < 2 {
+	if l.freelist < 2 || l.freelist >= l.pages {
 		return damaged("no list of free pages")
 	}
 	var head [header + 8]byte
