@@ -82,7 +82,7 @@ func (k Key) Time(t time.Time) Key { return k.Int(t.Unix()).Int(int64(t.Nanoseco
 // Join appends the parts of other.
 func (k Key) Join(other Key) Key { return Key{k.enc + other.enc} }
 
-// Tuple appends a whole tuple as one part. A prefix of that tuple is no prefix of the key, but [Key.Open] is.
+// Tuple appends a whole tuple as one part; [Parse] reads them 16 deep. A prefix of that tuple is no prefix of the key, but [Key.Open] is.
 func (k Key) Tuple(inner Key) Key {
 	return Key{k.enc + string(rune(codeTuple)) + inner.enc + string(rune(codeEnd))}
 }
