@@ -232,7 +232,7 @@ func inspect(ctx context.Context, f *os.File, records int64) error {
 
 // raise lifts the sequence above all that the lost file can have used.
 func raise(name string) error {
-	db, err := bbolt.Open(name, 0, &bbolt.Options{Timeout: 1, FreelistType: bbolt.FreelistMapType})
+	db, err := bbolt.Open(name, 0, &bbolt.Options{Timeout: 1, FreelistType: freelist})
 	if err != nil {
 		return err
 	}

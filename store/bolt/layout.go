@@ -150,8 +150,8 @@ func (l *layout) readRoot() error {
 	return nil
 }
 
-// page is one page, with those that it overflows into.
-type page struct {
+// treePage is one page, with those that it overflows into.
+type treePage struct {
 	id    uint64
 	flags uint16
 	count int
@@ -160,7 +160,7 @@ type page struct {
 }
 
 // page reads a page of a tree.
-func (l *layout) page(id uint64) (*page, error) {
+func (l *layout) page(id uint64) (*treePage, error) {
 	if id < 2 || id >= l.pages {
 		return nil, damaged("page %d of %d", id, l.pages)
 	}
@@ -185,8 +185,8 @@ func (l *layout) page(id uint64) (*page, error) {
 	return p, nil
 }
 
-func parsePage(head []byte) *page {
-	return &page{
+func parsePage(head []byte) *treePage {
+	return &treePage{
 		id: native.Uint64(head), flags: native.Uint16(head[8:]), count: int(native.Uint16(head[10:])),
 		span: uint64(native.Uint32(head[12:])) + 1, body: head,
 	}
@@ -200,7 +200,7 @@ func missing(id uint64, err error) error {
 }
 
 // leaf returns the i-th element of a leaf page.
-func (p *page) leaf(i int) (flags uint32, key, value []byte, err error) {
+func (p *treePage) leaf(i int) (flags uint32, key, value []byte, err error) {
 	at := header + i*element
 	if at+element > len(p.body) {
 		return 0, nil, nil, damaged("page %d has no room for %d elements", p.id, p.count)
@@ -214,7 +214,7 @@ func (p *page) leaf(i int) (flags uint32, key, value []byte, err error) {
 }
 
 // branch returns the i-th element of a branch page.
-func (p *page) branch(i int) (key []byte, child uint64, err error) {
+func (p *treePage) branch(i int) (key []byte, child uint64, err error) {
 	at := header + i*element
 	if at+element > len(p.body) {
 		return nil, 0, damaged("page %d has no room for %d elements", p.id, p.count)
@@ -347,7 +347,7 @@ func (w *walker) tree(id uint64, low []byte, depth int) error {
 }
 
 // leaves looks at the records of a page.
-func (w *walker) leaves(p *page) error {
+func (w *walker) leaves(p *treePage) error {
 	for i := range p.count {
 		flags, key, value, err := p.leaf(i)
 		if err != nil {
