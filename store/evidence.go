@@ -53,6 +53,9 @@ func (tx *Tx) file() error {
 		wrote[tenant] = append(wrote[tenant], key)
 	}
 	for _, e := range tx.events {
+		if tx.tenant == "" && tx.across == nil && e.Tenant != opsec.Provider {
+			tx.tenant = e.Tenant // a transaction of events alone
+		}
 		if e.Tenant != opsec.Provider && e.Tenant != tx.tenant && !tx.across[e.Tenant] {
 			return invalid("event %s: of a tenant that the transaction is not of", e.Action)
 		}
