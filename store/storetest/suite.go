@@ -331,33 +331,58 @@ func (t *trial) together(n int, f func(i int) error) {
 }
 
 // against lets writers and readers run until each writer has made so many steps and each reader has looked so often, or
-// one returns an error, which ends the check.
+// one returns an error, which ends the check. Readers go on as long as there is something written; writers wait for
+// readers that are behind, or an engine that needs no disk would be through before anybody looks.
 func (t *trial) against(writes int, writers []func(step int) error, reads int, readers []func() error) {
 	t.Helper()
 	var failed atomic.Bool
-	var writing, reading atomic.Int64
+	var writing atomic.Int64
+	looks := make([]atomic.Int64, len(readers))
+	behind := func(step int) bool {
+		for i := range looks {
+			if looks[i].Load()*int64(writes) < int64(step*reads) {
+				return true
+			}
+		}
+		return false
+	}
 	writing.Store(int64(len(writers)))
-	reading.Store(int64(len(readers)))
-	goOn := func(others *atomic.Int64) bool { return !failed.Load() && t.ctx.Err() == nil && others.Load() > 0 }
-	loop := func(n int, own, others *atomic.Int64, f func(step int) error) error {
-		for step := 0; (step < n && !failed.Load()) || goOn(others); step++ {
+	goOn := func() bool { return !failed.Load() && t.ctx.Err() == nil }
+	write := func(f func(step int) error) error {
+		defer writing.Add(-1)
+		for step := 0; step < writes && goOn(); step++ {
+			for behind(step) && goOn() {
+				runtime.Gosched()
+			}
 			if err := f(step); err != nil {
-				failed.Store(true)
-				own.Add(-1)
 				return err
 			}
-			runtime.Gosched() // who needs no disk would otherwise be through before another begins
-			if step == n-1 {
-				own.Add(-1)
+		}
+		return t.ctx.Err()
+	}
+	read := func(f func() error, looked *atomic.Int64) error {
+		for n := 0; goOn() && (n < reads || writing.Load() > 0); n++ {
+			if err := f(); err != nil {
+				return err
+			}
+			looked.Add(1)
+			if n%4 == 0 {
+				time.Sleep(50 * time.Microsecond) // a writer that waits for this reader comes in between two looks, too
 			}
 		}
-		return nil
+		return t.ctx.Err()
 	}
-	t.together(len(writers)+len(readers), func(i int) error {
+	t.together(len(writers)+len(readers), func(i int) (err error) {
 		if i < len(writers) {
-			return loop(writes, &writing, &reading, writers[i])
+			err = write(writers[i])
+		} else {
+			i -= len(writers)
+			err = read(readers[i], &looks[i])
 		}
-		return loop(reads, &reading, &writing, func(int) error { return readers[i-len(writers)]() })
+		if err != nil {
+			failed.Store(true)
+		}
+		return err
 	})
 }
 
