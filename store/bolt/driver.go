@@ -56,7 +56,7 @@ type Driver struct {
 	queue
 	key []byte // the leader's
 
-	settling sync.Mutex   // held while a transaction is made durable
+	settling sync.RWMutex   // held while a transaction is made durable
 	durable  atomic.Int64 // the last transaction that is known to be
 	closing  sync.Once
 	closed   atomic.Bool
@@ -322,8 +322,8 @@ func (d *Driver) begin(writes bool) (*bbolt.Tx, error) {
 // await returns when the transaction of that number is durable: bbolt shows it a moment before.
 func (d *Driver) await(id int) {
 	if int64(id) > d.durable.Load() {
-		d.settling.Lock() // whoever held it has written, or failed to
-		defer d.settling.Unlock()
+		d.settling.RLock() // whoever held it has written, or failed to
+		defer d.settling.RUnlock()
 	}
 }
 
