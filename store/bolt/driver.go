@@ -56,7 +56,7 @@ type Driver struct {
 	queue
 	key []byte // the leader's
 
-	settling sync.RWMutex   // held while a transaction is made durable
+	settling sync.RWMutex // held while a transaction is made durable
 	durable  atomic.Int64 // the last transaction that is known to be
 	closing  sync.Once
 	closed   atomic.Bool
