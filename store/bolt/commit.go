@@ -82,6 +82,11 @@ func (d *Driver) answer(group []*commit) {
 	}
 }
 
+// fillPercent is how full the first of two pages is that one becomes. Keys of a store mostly grow within a tenant's
+// collection, where bbolt's half would stay a half for ever: three quarters make a file of such keys a third smaller, and
+// cost random keys some per cent of pages.
+const fillPercent = 0.75
+
 // write evaluates the group in one transaction. After an error nothing has been written, unless it is
 // [store.ErrIndeterminate].
 func (d *Driver) write(group []*commit) (err error) {
@@ -102,6 +107,7 @@ func (d *Driver) write(group []*commit) (err error) {
 		}
 	}()
 	b := tx.Bucket([]byte(bucket))
+	b.FillPercent = fillPercent
 	before = b.Sequence()
 	wrote := false
 	for _, c := range group {
