@@ -35,6 +35,7 @@ var stops = []struct {
 	run         func(context.Context, *tour)
 }{
 	{"backup", "Backup verification (X.1642, 8.10): is the copy the original, and who says so?", backupStop},
+	{"store", "The store (8.8): what is sealed, what is evidence, and who has put back an old state?", storeStop},
 }
 
 func main() {

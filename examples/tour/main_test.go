@@ -72,6 +72,10 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 	require.Empty(t, stderr)
 	var result struct {
 		Backup backup.Report
+		Store  struct {
+			Records              int
+			Problems, RolledBack []string
+		}
 		Events []opsec.Event
 	}
 	dec := json.NewDecoder(strings.NewReader(stdout))
@@ -96,7 +100,13 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 		require.NotZero(t, e.Time)
 		story = append(story, e.Action+" "+string(e.Outcome))
 	}
-	require.Equal(t, []string{"backup.build success", "backup.verify success", "backup.verify failure"}, story)
+	require.Equal(t, []string{"backup.build success", "backup.verify success", "backup.verify failure",
+		"inventory.hold success", "inventory.hold success"}, story)
+	require.Equal(t, 3, result.Store.Records)
+	require.Empty(t, result.Store.Problems)
+	require.Len(t, result.Store.RolledBack, 1)
+	require.Contains(t, result.Store.RolledBack[0], "sub/big.bin")
+	require.Contains(t, result.Store.RolledBack[0], "an old value was put back")
 
 	text, err := os.ReadFile(filepath.Join(dir, "sub", "big.bin"))
 	require.NoError(t, err)
@@ -107,7 +117,8 @@ func TestTourTellsItsStory(t *testing.T) {
 	code, stdout, stderr := walk(t, "-dir", tree(t))
 	require.Zero(t, code, stderr)
 	require.Empty(t, stderr)
-	for _, want := range []string{"1. Backup", "X.1642", "3 files", "the copy: ok, signature ok", "flipped: damaged", "found in sub/big.bin", "backup.build", "backup.verify", "Done in"} {
+	for _, want := range []string{"1. Backup", "X.1642", "3 files", "the copy: ok, signature ok", "flipped: damaged", "found in sub/big.bin", "backup.build", "backup.verify",
+		"2. The store", "3 records in a sealed file", "the backup in its place, beside the trail: 1 problems", "Done in"} {
 		require.Contains(t, stdout, want)
 	}
 }
