@@ -62,6 +62,11 @@ func claims(doc string, ids []string, tree []room) (broken []string) {
 		case "served":
 			broken = append(broken, missing(r.id+": symbol", r.where, known)...)
 			broken = append(broken, missing(r.id+": proof", r.proof, proven)...)
+		case "in part":
+			here, toCome, _ := strings.Cut(r.where, ";")
+			broken = append(broken, missing(r.id+": symbol", here, known)...)
+			broken = append(broken, missing(r.id+": proof", r.proof, proven)...)
+			broken = append(broken, unplanned(requirement{id: r.id, where: strings.TrimSpace(toCome)})...)
 		case "planned":
 			broken = append(broken, unplanned(r)...)
 		default:
@@ -157,6 +162,8 @@ func TestFalseClaimsAreFound(t *testing.T) {
 		return conformanceHeader + "\n|---|---|---|---|---|\n" + rows + "\nmore | text\n"
 	}
 	require.Empty(t, claims(table(good), []string{"1-1"}, tree))
+	part := strings.Replace(strings.Replace(good, "served", "in part", 1), "`audit.I.Act`", "`audit.I.Act`; audit, store", 1)
+	require.Empty(t, claims(table(part), []string{"1-1"}, tree))
 	tests := []struct{ name, rows, want string }{
 		{"no such symbol", strings.Replace(good, "audit.T.Do", "audit.T.Undo", 1), "symbol audit.T.Undo does not exist"},
 		{"unexported field", strings.Replace(good, "T.Field", "T.hidden", 1), "symbol audit.T.hidden does not exist"},
@@ -165,6 +172,9 @@ func TestFalseClaimsAreFound(t *testing.T) {
 		{"not a test", strings.Replace(good, "TestT", "helper", 1), "proof audit.helper does not exist"},
 		{"no proof", "| 1-1 | w | served | `audit.T` | |\n", "proof: none named"},
 		{"state", "| 1-1 | w | soon | audit | |\n", `state "soon"`},
+		{"in part without the rest", strings.Replace(good, "served", "in part", 1), `"" is no room`},
+		{"in part without a symbol", "| 1-1 | w | in part | audit | `audit.TestT` |\n", "symbol: none named"},
+		{"in part without a proof", "| 1-1 | w | in part | `audit.T`; audit | |\n", "proof: none named"},
 		{"planned with a symbol", "| 1-1 | w | planned | `audit.T` | |\n", "planned, but names a symbol"},
 		{"planned with a proof", "| 1-1 | w | planned | audit | `audit.TestT` |\n", "planned, but names a symbol"},
 		{"planned nowhere", "| 1-1 | w | planned | attic | |\n", `"attic" is no room`},

@@ -21,22 +21,19 @@ import (
 	"github.com/cloudopsec/opsec/store"
 	"github.com/cloudopsec/opsec/store/bolt"
 	"github.com/cloudopsec/opsec/store/memory"
+	"github.com/cloudopsec/opsec/store/storetest/crashtest"
 )
 
 // TestMain lets the test binary be a process that opens a store, or that commits until it is killed.
 func TestMain(m *testing.M) {
 	path := os.Getenv("BOLT_TEST_PATH")
-	switch os.Getenv("BOLT_TEST") {
-	case "open":
+	switch {
+	case crashtest.Child(openPlace):
+	case os.Getenv("BOLT_TEST") == "open":
 		d, err := bolt.Open(path, nil)
 		fmt.Println(errors.Is(err, bolt.ErrInUse), err)
 		if err == nil {
 			d.Close()
-		}
-	case "commit":
-		if err := commitUntilKilled(path); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
 		}
 	default:
 		os.Exit(m.Run())
