@@ -19,10 +19,12 @@ const (
 )
 
 // Rev identifies the committed write that gave a key its value. Zero means that the key is absent. A Rev is never used
-// again, not even after the key was deleted and written anew; nothing follows from the order of two of them.
+// again, not even after the key was deleted and written anew, nor after the engine was restored from a backup, as long as
+// anybody may remember it; nothing follows from the order of two of them.
 type Rev uint64
 
-// Item is a key and what the store holds under it. An absent key has a zero Rev and a nil Value.
+// Item is a key and what the store holds under it. An absent key has a zero Rev and a nil Value; an empty value may be nil
+// too.
 type Item struct {
 	Key   string // any bytes, 1 to [MaxKey]; keys are ordered bytewise
 	Value []byte // 0 to [MaxValue] bytes, to be read only
@@ -73,10 +75,10 @@ type Batch struct {
 //
 // Commit checks and writes in one atomic step, linearizable with all others, and what it wrote is durable when it
 // returns nil. A key that is only checked is protected like one that is written. All that a batch writes has the same
-// new Rev, which Commit returns; a batch without ops is a check, and returns zero. The driver keeps nothing of the
-// batch. When a check fails, the error is a [*ConflictError]; a batch over the limits is [ErrTooLarge], one that breaks
+// new Rev, which Commit returns; a batch without ops is a check, and returns zero. The driver does not change the batch
+// and keeps nothing of it. When a check fails, the error is a [*ConflictError]; a batch over the limits is [ErrTooLarge], one that breaks
 // another rule is [opsec.ErrInvalid] (see [Batch.Validate]). After each of these, and after any error but
-// [ErrIndeterminate], nothing has been written and nothing will be.
+// [ErrIndeterminate], nothing has been written and nothing will be; ErrIndeterminate says only that nobody knows.
 //
 // A context that has ended before the call makes each method return its error and do nothing. One that ends meanwhile
 // may be obeyed, but a Commit that may still take effect says [ErrIndeterminate] then, never the context's error alone.
