@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/internal/layout"
+	"github.com/cloudopsec/opsec/internal/pause"
 	"github.com/cloudopsec/opsec/internal/turns"
 	"github.com/cloudopsec/opsec/internal/vault"
 )
@@ -132,7 +133,7 @@ const maxAttempts = 1000
 func (db *DB) run(ctx context.Context, like *Tx, fn func(*Tx) error) error {
 	var last *Tx
 	for attempt := 0; ; attempt++ {
-		if err := pause(ctx, backoff(attempt)); err != nil {
+		if err := pause.For(ctx, backoff(attempt)); err != nil {
 			return err
 		}
 		tx := &Tx{ctx: ctx, db: db, mode: like.mode, across: like.across, attempt: attempt}
@@ -157,20 +158,6 @@ func backoff(attempt int) time.Duration {
 		return 0
 	}
 	return rand.N(time.Millisecond << min(attempt, 7))
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // commit writes b, certainly: through a marker where the driver's answer could be lost.
@@ -233,7 +220,7 @@ func (db *DB) watch(ctx context.Context, prefix string) iter.Seq2[struct{}, erro
 		return w.Watch(ctx, prefix)
 	}
 	return func(yield func(struct{}, error) bool) {
-		for ctx.Err() == nil && yield(struct{}{}, nil) && pause(ctx, db.poll) == nil {
+		for ctx.Err() == nil && yield(struct{}{}, nil) && pause.For(ctx, db.poll) == nil {
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/internal/layout"
+	"github.com/cloudopsec/opsec/internal/pause"
 )
 
 // markers make commits certain over a driver whose answer can be lost. Each commit takes a slot, a key of this handle
@@ -115,7 +116,7 @@ func (m *markers) settle(ctx context.Context, slot *marker) error {
 				}
 			}
 		}
-		if errors.Is(err, ErrClosed) || pause(ctx, backoff(attempt+1)) != nil {
+		if errors.Is(err, ErrClosed) || pause.For(ctx, backoff(attempt+1)) != nil {
 			return errors.Join(ErrIndeterminate, context.Cause(ctx), err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cloudopsec/opsec/internal/layout"
+	"github.com/cloudopsec/opsec/internal/pause"
 )
 
 // Progress is how far a long work has come.
@@ -77,7 +78,7 @@ func (db *DB) resealSome(ctx context.Context, epoch string, note *resealNote) er
 		r.Start = ""
 	}
 	for attempt := 0; ; attempt++ {
-		if err := pause(ctx, backoff(attempt)); err != nil {
+		if err := pause.For(ctx, backoff(attempt)); err != nil {
 			return err
 		}
 		page, err := db.driver.List(ctx, r)

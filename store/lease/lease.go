@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/pause"
 	"github.com/cloudopsec/opsec/store"
 )
 
@@ -121,7 +122,7 @@ func (l *Lease) Try(ctx context.Context) (*Held, error) {
 func (l *Lease) Hold(ctx context.Context, fn func(context.Context, *Held) error) error {
 	h, err := l.Try(ctx)
 	for errors.Is(err, ErrHeld) {
-		if err := pause(ctx, l.ttl/4); err != nil {
+		if err := pause.For(ctx, l.ttl/4); err != nil {
 			return err
 		}
 		h, err = l.Try(ctx)
@@ -215,15 +216,4 @@ func (h *Held) mine(tx *store.Tx) (*record, error) {
 		err = ErrLost
 	}
 	return r, err
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -207,7 +207,7 @@ func contendFor(db *store.DB, name string) error {
 func TestStoppedHoldersNeverShareAToken(t *testing.T) {
 	count, rounds := 1000, 4
 	if testing.Short() {
-		count, rounds = 50, 2
+		count, rounds = 50, 3 // each process is stopped once
 	}
 	driver := memory.New()
 	server := rpc.NewServer()
@@ -219,7 +219,15 @@ func TestStoppedHoldersNeverShareAToken(t *testing.T) {
 	listener, err := net.Listen("unix", socket)
 	require.NoError(t, err)
 	defer listener.Close()
-	go server.Accept(listener)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go server.ServeConn(conn)
+		}
+	}()
 
 	const processes = 3
 	children := make([]*exec.Cmd, processes)

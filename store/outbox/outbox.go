@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/pause"
 	"github.com/cloudopsec/opsec/store"
 	"github.com/cloudopsec/opsec/store/lease"
 )
@@ -88,7 +89,7 @@ func (r *run) watch(ctx context.Context, wake chan<- struct{}) {
 			default:
 			}
 		}
-		sleep(ctx, time.Second)
+		pause.For(ctx, time.Second)
 	}
 }
 
@@ -96,22 +97,13 @@ func (r *run) watch(ctx context.Context, wake chan<- struct{}) {
 // a recorder in trouble is not pressed.
 func (r *run) wait(ctx context.Context, wake <-chan struct{}) {
 	if r.failures > 0 {
-		sleep(ctx, min(retry, 100*time.Millisecond<<min(r.failures, 10)))
+		pause.For(ctx, min(retry, 100*time.Millisecond<<min(r.failures, 10)))
 		return
 	}
 	t := time.NewTimer(takeover / 3)
 	defer t.Stop()
 	select {
 	case <-wake:
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
 	case <-t.C:
 	case <-ctx.Done():
 	}
