@@ -33,7 +33,8 @@ func (c *Collection[T]) Import(ctx context.Context, db *DB, tenant opsec.TenantI
 	}
 	for v, err := range values {
 		if err != nil {
-			return n, errors.Join(err, flush())
+			err = errors.Join(err, flush())
+			return n, err
 		}
 		if chunk = append(chunk, v); len(chunk) >= size {
 			if err := flush(); err != nil {
@@ -41,7 +42,8 @@ func (c *Collection[T]) Import(ctx context.Context, db *DB, tenant opsec.TenantI
 			}
 		}
 	}
-	return n, flush()
+	err = flush()
+	return n, err
 }
 
 // Sweep deletes the records that q selects, one transaction each, in which each, if it is not nil, is called first: to
@@ -202,7 +204,7 @@ func (c *Collection[T]) asked(s *Sub, key string) (bool, error) {
 		return false, nil // an index that is no more
 	}
 	id, err := c.target(plan{prefix: c.index(s, x.Name), unique: x.Unique}, items[0])
-	if err != nil || id == "" {
+	if err != nil || id == "" || len(c.records(s)+id) > MaxKey {
 		return false, nil
 	}
 	list, err := c.load(s, []string{c.records(s) + id})

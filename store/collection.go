@@ -109,8 +109,9 @@ func (c *Collection[T]) GetAll(s *Sub, ids ...Key) ([]*T, error) {
 		return nil, err
 	}
 	keys := make([]string, len(ids))
+	records := c.records(s)
 	for i, id := range ids {
-		keys[i] = c.records(s) + id.Encode()
+		keys[i] = records + id.Encode()
 	}
 	list, err := c.load(s, keys)
 	if err != nil {

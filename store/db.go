@@ -106,10 +106,11 @@ func (db *DB) Snapshot(ctx context.Context, fn func(*Tx) error) error {
 // decided by reads that do not fit together, they are compared first.
 //
 // The transaction is of one tenant, that of the first [Tx.Sub]. A return of nil means that all is durable. An error
-// that wraps [ErrIndeterminate] means that the context ended before it was known; any other that nothing was written.
+// that wraps [ErrIndeterminate] means that it is not known whether it is: the context ended, or the engine broke, before
+// it could be found out. Any other means that nothing was written.
 //
 // Callers in this process that meet on one key take turns at it. A transaction reads and writes at most 99 keys (index
-// entries, events and guards among them) and 1 MiB; beyond is [ErrTooLarge].
+// entries, events and guards among them) and 1 MiB, and a record has at most 255 KiB; beyond is [ErrTooLarge].
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	return db.run(ctx, &Tx{mode: updating}, fn)
 }
@@ -172,8 +173,12 @@ func (db *DB) commit(ctx context.Context, b Batch) error {
 // Tenants yields every tenant that has something in the store, in the order of their ids.
 func (db *DB) Tenants(ctx context.Context) iter.Seq2[opsec.TenantID, error] {
 	return func(yield func(opsec.TenantID, error) bool) {
-		for texts, err := range db.branches(ctx, Text(layout.Tenant).Encode()) {
-			if !yield(opsec.TenantID(texts), err) || err != nil {
+		for text, err := range db.branches(ctx, Text(layout.Tenant).Encode()) {
+			tenant := opsec.TenantID(text)
+			if err == nil && tenant.Validate() != nil {
+				continue // not ours: Check reports it
+			}
+			if !yield(tenant, err) || err != nil {
 				return
 			}
 		}
@@ -204,14 +209,6 @@ func (db *DB) branches(ctx context.Context, prefix string) iter.Seq2[string, err
 			start = layout.Behind(prefix + Text(texts[0]).Encode())
 		}
 	}
-}
-
-// Watch yields once at first, and again after something of the tenant has changed: a hint to look. See [Watcher].
-func (db *DB) Watch(ctx context.Context, tenant opsec.TenantID) iter.Seq2[struct{}, error] {
-	if err := tenant.Validate(); err != nil {
-		return func(yield func(struct{}, error) bool) { yield(struct{}{}, err) }
-	}
-	return db.watch(ctx, layout.TenantPrefix(tenant).Encode())
 }
 
 // watch listens to a prefix, or asks again and again where the driver cannot.

@@ -30,8 +30,18 @@ func (tx *Tx) Emit(e *opsec.Event) error {
 	if len(e.Attrs) == opsec.MaxAttrs {
 		return invalid("event: %d attributes; a transaction adds one, so at most %d", len(e.Attrs), opsec.MaxAttrs-1)
 	}
+	if slices.ContainsFunc(tx.events, func(have *opsec.Event) bool { return have.ID == e.ID }) {
+		return invalid("event %s: a second one with its id", e.Action)
+	}
+	if slices.ContainsFunc(e.Attrs, func(a opsec.Attr) bool { return a.Key == AttrWrote }) {
+		return invalid("event %s: attribute %s is the store's own", e.Action, AttrWrote)
+	}
 	own := *e
-	own.Attrs = slices.Clone(e.Attrs)
+	own.Attrs, own.Granted, own.Cancelled = slices.Clone(e.Attrs), slices.Clone(e.Granted), slices.Clone(e.Cancelled)
+	if e.OnBehalfOf != nil {
+		actor := *e.OnBehalfOf
+		own.OnBehalfOf = &actor
+	}
 	tx.events = append(tx.events, &own)
 	return nil
 }

@@ -1,10 +1,11 @@
 package store
 
 import (
-	"github.com/cloudopsec/opsec/internal/layout"
-)
+	"slices"
 
-import "slices"
+	"github.com/cloudopsec/opsec/internal/layout"
+	"github.com/cloudopsec/opsec/store/tuple"
+)
 
 // entry is a place in an index, before the id of the record that stands there.
 type entry struct {
@@ -31,13 +32,19 @@ func (c *Collection[T]) indexKey(s *Sub, name string) Key {
 }
 
 // entries returns where v stands in all indexes; nowhere if it is nil.
-func (c *Collection[T]) entries(s *Sub, v *T) ([]entry, error) {
+func (c *Collection[T]) entries(s *Sub, v *T) ([]entry, error) { return c.entriesIn(s, v, "") }
+
+// entriesIn is entries of one index, or of all.
+func (c *Collection[T]) entriesIn(s *Sub, v *T, index string) ([]entry, error) {
 	if v == nil {
 		return nil, nil
 	}
 	var list []entry
 	for i := range c.indexes {
 		x := &c.indexes[i]
+		if index != "" && x.Name != index {
+			continue
+		}
 		for _, k := range x.Keys(v) {
 			raw, err := c.place(s, x, k)
 			if err != nil {
@@ -66,6 +73,9 @@ func (c *Collection[T]) place(s *Sub, x *Index[T], k Key) (string, error) {
 
 // enter puts a record into an index, if it is not unique or the place is free.
 func (c *Collection[T]) enter(s *Sub, e entry, id string) error {
+	if _, _, err := tuple.CutTuple(e.raw[len(c.index(s, e.index)):]); err != nil {
+		return err // it could not be read again
+	}
 	if !e.unique {
 		s.tx.put(e.key(id), nil)
 		return nil
@@ -75,7 +85,13 @@ func (c *Collection[T]) enter(s *Sub, e entry, id string) error {
 		return err
 	}
 	if have.Rev != 0 && string(have.Value) != id {
-		return &ExistsError{Collection: c.codec.name, Index: e.index}
+		stands, err := c.asked(s, e.raw) // or the entry is left from another schema
+		if err != nil {
+			return err
+		}
+		if stands {
+			return &ExistsError{Collection: c.codec.name, Index: e.index}
+		}
 	}
 	s.tx.put(e.raw, []byte(id))
 	return nil
@@ -119,7 +135,11 @@ func (c *Collection[T]) Find(s *Sub, index string, k Key) (*T, error) {
 		if items[0].Rev == 0 {
 			return nil, c.notFound()
 		}
-		list, err := c.load(s, []string{c.records(s) + string(items[0].Value)})
+		key := c.records(s) + string(items[0].Value)
+		if len(key) > MaxKey {
+			return nil, &CorruptError{Collection: c.codec.name, Reason: "is no entry of an index"}
+		}
+		list, err := c.load(s, []string{key})
 		if err != nil {
 			return nil, err
 		}

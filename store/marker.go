@@ -39,22 +39,34 @@ func newMarkers(driver Driver, now func() time.Time) *markers {
 	return &markers{driver: driver, now: now, handle: string(opsec.NewID())}
 }
 
-func (m *markers) take() *marker {
+// take returns a slot that is there. It is made before the first commit that counts on it: the absence of a key, unlike
+// a Rev, comes back when the key is swept, and a commit that was long on its way would find its checks hold again.
+func (m *markers) take(ctx context.Context) (*marker, error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	if n := len(m.free); n > 0 {
 		slot := m.free[n-1]
 		m.free = m.free[:n-1]
-		return slot
+		m.mu.Unlock()
+		return slot, nil
 	}
 	m.made++
-	return &marker{key: Text(layout.Marker).Text(m.handle).Uint(m.made).Encode()}
+	slot := &marker{key: Text(layout.Marker).Text(m.handle).Uint(m.made).Encode()}
+	m.mu.Unlock()
+	var err error
+	slot.rev, err = m.driver.Commit(ctx, Batch{Checks: []Check{{Key: slot.key}}, Ops: []Op{{Key: slot.key, Value: m.value(0)}}})
+	if _, isConflict := errors.AsType[*ConflictError](err); isConflict || errors.Is(err, ErrIndeterminate) {
+		err = errLost // of the slot nothing is known, but nothing has been written with it
+	}
+	return slot, err
 }
 
+// give takes a slot back; nil drops all that are free.
 func (m *markers) give(slot *marker) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.free = append(m.free, slot)
+	if m.free = append(m.free, slot); slot == nil {
+		m.free = nil
+	}
 }
 
 // value is what a slot holds: a number, and when it was written, which tells what may be swept.
@@ -67,7 +79,10 @@ var errLost = errors.New("store: the commit did not happen")
 
 // commit commits b and knows how it ended, or returns ErrIndeterminate when ctx ends before.
 func (m *markers) commit(ctx context.Context, b Batch) error {
-	slot := m.take()
+	slot, err := m.take(ctx)
+	if err != nil {
+		return err
+	}
 	slot.number++
 	marked := Batch{
 		Checks: append(slices.Clip(b.Checks), Check{Key: slot.key, Rev: slot.rev}),
@@ -83,7 +98,8 @@ func (m *markers) commit(ctx context.Context, b Batch) error {
 			return err // the slot is left as it is, and not used again
 		}
 	case isConflict && slices.Contains(conflict.Keys, slot.key):
-		return errLost // somebody has swept the slot: try again with another
+		m.give(nil)    // when one was swept, most of them were
+		return errLost // try again with another
 	}
 	m.give(slot)
 	return err
@@ -106,14 +122,19 @@ func (m *markers) settle(ctx context.Context, slot *marker) error {
 		}
 		if _, isConflict := errors.AsType[*ConflictError](err); isConflict {
 			var items []Item
-			if items, err = m.driver.Get(ctx, slot.key); err == nil && len(items[0].Value) == 16 {
+			if items, err = m.driver.Get(ctx, slot.key); err == nil && items[0].Rev != burn.Checks[0].Rev {
 				slot.rev = items[0].Rev
-				switch binary.BigEndian.Uint64(items[0].Value) {
+				number := uint64(0)
+				if len(items[0].Value) == 16 {
+					number = binary.BigEndian.Uint64(items[0].Value)
+				}
+				switch number {
 				case lost:
 					return nil
 				case slot.number:
 					return errLost
 				}
+				return errors.Join(ErrIndeterminate, &CorruptError{Collection: "marker", Reason: "was removed or overwritten"})
 			}
 		}
 		if errors.Is(err, ErrClosed) || pause.For(ctx, backoff(attempt+1)) != nil {

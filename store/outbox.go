@@ -27,16 +27,14 @@ func (db *DB) Undelivered(ctx context.Context) iter.Seq2[Waiting, error] {
 		for node, err := range db.branches(ctx, Text(layout.Outbox).Encode()) {
 			w := Waiting{Node: node}
 			if err == nil {
-				prefix := Text(layout.Outbox).Text(node).Encode()
-				var first []string
-				for id, oneErr := range db.branches(ctx, prefix) {
-					first, err = append(first, id), oneErr
+				var oldest string
+				for oldest, err = range db.branches(ctx, Text(layout.Outbox).Text(node).Encode()) {
 					break
 				}
-				if len(first) == 0 {
-					continue // delivered meanwhile
-				}
-				w.Oldest = opsec.ID(first[0])
+				w.Oldest = opsec.ID(oldest)
+			}
+			if err == nil && w.Oldest == "" {
+				continue // delivered meanwhile
 			}
 			if !yield(w, err) || err != nil {
 				return
@@ -83,10 +81,12 @@ func (db *DB) Deliver(ctx context.Context, node string, recorder opsec.Recorder)
 			errs = append(errs, err)
 		}
 		if ctx.Err() != nil {
+			errs = append(errs, ctx.Err())
 			break
 		}
 	}
-	return n, errors.Join(append(errs, flush())...)
+	err = errors.Join(append(errs, flush())...)
+	return n, err
 }
 
 func (db *DB) deliverOne(ctx context.Context, item Item, recorder opsec.Recorder) error {

@@ -92,7 +92,7 @@ func (c *Collection[T]) begin(s *Sub, q Query) (plan, error) {
 		if !c.guarded {
 			return plan{}, ErrUnguarded
 		}
-		if _, err := s.tx.get(s.key(layout.Guard, c.codec.name)); err != nil {
+		if err := s.tx.pin(s.key(layout.Guard, c.codec.name)); err != nil {
 			return plan{}, err
 		}
 	}
@@ -162,12 +162,13 @@ func (c *Collection[T]) walkIndex(s *Sub, p plan) iter.Seq2[found[T], error] {
 
 func (c *Collection[T]) resolve(s *Sub, p plan, entries []Item, yield func(found[T]) bool) error {
 	keys := make([]string, len(entries))
+	records := c.records(s)
 	for i, item := range entries {
 		id, err := c.target(p, item)
 		if err != nil {
 			return err
 		}
-		keys[i] = c.records(s) + id
+		keys[i] = records + id
 	}
 	list, err := c.load(s, keys)
 	if err != nil {
@@ -177,11 +178,11 @@ func (c *Collection[T]) resolve(s *Sub, p plan, entries []Item, yield func(found
 		if r == nil {
 			continue
 		}
-		is, err := c.entries(s, r.value)
+		is, err := c.entriesIn(s, r.value, p.index)
 		if err != nil {
 			return err
 		}
-		id := strings.TrimPrefix(keys[i], c.records(s))
+		id := strings.TrimPrefix(keys[i], records)
 		stands := func(e entry) bool { return e.key(id) == entries[i].Key }
 		if slices.ContainsFunc(is, stands) && !yield(found[T]{r, entries[i].Key}) {
 			return errStop
@@ -202,7 +203,8 @@ func (c *Collection[T]) target(p plan, entry Item) (string, error) {
 	return id, nil
 }
 
-// Count returns how many records q selects, from the keys alone.
+// Count returns how many records q selects, from the keys alone. Keys are not sealed: where somebody may have written to
+// the engine, count what [Collection.List] yields.
 func (c *Collection[T]) Count(s *Sub, q Query) (n int, err error) {
 	p, err := c.begin(s, q)
 	if err != nil {
@@ -231,7 +233,7 @@ func (c *Collection[T]) Page(s *Sub, q Query, cursor string, n int) (list []*T, 
 	}
 	if cursor != "" {
 		at, err := base64.RawURLEncoding.DecodeString(cursor)
-		if at := p.prefix + string(at); err != nil || at < p.Start || at >= p.End {
+		if at := p.prefix + string(at); err != nil || len(at) > MaxKey || at < p.Start || at >= p.End {
 			return nil, "", invalid("%s: not a cursor of this query", c.codec.name)
 		}
 		p.Range = p.Range.behind(p.prefix + string(at))

@@ -18,7 +18,7 @@ type Progress struct {
 
 // resealNote is what is kept of a re-sealing, so that it can go on after an end of the process.
 type resealNote struct {
-	After string // bytes of the last raw key that is done
+	After []byte // the last raw key that is done: not text, which JSON would mend
 	Progress
 	Finished bool
 }
@@ -73,10 +73,7 @@ func (db *DB) resealNote(ctx context.Context, epoch string) (*resealNote, error)
 
 // resealSome does what fits into one commit, and notes it there.
 func (db *DB) resealSome(ctx context.Context, epoch string, note *resealNote) error {
-	r := Range{Start: note.After + "\x00", Limit: maxKeys - 1}
-	if note.After == "" {
-		r.Start = ""
-	}
+	r := Range{Start: string(note.After) + "\x00", Limit: maxKeys - 1}
 	for attempt := 0; ; attempt++ {
 		if err := pause.For(ctx, backoff(attempt)); err != nil {
 			return err
@@ -117,7 +114,7 @@ func (db *DB) resealed(page []Item, note *resealNote, own string) (b Batch, err 
 		if size += len(item.Value) + len(item.Key); size > MaxBatch/2 && len(b.Ops) > 0 {
 			break
 		}
-		note.After = item.Key
+		note.After = []byte(item.Key)
 		note.Done++
 		if item.Key == own || strings.HasPrefix(item.Key, Text(layout.Marker).Encode()) {
 			continue

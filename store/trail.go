@@ -9,29 +9,21 @@ import (
 
 // readTrail takes from the audit trail the latest state of each record that it names.
 func (c *check) readTrail(trail iter.Seq2[opsec.Event, error]) error {
-	c.trail = map[string]stamp.Witness{}
+	c.trail = stamp.Trail{}
 	for e, err := range trail {
 		if err != nil {
 			return err
 		}
 		for _, a := range e.Attrs {
-			if a.Key != AttrWrote {
-				continue
-			}
-			for w, ok := range stamp.Witnesses(a.Value) {
-				if !ok {
-					return invalid("audit trail: event %s: attribute %s does not decode", e.ID, AttrWrote)
-				}
-				if have, ok := c.trail[w.Digest]; !ok || have.Before(w) {
-					c.trail[w.Digest] = w
-				}
+			if a.Key == AttrWrote && !c.trail.Add(a.Value) {
+				return invalid("audit trail: event %s: attribute %s does not decode", e.ID, AttrWrote)
 			}
 		}
 	}
 	return nil
 }
 
-// compare holds a record against the trail.
+// compare holds a record against the trail, and strikes it off.
 func (c *check) compare(key string, payload []byte, id Key) error {
 	digest, err := c.db.evidence(key)
 	if err != nil {
@@ -42,29 +34,26 @@ func (c *check) compare(key string, payload []byte, id Key) error {
 		return nil // written without an event, or before there was a trail
 	}
 	delete(c.trail, digest)
-	have, _, ok := stamp.Cut(payload)
+	h, _, ok := stamp.Cut(payload)
 	if !ok {
 		return c.report(ProblemRecord, id, "has no record header")
 	}
-	switch {
-	case have.Born < said.Born:
-		return c.report(ProblemTrail, id, "is of before its last deletion: an old value was put back")
-	case have.Born == said.Born && said.Deleted:
-		return c.report(ProblemTrail, id, "was deleted, and is here again")
-	case have.Born == said.Born && have.Writes < said.Writes:
-		return c.report(ProblemTrail, id, "is its state after %d writes, and the audit trail knows of %d: an old value was put back",
-			have.Writes, said.Writes)
+	if wrong := said.Contradicts(h.Stamp); wrong != "" {
+		return c.report(ProblemTrail, id, "%s", wrong)
 	}
 	return nil
 }
 
-// missing yields what the trail says is there and was not found.
-func (c *check) missing() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for digest, w := range c.trail {
-			if !w.Deleted && !yield(digest) {
-				return
-			}
+// missing reports what the trail says is there and was not found.
+func (c *check) missing() error {
+	c.region = Problem{}
+	for _, w := range c.trail {
+		if w.Deleted {
+			continue
+		}
+		if err := c.report(ProblemTrail, Key{}, "a record that the audit trail says was written is gone"); err != nil {
+			return err
 		}
 	}
+	return nil
 }

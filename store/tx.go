@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -56,6 +58,9 @@ const pending = ^Rev(0)
 // maxKeys is how many keys a transaction may read, and how many it may write: one of each is left for its marker.
 const maxKeys = min(MaxOps, MaxChecks) - 1
 
+// maxPayload leaves room for what a Sealer adds to a value.
+const maxPayload = MaxValue - 1<<10
+
 // try runs fn once, and commits. It sets overtaken when another attempt is due.
 func (tx *Tx) try(last *Tx, fn func(*Tx) error) error {
 	defer tx.end()
@@ -68,10 +73,13 @@ func (tx *Tx) try(last *Tx, fn func(*Tx) error) error {
 	err := fn(tx)
 	if err == nil && tx.mode == updating {
 		err = tx.commit()
-	} else if tx.passes > 1 && tx.ctx.Err() == nil {
+	} else if tx.passes > 1 {
 		same, checkErr := tx.unchanged()
+		if checkErr != nil && err == nil {
+			return checkErr
+		}
 		if checkErr != nil {
-			return errors.Join(err, checkErr)
+			return fmt.Errorf("store: not known to hold: %v: %w", err, checkErr)
 		}
 		tx.overtaken = !same
 	}
@@ -80,7 +88,9 @@ func (tx *Tx) try(last *Tx, fn func(*Tx) error) error {
 
 // prepare waits for a turn at the keys that the last attempt has lost, and reads all that it had read, in one piece.
 func (tx *Tx) prepare(last *Tx) error {
-	tx.turns.Take(tx.ctx, last.clashed, true)
+	if tx.mode == updating {
+		tx.turns.Take(tx.ctx, last.clashed, true)
+	}
 	keys := slices.Sorted(maps.Keys(last.reads))
 	keys = keys[:min(len(keys), MaxGet)]
 	if len(keys) == 0 {
@@ -90,6 +100,7 @@ func (tx *Tx) prepare(last *Tx) error {
 	if err != nil {
 		return err
 	}
+	tx.passes++
 	tx.known = make(map[string]Item, len(items))
 	for _, item := range items {
 		tx.known[item.Key] = item
@@ -158,6 +169,18 @@ func (tx *Tx) get(keys ...string) ([]Item, error) {
 	return items, nil
 }
 
+// pin makes the transaction depend on a key as the driver has it, also when it has written there itself: what it writes
+// does not tell what it has seen.
+func (tx *Tx) pin(key string) error {
+	own, wrote := tx.writes[key]
+	delete(tx.writes, key)
+	_, err := tx.get(key)
+	if wrote {
+		tx.writes[key] = own
+	}
+	return err
+}
+
 // cached returns a key that the transaction has written or knows already.
 func (tx *Tx) cached(key string) (Item, bool) {
 	if op, ok := tx.writes[key]; ok {
@@ -171,7 +194,6 @@ func (tx *Tx) cached(key string) (Item, bool) {
 	}
 	if item, ok := tx.known[key]; ok {
 		if item, err := tx.opened(item); err == nil {
-			tx.passes = max(tx.passes, 1)
 			return item, tx.depend(item) == nil
 		}
 	}
@@ -219,6 +241,7 @@ func (tx *Tx) absent(key string) (Item, error) {
 		}
 		return items[0], nil
 	}
+	tx.passes += 2 // nothing was read: an error that follows from it must not be believed unchecked
 	item := Item{Key: key}
 	return item, tx.depend(item)
 }
@@ -257,10 +280,16 @@ func (tx *Tx) atomically(fn func() error) error {
 	return err
 }
 
-// unchanged reports whether all that was read is still so. Since a Rev is never used again, all of it was so when the
-// first of these reads began.
+// unchanged reports whether all that was read is still so. A Rev is never used again, but absence comes back: so what was
+// absent is read first and in one piece, and all was as it was read at that moment.
 func (tx *Tx) unchanged() (bool, error) {
-	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(tx.reads)), MaxGet) {
+	keys := slices.SortedFunc(maps.Keys(tx.reads), func(a, b string) int { // what was absent first
+		return cmp.Or(cmp.Compare(min(tx.reads[a].Rev, 1), min(tx.reads[b].Rev, 1)), cmp.Compare(a, b))
+	})
+	if len(keys) > MaxGet && tx.reads[keys[MaxGet]].Rev == 0 {
+		return false, tooLarge("a transaction that found more than %d keys absent", MaxGet)
+	}
+	for chunk := range slices.Chunk(keys, MaxGet) {
 		items, err := tx.db.driver.Get(tx.ctx, chunk...)
 		if err != nil {
 			return false, err
@@ -310,6 +339,9 @@ func (tx *Tx) batch() (Batch, error) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(tx.writes)) {
 		op := tx.writes[key]
+		if len(op.Value) > maxPayload {
+			return Batch{}, tooLarge("a record of %d bytes, at most %d", len(op.Value), maxPayload)
+		}
 		if !op.Delete {
 			var err error
 			if op.Value, err = tx.db.vault.Seal(key, op.Value); err != nil {

@@ -1,5 +1,7 @@
 package store
 
+import "slices"
+
 // ValidateKeys returns [ErrTooLarge] or an error wrapping [opsec.ErrInvalid] unless keys are what a Get may ask for.
 // Drivers call this and its two sisters first.
 func ValidateKeys(keys ...string) error {
@@ -70,18 +72,12 @@ func (b *Batch) Validate() error {
 	return nil
 }
 
-// twice reports whether two elements have one key. Sorted input, which is what a DB sends, needs no memory.
+// twice reports whether two elements have one key.
 func twice[T any](list []T, key func(*T) string) bool {
-	sorted := true
-	for i := 1; i < len(list) && sorted; i++ {
-		sorted = key(&list[i-1]) < key(&list[i])
-	}
-	if sorted {
-		return false
-	}
-	seen := make(map[string]bool, len(list))
+	keys := make([]string, len(list))
 	for i := range list {
-		seen[key(&list[i])] = true
+		keys[i] = key(&list[i])
 	}
-	return len(seen) < len(list)
+	slices.Sort(keys) // as a DB sends them they are in order
+	return len(slices.Compact(keys)) < len(list)
 }

@@ -74,7 +74,7 @@ func fieldsWithin(t reflect.Type, seen map[reflect.Type]*Fields) *Fields {
 	seen[t] = f
 	for _, field := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name == "-" && field.Tag.Get("json") == "-" || !field.IsExported() || field.Anonymous && name == "" {
+		if name == "-" && field.Tag.Get("json") == "-" || !field.IsExported() || field.Anonymous && name == "" && isStruct(field.Type) {
 			continue // the fields of an embedded struct are visible by themselves
 		}
 		if name == "" {
@@ -83,4 +83,8 @@ func fieldsWithin(t reflect.Type, seen map[reflect.Type]*Fields) *Fields {
 		f.of[strings.ToLower(name)] = fieldsWithin(field.Type, seen)
 	}
 	return f
+}
+
+func isStruct(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct || t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct
 }

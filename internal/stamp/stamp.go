@@ -3,6 +3,7 @@ package stamp
 
 import (
 	"encoding/binary"
+	"fmt"
 	"iter"
 	"strconv"
 	"strings"
@@ -93,4 +94,34 @@ func parse(text string) (w Witness, ok bool) {
 		w.Writes, err = strconv.ParseUint(parts[2], 36, 64)
 	}
 	return w, err == nil
+}
+
+// Trail is the latest witness of each record, by the digest of its key.
+type Trail map[string]Witness
+
+// Add takes in a list of witnesses; it reports false when the list is none.
+func (t Trail) Add(list string) bool {
+	for w, ok := range Witnesses(list) {
+		if !ok {
+			return false
+		}
+		if have, known := t[w.Digest]; !known || have.Before(w) {
+			t[w.Digest] = w
+		}
+	}
+	return true
+}
+
+// Contradicts says why a record that is there in the state of have cannot be, or "".
+func (w Witness) Contradicts(have Stamp) string {
+	switch {
+	case have.Born < w.Born:
+		return "is of before its last deletion: an old value was put back"
+	case have.Born == w.Born && w.Deleted:
+		return "was deleted, and is here again"
+	case have.Born == w.Born && have.Writes < w.Writes:
+		return fmt.Sprintf("is its state after %d writes, and the audit trail knows of %d: an old value was put back",
+			have.Writes, w.Writes)
+	}
+	return ""
 }

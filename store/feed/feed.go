@@ -35,13 +35,16 @@ type head struct {
 }
 
 var heads = store.NewCollection(store.Schema[head]{
-	Name: "feeds",
+	Name: "opsec/feeds",
 	ID:   func(h *head) store.Key { return store.Text(h.Feed) },
 })
 
 // New returns the feed of this name, which stands on disk like that of a collection, and shares its rules and those of
 // its upgrades ([store.Schema]). A name that is not valid panics.
 func New[T any](name string, upgrades ...store.Upgrade) *Feed[T] {
+	if name == heads.Name() {
+		panic("feed: the name " + name + " is taken")
+	}
 	within := make([]store.Upgrade, len(upgrades))
 	for i, upgrade := range upgrades {
 		within[i] = ofValue(upgrade)
@@ -197,7 +200,13 @@ func (f *Feed[T]) Check(ctx context.Context, db *store.DB, tenant opsec.TenantID
 			if err != nil {
 				return err
 			}
-			if next++; e.Seq != next {
+			if next++; e.Seq > next { // or some were trimmed meanwhile
+				if h, err = f.head(s); err != nil {
+					return err
+				}
+				next = max(next, min(h.Trimmed+1, e.Seq))
+			}
+			if e.Seq != next {
 				return fmt.Errorf("feed: %s: entry %d where %d should be", f.entries.Name(), e.Seq, next)
 			}
 		}

@@ -49,7 +49,7 @@ type record struct {
 
 // collection is where the leases are, among the provider's own records.
 var collection = store.NewCollection(store.Schema[record]{
-	Name: "leases",
+	Name: "opsec/leases",
 	ID:   func(r *record) store.Key { return store.Text(r.Name) },
 })
 
@@ -147,6 +147,18 @@ func (l *Lease) Hold(ctx context.Context, fn func(context.Context, *Held) error)
 
 // keep renews until done.
 func (h *Held) keep(ctx context.Context, done <-chan struct{}, lose context.CancelCauseFunc) {
+	over := make(chan struct{})
+	defer close(over)
+	go func() { // a renewal that hangs keeps nobody from being told
+		for left := time.Until(h.Until()); left > 0; left = time.Until(h.Until()) {
+			select {
+			case <-over:
+				return
+			case <-time.After(left):
+			}
+		}
+		lose(ErrLost)
+	}()
 	tick := time.NewTicker(max(h.lease.ttl/3, time.Millisecond/2))
 	defer tick.Stop()
 	for {

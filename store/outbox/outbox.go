@@ -61,7 +61,7 @@ type run struct {
 	log      *slog.Logger
 	lease    *lease.Lease
 	seen     map[string]sight // other nodes with events that wait
-	failures int              // passes in a row
+	failures int              // of this node's own events, in a row
 }
 
 // sight is the oldest event of another node, and since when it has been that.
@@ -93,14 +93,15 @@ func (r *run) watch(ctx context.Context, wake chan<- struct{}) {
 	}
 }
 
-// wait returns when there is something to do: on a hint, or after a while. After a failure hints are not heard, so that
-// a recorder in trouble is not pressed.
+// wait returns when there is something to do: on a hint, or after a while. After a failure a hint is heard a little later,
+// so that a recorder in trouble is not pressed.
 func (r *run) wait(ctx context.Context, wake <-chan struct{}) {
+	longest := takeover / 3
 	if r.failures > 0 {
-		pause.For(ctx, min(retry, 100*time.Millisecond<<min(r.failures, 10)))
-		return
+		pause.For(ctx, min(time.Second, 100*time.Millisecond<<min(r.failures, 10)))
+		longest = retry
 	}
-	t := time.NewTimer(takeover / 3)
+	t := time.NewTimer(longest)
 	defer t.Stop()
 	select {
 	case <-wake:
@@ -111,15 +112,12 @@ func (r *run) wait(ctx context.Context, wake <-chan struct{}) {
 
 // pass goes once through the outboxes that this node may deliver.
 func (r *run) pass(ctx context.Context) {
-	err := r.deliver(ctx, r.db.Node())
-	left, othersErr := r.abandoned(ctx)
-	if len(left) > 0 && othersErr == nil {
-		othersErr = r.takeOver(ctx, left)
-	}
-	if err == nil && othersErr == nil {
+	r.failures++
+	if r.deliver(ctx, r.db.Node()) == nil {
 		r.failures = 0
-	} else {
-		r.failures++
+	}
+	if left := r.abandoned(ctx); len(left) > 0 {
+		r.takeOver(ctx, left)
 	}
 }
 
@@ -132,12 +130,12 @@ func (r *run) deliver(ctx context.Context, node string) error {
 }
 
 // abandoned returns the other nodes whose oldest event has not changed for the time of a takeover.
-func (r *run) abandoned(ctx context.Context) (nodes []string, err error) {
+func (r *run) abandoned(ctx context.Context) (nodes []string) {
 	seen := map[string]sight{}
 	for w, err := range r.db.Undelivered(ctx) {
 		if err != nil {
 			r.warn(ctx, "not looked for events", "", err)
-			return nil, err
+			return nil
 		}
 		if w.Node == r.db.Node() {
 			continue
@@ -151,22 +149,22 @@ func (r *run) abandoned(ctx context.Context) (nodes []string, err error) {
 		}
 	}
 	r.seen = seen
-	return nodes, nil
+	return nodes
 }
 
-// takeOver delivers for other nodes, if no third one does.
-func (r *run) takeOver(ctx context.Context, nodes []string) error {
+// takeOver delivers for other nodes, if no third one does. What fails is tried again after the time of a takeover.
+func (r *run) takeOver(ctx context.Context, nodes []string) {
 	held, err := r.lease.Try(ctx)
-	if errors.Is(err, lease.ErrHeld) {
-		return nil
+	if err != nil {
+		if !errors.Is(err, lease.ErrHeld) {
+			r.warn(ctx, "no takeover", "", err)
+		}
+		return
 	}
 	for _, node := range nodes {
-		if err == nil {
-			err = r.deliver(ctx, node)
+		if r.deliver(ctx, node) != nil {
+			r.seen[node] = sight{r.seen[node].oldest, time.Now()}
 		}
 	}
-	if held != nil {
-		held.Release(context.WithoutCancel(ctx)) // or it runs out
-	}
-	return err
+	held.Release(context.WithoutCancel(ctx)) // or it runs out
 }

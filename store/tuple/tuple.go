@@ -95,7 +95,10 @@ func (k Key) Open(inner Key) string { return k.enc + string(rune(codeTuple)) + i
 func (k Key) IsZero() bool { return k.enc == "" }
 
 // HasPrefix reports whether k begins with all parts of prefix.
-func (k Key) HasPrefix(prefix Key) bool { return strings.HasPrefix(k.enc, prefix.enc) }
+func (k Key) HasPrefix(prefix Key) bool {
+	rest, ok := strings.CutPrefix(k.enc, prefix.enc)
+	return ok && !strings.HasPrefix(rest, "\xff") // a zero byte goes on in the text: it is no end
+}
 
 // Compare is negative, zero or positive as k sorts before, with or behind other.
 func (k Key) Compare(other Key) int { return strings.Compare(k.enc, other.enc) }

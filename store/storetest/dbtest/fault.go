@@ -48,6 +48,7 @@ func faultChecks() []check {
 					return counters.Insert(s, &counter{ID: "one"}, &counter{ID: id})
 				})
 			}
+			t.update(db, func(tx *store.Tx) error { return add(tx.Sub(acme), "other", 1) }) // the slot is made
 			flaky.NextCommit(storetest.Ghost)
 			t.ok(insert("x")) // settled, and done again
 			t.is(insert("y"), full)
