@@ -214,3 +214,42 @@ func ExampleFeed() {
 	// 2 eve <nil>
 	// 3 ada <nil>
 }
+
+type beforeList struct {
+	store.Driver
+	do func()
+}
+
+func (b *beforeList) List(ctx context.Context, r store.Range) ([]store.Item, error) {
+	if f := b.do; f != nil {
+		b.do = nil
+		f()
+	}
+	return b.Driver.List(ctx, r)
+}
+
+func TestCheckIsQuietWhileOthersTrim(t *testing.T) {
+	d := memory.New()
+	other := newDB(t, d)
+	h := &beforeList{Driver: d}
+	db := newDB(t, h)
+	for range 10 {
+		add(t, other, change{})
+	}
+	h.do = func() { require.NoError(t, changes.Trim(t.Context(), other, "acme", 5)) }
+	require.NoError(t, changes.Check(t.Context(), db, "acme"))
+}
+
+func TestFeedNamedFeeds(t *testing.T) {
+	require.Panics(t, func() { feed.New[int]("opsec/feeds") })
+}
+
+func TestMissingEndIsFound(t *testing.T) {
+	d := memory.New()
+	db := newDB(t, d)
+	last := add(t, db, change{}, change{}, change{})
+	key := store.Text("t").Text("acme").Text("r").Text("changes").Uint(last).Encode()
+	_, err := d.Commit(t.Context(), store.Batch{Ops: []store.Op{{Key: key, Delete: true}}})
+	require.NoError(t, err)
+	require.ErrorContains(t, changes.Check(t.Context(), db, acme), "ends at 2")
+}

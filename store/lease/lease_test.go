@@ -179,3 +179,37 @@ func ExampleLease_Hold() {
 	// token 1
 	// <nil>
 }
+
+// stuck is a driver whose commits hang and do not obey their context, as a disk does.
+type stuck struct {
+	store.Driver
+	block chan struct{} // nil: passes
+	on    bool
+}
+
+func (s *stuck) Commit(ctx context.Context, b store.Batch) (store.Rev, error) {
+	if s.on {
+		<-s.block
+	}
+	return s.Driver.Commit(ctx, b)
+}
+
+func TestHolderIsToldThoughItsRenewalHangs(t *testing.T) {
+	d := &stuck{Driver: memory.New(), block: make(chan struct{})}
+	db := newDB(t, d)
+	l, err := lease.New(db, "x", "me", 100*time.Millisecond)
+	require.NoError(t, err)
+	told := false
+	_ = l.Hold(t.Context(), func(ctx context.Context, h *lease.Held) error {
+		d.on = true
+		select {
+		case <-ctx.Done():
+			told = true
+		case <-time.After(time.Second):
+		}
+		d.on = false
+		close(d.block)
+		return nil
+	})
+	require.True(t, told)
+}

@@ -150,3 +150,34 @@ func (p printer) Record(_ context.Context, e *opsec.Event) (opsec.Receipt, error
 	p()
 	return opsec.Receipt{Event: e.ID, Durable: true}, nil
 }
+
+type picky struct {
+	refused opsec.ID
+	at      map[opsec.ID]time.Time
+}
+
+func (p *picky) Record(_ context.Context, e *opsec.Event) (opsec.Receipt, error) {
+	if e.ID == p.refused {
+		return opsec.Receipt{}, errors.New("refused")
+	}
+	if _, ok := p.at[e.ID]; !ok {
+		p.at[e.ID] = time.Now()
+	}
+	return opsec.Receipt{}, nil
+}
+
+func TestRefusedEventOfAnotherNodeHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := memory.New()
+		here := newDB(t, d, "here")
+		p := &picky{at: map[opsec.ID]time.Time{}}
+		p.refused = emit(t, newDB(t, d, "gone"))
+		defer start(t, here, p)()
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		id, began := emit(t, here), time.Now()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Less(t, p.at[id].Sub(began), time.Second)
+	})
+}
