@@ -328,7 +328,6 @@ func TestManySweptMarkersCostOneMoreAttempt(t *testing.T) {
 		calls++
 		return hosts1.Insert(tx.Sub(acme), &hostV1{ID: "y"})
 	}))
-	t.Log("slots", n, "calls", calls, time.Since(start))
 	require.LessOrEqual(t, calls, 2)
 }
 
@@ -376,7 +375,6 @@ func TestCheckReportsReadErrors(t *testing.T) {
 	drop(t, d, rk)
 	require.NotEmpty(t, problems(t, db, nil, accounts))
 	f := storetest.NewFlaky(d, storetest.FlakyOptions{})
-	t.Log(problems(t, db, nil, accounts))
 	f.NextRead(storetest.Pass, storetest.Fail, storetest.Fail)
 	fdb := newDB(t, f, nil)
 	var err error
@@ -437,7 +435,6 @@ func TestSecondEventWithOneIDIsRefused(t *testing.T) {
 		e.Action = "room.other"
 		return tx.Emit(e)
 	})
-	t.Log(err, len(items(t, d)))
 	require.True(t, err != nil || len(items(t, d)) == 2)
 }
 
@@ -472,7 +469,6 @@ func TestKeysOfNoTenantAreForeign(t *testing.T) {
 	ps := problems(t, db, nil, hosts1)
 	for tenant, err := range db.Tenants(t.Context()) {
 		require.NoError(t, err)
-		t.Log(tenant, tenant.Validate())
 	}
 	require.NotEmpty(t, ps)
 }
@@ -491,7 +487,6 @@ func TestDeliverSaysThatItWasStopped(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	n, err := db.Deliver(ctx, db.Node(), recFunc(func(*opsec.Event) { cancel() }))
-	t.Log(n, err)
 	require.Error(t, err)
 }
 
