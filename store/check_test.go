@@ -244,10 +244,7 @@ func TestCheckAgainstTheTrailFindsWhatASealDoesNot(t *testing.T) {
 				require.Len(t, log.Events(), 7)
 
 				test.attack(t, d, rawKey(t, d, record("1")...), old, items(t, d))
-				var found []store.Problem
-				for _, p := range problems(t, db, trail(log)) { // without the collections: the seals alone
-					found = append(found, p)
-				}
+				found := problems(t, db, trail(log)) // without the collections: the seals alone
 				if test.says == "" {
 					require.Empty(t, found)
 					return

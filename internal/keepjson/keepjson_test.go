@@ -20,8 +20,12 @@ type inner struct {
 	B *int `json:"b,omitempty"`
 }
 
+// Name is embedded and no struct: a field by its own name.
+type Name string
+
 type outer struct {
 	embedded
+	Name   `json:",omitempty"`
 	Plain  string
 	Tagged string    `json:"tag"`
 	Inner  inner     `json:"inner"`
@@ -29,9 +33,7 @@ type outer struct {
 	List   []inner   `json:"list,omitempty"`
 	Time   time.Time `json:"time"`
 	Hidden string    `json:"-"`
-	Dash   string    `json:"-,"`
 	Self   *outer    `json:"self,omitempty"`
-	secret string    //nolint:unused
 }
 
 func TestOnlyWhatTheTypeDoesNotKnowIsKept(t *testing.T) {
@@ -48,7 +50,7 @@ func TestOnlyWhatTheTypeDoesNotKnowIsKept(t *testing.T) {
 		"elements have no names":  {`{"list":[{"c":1}]}`, `{"list":[{"a":2}]}`, `{"list":[{"a":2}]}`},
 		"a type of its own JSON":  {`{"time":{"c":1}}`, `{"time":"2026-01-01T00:00:00Z"}`, `{"time":"2026-01-01T00:00:00Z"}`},
 		"field that JSON omits":   {`{"Hidden":"x"}`, `{}`, `{"Hidden":"x"}`},
-		"field that is a dash":    {`{"-":"x"}`, `{"-":"y"}`, `{"-":"y"}`},
+		"embedded text":           {`{"Name":"x"}`, `{}`, `{}`},
 		"old is no object":        {`[1]`, `{"tag":"n"}`, `{"tag":"n"}`},
 		"next is no object":       {`{"a":1}`, `null`, `null`},
 		"numbers keep all digits": {`{"n":12345678901234567890.5}`, `{}`, `{"n":12345678901234567890.5}`},
