@@ -11,7 +11,7 @@ import (
 // rule [opsec.ErrInvalid].
 var (
 	// ErrIndeterminate says that a commit may have happened, or may still: its connection died, or its disk failed. A
-	// DB settles that by a marker and returns it only when the context ended before it was settled.
+	// DB settles that by a marker, and returns it only when the context ended or the engine broke before.
 	ErrIndeterminate = errors.New("store: the commit may have happened")
 	// ErrTooLarge says that a key, a value, a batch or a transaction is over the limits of the contract.
 	ErrTooLarge = errors.New("store: too large")
