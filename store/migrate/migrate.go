@@ -96,7 +96,7 @@ func Copy(ctx context.Context, dst, src store.Driver) (Sum, error) {
 			return Sum{}, err
 		}
 		if again != copied {
-			return Sum{}, fmt.Errorf("migrate: %d keys were read, and %d are there now: somebody has written", copied.Keys, again.Keys)
+			return Sum{}, fmt.Errorf("migrate: %d keys were read, and %d with another sum are there now: somebody has written", copied.Keys, again.Keys)
 		}
 	}
 	return copied, nil

@@ -77,6 +77,25 @@ func TestCopyNoticesWriters(t *testing.T) {
 	}
 }
 
+// spoiling is a driver that does not keep what it was given.
+type spoiling struct{ store.Driver }
+
+func (s spoiling) Commit(ctx context.Context, b store.Batch) (store.Rev, error) {
+	for i := range b.Ops {
+		if b.Ops[i].Key == "k00300" {
+			b.Ops[i].Value = []byte("other")
+		}
+	}
+	return s.Driver.Commit(ctx, b)
+}
+
+func TestCopyReadsBackWhatItHasWritten(t *testing.T) {
+	src := memory.New()
+	fill(t, src, 350, 5)
+	_, err := migrate.Copy(t.Context(), spoiling{memory.New()}, src)
+	require.ErrorContains(t, err, "somebody has written")
+}
+
 // One random sequence of commits, some of which conflict, leaves the same bytes on both engines, and each commit ends in
 // the same way.
 func TestSameWorkloadLeavesTheSameContentOnBothEngines(t *testing.T) {
