@@ -180,36 +180,32 @@ func ExampleLease_Hold() {
 	// <nil>
 }
 
-// stuck is a driver whose commits hang and do not obey their context, as a disk does.
+// stuck is a driver whose commits may hang and do not obey their context, as a disk does.
 type stuck struct {
 	store.Driver
-	block chan struct{} // nil: passes
-	on    bool
+	on    atomic.Bool
+	block chan struct{}
 }
 
 func (s *stuck) Commit(ctx context.Context, b store.Batch) (store.Rev, error) {
-	if s.on {
+	if s.on.Load() {
 		<-s.block
 	}
 	return s.Driver.Commit(ctx, b)
 }
 
 func TestHolderIsToldThoughItsRenewalHangs(t *testing.T) {
-	d := &stuck{Driver: memory.New(), block: make(chan struct{})}
-	db := newDB(t, d)
-	l, err := lease.New(db, "x", "me", 100*time.Millisecond)
-	require.NoError(t, err)
-	told := false
-	_ = l.Hold(t.Context(), func(ctx context.Context, h *lease.Held) error {
-		d.on = true
-		select {
-		case <-ctx.Done():
-			told = true
-		case <-time.After(time.Second):
-		}
-		d.on = false
-		close(d.block)
-		return nil
+	synctest.Test(t, func(t *testing.T) {
+		d := &stuck{Driver: memory.New(), block: make(chan struct{})}
+		start := time.Now()
+		err := contender(t, newDB(t, d), "a").Hold(t.Context(), func(ctx context.Context, h *lease.Held) error {
+			d.on.Store(true)
+			<-ctx.Done()
+			require.Equal(t, time.Minute, time.Since(start), "when its time is over, not later")
+			d.on.Store(false)
+			close(d.block)
+			return context.Cause(ctx)
+		})
+		require.ErrorIs(t, err, lease.ErrLost)
 	})
-	require.True(t, told)
 }
