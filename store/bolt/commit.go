@@ -83,9 +83,9 @@ func (d *Driver) answer(group []*commit) {
 }
 
 // fillPercent is how full the first of two pages is that one becomes. Keys of a store mostly grow within a tenant's
-// collection, where bbolt's half would stay a half for ever: three quarters make a file of such keys a third smaller, and
-// cost random keys some per cent of pages.
-const fillPercent = 0.75
+// collection, where what bbolt leaves half full stays so for ever. In 150,000 records of 200 tenants, against bbolt's half,
+// the pages take 40 % less room and 6 % fewer are written; with random keys they take 15 % more, and 6 % more are written.
+const fillPercent = 0.8
 
 // write evaluates the group in one transaction. After an error nothing has been written, unless it is
 // [store.ErrIndeterminate].
