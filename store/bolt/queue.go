@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -30,6 +31,7 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []*commit
 	led     bool  // somebody leads
+	crowd   bool  // the last group was more than its leader
 	refused error // why there are no commits any more
 }
 
@@ -80,6 +82,7 @@ func (q *queue) withdraw(c *commit) bool {
 
 // take returns what the leader is to work off, itself first; nothing if all have been refused.
 func (q *queue) take() []*commit {
+	q.gather()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n, bytes := 0, 0
@@ -89,7 +92,23 @@ func (q *queue) take() []*commit {
 	}
 	group := slices.Clone(q.waiting[:n])
 	q.waiting = slices.Delete(q.waiting, 0, n)
+	q.crowd = n > 1
 	return group
+}
+
+// gather lets others run as long as that brings more of them into the queue: where there was a crowd, those of the last
+// group are on their way with their next commits. A lone caller does not give way.
+func (q *queue) gather() {
+	for before := 0; ; {
+		q.mu.Lock()
+		crowd, n := q.crowd, len(q.waiting)
+		q.mu.Unlock()
+		if !crowd || n <= before {
+			return
+		}
+		before = n
+		runtime.Gosched()
+	}
 }
 
 // release tells the others of the group that they are done, and passes on the lead.
