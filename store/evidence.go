@@ -17,9 +17,10 @@ import (
 // its own key is found.
 const AttrWrote = "store.wrote"
 
-// Emit adds an event to the transaction: it is committed with the writes or not at all, and delivered to a recorder
-// at least once (package outbox). For a change of state alone this is the record of it; an effect outside the store is bracketed
-// by [opsec.Begin] instead. The event is copied. It belongs to a tenant of the transaction, or to [opsec.Provider].
+// Emit adds an event to the transaction: it is committed with the writes or not at all, and delivered to a recorder at
+// least once (package outbox). For a change of state alone this is the record of it; an effect outside the store is
+// bracketed by [opsec.Begin] instead. The event is copied. It belongs to a tenant of the transaction, or to
+// [opsec.Provider].
 func (tx *Tx) Emit(e *opsec.Event) error {
 	if err := tx.usable(true); err != nil {
 		return err

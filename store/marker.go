@@ -77,7 +77,7 @@ func (m *markers) value(number uint64) []byte {
 // errLost says that a commit certainly did not happen: it is to be tried again.
 var errLost = errors.New("store: the commit did not happen")
 
-// commit commits b and knows how it ended, or returns ErrIndeterminate when ctx ends before.
+// commit commits b and knows how it ended, or returns ErrIndeterminate as settle does.
 func (m *markers) commit(ctx context.Context, b Batch) error {
 	slot, err := m.take(ctx)
 	if err != nil {
@@ -105,8 +105,8 @@ func (m *markers) commit(ctx context.Context, b Batch) error {
 	return err
 }
 
-// settle finds out what became of the commit with the slot's number: nil, errLost, or ErrIndeterminate when it could
-// not before ctx ended.
+// settle finds out what became of the commit with the slot's number: nil, errLost, or ErrIndeterminate when it could not,
+// because ctx or the driver ended, or somebody has tampered with the slot.
 func (m *markers) settle(ctx context.Context, slot *marker) error {
 	lost := slot.number
 	slot.number++

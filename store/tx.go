@@ -193,8 +193,8 @@ func (tx *Tx) cached(key string) (Item, bool) {
 		return item, true
 	}
 	if item, ok := tx.known[key]; ok {
-		if item, err := tx.opened(item); err == nil {
-			return item, tx.depend(item) == nil
+		if item, err := tx.opened(item); err == nil && tx.depend(item) == nil {
+			return item, true
 		}
 	}
 	return Item{}, false
