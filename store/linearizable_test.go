@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,47 +19,13 @@ import (
 	"github.com/cloudopsec/opsec/store/storetest/history"
 )
 
-// values is the model: what a store holds is a map, and one operation after the other is done to it.
 var values = porcupine.Model{
 	Init: func() any { return map[string]string{} },
-	Step: func(state, input, _ any) (bool, any) {
-		have, op := state.(map[string]string), input.(history.Operation)
-		holds := func(key string) bool { return have[key] == op.Expect[key] }
-		all := !slices.ContainsFunc(slices.Collect(maps.Keys(op.Expect)), func(key string) bool { return !holds(key) })
-		switch op.Outcome {
-		case history.Seen:
-			return !slices.ContainsFunc(op.Keys, func(key string) bool { return have[key] != op.Saw[key] }), state
-		case history.Refused:
-			return !all && !slices.ContainsFunc(op.Failed, holds), state
-		case history.Unknown: // it is placed anywhere after its call, behind all others if it never happened
-			if !all {
-				return true, state
-			}
-		case history.Done:
-			if !all {
-				return false, state
-			}
-		}
-		next := maps.Clone(have)
-		for key, value := range op.Write {
-			if next[key] = value; value == "" {
-				delete(next, key)
-			}
-		}
-		return true, next
+	Step: func(state, op, _ any) (bool, any) {
+		return history.Step(state.(map[string]string), op.(history.Operation))
 	},
 	Equal: func(a, b any) bool { return maps.Equal(a.(map[string]string), b.(map[string]string)) },
-	Hash: func(state any) uint64 { // of no order
-		sum := uint64(0)
-		for key, value := range state.(map[string]string) {
-			h := uint64(14695981039346656037)
-			for _, c := range key + "\x00" + value {
-				h = (h ^ uint64(c)) * 1099511628211
-			}
-			sum += h
-		}
-		return sum
-	},
+	Hash:  func(state any) uint64 { return history.Hash(state.(map[string]string)) },
 }
 
 func linearizable(list []history.Operation) porcupine.CheckResult {
@@ -125,64 +90,5 @@ func TestIndeterminateCommitsAreLinearizable(t *testing.T) {
 	}
 	for _, fault := range []storetest.Fault{storetest.LostRequest, storetest.LostAnswer, storetest.Ghost} {
 		require.NotZero(t, injected[fault], fault)
-	}
-}
-
-func TestHistoriesThatAreNotLinearizableAreRejected(t *testing.T) {
-	at := func(call, end int, op history.Operation) history.Operation {
-		op.Call, op.Return = time.Duration(call), time.Duration(end)
-		return op
-	}
-	type m = map[string]string
-	write := func(expect, value string) history.Operation {
-		return history.Operation{Outcome: history.Done, Expect: m{"k": expect}, Write: m{"k": value}}
-	}
-	see := func(saw m) history.Operation {
-		return history.Operation{Outcome: history.Seen, Keys: []string{"k", "l"}, Saw: saw}
-	}
-	with := func(op history.Operation, o history.Outcome) history.Operation {
-		op.Outcome = o
-		return op
-	}
-	const end = 1 << 40
-	tests := []struct {
-		name string
-		list []history.Operation
-		want porcupine.CheckResult
-	}{
-		{"one after the other", []history.Operation{
-			at(0, 1, write("", "1")), at(2, 3, see(m{"k": "1"})), at(4, 5, write("1", "")), at(6, 7, see(m{})),
-		}, porcupine.Ok},
-		{"a stale read", []history.Operation{
-			at(0, 1, write("", "1")), at(2, 3, write("1", "2")), at(4, 5, see(m{"k": "1"})),
-		}, porcupine.Illegal},
-		{"a read while it is written", []history.Operation{
-			at(0, 1, write("", "1")), at(2, 5, write("1", "2")), at(3, 4, see(m{"k": "1"})),
-		}, porcupine.Ok},
-		{"two swaps of one value", []history.Operation{
-			at(0, 9, write("", "1")), at(0, 9, write("", "2")),
-		}, porcupine.Illegal},
-		{"one half of a commit", []history.Operation{
-			at(0, 1, history.Operation{Outcome: history.Done, Write: m{"k": "1", "l": "1"}}), at(0, 9, see(m{"k": "1"})),
-		}, porcupine.Illegal},
-		{"a refusal without a cause", []history.Operation{
-			at(0, 1, write("", "1")), at(2, 3, with(write("1", "2"), history.Refused)),
-		}, porcupine.Illegal},
-		{"a refusal that names what holds", []history.Operation{
-			at(0, 1, write("", "1")),
-			at(2, 3, history.Operation{Outcome: history.Refused, Expect: m{"k": "0", "l": ""}, Failed: []string{"l"}}),
-		}, porcupine.Illegal},
-		{"an unknown commit that came late", []history.Operation{
-			at(0, end, with(write("", "1"), history.Unknown)), at(2, 3, see(m{})), at(4, 5, see(m{"k": "1"})),
-		}, porcupine.Ok},
-		{"an unknown commit that never came", []history.Operation{
-			at(0, end, with(write("", "1"), history.Unknown)), at(2, 3, see(m{})), at(4, 5, write("", "2")), at(6, 7, see(m{"k": "2"})),
-		}, porcupine.Ok},
-		{"an unknown commit that came and went", []history.Operation{
-			at(0, end, with(write("", "1"), history.Unknown)), at(2, 3, see(m{"k": "1"})), at(4, 5, see(m{})),
-		}, porcupine.Illegal},
-	}
-	for _, test := range tests {
-		require.Equal(t, test.want, linearizable(test.list), test.name)
 	}
 }

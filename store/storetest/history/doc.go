@@ -1,5 +1,25 @@
-// Package history records what concurrent callers of a [store.Driver] did and saw, as plain data for a checker of
-// linearizability. store/linearizable_test.go hands such histories to porcupine; its model is 40 lines.
+// Package history records what concurrent callers of a [store.Driver] did and saw, in one process ([Record]) or in
+// several ([RecordProcesses]), as plain data for a checker of linearizability, and has the model of a store that such a
+// checker needs ([Step]). With porcupine:
+//
+//	var model = porcupine.Model{
+//		Init: func() any { return map[string]string{} },
+//		Step: func(state, op, _ any) (bool, any) {
+//			return history.Step(state.(map[string]string), op.(history.Operation))
+//		},
+//		Equal: func(a, b any) bool { return maps.Equal(a.(map[string]string), b.(map[string]string)) },
+//		Hash:  func(state any) uint64 { return history.Hash(state.(map[string]string)) },
+//	}
+//
+//	func linearizable(list []history.Operation) porcupine.CheckResult {
+//		var ops []porcupine.Operation
+//		for _, op := range list {
+//			ops = append(ops, porcupine.Operation{
+//				ClientId: op.Caller, Input: op, Call: int64(op.Call), Return: int64(op.Return),
+//			})
+//		}
+//		return porcupine.CheckOperationsTimeout(model, ops, time.Minute)
+//	}
 //
 // # Recommendation
 //

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,6 +59,11 @@ func Record(ctx context.Context, handles []store.Driver, options *Options) ([]Op
 	if options != nil {
 		o = *options
 	}
+	return newRun(o, 0, time.Now()).record(ctx, handles)
+}
+
+// filled returns o with what is zero in it filled in.
+func (o Options) filled() Options {
 	for field, value := range map[*int]int{&o.Callers: 16, &o.Calls: 20, &o.Keys: 4} {
 		if *field == 0 {
 			*field = value
@@ -66,36 +72,58 @@ func Record(ctx context.Context, handles []store.Driver, options *Options) ([]Op
 	if o.Prefix == "" {
 		o.Prefix = "history/"
 	}
-	h := run{o: o, revs: map[string]store.Rev{}}
-	for i := range o.Keys {
-		h.keys = append(h.keys, fmt.Sprintf("%s%02d", o.Prefix, i))
-	}
-	lists, errs := make([][]Operation, o.Callers), make([]error, o.Callers)
-	h.begin = time.Now()
-	var wait sync.WaitGroup
-	for i := range o.Callers {
-		c := caller{
-			run: &h, n: i, d: handles[i%len(handles)],
-			rng: rand.New(rand.NewPCG(o.Seed, uint64(i))), knows: map[string]store.Item{},
-		}
-		wait.Go(func() { lists[i], errs[i] = c.work(ctx) })
-	}
-	wait.Wait()
-	var all []Operation
-	for _, list := range lists {
-		all = append(all, list...)
-	}
-	return all, errors.Join(errs...)
+	return o
 }
 
 // run is what the callers share.
 type run struct {
 	o     Options
+	first int // the number of the first caller
 	begin time.Time
 	keys  []string
 
 	mu   sync.Mutex
-	revs map[string]store.Rev // of each value
+	revs revs
+}
+
+func newRun(o Options, first int, begin time.Time) *run {
+	h := run{o: o.filled(), first: first, begin: begin, revs: revs{}}
+	for i := range h.o.Keys {
+		h.keys = append(h.keys, fmt.Sprintf("%s%02d", h.o.Prefix, i))
+	}
+	return &h
+}
+
+func (h *run) record(ctx context.Context, handles []store.Driver) ([]Operation, error) {
+	lists, errs := make([][]Operation, h.o.Callers), make([]error, h.o.Callers)
+	var wait sync.WaitGroup
+	for i := range h.o.Callers {
+		c := caller{
+			run: h, n: h.first + i, d: handles[i%len(handles)],
+			rng: rand.New(rand.NewPCG(h.o.Seed, uint64(h.first+i))), knows: map[string]store.Item{},
+		}
+		wait.Go(func() { lists[i], errs[i] = c.work(ctx) })
+	}
+	wait.Wait()
+	return slices.Concat(lists...), errors.Join(errs...)
+}
+
+// rev compares the Rev of a value with what was seen of it before.
+func (h *run) rev(value string, rev store.Rev) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.revs.add(value, rev)
+}
+
+// revs holds the Rev of each value.
+type revs map[string]store.Rev
+
+func (r revs) add(value string, rev store.Rev) error {
+	if before, ok := r[value]; ok && before != rev {
+		return fmt.Errorf("value %q has Rev %d, and had %d", value, rev, before)
+	}
+	r[value] = rev
+	return nil
 }
 
 type caller struct {
@@ -186,17 +214,6 @@ func (c *caller) saw(op *Operation, items []store.Item) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// rev compares the Rev of a value with what was seen of it before.
-func (h *run) rev(value string, rev store.Rev) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if before, ok := h.revs[value]; ok && before != rev {
-		return fmt.Errorf("value %q has Rev %d, and had %d", value, rev, before)
-	}
-	h.revs[value] = rev
 	return nil
 }
 
