@@ -1,0 +1,85 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/cloudopsec/opsec/store"
+)
+
+// ErrNoSpace says that the database has reached its quota. etcd refuses all that writes values until somebody has
+// compacted, defragmented and disarmed the alarm; reads, checks and deletes go on.
+var ErrNoSpace = errors.New("etcd: the database has reached its quota")
+
+// codeOf returns the code of what the client returned; OK for nil, Unknown for what has none.
+func codeOf(err error) codes.Code {
+	if e, ok := errors.AsType[rpctypes.EtcdError](err); ok {
+		return e.Code()
+	}
+	return status.Code(err)
+}
+
+// failed says what a read has failed of.
+func (d *Driver) failed(ctx context.Context, err error) error {
+	if d.open.Err() != nil {
+		return store.ErrClosed
+	}
+	return fmt.Errorf("etcd: %w", withEnd(ctx, err))
+}
+
+// withEnd adds that the context has ended. The server has a clock of its own, by which it may end a little earlier.
+func withEnd(ctx context.Context, err error) error {
+	ended := ctx.Err()
+	if _, limited := ctx.Deadline(); ended == nil && limited && codeOf(err) == codes.DeadlineExceeded {
+		ended = context.DeadlineExceeded
+	}
+	if ended == nil || errors.Is(err, ended) {
+		return err
+	}
+	return errors.Join(ended, err)
+}
+
+// refused returns the error of a commit of which the server, or the client before it sent anything, has said that it
+// will not be done; nil for any other.
+func refused(err error) error {
+	switch {
+	case errors.Is(err, rpctypes.ErrRequestTooLarge), errors.Is(err, rpctypes.ErrTooManyOps), isOversized(err):
+		return fmt.Errorf("%w: more than the cluster or the client is configured for: %w", store.ErrTooLarge, err)
+	case slices.ContainsFunc(undone, func(e error) bool { return errors.Is(err, e) }), slices.Contains(undoneCodes, codeOf(err)):
+		return fmt.Errorf("etcd: %w", err)
+	}
+	return nil
+}
+
+// undone is what the server says before it proposes a commit to the others, or in place of applying it. ErrNoSpace is
+// not among them: the commit that fills the database is applied and answered with it.
+var undone = []error{rpctypes.ErrNoLeader, rpctypes.ErrTooManyRequests, rpctypes.ErrCorrupt}
+
+// undoneCodes are of requests that are wrong, not permitted, or not understood.
+var undoneCodes = []codes.Code{
+	codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition, codes.Unimplemented,
+}
+
+// minReceive is what every server receives: etcd adds this much to its --max-request-bytes. No answer to a commit is as
+// long, so a longer message that was too large was the request.
+const minReceive = 512 << 10
+
+// isOversized reports whether gRPC has found the request too large, on either side.
+func isOversized(err error) bool {
+	var got, most int
+	s := status.Convert(err)
+	if s.Code() != codes.ResourceExhausted {
+		return false
+	}
+	if n, _ := fmt.Sscanf(s.Message(), "trying to send message larger than max (%d vs. %d)", &got, &most); n == 2 {
+		return true
+	}
+	n, _ := fmt.Sscanf(s.Message(), "grpc: received message larger than max (%d vs. %d)", &got, &most)
+	return n == 2 && got > minReceive
+}
