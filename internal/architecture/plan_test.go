@@ -22,7 +22,7 @@ var plan = []row{
 	{"store", "opsec internal/... store/tuple"},
 	{"store/tuple", "opsec"},
 	{"store/storetest", "opsec store"},
-	{"store/storetest/dbtest", "opsec store store/storetest"},
+	{"store/storetest/dbtest", "opsec store store/storetest store/lease store/feed"},
 	{"store/storetest/crashtest", "opsec store store/storetest"},
 	{"store/storetest/history", "opsec store store/storetest"},
 	{"store/storetest/storebench", "opsec store store/storetest"},
@@ -33,6 +33,7 @@ var plan = []row{
 	{"store/outbox", "opsec store store/lease internal/..."},
 	{"store/migrate", "opsec store"},
 	{"store/postgres", "opsec store internal/..."},
+	{"store/postgres/pgtest", ""},
 	{"store/etcd", "opsec store"},
 
 	{"audit", foundation},

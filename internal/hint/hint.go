@@ -35,6 +35,15 @@ func (h *Hub) Tell(keys ...string) {
 	}
 }
 
+// TellAll wakes everybody who listens.
+func (h *Hub) TellAll() {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for l := range h.listeners {
+		l.signal()
+	}
+}
+
 // Listening reports whether anybody would hear.
 func (h *Hub) Listening() bool {
 	h.mu.RLock()

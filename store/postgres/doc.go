@@ -1,0 +1,2 @@
+// Package postgres is an engine for package store: a table of PostgreSQL.
+package postgres
