@@ -52,7 +52,7 @@ func (d *Driver) send(ctx context.Context, b *store.Batch) (store.Rev, error) {
 	if err != nil {
 		return 0, failure(ctx, err)
 	}
-	defer conn.Release()
+	defer conn.Release() // again, where it has been before
 	p := newPlan()
 	if deadline, ok := ctx.Deadline(); ok {
 		p.add(nil, d.text.deadline, patience(time.Until(deadline)))
@@ -66,8 +66,12 @@ func (d *Driver) send(ctx context.Context, b *store.Batch) (store.Rev, error) {
 		return 0, d.conflict(ctx, conn, p.checks[at])
 	case again:
 		return 0, cmp.Or(ctx.Err(), fmt.Errorf("%w: %w", errAgain, err))
-	case outOfTime:
-		return 0, fmt.Errorf("postgres: %w: %w", context.DeadlineExceeded, err)
+	case canceled:
+		conn.Release()
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 2*margin { // else it was somebody at the server
+			<-ctx.Done()
+		}
+		return 0, failure(ctx, err)
 	case unknown:
 		return 0, fmt.Errorf("%w: %w", store.ErrIndeterminate, failure(ctx, err))
 	}
@@ -182,9 +186,12 @@ func (d *Driver) write(p *plan, b *store.Batch) {
 	}
 }
 
+// margin is how much sooner than the caller the server gives up, so that its answer still arrives.
+const margin = 50 * time.Millisecond
+
 // patience is what the server is told, when the caller waits for so long.
 func patience(left time.Duration) string {
-	left -= min(left/8, 50*time.Millisecond)
+	left -= min(left/8, margin)
 	return strconv.FormatInt(min(max(left.Milliseconds(), 1), math.MaxInt32), 10)
 }
 

@@ -38,7 +38,7 @@ const (
 	committed                  // no error
 	failed                     // it was not
 	again                      // it was not, by a collision: it may be tried again
-	outOfTime                  // it was not, since the time that it was given is over
+	canceled                   // it was not, since its time was over, or somebody canceled it
 	unmetCondition             // it was not, since a statement found its condition unmet
 )
 
@@ -71,7 +71,7 @@ func fateOf(err error) fate {
 	case serializationFailure, deadlockDetected:
 		return again
 	case queryCanceled:
-		return outOfTime
+		return canceled
 	}
 	return failed
 }

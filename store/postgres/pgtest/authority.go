@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -115,9 +116,12 @@ func (s *Server) secure(t testing.TB) {
 // [Options.TLS].
 func (s *Server) Authority() *Authority { return s.authority }
 
-// SecureDSN says how to connect through TLS, with the files of a certificate and a key, to a server that is certified by
-// root. The user is the one that the certificate names.
+// SecureDSN says how to connect through TLS to a server that is certified by root, with the files of a certificate, whose
+// name is that of the user, and of its key; "" for none.
 func (s *Server) SecureDSN(root, cert, key string, more ...string) string {
-	return fmt.Sprintf("host=localhost port=%d user=opsec dbname=postgres sslmode=verify-full sslrootcert=%s sslcert=%s sslkey=%s",
-		s.port, root, cert, key)
+	dsn := fmt.Sprintf("host=localhost port=%d user=opsec dbname=postgres sslmode=verify-full sslrootcert=%s", s.port, root)
+	if cert != "" {
+		dsn += " sslcert=" + cert + " sslkey=" + key
+	}
+	return strings.Join(append([]string{dsn}, more...), " ")
 }

@@ -77,7 +77,8 @@ func (s *Server) Down(t testing.TB) {
 
 // DSN says how to connect through the UNIX socket: keywords and values, with more of them if given.
 func (s *Server) DSN(more ...string) string {
-	return strings.Join(append([]string{"host=" + s.dir, "user=opsec", "dbname=postgres", "sslmode=disable"}, more...), " ")
+	port := fmt.Sprintf("port=%d", cmp.Or(s.port, 5432))
+	return strings.Join(append([]string{"host=" + s.dir, port, "user=opsec", "dbname=postgres", "sslmode=disable"}, more...), " ")
 }
 
 // Exec calls one of PostgreSQL's own programs, such as pg_dump, with the socket, the user and the database in its
@@ -85,7 +86,7 @@ func (s *Server) DSN(more ...string) string {
 func (s *Server) Exec(t testing.TB, name string, args ...string) []byte {
 	t.Helper()
 	cmd := command(t, s.dir, name, args...)
-	cmd.Env = append(os.Environ(), "PGHOST="+s.dir, "PGUSER=opsec", "PGDATABASE=postgres")
+	cmd.Env = append(os.Environ(), "PGHOST="+s.dir, fmt.Sprintf("PGPORT=%d", cmp.Or(s.port, 5432)), "PGUSER=opsec", "PGDATABASE=postgres")
 	out, err := cmd.Output()
 	if err != nil {
 		exit, _ := err.(*exec.ExitError)
