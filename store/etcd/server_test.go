@@ -22,6 +22,7 @@ import (
 	"github.com/cloudopsec/opsec/store/etcd"
 	"github.com/cloudopsec/opsec/store/storetest"
 	"github.com/cloudopsec/opsec/store/storetest/crashtest"
+	"github.com/cloudopsec/opsec/store/storetest/history"
 )
 
 const serverVariable = "OPSEC_ETCD_TEST_SERVER" // of the environment: the directory of a server that is to be killed
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 		serve(dir)
 		return
 	}
-	if crashtest.Child(openPlace) {
+	if history.Child(openPlace) || crashtest.Child(openPlace) {
 		return
 	}
 	os.Exit(m.Run())
