@@ -17,27 +17,14 @@ func collectionChecks() []check {
 	return []check{
 		{"a unique index admits one of many", func(t *trial) {
 			first, second := t.two()
-			for round := range 10 {
-				name := fmt.Sprint("name", round)
-				var won atomic.Int32
-				t.together(10, func(i int) error {
-					err := []*store.DB{first, second}[i%2].Update(t.ctx, func(tx *store.Tx) error {
-						return users.Insert(tx.Sub(acme), &user{ID: fmt.Sprint(round, "-", i), Name: name})
-					})
-					if err == nil {
-						won.Add(1)
-						return nil
-					}
-					if exists, ok := errors.AsType[*store.ExistsError](err); !ok || exists.Index != "name" {
-						return err
-					}
-					return nil
-				})
-				if won.Load() != 1 {
-					t.Fatalf("%d have one name", won.Load())
-				}
-			}
+			t.namesakes([2]*store.DB{first, second})
 			t.sound(first)
+		}},
+		{"a unique index admits one of many under random faults", func(t *trial) {
+			nodes, storms, calm := t.stormy()
+			t.namesakes(nodes)
+			t.over(storms[:]...)
+			t.sound(calm)
 		}},
 		{"a key of a unique index is free again when its record leaves it", func(t *trial) {
 			db, _ := t.two()
@@ -136,6 +123,34 @@ func collectionChecks() []check {
 			})
 			t.sound(first)
 		}},
+	}
+}
+
+// namesakes has many insert one name at once, on both nodes.
+func (t *trial) namesakes(nodes [2]*store.DB) {
+	t.Helper()
+	const rounds, callers = 10, 16
+	for round := range rounds {
+		name := fmt.Sprint("name", round)
+		var won, refused atomic.Int32
+		t.together(callers, func(i int) error {
+			err := nodes[i%2].Update(t.ctx, func(tx *store.Tx) error {
+				return users.Insert(tx.Sub(acme), &user{ID: fmt.Sprint(round, "-", i), Name: name})
+			})
+			exists, ok := errors.AsType[*store.ExistsError](err)
+			switch {
+			case err == nil:
+				won.Add(1)
+			case ok && exists.Index == "name":
+				refused.Add(1)
+			case !failed(err):
+				return err
+			}
+			return nil
+		})
+		if n := won.Load(); n > 1 || n == 0 && refused.Load() > 0 {
+			t.Fatalf("%d have one name, and %d were refused it", n, refused.Load())
+		}
 	}
 }
 

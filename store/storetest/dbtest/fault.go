@@ -58,7 +58,7 @@ func faultChecks() []check {
 				t.Fatal("a ghost was applied after all")
 			}
 		}},
-		{"under random faults everything acknowledged is there once", func(t *trial) { t.storm() }},
+		{"under random faults everything acknowledged is there once", func(t *trial) { t.manyInserts() }},
 		{"state and event are both there or both absent after a crash at any commit", func(t *trial) {
 			for _, how := range []storetest.Fault{storetest.CrashBefore, storetest.CrashAfter} {
 				for n := 1; n <= 5; n++ { // four updates and a delivery
@@ -117,16 +117,58 @@ func (r *recorder) Record(_ context.Context, e *opsec.Event) (opsec.Receipt, err
 	return opsec.Receipt{Event: e.ID, Time: time.Now(), Durable: true}, nil
 }
 
-// storm lets many callers insert records and events through a driver with which everything goes wrong now and then.
-func (t *trial) storm() {
-	inner := t.Open(t)
-	flaky := storetest.NewFlaky(inner, storetest.FlakyOptions{
-		Seed: 11,
+// storm returns a driver with which everything goes wrong now and then.
+func storm(inner store.Driver, seed uint64) *storetest.Flaky {
+	return storetest.NewFlaky(inner, storetest.FlakyOptions{
+		Seed: seed,
 		Commit: map[storetest.Fault]float64{
 			storetest.Slow: 0.05, storetest.Conflict: 0.05, storetest.LostRequest: 0.06, storetest.LostAnswer: 0.06, storetest.Ghost: 0.06, storetest.Fail: 0.02,
 		},
 		Read: map[storetest.Fault]float64{storetest.Slow: 0.05, storetest.Fail: 0.01},
 	})
+}
+
+// stormy returns two DBs onto a new store, each through a storm of its own, and one with which nothing goes wrong.
+func (t *trial) stormy() (nodes [2]*store.DB, storms [2]*storetest.Flaky, calm *store.DB) {
+	t.Helper()
+	handles := t.pair()
+	for i, d := range handles {
+		storms[i] = storm(d, uint64(i))
+		nodes[i] = t.db(storms[i].WithWatch())
+	}
+	return nodes, storms, t.db(handles[0])
+}
+
+// failed reports whether an error is of a call that a storm let fail: nothing was done.
+func failed(err error) bool {
+	return errors.Is(err, storetest.ErrFault) && !errors.Is(err, store.ErrIndeterminate)
+}
+
+// over ends storms: what was on its way and given up must not be done after all, and there must have been something.
+func (t *trial) over(storms ...*storetest.Flaky) {
+	t.Helper()
+	counts := map[storetest.Fault]int{}
+	for _, f := range storms {
+		late, err := f.Arrive(t.ctx)
+		t.ok(err)
+		if late != 0 {
+			t.Fatalf("%d ghosts were applied after all was settled", late)
+		}
+		for fault, n := range f.Injected() {
+			counts[fault] += n
+		}
+	}
+	for _, f := range []storetest.Fault{storetest.Conflict, storetest.LostRequest, storetest.LostAnswer, storetest.Ghost, storetest.Fail} {
+		if counts[f] == 0 {
+			t.Errorf("no %v was tried", f)
+		}
+	}
+}
+
+// manyInserts lets many callers insert records and events in a storm.
+func (t *trial) manyInserts() {
+	inner := t.Open(t)
+	flaky := storm(inner, 11)
 	db := t.db(flaky)
 	var mu sync.Mutex
 	acknowledged := map[string]bool{} // by id; false: indeterminate
@@ -144,7 +186,7 @@ func (t *trial) storm() {
 			switch {
 			case err == nil:
 				acknowledged[id] = true
-			case errors.Is(err, storetest.ErrFault) && !errors.Is(err, store.ErrIndeterminate):
+			case failed(err):
 				refused[id] = true
 			case errors.Is(err, store.ErrIndeterminate):
 				acknowledged[id] = false
@@ -156,15 +198,11 @@ func (t *trial) storm() {
 		}
 		return nil
 	})
-	late, err := flaky.Arrive(t.ctx)
-	t.ok(err)
-	if late != 0 {
-		t.Fatalf("%d ghosts were applied after all was settled", late)
-	}
+	t.over(flaky)
 	calm := t.db(inner)
 	t.sound(calm)
 	log := &recorder{}
-	_, err = calm.Deliver(t.ctx, db.Node(), log)
+	_, err := calm.Deliver(t.ctx, db.Node(), log)
 	t.ok(err)
 	there := 0
 	t.view(calm, func(tx *store.Tx) error {
@@ -188,12 +226,6 @@ func (t *trial) storm() {
 	}
 	if total := t.value(calm, acme, "total"); total != there || len(log.wrote) != there {
 		t.Errorf("%d records, %d events, counted %d", there, len(log.wrote), total)
-	}
-	counts := flaky.Injected()
-	for _, f := range []storetest.Fault{storetest.Conflict, storetest.LostRequest, storetest.LostAnswer, storetest.Ghost, storetest.Fail} {
-		if counts[f] == 0 {
-			t.Errorf("no %v was tried", f)
-		}
 	}
 }
 

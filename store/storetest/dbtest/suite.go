@@ -9,24 +9,18 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/store"
+	"github.com/cloudopsec/opsec/store/lease"
 	"github.com/cloudopsec/opsec/store/storetest"
 )
 
 // Run holds a [store.DB] over an implementation to what it promises: transactions, collections, indexes, tenants,
-// events, and all of it under the faults of a [storetest.Flaky]. Options may be nil; with a Sealer and a PRF the same is asked of a
+// events, programs of several versions, leases and feeds, and all of it under the faults of a [storetest.Flaky]. Options may be nil; with a Sealer and a PRF the same is asked of a
 // sealed store.
 func Run(t *testing.T, h storetest.Harness, o *store.Options) {
 	if o == nil {
 		o = &store.Options{}
 	}
-	for _, g := range []struct {
-		name   string
-		checks []check
-	}{
-		{"Update", updateChecks()},
-		{"Collection", collectionChecks()},
-		{"Fault", faultChecks()},
-	} {
+	for _, g := range groups() {
 		t.Run(g.name, func(t *testing.T) {
 			for _, c := range g.checks {
 				t.Run(c.name, func(t *testing.T) {
@@ -36,6 +30,22 @@ func Run(t *testing.T, h storetest.Harness, o *store.Options) {
 				})
 			}
 		})
+	}
+}
+
+type group struct {
+	name   string
+	checks []check
+}
+
+func groups() []group {
+	return []group{
+		{"Update", updateChecks()},
+		{"Collection", collectionChecks()},
+		{"Version", versionChecks()},
+		{"Fault", faultChecks()},
+		{"Lease", leaseChecks()},
+		{"Feed", feedChecks()},
 	}
 }
 
@@ -69,13 +79,20 @@ func (t *trial) db(d store.Driver) *store.DB {
 // two returns two DBs onto a new store, as two nodes have it.
 func (t *trial) two() (first, second *store.DB) {
 	t.Helper()
+	handles := t.pair()
+	return t.db(handles[0]), t.db(handles[1])
+}
+
+// pair returns two handles onto a new store, or one twice where a second cannot be had.
+func (t *trial) pair() [2]store.Driver {
+	t.Helper()
 	a := t.Open(t)
 	if t.Again != nil {
 		if b := t.Again(t, a); b != nil {
-			return t.db(a), t.db(b)
+			return [2]store.Driver{a, b}
 		}
 	}
-	return t.db(a), t.db(a)
+	return [2]store.Driver{a, a}
 }
 
 // together runs f in n goroutines that start at once. An error ends the check.
@@ -115,7 +132,8 @@ func (t *trial) is(err, want error) {
 // sound fails the check when the store is not in order.
 func (t *trial) sound(db *store.DB) {
 	t.Helper()
-	for p, err := range db.Check(t.ctx, nil, users, counters) {
+	parts := append(steps.Parts(), users, counters, lease.Part())
+	for p, err := range db.Check(t.ctx, nil, parts...) {
 		t.ok(err)
 		t.Errorf("%v", p)
 	}
