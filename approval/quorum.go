@@ -11,38 +11,29 @@ func (r *Request) met(rule Rule, approvals []Step) bool {
 	return r.choose([]Rule{rule}, nil, approvals)
 }
 
-// choose tries the ways to meet all open rules, one branch of each Any, and gathers the rules with a role. Twelve of
-// those give at most 3⁴ ways.
-func (r *Request) choose(open, chosen []Rule, approvals []Step) bool {
+// choose tries the ways to meet all open rules, one branch of each Any, and gathers the places to fill: each rule with a
+// role as often as it asks for persons. Twelve such rules give at most 3⁴ ways.
+func (r *Request) choose(open, places []Rule, approvals []Step) bool {
 	if len(open) == 0 {
-		return r.dealt(chosen, approvals)
+		return r.Policy.InsecureManyRoles || r.dealt(places, approvals)
 	}
 	rule, open := open[0], open[1:]
 	switch {
 	case len(rule.All) > 0:
-		return r.choose(slices.Concat(rule.All, open), chosen, approvals)
+		return r.choose(slices.Concat(rule.All, open), places, approvals)
 	case len(rule.Any) > 0:
 		return slices.ContainsFunc(rule.Any, func(one Rule) bool {
-			return r.choose(slices.Concat([]Rule{one}, open), chosen, approvals)
+			return r.choose(slices.Concat([]Rule{one}, open), places, approvals)
 		})
 	}
-	return r.choose(open, append(slices.Clip(chosen), rule), approvals)
+	places = slices.Concat(places, slices.Repeat([]Rule{rule}, rule.min()))
+	return r.count(rule, approvals) >= rule.min() && r.choose(open, places, approvals)
 }
 
-// dealt reports whether every rule can have its number of persons, nobody counting twice. Who holds several roles must
-// be counted where it helps, whatever the order of decisions: a bipartite matching of places and persons, grown along
-// augmenting paths (H. W. Kuhn, The Hungarian method for the assignment problem, 1955).
-func (r *Request) dealt(rules []Rule, approvals []Step) bool {
-	var places []Rule
-	for _, rule := range rules {
-		if r.Policy.InsecureManyRoles && r.count(rule, approvals) < rule.min() {
-			return false
-		}
-		places = append(places, slices.Repeat([]Rule{rule}, rule.min())...)
-	}
-	if r.Policy.InsecureManyRoles {
-		return true
-	}
+// dealt reports whether every place can have a person of its own. Who holds several roles must be counted where it
+// helps, whatever the order of decisions: a bipartite matching of places and persons, grown along augmenting paths
+// (H. W. Kuhn, The Hungarian method for the assignment problem, 1955).
+func (r *Request) dealt(places []Rule, approvals []Step) bool {
 	filled := make([]int, len(approvals)) // the place that each person fills, counted from 1
 	var fill func(place int, asked []bool) bool
 	fill = func(place int, asked []bool) bool {
@@ -59,7 +50,7 @@ func (r *Request) dealt(rules []Rule, approvals []Step) bool {
 		return false
 	}
 	for place := range places {
-		if len(places) > len(approvals) || !fill(place+1, make([]bool, len(approvals))) {
+		if !fill(place+1, make([]bool, len(approvals))) {
 			return false
 		}
 	}

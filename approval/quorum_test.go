@@ -170,24 +170,40 @@ func TestPersonsWithSeveralRolesCountWhereTheyHelp(t *testing.T) {
 	}
 }
 
-// The widest policy that is valid, and as many decisions as a case holds, none of which helps.
+// widest asks for all the persons that a policy may ask for, in as many ways. For six of the places there are five persons
+// who could take any of them, and more than enough for the others.
 func widest() (approval.Policy, approval.Authority) {
 	var all approval.Rule
+	var few, many []string
 	for i := range 4 {
 		var any approval.Rule
 		for j := range 3 {
-			any.Any = append(any.Any, role(fmt.Sprint("r", i, j), 2))
+			name := fmt.Sprintf("r%d%d", i, j)
+			any.Any = append(any.Any, role(name, []int{2, 2, 2, 4}[i]))
+			if i < 2 {
+				many = append(many, name)
+			} else {
+				few = append(few, name)
+			}
 		}
 		all.All = append(all.All, any)
 	}
-	policy := plain(all)
-	policy.Stages[0].Rule.All[3].Any[0].Min, policy.Stages[0].Rule.All[3].Any[1].Min, policy.Stages[0].Rule.All[3].Any[2].Min = 4, 4, 4
-	for i := range 3 {
-		for j := range 3 {
-			policy.Stages[0].Rule.All[i].Any[j].Min = 2
+	return plain(all), approval.Authority{Roles: func(a opsec.Actor) ([]string, error) {
+		if slices.Contains([]string{"p1", "p2", "p3", "p5", "p8"}, a.Person) {
+			return few, nil
 		}
-	}
-	return policy, approval.Authority{Roles: func(opsec.Actor) ([]string, error) {
-		return []string{"r00", "r01", "r02", "r10", "r11", "r12", "r20", "r21", "r22"}, nil
+		return many, nil
 	}}
+}
+
+func TestTheWidestPolicyIsDecided(t *testing.T) {
+	policy, a := widest()
+	require.NoError(t, policy.Validate())
+	c := open(t, policy)
+	for i := range 20 {
+		c = must(t)(c.Decide(approve(0, human(fmt.Sprint("p", i))), a, start))
+		require.Equal(t, approval.Pending, status(t, c, start))
+	}
+	c = must(t)(c.Decide(approve(0, human("last")), holding(map[string][]string{"last": {"r32"}}), start))
+	require.Equal(t, approval.Approved, status(t, c, start))
 }
