@@ -66,8 +66,8 @@ func (a Action) validate() error {
 	if err := a.Resource.Tenant.Validate(); err != nil {
 		return invalid("action.resource: %v", err)
 	}
-	if a.Name == "" || !text(a.Name, 128) || a.Resource.Type == "" || !text(a.Resource.Type, 128) || !text(a.Resource.ID, maxText) {
-		return invalid("action: want a name and a resource's type of 1 to 128 bytes, an id of up to %d", maxText)
+	if a.Name == "" || !text(a.Name, maxName) || a.Resource.Type == "" || !text(a.Resource.Type, maxName) || !text(a.Resource.ID, maxText) {
+		return invalid("action: want a name and a resource's type of 1 to %d bytes, an id of up to %d", maxName, maxText)
 	}
 	if !a.Params.valid() {
 		return invalid("action.params: want a digest, as NewAction makes it")

@@ -9,7 +9,7 @@ import (
 	"github.com/cloudopsec/opsec"
 )
 
-const maxCaseBytes = 1 << 20 // of JSON
+const maxCaseBytes = 4 << 20 // of JSON: more than the other bounds let a case become
 
 // Request is what is asked for. The caller of [New] fills in the first five fields, New the others.
 type Request struct {
@@ -47,7 +47,7 @@ const (
 	Use      Verb = "use"      // the action is about to be done
 )
 
-const request Verb = "request" // of an event, never of a step
+const ask Verb = "request" // of an event, never of a step
 
 // Decision is what somebody says about a case, and may have signed.
 type Decision struct {
@@ -103,8 +103,8 @@ func (c Case) At(now time.Time) (Standing, error) {
 }
 
 // Verify does what At does and checks every signature too, so that a stored case with a forged one is refused
-// ([ErrSignature]). What it cannot see is that the last steps are missing: for that, compare the attribute
-// "case_digest" of the last event with [Case.Digest].
+// ([ErrSignature]). What it cannot see is that steps have been left out, or what was not signed changed, where
+// the rest still makes sense: for that, compare the attribute "case_digest" of the last event with [Case.Digest].
 func (c Case) Verify(keys Verifier) error {
 	if _, err := c.replay(); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (c Case) Verify(keys Verifier) error {
 // Digest returns what names the case with all of its history.
 func (c Case) Digest() Digest { return digestJSON("opsec/approval/case/v1", c) }
 
-// UnmarshalJSON implements [json.Unmarshaler]. It accepts what At accepts, of 1 MiB at most, and leaves c as it was when
+// UnmarshalJSON implements [json.Unmarshaler]. It accepts what At accepts, of 4 MiB at most, and leaves c as it was when
 // it fails. It checks no signatures: see [Case.Verify].
 func (c *Case) UnmarshalJSON(data []byte) error {
 	type plain Case

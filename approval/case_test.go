@@ -372,3 +372,41 @@ func TestRequestsAreNeverAlike(t *testing.T) {
 	b.Request.ID = a.Request.ID
 	require.NotEqual(t, a.Request.Digest(), b.Request.Digest(), "the nonce counts by itself")
 }
+
+// What the bounds allow can be read again, and told of.
+func TestTheLargestCaseIsReadBack(t *testing.T) {
+	wide := func(n int) string { return strings.Repeat("\x01", n) } // six bytes in JSON
+	large := func(i int) opsec.Actor {
+		who := fmt.Sprintf("%0512d", i)
+		return opsec.Actor{Tenant: "acme", Account: who, Person: who, Kind: opsec.Human, Session: wide(512), Terminal: wide(512)}
+	}
+	policy := approval.Policy{Valid: time.Hour, SkipReasons: true}
+	var roles []string
+	for i := range approval.MaxStages {
+		rule := approval.Rule{}
+		for j := range 4 {
+			roles = append(roles, fmt.Sprint(i, j)+wide(125))
+			rule.All = append(rule.All, role(roles[len(roles)-1], 0))
+		}
+		policy.Stages = append(policy.Stages, approval.Stage{Name: wide(128), Rule: rule})
+	}
+	r := approval.Request{Action: destroy(), By: large(1), Reason: wide(2 << 10), Policy: policy}
+	for i := range 16 {
+		r.For = append(r.For, large(i+2))
+	}
+	c, e, err := approval.New(r, start)
+	c = must(t)(c, e, err)
+	a := approval.Authority{Roles: func(opsec.Actor) ([]string, error) { return roles[:3], nil }, Keys: anyKey{}}
+	for i := range approval.MaxSteps - 1 {
+		c = must(t)(c.Decide(approval.Decision{
+			Verb: approval.Approve, By: large(100 + i), Reason: wide(2 << 10), SignedAt: start, Signature: make([]byte, 8<<10),
+		}, a, start))
+	}
+	c = must(t)(c.Withdraw(large(1), wide(2<<10), start))
+	require.Equal(t, c, reread(t, c))
+}
+
+// anyKey takes every signature.
+type anyKey struct{}
+
+func (anyKey) Verify(opsec.Actor, []byte, []byte) error { return nil }

@@ -51,8 +51,9 @@
 // Know who holds a role, or who is behind an account: [Authority] and [opsec.Actor] say so, and whoever can lie there
 // can approve. The same human under two tenants is two persons.
 //
-// Notice that the end of a stored history is cut off, such as the use: that takes the log, whose last event names the
-// digest of the case ([Case.Digest]). Roles in a stored case are not signed; the check at the use catches what was added.
+// Notice that steps have been left out of a stored history, such as the use at its end: that takes the log, whose last
+// event names the digest of the case ([Case.Digest]). Roles in a stored case are not signed; the check at the use catches
+// what was added.
 //
 // Approve by silence, or let somebody act first and ask later. An emergency has a policy of its own, with two persons who
 // are there at night. Nor does it tell anybody that their decision is awaited; the status at any time is [Case.At].

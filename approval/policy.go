@@ -18,7 +18,8 @@ const (
 	MaxPersons = 32 // that a policy can ask for: the sum of Min over all of its rules
 	MaxSteps   = 64 // of a case; the last place is kept for its end
 
-	maxPolicyBytes = 64 << 10 // of JSON
+	maxPolicyBytes = 64 << 10 // of JSON: more than the other bounds let a policy become
+	maxName        = 128      // bytes, of a role or a stage
 	maxValidity    = 366 * 24 * time.Hour
 )
 
@@ -83,9 +84,9 @@ func (p Policy) Validate() error {
 			return err
 		}
 		rules := s.Rule.leaves(nil)
-		if len(rules) > MaxRules || s.Rejections < 0 || s.Rejections > MaxPersons || !text(s.Name, maxText) {
+		if len(rules) > MaxRules || s.Rejections < 0 || s.Rejections > MaxPersons || !text(s.Name, maxName) {
 			return invalid("policy: stages[%d]: %d rules, want up to %d; %d rejections, want 0 to %d; a name of up to %d bytes",
-				i, len(rules), MaxRules, s.Rejections, MaxPersons, maxText)
+				i, len(rules), MaxRules, s.Rejections, MaxPersons, maxName)
 		}
 		for _, r := range rules {
 			persons += r.min()
@@ -114,8 +115,8 @@ func (r Rule) validate(where string, depth int) error {
 		return invalid("%s: min and side belong to a role", where)
 	case r.Side != RequesterSide && r.Side != OwnerSide && r.Side != ProviderSide:
 		return invalid("%s: side: unknown", where)
-	case !text(r.Role, maxText):
-		return invalid("%s: role: want UTF-8 of up to %d bytes", where, maxText)
+	case !text(r.Role, maxName):
+		return invalid("%s: role: want UTF-8 of up to %d bytes", where, maxName)
 	case r.Min < 0 || r.Min > MaxPersons:
 		return invalid("%s: min is %d, want 0 to %d", where, r.Min, MaxPersons)
 	}

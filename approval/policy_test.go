@@ -44,7 +44,7 @@ func TestPolicyOutOfBoundsIsRefused(t *testing.T) {
 		{"min is -1", plain(role("ops", -1))},
 		{"min is 33", plain(role("ops", 33))},
 		{"role", plain(role("\xff", 1))},
-		{"role", plain(role(strings.Repeat("x", 513), 1))},
+		{"role", plain(role(strings.Repeat("x", 129), 1))},
 		{"deep", plain(deep)},
 		{"13 rules", plain(approval.Rule{Any: slices.Repeat([]approval.Rule{ops}, approval.MaxRules+1)})},
 		{"33 persons", plain(role("ops", 30), role("ops", 3))},

@@ -130,7 +130,7 @@ func TestACaseIsReadStrictly(t *testing.T) {
 		"unknown field":    strings.Replace(good, `{"request":{`, `{"status":"approved","request":{`, 1),
 		"unknown in steps": strings.Replace(good, `"verb":"approve"`, `"verb":"approve","weight":2`, 1),
 		"unknown in actor": strings.Replace(good, `"kind":"human"`, `"kind":"human","root":true`, 1),
-		"too long":         good + strings.Repeat(" ", 1<<20),
+		"too long":         good + strings.Repeat(" ", 4<<20),
 	} {
 		require.NotEqual(t, good, bad)
 		read := c

@@ -1,6 +1,8 @@
 package approval
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -53,8 +55,10 @@ func (s *Step) validate() error {
 		if s.By != clock() {
 			return invalid("by: want the system")
 		}
-	} else if err := validActor(s.By); err != nil || s.By.Account == "" {
-		return invalid("by: want an account: %v", err)
+	} else if err := validActor(s.By); err != nil {
+		return invalid("by: %v", err)
+	} else if s.By.Account == "" {
+		return invalid("by.account: empty")
 	}
 	decision := s.Verb == Approve || s.Verb == Reject || s.Verb == Retract
 	switch {
@@ -85,14 +89,14 @@ func validActor(a opsec.Actor) error {
 	}
 	for _, s := range []string{a.Account, a.Person, a.Session, a.Terminal, a.IP.Zone()} {
 		if !text(s, maxText) {
-			return invalid("want UTF-8 of up to %d bytes in each field", maxText)
+			return fmt.Errorf("want UTF-8 of up to %d bytes in each field", maxText)
 		}
 	}
 	switch a.Kind {
 	case "", opsec.Human, opsec.Service, opsec.System:
 		return nil
 	}
-	return invalid("kind: unknown")
+	return errors.New("kind: unknown")
 }
 
 func validTime(t time.Time) error {

@@ -34,7 +34,7 @@ func New(r Request, now time.Time) (Case, *opsec.Event, error) {
 	if err != nil {
 		return Case{}, nil, err
 	}
-	return c, c.event(&Step{Decision: Decision{Verb: request, By: r.By, Reason: r.Reason}, Time: r.Time}, Standing{Status: Pending}), nil
+	return c, c.event(&Step{Decision: Decision{Verb: ask, By: r.By, Reason: r.Reason}, Time: r.Time}, Standing{Status: Pending}), nil
 }
 
 // The verbs below take a case, and return what has become of it and the event to record. What is refused changes nothing:
@@ -78,7 +78,7 @@ func (c Case) Expire(now time.Time) (Case, *opsec.Event, error) {
 }
 
 // Use spends the approval: save the case that it returns before you act, so that nobody else can use it, and act on
-// nothing but action. Everything is checked anew: that action is the one approved ([ErrOtherAction]), every signature, and
+// nothing but action. If acting fails, the approval is spent all the same. Everything is checked anew: that action is the one approved ([ErrOtherAction]), every signature, and
 // that enough approvers still hold the roles they had when they decided ([ErrLapsed]). Who may call it is for the caller
 // to decide.
 func (c Case) Use(action Action, by opsec.Actor, a Authority, now time.Time) (Case, *opsec.Event, error) {
