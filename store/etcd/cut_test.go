@@ -187,7 +187,10 @@ func TestNetworkThatStallsSurfacesWithinTheDeadline(t *testing.T) {
 				func(ctx context.Context) error { _, err := d.Get(ctx, keys[0]); return err },
 				func(ctx context.Context) error { _, err := d.Get(ctx, keys...); return err },
 				func(ctx context.Context) error { _, err := d.List(ctx, store.Range{Limit: 1}); return err },
-				func(ctx context.Context) error { _, err := d.List(ctx, store.Range{Limit: 1000, Reverse: true}); return err },
+				func(ctx context.Context) error {
+					_, err := d.List(ctx, store.Range{Limit: 1000, Reverse: true})
+					return err
+				},
 			} {
 				require.NotErrorIs(t, within(t, "a read", read), store.ErrIndeterminate)
 			}
