@@ -50,6 +50,8 @@ const (
 	queryCanceled        = "57014"
 	undefinedTable       = "42P01"
 	readOnly             = "25006"
+
+	insufficientPrivilege = "42501"
 )
 
 // fateOf tells what has become of a transaction. Only an ERROR of the server itself is an answer: a FATAL one may come

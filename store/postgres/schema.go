@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cloudopsec/opsec"
 )
@@ -106,6 +107,9 @@ func (d *Driver) Verify(ctx context.Context) error {
 		return err
 	}
 	have, err := versionOf(ctx, d.pool, d.table)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == insufficientPrivilege {
+		return fmt.Errorf("%w: the role may not use the schema of %s: %w", ErrUnfit, d.table, err)
+	}
 	if err != nil {
 		return failure(ctx, err)
 	}
@@ -126,7 +130,7 @@ func (d *Driver) Verify(ctx context.Context) error {
 	case !rights:
 		return fmt.Errorf("%w: the role may not SELECT, INSERT, UPDATE and DELETE on %s", ErrUnfit, d.table)
 	case fsync != "on" || synchronous == "off":
-		return fmt.Errorf("%w: fsync is %s, synchronous_commit %s: a crash would lose commits", ErrUnfit, fsync, synchronous)
+		return fmt.Errorf("%w: fsync is %s, synchronous_commit is %s: a crash would lose commits", ErrUnfit, fsync, synchronous)
 	case pages != "on":
 		return fmt.Errorf("%w: full_page_writes is %s: a crash would leave pages by half", ErrUnfit, pages)
 	}

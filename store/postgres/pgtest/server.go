@@ -81,6 +81,9 @@ func (s *Server) DSN(more ...string) string {
 	return strings.Join(append([]string{"host=" + s.dir, port, "user=opsec", "dbname=postgres", "sslmode=disable"}, more...), " ")
 }
 
+// Dir is the folder with the server's socket.
+func (s *Server) Dir() string { return s.dir }
+
 // Exec calls one of PostgreSQL's own programs, such as pg_dump, with the socket, the user and the database in its
 // environment, and returns what it prints.
 func (s *Server) Exec(t testing.TB, name string, args ...string) []byte {
@@ -172,4 +175,12 @@ func run(t testing.TB, dir, name string, args ...string) {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		t.Fatalf("%s: %v\n%s%s", name, err, out, log)
 	}
+}
+
+// Demote makes a server that is down a standby, which follows nobody.
+func (s *Server) Demote(t testing.TB) {
+	t.Helper()
+	signal := filepath.Join(s.data(), "standby.signal")
+	write(t, signal, nil)
+	own(t, signal)
 }

@@ -1,0 +1,146 @@
+//go:build unix
+
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec/store"
+	"github.com/cloudopsec/opsec/store/postgres"
+	"github.com/cloudopsec/opsec/store/postgres/pgtest"
+)
+
+// A program's own rows and a store's records are written together, or not at all.
+func TestJoin(t *testing.T) {
+	s := newStores(t, pgtest.Start(t, nil))
+	d := s.open(t).(*postgres.Driver)
+	pool := newPool(t, s.DSN)
+	_, err := pool.Exec(t.Context(), "CREATE TABLE ticket (id text PRIMARY KEY)")
+	require.NoError(t, err)
+	hints := listen(t.Context(), s.again(t, d), "")
+	requireHint(t, hints)
+
+	db := newDB(t, d)
+	both := func(id string, end error) error {
+		return pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "INSERT INTO ticket VALUES ($1)", id)
+			require.NoError(t, err)
+			inner := newDB(t, d.Join(tx))
+			require.NoError(t, insert(t.Context(), inner, &account{id, "login of " + id}))
+			require.Contains(t, ids(t, inner), id, "the transaction sees it")
+			require.NotContains(t, ids(t, db), id, "nobody else does")
+			return end
+		})
+	}
+	tickets := func() (n int) {
+		require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM ticket").Scan(&n))
+		return n
+	}
+
+	require.NoError(t, both("1", nil))
+	require.Contains(t, ids(t, db), "1")
+	require.Equal(t, 1, tickets())
+	requireHint(t, hints)
+
+	changed := errors.New("changed my mind")
+	require.ErrorIs(t, both("2", changed), changed)
+	require.NotContains(t, ids(t, db), "2")
+	require.Equal(t, 1, tickets())
+	requireSound(t, db)
+
+	items, err := d.List(t.Context(), store.Range{Limit: store.MaxPage, KeysOnly: true})
+	require.NoError(t, err)
+	require.NotEmpty(t, items)
+	for _, item := range items {
+		require.NotContains(t, item.Key, "marker", "an answer that is lost ends the transaction, so there are none")
+	}
+}
+
+// After a conflict, and after a rule that the program's own statement does not break, the transaction goes on.
+func TestJoinedConflictLeavesTheTransaction(t *testing.T) {
+	s := newStores(t, pgtest.Start(t, nil))
+	d := s.open(t).(*postgres.Driver)
+	pool := newPool(t, s.DSN)
+	put(t, d, "a")
+	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		j := d.Join(tx)
+		_, err := j.Commit(t.Context(), store.Batch{
+			Checks: []store.Check{{Key: "a"}},
+			Ops:    []store.Op{{Key: "a", Value: []byte("no")}, {Key: "0", Value: []byte("no")}},
+		})
+		conflict, ok := errors.AsType[*store.ConflictError](err)
+		require.True(t, ok, err)
+		require.Equal(t, []string{"a"}, conflict.Keys)
+
+		var many store.Batch
+		for _, key := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} {
+			many.Checks = append(many.Checks, store.Check{Key: key})
+			many.Ops = append(many.Ops, store.Op{Key: key, Value: []byte("no")})
+		}
+		_, err = j.Commit(t.Context(), many)
+		conflict, ok = errors.AsType[*store.ConflictError](err)
+		require.True(t, ok, err)
+		require.Equal(t, []string{"a"}, conflict.Keys)
+
+		_, err = j.Commit(t.Context(), store.Batch{Checks: []store.Check{{Key: "zz"}}, Ops: []store.Op{{Key: "b", Value: []byte("yes")}}})
+		require.NoError(t, err)
+		_, err = j.Commit(t.Context(), store.Batch{Checks: []store.Check{{Key: "a"}}})
+		require.ErrorAs(t, err, new(*store.ConflictError))
+		return nil
+	}))
+	items, err := d.Get(t.Context(), "0", "a", "b", "c")
+	require.NoError(t, err)
+	require.Zero(t, items[0].Rev)
+	require.Empty(t, items[1].Value)
+	require.Equal(t, "yes", string(items[2].Value))
+	require.Zero(t, items[3].Rev)
+}
+
+// What a joined commit has checked stays so until the transaction ends.
+func TestJoinedChecksHoldUntilTheEnd(t *testing.T) {
+	s := newStores(t, pgtest.Start(t, nil))
+	d := s.open(t).(*postgres.Driver)
+	pool := newPool(t, s.DSN)
+	rev, err := d.Commit(t.Context(), store.Batch{Ops: []store.Op{{Key: "present"}}})
+	require.NoError(t, err)
+	others := make(chan string, 2)
+	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		_, err := d.Join(tx).Commit(t.Context(), store.Batch{Checks: []store.Check{{Key: "present", Rev: rev}, {Key: "absent"}}})
+		require.NoError(t, err)
+		for _, key := range []string{"present", "absent"} {
+			go func() {
+				_, err := d.Commit(context.Background(), store.Batch{Ops: []store.Op{{Key: key, Value: []byte("later")}}})
+				if err != nil {
+					key = err.Error()
+				}
+				others <- key
+			}()
+		}
+		for waiting := 0; waiting < 2; {
+			const text = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+			require.NoError(t, pool.QueryRow(t.Context(), text).Scan(&waiting))
+		}
+		require.Empty(t, others)
+		return nil
+	}))
+	require.ElementsMatch(t, []string{"present", "absent"}, []string{<-others, <-others})
+}
+
+func TestJoinOfATransactionThatHasEnded(t *testing.T) {
+	s := newStores(t, pgtest.Start(t, nil))
+	d := s.open(t).(*postgres.Driver)
+	tx, err := newPool(t, s.DSN).Begin(t.Context())
+	require.NoError(t, err)
+	j := d.Join(tx)
+	require.NoError(t, tx.Rollback(t.Context()))
+	_, err = j.Commit(t.Context(), store.Batch{Ops: []store.Op{{Key: "a"}}})
+	require.ErrorIs(t, err, pgx.ErrTxClosed)
+	require.NotErrorIs(t, err, store.ErrIndeterminate)
+	_, err = j.Get(t.Context(), "a")
+	require.ErrorIs(t, err, pgx.ErrTxClosed)
+}
