@@ -148,8 +148,8 @@ func (t *trial) inOrder(db *store.DB) {
 
 const (
 	appenders = 8
-	appends   = 6 // of each, two entries at once
-	entries   = appenders * appends * 2
+	appends   = 7                       // of each, two entries at once
+	entries   = appenders * appends * 2 // more than one Get reads
 )
 
 // broadcast has writers on both nodes append, and a follower on each. Meanwhile is called again and again, with the number

@@ -143,6 +143,9 @@ func instant() (at time.Time, wall int64) {
 // An error of any process ends all of them, and has what that process wrote to standard error. That one value comes with
 // two Revs is an error also when two processes have seen them. When ctx ends the processes are killed.
 func RecordProcesses(ctx context.Context, processes int, place string, list []Options) ([][]Operation, error) {
+	if _, ok := os.LookupEnv(variable); ok {
+		return nil, errors.New("history: in a process that was started for Child: TestMain does not call it")
+	}
 	at, wall := instant()
 	j := job{Place: place, Zero: wall}
 	prefixes := map[string]bool{}

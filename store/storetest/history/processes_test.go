@@ -51,6 +51,15 @@ type content struct {
 // open opens the store at a path, behind a "?" with a bug.
 func open(place string) (store.Driver, error) {
 	path, bug, _ := strings.Cut(place, "?")
+	switch bug {
+	case "ends":
+		os.Exit(0)
+	case "opens slowly":
+		if first, err := os.OpenFile(path+".first", os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			first.Close()
+			time.Sleep(500 * time.Millisecond)
+		}
+	}
 	f := &file{path: path, bug: bug, cached: map[string]store.Item{}}
 	return f, f.locked(func(*content) {})
 }
@@ -195,7 +204,7 @@ func verdict(histories [][]history.Operation) porcupine.CheckResult {
 func TestSeveralProcessesOverlapInOneHistory(t *testing.T) {
 	const processes = 3
 	o := history.Options{Callers: 4, Calls: 20, Pause: 4 * time.Millisecond}
-	histories, err := record(t, processes, "", eight(1, o))
+	histories, err := record(t, processes, "opens slowly", eight(1, o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,6 +297,9 @@ func TestProcessThatFailsEndsAllAndIsReported(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "cannot open the store") {
 		t.Fatal(err)
 	}
+	if _, err = record(t, 2, "ends", eight(4, history.Options{})); err == nil || !strings.Contains(err.Error(), "tells of 0 histories") {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	o := history.Options{Pause: time.Minute}
@@ -312,6 +324,14 @@ func TestBadRequestsStartNoProcess(t *testing.T) {
 		if !errors.Is(err, opsec.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestProcessThatDoesNotCallChildStartsNoOthers(t *testing.T) {
+	t.Setenv(history.Variable, "1")
+	_, err := record(t, 2, "", eight(5, history.Options{}))
+	if err == nil || !strings.Contains(err.Error(), "TestMain") {
+		t.Fatal(err)
 	}
 }
 
