@@ -8,7 +8,8 @@
 //	}
 //
 // Beside it, crashtest kills a process that commits and looks at what it left, history records what concurrent callers
-// saw for a checker of linearizability, storebench measures, and dbtest tries a [store.DB] over the driver.
+// saw, in one process or in several, for a checker of linearizability, storebench measures, and dbtest tries a [store.DB]
+// over the driver, with leases and feeds.
 //
 // [Flaky] is for whoever builds above a driver: it wraps one and injects what goes wrong between a program and its
 // database, from a seed or from a script: conflicts, lost requests, lost answers, commits that arrive long after they

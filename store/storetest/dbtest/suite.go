@@ -14,8 +14,8 @@ import (
 )
 
 // Run holds a [store.DB] over an implementation to what it promises: transactions, collections, indexes, tenants,
-// events, programs of several versions, leases and feeds, and all of it under the faults of a [storetest.Flaky]. Options may be nil; with a Sealer and a PRF the same is asked of a
-// sealed store.
+// events, programs of several versions, leases and feeds, and all of it under the faults of a [storetest.Flaky]. Options
+// may be nil; with a Sealer and a PRF the same is asked of a sealed store.
 func Run(t *testing.T, h storetest.Harness, o *store.Options) {
 	if o == nil {
 		o = &store.Options{}
