@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,7 +82,7 @@ func rows(from int) []store.Op {
 
 func storeKey(i int) string { return fmt.Sprintf("account/%010d", i) }
 
-func commitRows(d *bolt.Driver, ops []store.Op) error {
+func commitRows(d store.Driver, ops []store.Op) error {
 	_, err := d.Commit(context.Background(), store.Batch{Ops: ops})
 	return err
 }
@@ -165,7 +166,7 @@ func BenchmarkStoreScan(b *testing.B) {
 }
 
 // conditional writes key if it is as it was read.
-func conditional(d *bolt.Driver, key string, value []byte) error {
+func conditional(d store.Driver, key string, value []byte) error {
 	got, err := d.Get(context.Background(), key)
 	if err != nil {
 		return err
@@ -206,36 +207,40 @@ func BenchmarkStoreConditional(b *testing.B) {
 	})
 }
 
+// each is how often each caller of a crowd writes.
+const each = 100
+
+// crowd is a run of 64 callers, each of which writes to keys of its own.
+func crowd(write func(key string) error) func() string {
+	round := 0
+	return func() string {
+		round++
+		var failed atomic.Bool
+		var wg sync.WaitGroup
+		for caller := range storeCaller {
+			wg.Go(func() {
+				next := once(uint64(round*storeCaller+caller), storeRows/storeCaller)
+				for range each {
+					if write(storeKey(next()*storeCaller+caller)) != nil {
+						failed.Store(true)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if failed.Load() {
+			return ""
+		}
+		return "written"
+	}
+}
+
 func BenchmarkStoreConditional64(b *testing.B) {
 	driver, raw := stores(b)
-	const writes = 100 // of each caller
 	value := noise(storeValue)
-	run := func(write func(key string) error) func() string {
-		round := 0
-		return func() string {
-			round++
-			var wg sync.WaitGroup
-			var mu sync.Mutex
-			result := "written"
-			for caller := range storeCaller {
-				wg.Go(func() {
-					next := once(uint64(round*storeCaller+caller), storeRows/storeCaller)
-					for range writes {
-						if err := write(storeKey(next()*storeCaller + caller)); err != nil {
-							mu.Lock()
-							result = ""
-							mu.Unlock()
-						}
-					}
-				})
-			}
-			wg.Wait()
-			return result
-		}
-	}
-	race(b, storeCaller*writes*storeValue, []contestant{
-		{name: "driver", run: run(func(key string) error { return conditional(driver, key, value) })},
-		{name: "bbolt", run: run(func(key string) error { return readAndPut(raw, key, value) })},
+	race(b, storeCaller*each*storeValue, []contestant{
+		{name: "driver", run: crowd(func(key string) error { return conditional(driver, key, value) })},
+		{name: "bbolt", run: crowd(func(key string) error { return readAndPut(raw, key, value) })},
 	})
 }
 

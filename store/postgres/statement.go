@@ -64,7 +64,7 @@ func statementsFor(table string) statements {
 // page ends with the row that brings the bytes of the values to the limit of the contract.
 func page(table, order string) string {
 	return fmt.Sprintf(`SELECT key, value, rev FROM (
-			SELECT *, sum(octet_length(value)) OVER (ORDER BY %[2]s) - octet_length(value) AS before FROM (
+			SELECT *, sum(octet_length(value)) OVER (ORDER BY %[2]s ROWS UNBOUNDED PRECEDING) - octet_length(value) AS before FROM (
 				SELECT key, value, rev FROM %[1]s WHERE key >= $1 AND key < $2 ORDER BY %[2]s LIMIT $3) AS row) AS row
 		WHERE before < %[3]d ORDER BY %[2]s`, table, order, store.MaxPageBytes)
 }
