@@ -213,6 +213,13 @@ func TestAuthorityIsAskedAgainBeforeTheUse(t *testing.T) {
 			refused(t, c, approval.ErrLapsed)(c.Use(destroy(), human("alice"), holding(now), start))
 		})
 	}
+	policy := plain(role("ops", 1))
+	policy.Stages[0].Rejections = 2
+	against := must(t)(open(t, policy).Decide(approval.Decision{Verb: approval.Reject, By: human("bob")}, then, start))
+	against = must(t)(against.Decide(approve(0, human("carol")), then, start))
+	without := holding(map[string][]string{"bob": {"ops"}})
+	refused(t, against, approval.ErrLapsed)(against.Use(destroy(), human("alice"), without, start))
+
 	down := errors.New("directory is down")
 	failing := approval.Authority{Roles: func(opsec.Actor) ([]string, error) { return nil, down }}
 	got, e, err := c.Use(destroy(), human("alice"), failing, start)
@@ -271,7 +278,9 @@ func TestBadInputIsNamed(t *testing.T) {
 		{"action", func(r *approval.Request) { r.Action.Resource.Type = "" }},
 		{"action.resource", func(r *approval.Request) { r.Action.Resource.Tenant = "" }},
 		{"action.params", func(r *approval.Request) { r.Action.Params = "sha256:00" }},
-		{"action.params", func(r *approval.Request) { r.Action.Params = approval.Digest(strings.ToUpper(string(r.Action.Params))) }},
+		{"action.params", func(r *approval.Request) {
+			r.Action.Params = "sha256:" + approval.Digest(strings.ToUpper(string(r.Action.Params[7:])))
+		}},
 		{"request.by", func(r *approval.Request) { r.By.Person = "" }},
 		{"request.by.account", func(r *approval.Request) { r.By.Account = "" }},
 		{"request.by", func(r *approval.Request) { r.By.Kind = "robot" }},
@@ -343,11 +352,19 @@ func TestWhatTheCallerChangesLaterChangesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(before), string(after))
 
-	one := must(t)(c.Decide(approve(0, human("bob")), everybody, start))
-	left := must(t)(one.Decide(approve(0, human("carol")), everybody, start))
-	right := must(t)(one.Decide(approve(0, human("dave")), everybody, start))
-	require.Equal(t, "carol", left.History[1].By.Person, "two futures of one case share nothing")
-	require.Equal(t, "dave", right.History[1].By.Person)
+	c = open(t, plain(role("ops", 9)))
+	for i := range 8 {
+		left := must(t)(c.Decide(approve(0, human(fmt.Sprint("left", i))), everybody, start))
+		right := must(t)(c.Decide(approve(0, human("right")), everybody, start))
+		require.Equal(t, "right", right.History[i].By.Person)
+		require.Equal(t, fmt.Sprint("left", i), left.History[i].By.Person, "two futures of one case share nothing")
+		c = left
+	}
+	signed := open(t, signing())
+	d := sign(signed, approve(0, human("bob")), "bob", start)
+	signed = must(t)(signed.Decide(d, keyed("bob"), start))
+	d.Signature[0] ^= 1
+	require.NoError(t, signed.Verify(keys("bob")))
 }
 
 func TestACrowdLeavesRoomForTheEnd(t *testing.T) {

@@ -108,5 +108,7 @@ func TestKeysAreData(t *testing.T) {
 	short := approval.Keys{{Tenant: "acme", Person: "bob", Public: []byte("short")}, {Tenant: "acme", Public: keys("")[0].Public}}
 	require.Error(t, short.Verify(human("bob"), nil, nil))
 	nobody := human("")
-	require.Error(t, short.Verify(nobody, []byte("m"), sign(open(t, signing()), approve(0, nobody), "", start).Signature))
+	c := open(t, signing())
+	d := sign(c, approve(0, nobody), "", start)
+	require.Error(t, short.Verify(nobody, c.Message(d), d.Signature), "the key of nobody")
 }

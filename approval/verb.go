@@ -124,7 +124,10 @@ func (c Case) advance(step Step, now time.Time, check func() error) (Case, *opse
 	if err != nil {
 		return c, nil, err
 	}
-	step.Time, step.SignedAt = later(now, s.clock).UTC().Round(0), step.SignedAt.UTC().Round(0)
+	step.Time, step.SignedAt = now.UTC().Round(0), step.SignedAt.UTC().Round(0)
+	if now.Before(s.clock) {
+		step.Time = s.clock
+	}
 	if err := errors.Join(validTime(now), step.validate()); err != nil {
 		return c, nil, err
 	}
