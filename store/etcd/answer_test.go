@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -49,7 +50,6 @@ func TestAnswersToACommit(t *testing.T) {
 	message := func(c codes.Code, text string) error { return status.Error(c, text) }
 	certain, maybe, large := error(nil), store.ErrIndeterminate, store.ErrTooLarge
 	for name, test := range map[string]struct{ answer, want error }{
-		"no leader":              {rpctypes.ErrGRPCNoLeader, certain},
 		"too many requests":      {rpctypes.ErrTooManyRequests, certain}, // so it goes over the wire
 		"permission":             {rpctypes.ErrGRPCPermissionDenied, certain},
 		"no user":                {rpctypes.ErrGRPCUserEmpty, certain},
@@ -86,4 +86,15 @@ func TestAnswersToACommit(t *testing.T) {
 			require.NotErrorIs(t, err, context.Canceled, "nobody cancelled")
 		})
 	}
+}
+
+func TestMemberWithoutALeaderIsAskedAgain(t *testing.T) {
+	server, d := startAnswering(t, rpctypes.ErrGRPCNoLeader)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, err := d.Commit(ctx, store.Batch{Ops: []store.Op{{Key: "k"}}})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, "no leader")
+	require.NotErrorIs(t, err, store.ErrIndeterminate, "it has not proposed anything")
+	require.Greater(t, server.asked.Load(), int64(1))
 }

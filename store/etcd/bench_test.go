@@ -22,7 +22,7 @@ import (
 //	go test -run='^$' -bench=Conditional -benchtime=9x
 
 func BenchmarkDriver(b *testing.B) {
-	s := newStores(b, startProcess(b).endpoint())
+	s := newStores(startProcess(b).endpoint())
 	storebench.Run(b, s.open)
 }
 

@@ -22,6 +22,9 @@ func (d *Driver) Commit(ctx context.Context, b store.Batch) (store.Rev, error) {
 		return 0, err
 	}
 	resp, err := d.txn(ctx, &b)
+	for attempt := 1; errors.Is(err, rpctypes.ErrNoLeader) && attempt < attempts && wait(ctx, pause) == nil; attempt++ {
+		resp, err = d.txn(ctx, &b) // the member has not even proposed it
+	}
 	switch {
 	case err != nil:
 		return 0, d.uncommitted(ctx, &b, err)
@@ -69,7 +72,7 @@ func conflict(b *store.Batch, resp *clientv3.TxnResponse) error {
 // uncommitted says what is known of a commit that has returned err.
 func (d *Driver) uncommitted(ctx context.Context, b *store.Batch, err error) error {
 	if no := refused(err); no != nil {
-		return no
+		return withEnd(ctx, no)
 	}
 	if errors.Is(err, rpctypes.ErrNoSpace) {
 		if err = fmt.Errorf("%w: %w", ErrNoSpace, err); d.untouched(ctx, b) {

@@ -97,7 +97,7 @@ func (a *attempts) requireKept(t *testing.T, db *store.DB) {
 // TestCrashOfTheServerLosesNothing kills the server while two nodes write, and starts it again on what it has left.
 func TestCrashOfTheServerLosesNothing(t *testing.T) {
 	server := startProcess(t)
-	s := newStores(t, server.endpoint())
+	s := newStores(server.endpoint())
 	d := s.open(t)
 	nodes := []*store.DB{newDB(t, d), newDB(t, s.again(t, d))}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -110,17 +110,17 @@ func item(key string, resp *clientv3.GetResponse) store.Item {
 	return store.Item{Key: key, Value: resp.Kvs[0].Value, Rev: store.Rev(resp.Kvs[0].ModRevision)}
 }
 
-// How a transaction that only reads is tried again, which the client does with single reads alone.
+// How often what a member certainly has not done is tried again: as the client does with single reads.
 const (
-	readAttempts = 100
-	readPause    = 25 * time.Millisecond
+	attempts = 100
+	pause    = 25 * time.Millisecond
 )
 
 // readTxn does reads at one point in time.
 func (d *Driver) readTxn(ctx context.Context, gets []clientv3.Op) (*clientv3.TxnResponse, error) {
 	for attempt := 1; ; attempt++ {
 		resp, err := d.kv.Txn(withLeader(ctx)).Then(gets...).Commit()
-		if codeOf(err) != codes.Unavailable || attempt == readAttempts || wait(ctx, readPause) != nil {
+		if codeOf(err) != codes.Unavailable || attempt == attempts || wait(ctx, pause) != nil {
 			return resp, err
 		}
 	}

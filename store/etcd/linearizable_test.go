@@ -1,13 +1,17 @@
 package etcd_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/cloudopsec/opsec/store/storetest/history"
 )
@@ -29,17 +33,23 @@ func linearizable(list []history.Operation) porcupine.CheckResult {
 	return porcupine.CheckOperationsTimeout(model, ops, time.Minute)
 }
 
+// Two processes of 64 callers write and read through all members in turn, at first in peace, then while the members
+// elect another leader again and again.
 func TestTwoProcessesOf64CallersAreLinearizable(t *testing.T) {
-	endpoint := startServer(t, fast)
+	members, endpoints := startCluster(t)
 	for seed := range uint64(3) {
+		if seed == 2 {
+			elect(t, members)
+		}
 		var list []history.Options
-		for i := range uint64(16) { // two processes of 64 callers, by fours on their own keys
+		for i := range uint64(16) { // by fours on their own keys, for what a checker can bear
 			list = append(list, history.Options{
-				Seed: seed<<8 | i, Callers: 4, Calls: 25, Keys: 1 + int(seed), Prefix: fmt.Sprint(i, "/"),
+				Seed: seed<<8 | i, Callers: 4, Calls: 25, Keys: 2 + int(seed), Prefix: fmt.Sprint(i, "/"),
 				Pause: 2 * time.Millisecond, Cancel: 0.2 * float64(seed%2),
 			})
 		}
-		histories, err := history.RecordProcesses(t.Context(), 2, fmt.Sprintf("%s seed-%d", endpoint, seed), list)
+		place := fmt.Sprintf("%s seed-%d", strings.Join(endpoints, ","), seed)
+		histories, err := history.RecordProcesses(t.Context(), 2, place, list)
 		require.NoError(t, err)
 		outcomes := map[history.Outcome]int{}
 		for _, list := range histories {
@@ -48,8 +58,27 @@ func TestTwoProcessesOf64CallersAreLinearizable(t *testing.T) {
 				outcomes[op.Outcome]++
 			}
 		}
-		t.Log(outcomes)
 		require.Positive(t, outcomes[history.Done])
 		require.Positive(t, outcomes[history.Refused])
+		t.Logf("%d seen, %d done, %d refused, %d unknown", outcomes[history.Seen], outcomes[history.Done],
+			outcomes[history.Refused], outcomes[history.Unknown])
 	}
+}
+
+// elect makes one member after the other the leader, until the test ends.
+func elect(t *testing.T, members []*embed.Etcd) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	t.Cleanup(wait.Wait)
+	t.Cleanup(cancel)
+	wait.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			time.Sleep(200 * time.Millisecond)
+			for _, m := range members {
+				if next := members[n%len(members)].Server.MemberID(); m.Server.Leader() == m.Server.MemberID() && m.Server.MemberID() != next {
+					_ = m.Server.MoveLeader(ctx, uint64(m.Server.MemberID()), uint64(next))
+				}
+			}
+		}
+	})
 }

@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,7 +19,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
-	"net/url"
 
 	"github.com/cloudopsec/opsec/store"
 	"github.com/cloudopsec/opsec/store/etcd"
@@ -101,6 +103,46 @@ func startServer(t testing.TB, change func(*embed.Config)) (endpoint string) {
 	return "unix://" + socket(dir)
 }
 
+// startCluster starts three members, and returns an endpoint of each.
+func startCluster(t testing.TB) (members []*embed.Etcd, endpoints []string) {
+	t.Helper()
+	var dirs, peers, initial []string
+	for i := range 3 {
+		dirs = append(dirs, tempDir(t))
+		peers = append(peers, freeAddress(t)) // members do not find one another by UNIX sockets
+		initial = append(initial, fmt.Sprintf("m%d=http://%s", i, peers[i]))
+		endpoints = append(endpoints, "unix://"+socket(dirs[i]))
+	}
+	members = make([]*embed.Etcd, len(dirs))
+	errs := make([]error, len(dirs))
+	var wait sync.WaitGroup
+	for i, dir := range dirs {
+		wait.Go(func() {
+			members[i], errs[i] = start(dir, func(cfg *embed.Config) {
+				fast(cfg)
+				cfg.Name, cfg.InitialCluster = fmt.Sprint("m", i), strings.Join(initial, ",")
+				peer := []url.URL{{Scheme: "http", Host: peers[i]}}
+				cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = peer, peer
+			})
+		})
+	}
+	wait.Wait()
+	for i, member := range members {
+		require.NoError(t, errs[i])
+		t.Cleanup(member.Close)
+	}
+	return members, endpoints
+}
+
+// freeAddress is one of the loopback, with a port that nobody has.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	return listener.Addr().String()
+}
+
 func newClient(t testing.TB, endpoint string) *clientv3.Client {
 	t.Helper()
 	client, err := dial(endpoint)
@@ -109,8 +151,9 @@ func newClient(t testing.TB, endpoint string) *clientv3.Client {
 	return client
 }
 
+// dial takes one endpoint or several with commas between, which have their turns then.
 func dial(endpoint string) (*clientv3.Client, error) {
-	return clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop()})
+	return clientv3.New(clientv3.Config{Endpoints: strings.Split(endpoint, ","), Logger: zap.NewNop()})
 }
 
 func newDriver(t testing.TB, client *clientv3.Client, prefix string) *etcd.Driver {
@@ -128,11 +171,11 @@ func newDB(t testing.TB, d store.Driver) *store.DB {
 	return db
 }
 
-// stores makes stores on a server, and knows which handle is of which.
+// stores makes stores on a cluster, each handle on the next member, and knows which is of which.
 type stores struct {
-	endpoint string
-	made     atomic.Int64
-	known    sync.Map // by store.Driver: handle
+	endpoints []string
+	made      atomic.Int64
+	known     sync.Map // by store.Driver: handle
 }
 
 type handle struct {
@@ -140,7 +183,7 @@ type handle struct {
 	client *clientv3.Client
 }
 
-func newStores(t testing.TB, endpoint string) *stores { return &stores{endpoint: endpoint} }
+func newStores(endpoints ...string) *stores { return &stores{endpoints: endpoints} }
 
 func (s *stores) open(t testing.TB) store.Driver {
 	return s.handle(t, fmt.Sprintf("store-%d", s.made.Add(1)))
@@ -149,7 +192,7 @@ func (s *stores) open(t testing.TB) store.Driver {
 // handle returns another handle onto a store, with a client of its own.
 func (s *stores) handle(t testing.TB, prefix string) store.Driver {
 	t.Helper()
-	client := newClient(t, s.endpoint)
+	client := newClient(t, s.endpoints[int(s.made.Add(1))%len(s.endpoints)])
 	d := newDriver(t, client, prefix)
 	s.known.Store(d, handle{prefix, client})
 	return d

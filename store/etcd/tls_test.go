@@ -97,10 +97,7 @@ func clientTLS(caFile, certFile, keyFile string) (*tls.Config, error) {
 
 func startTLS(t *testing.T, ca *authority, server string) (port string) {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := free.Addr().String()
-	require.NoError(t, free.Close())
+	address := freeAddress(t)
 	startServer(t, func(cfg *embed.Config) {
 		fast(cfg)
 		u := []url.URL{{Scheme: "https", Host: address}}
@@ -108,7 +105,7 @@ func startTLS(t *testing.T, ca *authority, server string) (port string) {
 		cfg.ClientTLSInfo.CertFile, cfg.ClientTLSInfo.KeyFile = ca.path(server+".pem"), ca.path(server+"-key.pem")
 		cfg.ClientTLSInfo.TrustedCAFile, cfg.ClientTLSInfo.ClientCertAuth = ca.path("ca.pem"), true
 	})
-	_, port, err = net.SplitHostPort(address)
+	_, port, err := net.SplitHostPort(address)
 	require.NoError(t, err)
 	return port
 }

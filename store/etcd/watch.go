@@ -47,21 +47,21 @@ func (d *Driver) Watch(ctx context.Context, prefix string) iter.Seq2[struct{}, e
 
 // How long a watch that has ended waits before the next.
 const (
-	minPause = 50 * time.Millisecond
-	maxPause = 2 * time.Second
+	minRest = 50 * time.Millisecond
+	maxRest = 2 * time.Second
 )
 
 // listen turns what etcd tells into hints, and takes it from the client at once, which would keep all of it for somebody
 // slow. It returns when ctx ends, or when there is nothing to wait for.
 func (d *Driver) listen(ctx context.Context, prefix string, hints chan<- struct{}) error {
-	pause := minPause
+	rest := minRest
 	for {
 		var err error
 		for resp := range d.watcher.Watch(ctx, prefix, clientv3.WithPrefix(), clientv3.WithCreatedNotify(), clientv3.WithFragment()) {
 			if err = resp.Err(); err != nil {
 				continue // it is the last
 			}
-			pause = minPause
+			rest = minRest
 			select {
 			case hints <- struct{}{}:
 			default: // one waits already, and stands for this too
@@ -70,10 +70,10 @@ func (d *Driver) listen(ctx context.Context, prefix string, hints chan<- struct{
 		if ctx.Err() == nil && isDenied(err) {
 			return err
 		}
-		if wait(ctx, pause) != nil {
+		if wait(ctx, rest) != nil {
 			return ctx.Err()
 		}
-		pause = min(2*pause, maxPause)
+		rest = min(2*rest, maxRest)
 	}
 }
 
