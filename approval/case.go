@@ -69,6 +69,10 @@ type Step struct {
 // Case is a request and all that has happened to it. It is a plain value: keep it as JSON wherever your other state is,
 // and let two writers at once not both succeed. What it amounts to is always worked out from the history, by the same
 // rules that each step had to pass, so that there is no status to set by hand. Nothing is ever removed.
+//
+// Its verbs (Decide, Withdraw, Expire, Use) return what becomes of it and the event to record. What they refuse changes
+// nothing: the case comes back as it was. An error that wraps [opsec.ErrDenied] still comes with an event, which tells of
+// the attempt; any other error comes without.
 type Case struct {
 	Request Request `json:"request"`
 	History []Step  `json:"history,omitempty"`

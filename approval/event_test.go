@@ -60,7 +60,10 @@ func TestEveryActionIsEmitted(t *testing.T) {
 	see(yes.Use(destroy(), human("alice"), everybody, start))
 	see(yes.Decide(approval.Decision{Verb: approval.Retract, By: human("bob")}, everybody, start))
 	see(c.Decide(approval.Decision{Verb: approval.Reject, By: human("bob")}, everybody, start))
-	see(c.Withdraw(human("alice"), "", start))
+	_, e, err := c.Withdraw(human("alice"), "no longer needed", start)
+	see(c.Withdraw(human("alice"), "no longer needed", start))
+	require.NoError(t, err)
+	require.Equal(t, "no longer needed", e.Reason)
 	see(c.Expire(start.Add(24 * time.Hour)))
 	require.Equal(t, exportedActions(t), emitted)
 }

@@ -37,10 +37,6 @@ func New(r Request, now time.Time) (Case, *opsec.Event, error) {
 	return c, c.event(&Step{Decision: Decision{Verb: ask, By: r.By, Reason: r.Reason}, Time: r.Time}, Standing{Status: Pending}), nil
 }
 
-// The verbs below take a case, and return what has become of it and the event to record. What is refused changes nothing:
-// the case comes back as it was. An error that wraps [opsec.ErrDenied] still comes with an event, which tells of the
-// attempt; any other error comes without.
-
 // Decide takes the decision of an approver: [Approve], [Reject] or [Retract].
 //
 // An approval or rejection is about the open stage and needs a role that this stage asks for, established by a.Roles. A
