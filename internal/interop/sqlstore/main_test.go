@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec/store"
+	"github.com/cloudopsec/opsec/store/postgres/pgtest"
 	"github.com/cloudopsec/opsec/store/storetest"
 	"github.com/cloudopsec/opsec/store/storetest/crashtest"
 	"github.com/cloudopsec/opsec/store/storetest/dbtest"
@@ -33,13 +34,16 @@ func TestMain(m *testing.M) {
 
 // stores makes stores in a cluster, and knows which handle is of which.
 type stores struct {
-	*cluster
+	*pgtest.Server
 	by      string // the driver of database/sql: "pgx", or "postgres" for lib/pq
 	made    atomic.Int64
 	schemas sync.Map // by store.Driver
 }
 
-func newStores(t *testing.T, by string) *stores { return &stores{cluster: startCluster(t), by: by} }
+func newStores(t *testing.T, by string) *stores { return &stores{Server: pgtest.Start(t, nil), by: by} }
+
+// url is of a schema in the one database; each is a store of its own.
+func (s *stores) url(schema string) string { return s.DSN("search_path=" + schema) }
 
 func (s *stores) pool(t testing.TB, schema string) *sql.DB {
 	t.Helper()
@@ -266,8 +270,8 @@ func TestCrashOfTheServerLosesNothing(t *testing.T) {
 	}
 	for range crashes {
 		reach(count.Load() + 50)
-		s.crash(t)
-		s.start(t)
+		s.Crash(t)
+		s.Up(t)
 	}
 	reach(count.Load() + 50)
 	close(stop)

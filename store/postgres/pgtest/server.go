@@ -141,7 +141,7 @@ func find(t testing.TB, name, pack string) string {
 	t.Helper()
 	path := which(name)
 	if path == "" {
-		absent := fmt.Sprintf("no %s in PATH or /usr/lib/postgresql: install Debian's package %s", name, pack)
+		absent := fmt.Sprintf("no %s in PATH or where Debian puts it: install Debian's package %s", name, pack)
 		if os.Getenv("CI") == "true" {
 			t.Fatal(absent)
 		}
@@ -153,11 +153,14 @@ func find(t testing.TB, name, pack string) string {
 // which prefers the server that Debian installed last to what is in PATH, which may be a script that chooses another.
 func which(name string) string {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	if len(found) == 0 {
+		found, _ = filepath.Glob("/usr/sbin/" + name) // not in everybody's PATH
+	}
 	path, _ := exec.LookPath(name)
 	if len(found) > 0 {
 		path = found[len(found)-1]
 	}
-	return cmp.Or(path, "")
+	return path
 }
 
 func command(t testing.TB, dir, name string, args ...string) *exec.Cmd {
