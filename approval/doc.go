@@ -28,23 +28,26 @@
 //	  {"name": "owner", "rule": {"role": "owner", "side": "owner"}}
 //	]}
 //
+// Unless the policy says otherwise, decisions give reasons and are signed: see [Case.Message] and [Keys].
+//
 // Saving must be conditional: of two writers that start from one case, the second must fail and start again. A version
 // column, a row lock or any compare-and-swap will do.
 //
 // # Promises
 //
 // Who asks never approves, with no account, nor does any beneficiary. An account that has no person behind it counts for
-// nobody. All that counts as several persons is several persons: within a stage and, unless the policy says otherwise,
-// across stages. Whether people who hold several roles suffice is decided exactly, whatever the order of their decisions.
+// nobody. One person counts once, in one stage and for one rule, unless the policy says otherwise. Whether people who hold
+// several roles suffice is decided exactly, whatever the order of their decisions.
 //
 // An approval is for one action to the last byte, for a time, and for one use. It is checked again when it is used: the
-// signatures, and the roles that approvers hold by then. A case that has ended stays ended, and its clock never goes back.
+// signatures, and the roles that approvers hold by then. A case that a step has ended stays ended, and its clock never goes
+// back.
 //
 // A signature counts for one request, stage, verb, person, account and reason. It binds the whole request, policy
 // included: editing what was asked, or by whom, breaks it.
 //
 // A stored case is read by the same rules that made it ([Case.UnmarshalJSON], [Case.At], [Case.Verify]); one that no
-// course of events could have made is refused. Everything that was refused for its author comes with an event too.
+// course of events could have made is refused. Attempts that are denied come with an event too.
 //
 // # What it will not do
 //
