@@ -25,8 +25,9 @@ import (
 //
 // Give the [store.DB] above it the options of the others on this store. It serves one goroutine, as tx does. Each commit
 // stands behind a savepoint, so a conflict leaves the transaction as it was. Unlike a commit of [Driver], one that collides
-// (SQLSTATE 40001, 40P01) is not tried again: the transaction as a whole must be. Its keys stay locked until the
-// transaction ends. It cannot watch; those who watch the store are told when the transaction is committed.
+// (SQLSTATE 40001, 40P01) is not tried again: the transaction as a whole must be. What it has written and checked stays
+// locked until the transaction ends; what was only read does not, as in any transaction of READ COMMITTED, which tx has to
+// be. It cannot watch; those who watch the store are told when the transaction is committed.
 func (d *Driver) Join(tx pgx.Tx) store.Driver { return &joined{d, tx} }
 
 type joined struct {
