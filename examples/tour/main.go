@@ -36,6 +36,7 @@ var stops = []struct {
 }{
 	{"backup", "Backup verification (X.1642, 8.10): is the copy the original, and who says so?", backupStop},
 	{"store", "The store (8.8): what is sealed, what is evidence, and who has put back an old state?", storeStop},
+	{"change", "A change (8.1.1, 8.7): who must agree, to what exactly, and when may it run?", changeStop},
 }
 
 func main() {
@@ -109,7 +110,7 @@ func (t *tour) record(ctx context.Context, e *opsec.Event) {
 func (t *tour) events() (all []opsec.Event) {
 	for e, err := range audit.ReadFile(filepath.Join(t.work, "audit.jsonl")) {
 		check(err)
-		t.say("   %s  %-14s %-8s by %s at %s on %s", e.Time.Format(time.TimeOnly), e.Action, e.Outcome, e.Actor.Account, e.Actor.Terminal, e.Resource)
+		t.say("   %s  %-17s %-8s by %s at %s on %s", e.Time.Format(time.TimeOnly), e.Action, e.Outcome, e.Actor.Account, e.Actor.Terminal, e.Resource)
 		all = append(all, e)
 	}
 	return all
@@ -129,7 +130,7 @@ func since(t time.Time) time.Duration { return time.Since(t).Round(time.Millisec
 
 // whoami describes who runs the tour, as an event wants it.
 func whoami() opsec.Actor {
-	a := opsec.Actor{Tenant: opsec.Provider, Account: "visitor", Kind: opsec.Human, IP: netip.MustParseAddr("127.0.0.1"), Terminal: "local"}
+	a := opsec.Actor{Tenant: opsec.Provider, Account: "visitor", Person: "visitor", Kind: opsec.Human, IP: netip.MustParseAddr("127.0.0.1"), Terminal: "local"}
 	if u, err := user.Current(); err == nil {
 		a.Account, a.Person = u.Username, "uid-"+u.Uid
 	}

@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/approval"
 	"github.com/cloudopsec/opsec/backup"
 )
 
@@ -76,6 +78,7 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 			Records              int
 			Problems, RolledBack []string
 		}
+		Change map[string]string
 		Events []opsec.Event
 	}
 	dec := json.NewDecoder(strings.NewReader(stdout))
@@ -101,7 +104,17 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 		story = append(story, e.Action+" "+string(e.Outcome))
 	}
 	require.Equal(t, []string{"backup.build success", "backup.verify success", "backup.verify failure",
-		"inventory.hold success", "inventory.hold success"}, story)
+		"inventory.hold success", "inventory.hold success", "approval.request success", "approval.approve denied",
+		"approval.approve success", "approval.approve success", "approval.use denied", "approval.use success"}, story)
+	require.Contains(t, result.Change["self"], approval.ErrSamePerson.Error())
+	require.Contains(t, result.Change["other"], approval.ErrOtherAction.Error())
+	require.Equal(t, "accepted", result.Change["used"])
+	slot, err := time.Parse(time.RFC3339Nano, result.Change["slot"])
+	require.NoError(t, err)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	hour := slot.In(berlin).Hour()
+	require.True(t, hour >= 22 || hour <= 3, "two hours from %s are of the night", slot)
 	require.Equal(t, 3, result.Store.Records)
 	require.Empty(t, result.Store.Problems)
 	require.Len(t, result.Store.RolledBack, 1)
@@ -118,7 +131,8 @@ func TestTourTellsItsStory(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Empty(t, stderr)
 	for _, want := range []string{"1. Backup", "X.1642", "3 files", "the copy: ok, signature ok", "flipped: damaged", "found in sub/big.bin", "backup.build", "backup.verify",
-		"2. The store", "3 records in a sealed file", "the backup in its place, beside the trail: 1 problems", "Done in"} {
+		"2. The store", "3 records in a sealed file", "the backup in its place, beside the trail: 1 problems",
+		"3. A change", "v2 accepted", "Done in"} {
 		require.Contains(t, stdout, want)
 	}
 }
