@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,17 +15,29 @@ type rule struct {
 	count      int    // 0: without
 	until      string // "": without
 	weekStart  time.Weekday
-	byMonth    []int
-	byMonthDay []int
-	byDay      []byDay
-	bySetPos   []int
+	byMonth    places
+	byMonthDay places
+	byDay      [7]places // of each day of the week; the zeroth is every
+	bySetPos   places
+	has        map[string]bool // the parts that were given
 }
 
-// byDay is a day of the week, the nth of its month or year unless n is 0; negative n counts from the end.
-type byDay struct {
-	n  int
-	on time.Weekday
+// places is a set of places in a row, counted from its start or from its end, up to 63.
+type places struct{ plus, minus uint64 }
+
+func (p *places) add(n int) {
+	if n >= 0 {
+		p.plus |= 1 << n
+	} else {
+		p.minus |= 1 << -n
+	}
 }
+
+// hold reports whether the set has the nth place, which is the mth from the end.
+func (p places) hold(n, m int) bool { return p.plus>>n&1 == 1 || p.minus>>m&1 == 1 }
+
+// numbered reports whether there is any place but the zeroth.
+func (p places) numbered() bool { return p.plus>>1 != 0 || p.minus != 0 }
 
 const (
 	daily   = "DAILY"
@@ -38,14 +51,13 @@ func parseRule(text string) (*rule, error) {
 	if len(text) > 500 {
 		return nil, invalid("of %d bytes, want at most 500", len(text))
 	}
-	r := &rule{interval: 1, weekStart: time.Monday}
-	seen := map[string]bool{}
+	r := &rule{interval: 1, weekStart: time.Monday, has: map[string]bool{}}
 	for part := range strings.SplitSeq(text, ";") {
 		name, value, ok := strings.Cut(part, "=")
-		if !ok || seen[name] {
+		if !ok || r.has[name] {
 			return nil, invalid("%.40q is not a part, or stands twice", part)
 		}
-		seen[name] = true
+		r.has[name] = true
 		var err error
 		switch name {
 		case "FREQ":
@@ -53,20 +65,20 @@ func parseRule(text string) (*rule, error) {
 		case "INTERVAL":
 			r.interval, err = number(value, 1, 1000)
 		case "COUNT":
-			r.count, err = number(value, 1, 2000)
+			r.count, err = number(value, 1, 1000)
 		case "UNTIL":
 			r.until = value
 			_, _, err = parseStamp(value)
 		case "WKST":
 			r.weekStart, ok = twoLetters(value)
 		case "BYMONTH":
-			r.byMonth, err = numbers(value, 1, 12)
+			err = r.byMonth.parse(value, 1, 12)
 		case "BYMONTHDAY":
-			r.byMonthDay, err = numbers(value, -31, 31)
+			err = r.byMonthDay.parse(value, -31, 31)
 		case "BYSETPOS":
-			r.bySetPos, err = numbers(value, -31, 31)
+			err = r.bySetPos.parse(value, -31, 31)
 		case "BYDAY":
-			r.byDay, err = parseByDay(value)
+			err = r.parseByDay(value)
 		default:
 			return nil, invalid("%.40q is not supported", part)
 		}
@@ -74,12 +86,12 @@ func parseRule(text string) (*rule, error) {
 			return nil, invalid("%.40q has no such value", part)
 		}
 	}
-	return r, r.check(seen)
+	return r, r.check()
 }
 
 // check refuses the combinations that RFC 5545 leaves without meaning, and those whose meaning is hard to see.
-func (r *rule) check(has map[string]bool) error {
-	numbered := slices.ContainsFunc(r.byDay, func(d byDay) bool { return d.n != 0 })
+func (r *rule) check() error {
+	has, numbered := r.has, slices.ContainsFunc(r.byDay[:], places.numbered)
 	switch {
 	case r.freq != daily && r.freq != weekly && r.freq != monthly && r.freq != yearly:
 		return invalid("FREQ is %.20q, want DAILY, WEEKLY, MONTHLY or YEARLY", r.freq)
@@ -91,7 +103,7 @@ func (r *rule) check(has map[string]bool) error {
 		return invalid("BYDAY with a number has no meaning in a day or week")
 	case numbered && has["BYMONTHDAY"]:
 		return invalid("BYDAY with a number and BYMONTHDAY are not supported together")
-	case has["BYSETPOS"] && (r.freq != monthly && (r.freq != yearly || len(r.byMonth) != 1) || !has["BYDAY"] && !has["BYMONTHDAY"]):
+	case has["BYSETPOS"] && (r.freq != monthly && (r.freq != yearly || bits.OnesCount64(r.byMonth.plus) != 1) || !has["BYDAY"] && !has["BYMONTHDAY"]):
 		return invalid("BYSETPOS is supported in a month alone, with BYDAY or BYMONTHDAY")
 	}
 	return nil
@@ -105,33 +117,34 @@ func number(text string, least, most int) (int, error) {
 	return n, nil
 }
 
-// numbers reads a list without 0.
-func numbers(text string, least, most int) (list []int, err error) {
+// parse reads a list without 0.
+func (p *places) parse(text string, least, most int) error {
 	for part := range strings.SplitSeq(text, ",") {
 		n, err := number(part, least, most)
 		if err != nil || n == 0 {
-			return nil, invalid("%.20q is not a list of numbers from %d to %d", text, least, most)
+			return invalid("%.20q is not a list of numbers from %d to %d", text, least, most)
 		}
-		list = append(list, n)
+		p.add(n)
 	}
-	return list, nil
+	return nil
 }
 
-func parseByDay(text string) (list []byDay, err error) {
+func (r *rule) parseByDay(text string) error {
 	for part := range strings.SplitSeq(text, ",") {
 		at := max(len(part)-2, 0)
+		n := 0
 		on, ok := twoLetters(part[at:])
-		d := byDay{on: on}
 		if ok && at > 0 {
-			d.n, err = number(part[:at], -53, 53)
-			ok = err == nil && d.n != 0
+			var err error
+			n, err = number(part[:at], -53, 53)
+			ok = err == nil && n != 0
 		}
 		if !ok {
-			return nil, invalid("%.20q is not a day as in MO, 2TU or -1SU", part)
+			return invalid("%.20q is not a day as in MO, 2TU or -1SU", part)
 		}
-		list = append(list, d)
+		r.byDay[on].add(n)
 	}
-	return list, nil
+	return nil
 }
 
 func twoLetters(text string) (time.Weekday, bool) {
@@ -171,7 +184,7 @@ func (r *rule) on(day, first int) bool {
 	if periods%r.interval != 0 || !r.matches(day, d, f) {
 		return false
 	}
-	return r.bySetPos == nil || r.hasPlace(day, d, f)
+	return !r.has["BYSETPOS"] || r.hasPlace(day, d, f)
 }
 
 // week is the day on which the week of a day begins.
@@ -179,55 +192,43 @@ func (r *rule) week(day int) int { return day - int(7+weekday(day)-r.weekStart)%
 
 // matches tries the parts of the rule on a day of a period that counts. What a part does not say, the first day says.
 func (r *rule) matches(day int, d, first Date) bool {
-	if r.byMonth != nil && !slices.Contains(r.byMonth, int(d.Month)) {
+	if r.has["BYMONTH"] && !r.byMonth.hold(int(d.Month), 0) {
 		return false
 	}
-	if r.byMonthDay != nil {
-		fromEnd := day - Date{d.Year, d.Month + 1, 1}.day() // -1 is the last
-		if !slices.Contains(r.byMonthDay, d.Day) && !slices.Contains(r.byMonthDay, fromEnd) {
-			return false
-		}
+	if r.has["BYMONTHDAY"] && !r.byMonthDay.hold(d.Day, d.month()-d.Day+1) {
+		return false
 	}
-	if r.byDay != nil {
-		return slices.ContainsFunc(r.byDay, func(b byDay) bool { return r.isNth(day, d, b) })
-	}
-	if r.byMonthDay != nil {
+	switch {
+	case r.has["BYDAY"]:
+		return r.onWeekday(day, d)
+	case r.has["BYMONTHDAY"] || r.freq == daily:
 		return true
-	}
-	switch r.freq {
-	case weekly:
+	case r.freq == weekly:
 		return weekday(day) == first.Weekday()
-	case monthly:
-		return d.Day == first.Day
-	case yearly:
-		return d.Day == first.Day && (r.byMonth != nil || d.Month == first.Month)
 	}
-	return true
+	return d.Day == first.Day && (r.freq == monthly || r.has["BYMONTH"] || d.Month == first.Month)
 }
 
-// isNth reports whether the day is the nth of its weekday in the month, or in the year if the rule is for years and
-// names no month.
-func (r *rule) isNth(day int, d Date, b byDay) bool {
-	if weekday(day) != b.on {
+// onWeekday applies BYDAY. Numbers count in the month, or in the year if the rule is for years and names no month.
+func (r *rule) onWeekday(day int, d Date) bool {
+	on := r.byDay[weekday(day)]
+	switch {
+	case on.plus&1 == 1:
+		return true
+	case !on.numbered():
 		return false
+	case r.freq == yearly && !r.has["BYMONTH"]:
+		n, m := day-Date{d.Year, 1, 1}.day(), Date{d.Year, 12, 31}.day()-day
+		return on.hold(n/7+1, m/7+1)
 	}
-	from, to := r.period(d)
-	return b.n == 0 || b.n == (day-from)/7+1 || b.n == -((to-1-day)/7+1)
-}
-
-// period is the month or year in which BYDAY counts: from its first day to that of the next.
-func (r *rule) period(d Date) (from, to int) {
-	if r.freq == yearly && r.byMonth == nil {
-		return Date{d.Year, 1, 1}.day(), Date{d.Year + 1, 1, 1}.day()
-	}
-	return Date{d.Year, d.Month, 1}.day(), Date{d.Year, d.Month + 1, 1}.day()
+	return on.hold((d.Day-1)/7+1, (d.month()-d.Day)/7+1)
 }
 
 // hasPlace applies BYSETPOS: the place of the day, which matches, among those of its month.
 func (r *rule) hasPlace(day int, d, first Date) bool {
 	before := day - d.Day // the day before the month
 	place, all := 0, 0
-	for n := 1; n <= (Date{d.Year, d.Month + 1, 1}).day()-1-before; n++ {
+	for n := 1; n <= d.month(); n++ {
 		if r.matches(before+n, Date{d.Year, d.Month, n}, first) {
 			all++
 			if n <= d.Day {
@@ -235,5 +236,8 @@ func (r *rule) hasPlace(day int, d, first Date) bool {
 			}
 		}
 	}
-	return slices.Contains(r.bySetPos, place) || slices.Contains(r.bySetPos, place-all-1)
+	return r.bySetPos.hold(place, all-place+1)
 }
+
+// month is the length of the date's month, in days.
+func (d Date) month() int { return time.Date(d.Year, d.Month+1, 0, 0, 0, 0, 0, time.UTC).Day() }

@@ -31,7 +31,7 @@ func window(t require.TestingT, zone, start, rule string) calendar.Window {
 func starts(t require.TestingT, w calendar.Window, n int) (dates []string) {
 	s, err := calendar.NewSchedule([]calendar.Window{w})
 	require.NoError(t, err, w.Rule)
-	for o := range s.Occurrences(time.Unix(0, 0), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)) {
+	for o := range s.Occurrences(time.Unix(0, 0), time.Date(2600, 1, 1, 0, 0, 0, 0, time.UTC)) {
 		if len(dates) == n {
 			break
 		}
@@ -105,7 +105,8 @@ func TestRulesThatAreNotSupportedAreRefused(t *testing.T) {
 		"FREQ=DAILY;":                                        "not a part",
 		"FREQ=DAILY;COUNT":                                   "not a part",
 		"FREQ=DAILY;COUNT=0":                                 "COUNT",
-		"FREQ=DAILY;COUNT=2001":                              "COUNT",
+		"FREQ=DAILY;COUNT=1001":                              "COUNT",
+		"FREQ=YEARLY;COUNT=202":                              "200 years",
 		"FREQ=DAILY;COUNT=x":                                 "COUNT",
 		"FREQ=DAILY;COUNT=3;UNTIL=20270101":                  "exclude",
 		"FREQ=DAILY;INTERVAL=0":                              "INTERVAL",

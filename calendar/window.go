@@ -31,7 +31,8 @@ type Window struct {
 	End   Local `json:"end"`
 	// Rule says on which days it starts again, as a recurrence rule of RFC 5545 (section 3.3.10): FREQ of DAILY,
 	// WEEKLY, MONTHLY or YEARLY, INTERVAL, COUNT, UNTIL, WKST, BYMONTH, BYMONTHDAY, BYDAY and, within a month,
-	// BYSETPOS; COUNT is at most 2,000. Other parts are refused, and so is a start that the rule does not give, which the RFC leaves
+	// BYSETPOS; COUNT is at most 1,000, and
+	// reached in 200 years. Other parts are refused, and so is a start that the rule does not give, which the RFC leaves
 	// undefined. Empty: once.
 	Rule string `json:"rule,omitempty"`
 	// Except are days on which it does not start though the rule says so. Each must be such a day.
@@ -64,9 +65,10 @@ type window struct {
 	except map[int]bool
 }
 
-// never is how many days without a start end a rule: any that recurs does within 40 years and a day (29 February on a
-// certain weekday, over a year such as 2100), times an interval.
-const never = 41 * 366
+const (
+	never   = 41 * 366  // days in which a rule has to start: 29 February is on a certain weekday every 28 or 40 years
+	longest = 200 * 366 // days in which COUNT has to be reached
+)
 
 func compile(w Window) (*window, error) {
 	c := &window{name: w.Name, kind: w.Kind, first: w.Start.Date.day(), start: w.Start.Time}
@@ -136,9 +138,9 @@ func (w *window) bound() error {
 	if w.rule.count != 0 {
 		last := w.first
 		for range w.rule.count - 1 {
-			day, ok := w.next(last+1, last+never*w.rule.interval)
+			day, ok := w.next(last+1, w.first+longest)
 			if !ok {
-				break
+				return invalid("COUNT is not reached in 200 years")
 			}
 			last = day
 		}

@@ -143,10 +143,13 @@ func (z *zones) end(start stamp, once map[string]line) (calendar.Local, error) {
 		return calendar.Local{}, refuse("DTEND and DURATION exclude each other")
 	case ok:
 		at, err := z.stamp(l, l.value)
-		if err == nil && at.date != start.date {
-			err = refuse("DTEND %.20q is not of the kind of DTSTART", l.value)
+		if err != nil {
+			return calendar.Local{}, err
 		}
-		return at.in(start.zone, start.loc), err
+		if at.date != start.date {
+			return calendar.Local{}, refuse("DTEND %.20q is not of the kind of DTSTART", l.value)
+		}
+		return at.in(start.zone, start.loc), nil
 	case ok2:
 		days, seconds, err := parseDuration(length.value)
 		if err == nil && start.date && seconds != 0 {
