@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -26,11 +27,24 @@ type answering struct {
 	etcdserverpb.UnimplementedKVServer
 	err   error
 	asked atomic.Int64
+	fails int64 // how often the error is the answer; always if zero
+	rev   int64 // at which each key is found
+}
+
+func (a *answering) Range(_ context.Context, r *etcdserverpb.RangeRequest) (*etcdserverpb.RangeResponse, error) {
+	return &etcdserverpb.RangeResponse{
+		Header: &etcdserverpb.ResponseHeader{}, Kvs: []*mvccpb.KeyValue{{Key: r.Key, ModRevision: a.rev}}, Count: 1,
+	}, nil
 }
 
 func (a *answering) Txn(context.Context, *etcdserverpb.TxnRequest) (*etcdserverpb.TxnResponse, error) {
-	a.asked.Add(1)
-	return nil, a.err
+	if n := a.asked.Add(1); a.fails == 0 || n <= a.fails {
+		return nil, a.err
+	}
+	absent := &etcdserverpb.ResponseOp{Response: &etcdserverpb.ResponseOp_ResponseRange{ResponseRange: &etcdserverpb.RangeResponse{}}}
+	return &etcdserverpb.TxnResponse{
+		Header: &etcdserverpb.ResponseHeader{}, Succeeded: true, Responses: []*etcdserverpb.ResponseOp{absent, absent},
+	}, nil
 }
 
 func startAnswering(t *testing.T, err error) (*answering, *etcd.Driver) {
@@ -97,4 +111,25 @@ func TestMemberWithoutALeaderIsAskedAgain(t *testing.T) {
 	require.ErrorContains(t, err, "no leader")
 	require.NotErrorIs(t, err, store.ErrIndeterminate, "it has not proposed anything")
 	require.Greater(t, server.asked.Load(), int64(1))
+}
+
+// The commit that fills the database is done, and answered as the next, which is not.
+func TestCommitThatFillsTheDatabaseIsNotDenied(t *testing.T) {
+	server, d := startAnswering(t, rpctypes.ErrGRPCNoSpace)
+	b := store.Batch{Checks: []store.Check{{Key: "k", Rev: 7}}, Ops: []store.Op{{Key: "k"}}}
+	for rev, certain := range map[int64]bool{7: true, 8: false} {
+		server.rev = rev
+		_, err := d.Commit(t.Context(), b)
+		require.ErrorIs(t, err, etcd.ErrNoSpace)
+		require.Equal(t, certain, !errors.Is(err, store.ErrIndeterminate))
+	}
+}
+
+func TestReadsAreAskedForAgain(t *testing.T) {
+	server, d := startAnswering(t, rpctypes.ErrGRPCLeaderChanged)
+	server.fails = 3
+	items, err := d.Get(t.Context(), "k", "l")
+	require.NoError(t, err)
+	require.Equal(t, []store.Item{{Key: "k"}, {Key: "l"}}, items)
+	require.EqualValues(t, 4, server.asked.Load())
 }

@@ -3,6 +3,7 @@ package etcd_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -157,4 +158,42 @@ func TestWatchNoticesASilentNetwork(t *testing.T) {
 	_, err := d.Commit(t.Context(), store.Batch{Ops: []store.Op{{Key: "k"}}})
 	require.NoError(t, err)
 	requireHint(t, hints) // by another connection
+}
+
+func TestSlowListenerHoldsNoMemory(t *testing.T) {
+	client := newClient(t, startProcess(t).endpoint())
+	d := newDriver(t, client, "a")
+	heap := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	listening, goOn, heard := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		n := 0
+		for _, err := range d.Watch(t.Context(), "") {
+			if err != nil {
+				return
+			}
+			switch n++; n {
+			case 1:
+				close(listening)
+				<-goOn
+			case 2:
+				close(heard)
+			}
+		}
+	}()
+	<-listening
+	before := heap()
+	value := make([]byte, store.MaxValue)
+	const n = 200 // of 50 MiB
+	for range n {
+		_, err := d.Commit(t.Context(), store.Batch{Ops: []store.Op{{Key: "k", Value: value}}})
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return heap()-before < n*store.MaxValue/4 }, 10*time.Second, 100*time.Millisecond)
+	close(goOn)
+	requireHint(t, heard)
 }

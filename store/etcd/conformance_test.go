@@ -66,6 +66,10 @@ func TestStoresOfOneClusterAreDisjoint(t *testing.T) {
 		_, err := d.Commit(t.Context(), store.Batch{Ops: ops})
 		require.NoError(t, err)
 	}
+	for _, key := range []string{"a", "a9", "a;", "a;k", "b:"} { // of other programs
+		_, err := client.Put(t.Context(), key, "foreign")
+		require.NoError(t, err)
+	}
 	for i, d := range drivers {
 		for _, reverse := range []bool{false, true} {
 			items, err := d.List(t.Context(), store.Range{Limit: store.MaxPage, Reverse: reverse})

@@ -104,6 +104,11 @@ func TestDatabaseThatIsFullSaysSo(t *testing.T) {
 	require.ErrorIs(t, err, etcd.ErrNoSpace)
 	require.ErrorIs(t, err, store.ErrIndeterminate, "nothing tells whether it was done")
 
+	_, err = d.Commit(t.Context(), store.Batch{
+		Checks: []store.Check{{Key: "absent"}}, Ops: []store.Op{{Key: "absent", Delete: true}, {Key: "other", Value: value}},
+	})
+	require.ErrorIs(t, err, store.ErrIndeterminate, "what it checks would be as it was in either case")
+
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	err = insert(ctx, db, "1/a", "1/b")
