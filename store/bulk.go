@@ -118,7 +118,7 @@ func (c *Collection[T]) Reindex(ctx context.Context, db *DB) (added, removed int
 		if err != nil {
 			return added, removed, err
 		}
-		n, err = c.eachKey(ctx, db, tenant, func(s *Sub) string { return s.key(layout.Index, c.codec.name) }, c.weed)
+		n, err = c.eachKey(ctx, db, tenant, func(s *Sub) string { return s.key(layout.Index, c.name) }, c.weed)
 		removed += n
 		if err != nil {
 			return added, removed, err
@@ -139,7 +139,7 @@ func (c *Collection[T]) eachKey(ctx context.Context, db *DB, tenant opsec.Tenant
 		err := db.Update(ctx, func(tx *Tx) (err error) {
 			s := tx.Sub(tenant)
 			if n, err = fn(s, item.Key); n > 0 && c.guarded {
-				tx.put(s.key(layout.Guard, c.codec.name), nil)
+				tx.put(s.key(layout.Guard, c.name), nil)
 			}
 			return err
 		})
@@ -194,7 +194,7 @@ func (c *Collection[T]) asked(s *Sub, key string) (bool, error) {
 	if err != nil || items[0].Rev == 0 {
 		return true, err // gone meanwhile
 	}
-	base := s.key(layout.Index, c.codec.name)
+	base := s.key(layout.Index, c.name)
 	texts, _ := layout.Split(key[len(base):], 1)
 	if len(texts) == 0 {
 		return false, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/internal/layout"
+	"github.com/cloudopsec/opsec/internal/slot"
 	"github.com/cloudopsec/opsec/internal/stamp"
 	"github.com/cloudopsec/opsec/store/tuple"
 )
@@ -58,7 +59,7 @@ func (c *Collection[T]) inspect(s *Sub, id string, payload []byte) ([]entry, boo
 		return nil, false, err
 	}
 	if c.id(r.value).Encode() != id {
-		return nil, false, &CorruptError{Collection: c.codec.name, Reason: "stands under another id"}
+		return nil, false, &CorruptError{Collection: c.name, Reason: "stands under another id"}
 	}
 	entries, err := c.entries(s, r.value)
 	return entries, c.guarded, err
@@ -144,10 +145,11 @@ func (c *check) one(item Item) error {
 	c.region = Problem{Collection: layout.Owner(item.Key)}
 	switch {
 	case len(texts) > 0 && texts[0] == layout.Marker:
-		if len(item.Value) != 16 {
+		_, at, ok := slot.Parse(item.Value)
+		if !ok {
 			return c.report(ProblemMarker, Key{}, "does not decode")
 		}
-		if age := c.db.now().Sub(written(item.Value)); age > 2*markerAge {
+		if age := c.db.now().Sub(at); age > 2*markerAge {
 			return c.report(ProblemMarker, Key{}, "not used for %s and not swept", age.Round(time.Hour))
 		}
 		return nil

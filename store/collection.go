@@ -1,11 +1,14 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/codec"
 	"github.com/cloudopsec/opsec/internal/layout"
 	"github.com/cloudopsec/opsec/internal/stamp"
 )
@@ -27,6 +30,10 @@ type Schema[T any] struct {
 	Upgrades []Upgrade
 }
 
+// Upgrade turns the JSON of a record of one version into that of the next. It is a pure function of its input, and
+// stays in the program as long as records of the old version may be in a store.
+type Upgrade func(old json.RawMessage) (json.RawMessage, error)
+
 // Index finds the records of a collection by something else than their id.
 type Index[T any] struct {
 	Name string // as for a collection
@@ -43,7 +50,8 @@ type Index[T any] struct {
 // Collection keeps records of one type, encoded as JSON. It holds no state and no connection: one value serves any
 // number of stores, tenants and goroutines.
 type Collection[T any] struct {
-	codec   codec[T]
+	name    string
+	codec   codec.Codec[T]
 	id      func(*T) Key
 	indexes []Index[T]
 	guarded bool
@@ -56,7 +64,7 @@ func NewCollection[T any](s Schema[T]) *Collection[T] {
 		panic(err)
 	}
 	return &Collection[T]{
-		codec: newCodec[T](s.Name, s.Upgrades), id: s.ID, indexes: slices.Clone(s.Indexes), guarded: s.Guarded,
+		name: s.Name, codec: codec.New[T](s.Upgrades), id: s.ID, indexes: slices.Clone(s.Indexes), guarded: s.Guarded,
 	}
 }
 
@@ -75,16 +83,16 @@ func (s *Schema[T]) validate() error {
 }
 
 // Name returns the name of the collection.
-func (c *Collection[T]) Name() string { return c.codec.name }
+func (c *Collection[T]) Name() string { return c.name }
 
 // stored is a record with what the store knows of it.
 type stored[T any] struct {
 	key   string // raw
 	value *T
-	record
+	codec.Record
 }
 
-func (c *Collection[T]) records(s *Sub) string { return s.key(layout.Record, c.codec.name) }
+func (c *Collection[T]) records(s *Sub) string { return s.key(layout.Record, c.name) }
 
 // Get returns the record with this id, or an error that wraps [opsec.ErrNotFound].
 func (c *Collection[T]) Get(s *Sub, id Key) (*T, error) {
@@ -99,7 +107,7 @@ func (c *Collection[T]) Get(s *Sub, id Key) (*T, error) {
 }
 
 func (c *Collection[T]) notFound() error {
-	return errors.Join(errors.New("store: "+c.codec.name+": no such record"), opsec.ErrNotFound)
+	return errors.Join(errors.New("store: "+c.name+": no such record"), opsec.ErrNotFound)
 }
 
 // GetAll returns the records with these ids in the order given, nil for those that do not exist. Up to [MaxGet] are read
@@ -145,15 +153,22 @@ func (c *Collection[T]) load(s *Sub, keys []string) ([]*stored[T], error) {
 }
 
 func (c *Collection[T]) decode(item Item) (*stored[T], error) {
-	r, err := c.codec.parse(item.Value)
+	v, r, err := c.codec.Decode(item.Value)
 	if err != nil {
-		return nil, err
-	}
-	v, err := c.codec.decode(r)
-	if err != nil {
-		return nil, err
+		return nil, c.fault(err)
 	}
 	return &stored[T]{item.Key, v, r}, nil
+}
+
+// fault is an error of the codec in the words of this package.
+func (c *Collection[T]) fault(err error) error {
+	if wrong, ok := errors.AsType[codec.WrongError](err); ok {
+		return &CorruptError{Collection: c.name, Reason: string(wrong)}
+	}
+	if newer, ok := errors.AsType[*codec.NewerError](err); ok {
+		return &VersionError{Collection: c.name, Version: newer.Version, Known: newer.Known}
+	}
+	return fmt.Errorf("store: %s: %w", c.name, err)
 }
 
 // Insert adds records. If one of them exists, the error is an [*ExistsError] and nothing is added.
@@ -170,16 +185,16 @@ func (c *Collection[T]) write(s *Sub, values []*T, replace bool) error {
 	keys := make([]string, len(values))
 	for i, v := range values {
 		if v == nil {
-			return invalid("%s: a nil record", c.codec.name)
+			return invalid("%s: a nil record", c.name)
 		}
 		id := c.id(v)
 		if id.IsZero() {
-			return invalid("%s: a record without an id", c.codec.name)
+			return invalid("%s: a record without an id", c.name)
 		}
 		keys[i] = c.records(s) + id.Encode()
 	}
 	if len(keys) > 1 && len(slices.Compact(slices.Sorted(slices.Values(keys)))) < len(keys) {
-		return invalid("%s: two records with one id", c.codec.name)
+		return invalid("%s: two records with one id", c.name)
 	}
 	return s.tx.atomically(func() error {
 		olds, err := c.olds(s, keys, replace)
@@ -201,7 +216,7 @@ func (c *Collection[T]) olds(s *Sub, keys []string, replace bool) ([]*stored[T],
 			return nil, err
 		}
 		if item.Rev != 0 {
-			return nil, &ExistsError{Collection: c.codec.name}
+			return nil, &ExistsError{Collection: c.name}
 		}
 	}
 	return make([]*stored[T], len(keys)), nil
@@ -246,7 +261,7 @@ func (c *Collection[T]) replace(s *Sub, keys []string, olds []*stored[T], values
 		}
 	}
 	if c.guarded && touched {
-		s.tx.put(s.key(layout.Guard, c.codec.name), nil)
+		s.tx.put(s.key(layout.Guard, c.name), nil)
 	}
 	return nil
 }
@@ -258,16 +273,16 @@ func (c *Collection[T]) store(s *Sub, key string, old *stored[T], v *T) error {
 		s.tx.witness(key, stamp.Witness{Stamp: old.Stamp, Deleted: true})
 		return nil
 	}
-	at, was := stamp.Stamp{Born: s.tx.db.now().UnixNano()}, (*record)(nil)
+	at, was := stamp.Stamp{Born: s.tx.db.now().UnixNano()}, (*codec.Record)(nil)
 	if old != nil {
-		at, was = old.Stamp, &old.record
+		at, was = old.Stamp, &old.Record
 	}
 	at.Writes++
-	r, err := c.codec.encode(v, was, at)
+	r, err := c.codec.Encode(v, was, at)
 	if err != nil {
-		return err
+		return c.fault(err)
 	}
-	s.tx.put(key, r.payload())
+	s.tx.put(key, r.Payload())
 	s.tx.witness(key, stamp.Witness{Stamp: at})
 	return nil
 }

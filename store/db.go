@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"math/rand/v2"
 	"time"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/internal/layout"
 	"github.com/cloudopsec/opsec/internal/pause"
-	"github.com/cloudopsec/opsec/internal/turns"
+	"github.com/cloudopsec/opsec/internal/relay"
+	"github.com/cloudopsec/opsec/internal/slot"
 	"github.com/cloudopsec/opsec/internal/vault"
 )
 
@@ -40,7 +40,7 @@ type DB struct {
 	node    string
 	poll    time.Duration
 	now     func() time.Time
-	queues  turns.Queues
+	lanes   relay.Lanes[*group]
 	markers *markers // nil when the driver's commits are certain
 }
 
@@ -109,8 +109,12 @@ func (db *DB) Snapshot(ctx context.Context, fn func(*Tx) error) error {
 // that wraps [ErrIndeterminate] means that it is not known whether it is: the context ended, or the engine broke, before
 // it could be found out. Any other means that nothing was written.
 //
-// Callers in this process that meet on one key take turns at it. A transaction reads and writes at most 99 keys (index
-// entries, events and guards among them) and 1 MiB, and a record has at most 255 KiB; beyond is [ErrTooLarge].
+// Callers in this process that meet on one key take turns at it, and share commits: fn may see what others have written
+// that is not committed yet, and then Update returns, also an error of fn, only after it is. A function that hangs holds
+// up those before it by 50 ms, and those behind it by a second.
+//
+// A transaction reads and writes at most 99 keys (index entries, events and guards among them) and 1 MiB, and a record
+// has at most 255 KiB; beyond is [ErrTooLarge].
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	return db.run(ctx, &Tx{mode: updating}, fn)
 }
@@ -134,7 +138,7 @@ const maxAttempts = 1000
 func (db *DB) run(ctx context.Context, like *Tx, fn func(*Tx) error) error {
 	var last *Tx
 	for attempt := 0; ; attempt++ {
-		if err := pause.For(ctx, backoff(attempt)); err != nil {
+		if err := pause.Before(ctx, attempt); err != nil {
 			return err
 		}
 		tx := &Tx{ctx: ctx, db: db, mode: like.mode, across: like.across, attempt: attempt}
@@ -152,20 +156,12 @@ func (db *DB) run(ctx context.Context, like *Tx, fn func(*Tx) error) error {
 	}
 }
 
-// backoff is how long to wait before an attempt: none at first, then up to some milliseconds, at random, so that nodes
-// that met once do not meet again.
-func backoff(attempt int) time.Duration {
-	if attempt < 2 {
-		return 0
-	}
-	return rand.N(time.Millisecond << min(attempt, 7))
-}
-
-// commit writes b, certainly: through a marker where the driver's answer could be lost.
-func (db *DB) commit(ctx context.Context, b Batch) error {
+// commit writes b, certainly: through a marker where the driver's answer could be lost. With [ErrIndeterminate] it
+// returns the slot by which the outcome can yet be found, if it can.
+func (db *DB) commit(ctx context.Context, b Batch) (doubt *slot.Slot, err error) {
 	if db.markers == nil {
 		_, err := db.driver.Commit(ctx, b)
-		return err
+		return nil, err
 	}
 	return db.markers.commit(ctx, b)
 }

@@ -32,10 +32,11 @@
 //
 // # Promises
 //
-// Transactions are serializable, and durable when [DB.Update] returns nil. A function that decides by a list in Update
-// is protected against records that it has not seen (two primaries, no administrator left): the collection must be
-// [Schema.Guarded], or the list is refused. A commit whose answer is lost is applied once or not at all, and Update knows
-// which. A [Sub] cannot name a key of another tenant.
+// Transactions are serializable, and durable when [DB.Update] returns nil. On a key that many callers of one process want
+// they are committed together, each on top of the one before. A function that decides by a list in Update is protected
+// against records that it has not seen (two primaries, no administrator left): the collection must be [Schema.Guarded], or
+// the list is refused. A commit whose answer is lost is applied once or not at all, and Update knows which. A [Sub] cannot
+// name a key of another tenant.
 //
 // With [Options.Sealer] every value is sealed under its full key: one that is moved, cut or changed does not open
 // ([CorruptError]). Records carry a version; fields that a program does not know are kept, and a newer version is refused

@@ -81,7 +81,7 @@ func (tx *Tx) file() error {
 		if err := e.Validate(); err != nil {
 			return err
 		}
-		tx.put(outboxKey(tx.db.node, e.ID), e.AppendJSON(nil))
+		tx.put(layout.OutboxKey(tx.db.node, e.ID), e.AppendJSON(nil))
 	}
 	delete(wrote, opsec.Provider)
 	if tx.across != nil && len(wrote) > 0 {

@@ -28,7 +28,7 @@ func (c *Collection[T]) index(s *Sub, name string) string {
 }
 
 func (c *Collection[T]) indexKey(s *Sub, name string) Key {
-	return s.prefix.Text(layout.Index).Text(c.codec.name).Text(name)
+	return s.prefix.Text(layout.Index).Text(c.name).Text(name)
 }
 
 // entries returns where v stands in all indexes; nowhere if it is nil.
@@ -90,7 +90,7 @@ func (c *Collection[T]) enter(s *Sub, e entry, id string) error {
 			return err
 		}
 		if stands {
-			return &ExistsError{Collection: c.codec.name, Index: e.index}
+			return &ExistsError{Collection: c.name, Index: e.index}
 		}
 	}
 	s.tx.put(e.raw, []byte(id))
@@ -108,7 +108,7 @@ func (c *Collection[T]) indexNamed(name string) (*Index[T], error) {
 			return &c.indexes[i], nil
 		}
 	}
-	return nil, invalid("%s: no index %q", c.codec.name, name)
+	return nil, invalid("%s: no index %q", c.name, name)
 }
 
 // Find returns the record under a key of a unique index, or an error that wraps [opsec.ErrNotFound].
@@ -121,7 +121,7 @@ func (c *Collection[T]) Find(s *Sub, index string, k Key) (*T, error) {
 		return nil, err
 	}
 	if !x.Unique {
-		return nil, invalid("%s: index %s is not unique; use List", c.codec.name, index)
+		return nil, invalid("%s: index %s is not unique; use List", c.name, index)
 	}
 	raw, err := c.place(s, x, k)
 	if err != nil {
@@ -137,7 +137,7 @@ func (c *Collection[T]) Find(s *Sub, index string, k Key) (*T, error) {
 		}
 		key := c.records(s) + string(items[0].Value)
 		if len(key) > MaxKey {
-			return nil, &CorruptError{Collection: c.codec.name, Reason: "is no entry of an index"}
+			return nil, &CorruptError{Collection: c.name, Reason: "is no entry of an index"}
 		}
 		list, err := c.load(s, []string{key})
 		if err != nil {

@@ -2,15 +2,13 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/cloudopsec/opsec"
-	"github.com/cloudopsec/opsec/internal/layout"
 	"github.com/cloudopsec/opsec/internal/pause"
+	"github.com/cloudopsec/opsec/internal/slot"
 )
 
 // markers make commits certain over a driver whose answer can be lost. Each commit takes a slot, a key of this handle
@@ -21,124 +19,94 @@ import (
 type markers struct {
 	driver Driver
 	now    func() time.Time
-	handle string
-
-	mu   sync.Mutex
-	free []*marker
-	made uint64
-}
-
-// marker is a slot: its key, and its state as the last commit left it.
-type marker struct {
-	key    string
-	rev    Rev
-	number uint64
+	slots  *slot.Slots
 }
 
 func newMarkers(driver Driver, now func() time.Time) *markers {
-	return &markers{driver: driver, now: now, handle: string(opsec.NewID())}
+	return &markers{driver: driver, now: now, slots: slot.Of(string(opsec.NewID()))}
 }
 
 // take returns a slot that is there. It is made before the first commit that counts on it: the absence of a key, unlike
 // a Rev, comes back when the key is swept, and a commit that was long on its way would find its checks hold again.
-func (m *markers) take(ctx context.Context) (*marker, error) {
-	m.mu.Lock()
-	if n := len(m.free); n > 0 {
-		slot := m.free[n-1]
-		m.free = m.free[:n-1]
-		m.mu.Unlock()
-		return slot, nil
+func (m *markers) take(ctx context.Context) (*slot.Slot, error) {
+	s := m.slots.Take()
+	if s.Rev != 0 {
+		return s, nil
 	}
-	m.made++
-	slot := &marker{key: Text(layout.Marker).Text(m.handle).Uint(m.made).Encode()}
-	m.mu.Unlock()
-	var err error
-	slot.rev, err = m.driver.Commit(ctx, Batch{Checks: []Check{{Key: slot.key}}, Ops: []Op{{Key: slot.key, Value: m.value(0)}}})
+	rev, err := m.driver.Commit(ctx, m.mark(s, Batch{}))
 	if _, isConflict := errors.AsType[*ConflictError](err); isConflict || errors.Is(err, ErrIndeterminate) {
 		err = errLost // of the slot nothing is known, but nothing has been written with it
 	}
-	return slot, err
+	s.Rev = uint64(rev)
+	return s, err
 }
 
-// give takes a slot back; nil drops all that are free.
-func (m *markers) give(slot *marker) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.free = append(m.free, slot); slot == nil {
-		m.free = nil
+// mark returns b with the number of the slot.
+func (m *markers) mark(s *slot.Slot, b Batch) Batch {
+	return Batch{
+		Checks: append(slices.Clip(b.Checks), Check{Key: s.Key, Rev: Rev(s.Rev)}),
+		Ops:    append(slices.Clip(b.Ops), Op{Key: s.Key, Value: slot.Value(s.Number, m.now())}),
 	}
-}
-
-// value is what a slot holds: a number, and when it was written, which tells what may be swept.
-func (m *markers) value(number uint64) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, number), uint64(m.now().Unix()))
 }
 
 // errLost says that a commit certainly did not happen: it is to be tried again.
 var errLost = errors.New("store: the commit did not happen")
 
-// commit commits b and knows how it ended, or returns ErrIndeterminate as settle does.
-func (m *markers) commit(ctx context.Context, b Batch) error {
-	slot, err := m.take(ctx)
+// commit commits b and knows how it ended, or is in doubt as settle is.
+func (m *markers) commit(ctx context.Context, b Batch) (doubt *slot.Slot, err error) {
+	s, err := m.take(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	slot.number++
-	marked := Batch{
-		Checks: append(slices.Clip(b.Checks), Check{Key: slot.key, Rev: slot.rev}),
-		Ops:    append(slices.Clip(b.Ops), Op{Key: slot.key, Value: m.value(slot.number)}),
-	}
-	rev, err := m.driver.Commit(ctx, marked)
+	s.Number++
+	rev, err := m.driver.Commit(ctx, m.mark(s, b))
 	conflict, isConflict := errors.AsType[*ConflictError](err)
 	switch {
 	case err == nil:
-		slot.rev = rev
+		s.Rev = uint64(rev)
 	case errors.Is(err, ErrIndeterminate):
-		if err = m.settle(ctx, slot); errors.Is(err, ErrIndeterminate) {
-			return err // the slot is left as it is, and not used again
-		}
-	case isConflict && slices.Contains(conflict.Keys, slot.key):
-		m.give(nil)    // when one was swept, most of them were
-		return errLost // try again with another
+		s.Number++ // of the commit of nothing
+		return m.settle(ctx, s)
+	case isConflict && slices.Contains(conflict.Keys, s.Key):
+		m.slots.Drop()      // when one was swept, most of them were
+		return nil, errLost // try again with another
 	}
-	m.give(slot)
-	return err
+	m.slots.Give(s)
+	return nil, err
 }
 
-// settle finds out what became of the commit with the slot's number: nil, errLost, or ErrIndeterminate when it could not,
-// because ctx or the driver ended, or somebody has tampered with the slot.
-func (m *markers) settle(ctx context.Context, slot *marker) error {
-	lost := slot.number
-	slot.number++
-	burn := Batch{
-		Checks: []Check{{Key: slot.key, Rev: slot.rev}},
-		Ops:    []Op{{Key: slot.key, Value: m.value(slot.number)}},
-	}
+// settle finds out what became of the commit with the number before the slot's: nil, errLost, or ErrIndeterminate when
+// the driver ended or somebody has tampered with the slot. When ctx ends before, the slot is in doubt still, and settle
+// may be called again. A slot in doubt is not used for anything else.
+func (m *markers) settle(ctx context.Context, s *slot.Slot) (doubt *slot.Slot, err error) {
+	burn := m.mark(s, Batch{})
 	for attempt := 1; ; attempt++ {
 		rev, err := m.driver.Commit(ctx, burn)
 		if err == nil {
-			slot.rev = rev
-			return errLost
+			s.Rev = uint64(rev)
+			m.slots.Give(s)
+			return nil, errLost
 		}
 		if _, isConflict := errors.AsType[*ConflictError](err); isConflict {
 			var items []Item
-			if items, err = m.driver.Get(ctx, slot.key); err == nil && items[0].Rev != burn.Checks[0].Rev {
-				slot.rev = items[0].Rev
-				number := uint64(0)
-				if len(items[0].Value) == 16 {
-					number = binary.BigEndian.Uint64(items[0].Value)
+			if items, err = m.driver.Get(ctx, s.Key); err == nil && items[0].Rev != burn.Checks[0].Rev {
+				happened, sound := s.Says(items[0].Value)
+				if !sound {
+					return nil, errors.Join(ErrIndeterminate, &CorruptError{Collection: "marker", Reason: "was removed or overwritten"})
 				}
-				switch number {
-				case lost:
-					return nil
-				case slot.number:
-					return errLost
+				if !happened {
+					err = errLost
 				}
-				return errors.Join(ErrIndeterminate, &CorruptError{Collection: "marker", Reason: "was removed or overwritten"})
+				s.Rev = uint64(items[0].Rev)
+				m.slots.Give(s)
+				return nil, err
 			}
 		}
-		if errors.Is(err, ErrClosed) || pause.For(ctx, backoff(attempt+1)) != nil {
-			return errors.Join(ErrIndeterminate, context.Cause(ctx), err)
+		if errors.Is(err, ErrClosed) {
+			return nil, errors.Join(ErrIndeterminate, err)
+		}
+		if pause.Before(ctx, attempt+1) != nil {
+			return s, errors.Join(ErrIndeterminate, context.Cause(ctx), err)
 		}
 	}
 }
@@ -149,9 +117,6 @@ const markerAge = 24 * time.Hour
 // markerGone reports whether a slot may go. Should it belong to a handle that only sleeps, the next commit finds out and
 // takes another.
 func (db *DB) markerGone(item Item) bool {
-	return len(item.Value) == 16 && db.now().Sub(written(item.Value)) >= markerAge
-}
-
-func written(marker []byte) time.Time {
-	return time.Unix(int64(binary.BigEndian.Uint64(marker[8:])), 0)
+	_, at, ok := slot.Parse(item.Value)
+	return ok && db.now().Sub(at) >= markerAge
 }

@@ -11,10 +11,6 @@ import (
 	"github.com/cloudopsec/opsec/internal/layout"
 )
 
-func outboxKey(node string, id opsec.ID) string {
-	return Text(layout.Outbox).Text(node).Text(string(id)).Encode()
-}
-
 // Waiting says that events of a node wait for delivery, and which has waited longest.
 type Waiting struct {
 	Node   string
@@ -28,7 +24,7 @@ func (db *DB) Undelivered(ctx context.Context) iter.Seq2[Waiting, error] {
 			w := Waiting{Node: node}
 			if err == nil {
 				var oldest string
-				for oldest, err = range db.branches(ctx, Text(layout.Outbox).Text(node).Encode()) {
+				for oldest, err = range db.branches(ctx, layout.OutboxOf(node)) {
 					break
 				}
 				w.Oldest = opsec.ID(oldest)
@@ -45,14 +41,14 @@ func (db *DB) Undelivered(ctx context.Context) iter.Seq2[Waiting, error] {
 
 // WatchOutbox yields once at first, and again when events of this node may wait.
 func (db *DB) WatchOutbox(ctx context.Context) iter.Seq2[struct{}, error] {
-	return db.watch(ctx, Text(layout.Outbox).Text(db.node).Encode())
+	return db.watch(ctx, layout.OutboxOf(db.node))
 }
 
 // Deliver hands the events that wait under a node's name to the recorder, once through in the order of their ids, and
 // returns how many it has taken. Those are removed; should that fail, they are delivered again, and the recorder knows
 // them by their ids. Events that it refuses wait on, and the first of its errors are joined.
 func (db *DB) Deliver(ctx context.Context, node string, recorder opsec.Recorder) (n int, err error) {
-	prefix := Text(layout.Outbox).Text(node).Encode()
+	prefix := layout.OutboxOf(node)
 	var errs []error
 	var taken []Op
 	flush := func() error {

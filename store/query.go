@@ -40,7 +40,7 @@ func (c *Collection[T]) plan(s *Sub, q Query) (p plan, err error) {
 		open = func(k Key) string { return c.indexKey(s, x.Name).Open(k) }
 		if x.Blind {
 			if q.Prefix.IsZero() || !q.From.IsZero() || !q.To.IsZero() {
-				return p, invalid("%s: blind index %s: want a whole key as Prefix, and no bounds", c.codec.name, q.Index)
+				return p, invalid("%s: blind index %s: want a whole key as Prefix, and no bounds", c.name, q.Index)
 			}
 			place, err := c.place(s, x, q.Prefix)
 			p.Range = Range{Start: place, End: layout.Behind(place), Reverse: q.Reverse}
@@ -92,7 +92,7 @@ func (c *Collection[T]) begin(s *Sub, q Query) (plan, error) {
 		if !c.guarded {
 			return plan{}, ErrUnguarded
 		}
-		if err := s.tx.pin(s.key(layout.Guard, c.codec.name)); err != nil {
+		if err := s.tx.pin(s.key(layout.Guard, c.name)); err != nil {
 			return plan{}, err
 		}
 	}
@@ -198,7 +198,7 @@ func (c *Collection[T]) target(p plan, entry Item) (string, error) {
 	}
 	_, id, err := tuple.CutTuple(entry.Key[len(p.prefix):])
 	if err != nil {
-		return "", &CorruptError{Collection: c.codec.name, Reason: "is no entry of an index"}
+		return "", &CorruptError{Collection: c.name, Reason: "is no entry of an index"}
 	}
 	return id, nil
 }
@@ -225,7 +225,7 @@ func (c *Collection[T]) Count(s *Sub, q Query) (n int, err error) {
 // whom it is given; one that is no cursor of this collection is an error that wraps [opsec.ErrInvalid].
 func (c *Collection[T]) Page(s *Sub, q Query, cursor string, n int) (list []*T, next string, err error) {
 	if n < 1 {
-		return nil, "", invalid("%s: a page of %d records", c.codec.name, n)
+		return nil, "", invalid("%s: a page of %d records", c.name, n)
 	}
 	p, err := c.begin(s, q)
 	if err != nil {
@@ -234,7 +234,7 @@ func (c *Collection[T]) Page(s *Sub, q Query, cursor string, n int) (list []*T, 
 	if cursor != "" {
 		at, err := base64.RawURLEncoding.DecodeString(cursor)
 		if at := p.prefix + string(at); err != nil || len(at) > MaxKey || at < p.Start || at >= p.End {
-			return nil, "", invalid("%s: not a cursor of this query", c.codec.name)
+			return nil, "", invalid("%s: not a cursor of this query", c.name)
 		}
 		p.Range = p.Range.behind(p.prefix + string(at))
 	}
@@ -258,5 +258,5 @@ func (c *Collection[T]) Watch(ctx context.Context, db *DB, tenant opsec.TenantID
 	if err := tenant.Validate(); err != nil {
 		return func(yield func(struct{}, error) bool) { yield(struct{}{}, err) }
 	}
-	return db.watch(ctx, layout.TenantPrefix(tenant).Text(layout.Record).Text(c.codec.name).Encode())
+	return db.watch(ctx, layout.TenantPrefix(tenant).Text(layout.Record).Text(c.name).Encode())
 }

@@ -75,7 +75,7 @@ func (db *DB) resealNote(ctx context.Context, epoch string) (*resealNote, error)
 func (db *DB) resealSome(ctx context.Context, epoch string, note *resealNote) error {
 	r := Range{Start: string(note.After) + "\x00", Limit: maxKeys - 1}
 	for attempt := 0; ; attempt++ {
-		if err := pause.For(ctx, backoff(attempt)); err != nil {
+		if err := pause.Before(ctx, attempt); err != nil {
 			return err
 		}
 		page, err := db.driver.List(ctx, r)
@@ -97,7 +97,7 @@ func (db *DB) resealSome(ctx context.Context, epoch string, note *resealNote) er
 			return err
 		}
 		b.Ops = append(b.Ops, Op{Key: resealKey(epoch), Value: value})
-		err = db.commit(ctx, b)
+		_, err = db.commit(ctx, b)
 		if _, conflict := errors.AsType[*ConflictError](err); conflict || errors.Is(err, errLost) {
 			continue // a value was written meanwhile
 		}

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"iter"
-	"maps"
-	"slices"
 )
 
 // Scan yields the items of a range as a driver has them, page by page. Limit is the size of the first page; 0 begins with
@@ -47,22 +45,22 @@ func (r Range) behind(key string) Range {
 	return r
 }
 
-// scan yields the payloads of a range as this transaction sees it, its own writes included. What the loop itself adds
-// to the range is not seen; what it changes or deletes ahead is.
+// scan yields the payloads of a range as this transaction sees it, its own writes and those of its group included. What
+// the loop itself adds to the range is not seen; what it changes or deletes ahead is.
 func (tx *Tx) scan(r Range) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		if err := tx.usable(false); err != nil {
 			yield(Item{}, err)
 			return
 		}
-		own := tx.written(r)
+		own := tx.draft.Within(r.Start, r.End, r.Reverse)
 		tx.passes += 2 // it may take several pages
 		for item, err := range Scan(tx.ctx, tx.db.driver, r) {
 			if err != nil {
 				yield(Item{}, err)
 				return
 			}
-			for len(own) > 0 && before(own[0], item.Key, r.Reverse) {
+			for len(own) > 0 && own[0] != item.Key && (own[0] < item.Key) != r.Reverse {
 				if !tx.yieldOwn(own[0], yield) {
 					return
 				}
@@ -71,7 +69,7 @@ func (tx *Tx) scan(r Range) iter.Seq2[Item, error] {
 			if len(own) > 0 && own[0] == item.Key {
 				own = own[1:]
 			}
-			if _, mine := tx.writes[item.Key]; mine {
+			if _, mine := tx.draft.Written(item.Key); mine {
 				if !tx.yieldOwn(item.Key, yield) {
 					return
 				}
@@ -92,29 +90,7 @@ func (tx *Tx) scan(r Range) iter.Seq2[Item, error] {
 	}
 }
 
-func before(a, b string, reverse bool) bool {
-	if reverse {
-		return a > b
-	}
-	return a < b
-}
-
 func (tx *Tx) yieldOwn(key string, yield func(Item, error) bool) bool {
-	op := tx.writes[key]
-	return op.Delete || op.Key == "" || yield(Item{Key: key, Value: op.Value, Rev: pending}, nil)
-}
-
-// written returns the keys of a range that the transaction has put, in the order of the range.
-func (tx *Tx) written(r Range) []string {
-	var keys []string
-	for key := range maps.Keys(tx.writes) {
-		if key >= r.Start && (r.End == "" || key < r.End) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	if r.Reverse {
-		slices.Reverse(keys)
-	}
-	return keys
+	w, ok := tx.draft.Written(key)
+	return !ok || w.Delete || yield(Item{Key: key, Value: w.Payload, Rev: pending}, nil)
 }

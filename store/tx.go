@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +8,9 @@ import (
 	"slices"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/draft"
+	"github.com/cloudopsec/opsec/internal/relay"
 	"github.com/cloudopsec/opsec/internal/stamp"
-	"github.com/cloudopsec/opsec/internal/turns"
 )
 
 type mode int
@@ -33,27 +33,19 @@ type Tx struct {
 	attempt   int
 	overtaken bool            // what it read has changed: try again
 	known     map[string]Item // read in one piece before this attempt, since the last one wanted it
-	reads     map[string]Item // what the transaction depends on: checked at commit
 	passes    int             // how many times the driver was asked, each time at another point of time
-	turns     turns.Turns
-	clashed   []string // the keys of the conflict that ended it
+	clashed   []string        // the keys of the conflict that ended it
+	runner    relay.Runner[*group]
+	group     *group // on top of which it runs
 
-	writes map[string]Op // with payloads, not yet sealed
-	undo   []undo
+	draft  draft.Draft // what it depends on, checked at commit, and what it writes: payloads, not yet sealed
 	events []*opsec.Event
 	wrote  map[string]stamp.Witness
 	ended  bool
 }
 
-// undo takes back one write.
-type undo struct {
-	key string
-	op  Op
-	had bool
-}
-
-// pending is the Rev of what this transaction has written itself.
-const pending = ^Rev(0)
+// pending is the Rev of what has been written and not committed, by this transaction or by others of its group.
+const pending = Rev(draft.Pending)
 
 // maxKeys is how many keys a transaction may read, and how many it may write: one of each is left for its marker.
 const maxKeys = min(MaxOps, MaxChecks) - 1
@@ -64,34 +56,47 @@ const maxPayload = MaxValue - 1<<10
 // try runs fn once, and commits. It sets overtaken when another attempt is due.
 func (tx *Tx) try(last *Tx, fn func(*Tx) error) error {
 	defer tx.end()
-	tx.turns = tx.db.queues.New()
+	tx.runner = tx.db.lanes.Runner()
 	if last != nil {
 		if err := tx.prepare(last); err != nil {
 			return err
 		}
 	}
 	err := fn(tx)
-	if err == nil && tx.mode == updating {
-		err = tx.commit()
-	} else if tx.passes > 1 {
+	switch {
+	case tx.group != nil:
+		return tx.join(err)
+	case err == nil && tx.mode == updating:
+		return tx.commit()
+	case tx.passes > 1:
 		same, checkErr := tx.unchanged()
-		if checkErr != nil && err == nil {
-			return checkErr
-		}
 		if checkErr != nil {
-			return fmt.Errorf("store: not known to hold: %v: %w", err, checkErr)
+			return notKnown(err, checkErr)
 		}
 		tx.overtaken = !same
 	}
 	return err
 }
 
+// notKnown is what becomes of the error of a function that has decided by something that could not be compared.
+func notKnown(err, why error) error {
+	if err == nil {
+		return why
+	}
+	return fmt.Errorf("store: not known to hold: %v: %w", err, why)
+}
+
 // prepare waits for a turn at the keys that the last attempt has lost, and reads all that it had read, in one piece.
 func (tx *Tx) prepare(last *Tx) error {
 	if tx.mode == updating {
-		tx.turns.Take(tx.ctx, last.clashed, true)
+		tx.runner.Alone = last.runner.Alone
+		tx.runner.Take(tx.ctx, last.clashed, true)
+		_ = tx.enter() // it has read nothing yet
 	}
-	keys := slices.Sorted(maps.Keys(last.reads))
+	keys := slices.DeleteFunc(last.draft.Reads(), func(key string) bool {
+		_, ok := tx.draft.Find(key)
+		return ok
+	})
 	keys = keys[:min(len(keys), MaxGet)]
 	if len(keys) == 0 {
 		return nil
@@ -110,7 +115,7 @@ func (tx *Tx) prepare(last *Tx) error {
 
 func (tx *Tx) end() {
 	tx.ended = true
-	tx.turns.End()
+	tx.runner.End()
 }
 
 // usable returns an error when fn has kept tx, or writes where it may only read.
@@ -130,22 +135,37 @@ func (tx *Tx) get(keys ...string) ([]Item, error) {
 		return nil, err
 	}
 	items := make([]Item, len(keys))
-	var ask []string
-	for i, key := range keys {
-		item, ok := tx.cached(key)
-		if !ok {
-			ask = append(ask, key)
+	look := func() (ask []string) {
+		for i, key := range keys {
+			item, ok := tx.cached(key)
+			if !ok {
+				ask = append(ask, key)
+			}
+			items[i] = item
 		}
-		items[i] = item
+		return ask
 	}
-	if len(ask) == 0 {
-		return items, nil
+	ask := look()
+	if met, err := tx.meet(ask); err != nil {
+		return nil, err
+	} else if met {
+		ask = look()
 	}
-	if tx.mode == updating {
-		tx.turns.Take(tx.ctx, ask, false)
+	got, err := tx.ask(ask)
+	if err != nil {
+		return nil, err
 	}
-	var got []Item
-	for chunk := range slices.Chunk(ask, MaxGet) {
+	for i := range items {
+		if items[i].Key == "" {
+			items[i], got = got[0], got[1:]
+		}
+	}
+	return items, nil
+}
+
+// ask returns the payloads under keys as the driver has them. The transaction depends on them.
+func (tx *Tx) ask(keys []string) (got []Item, err error) {
+	for chunk := range slices.Chunk(keys, MaxGet) {
 		answer, err := tx.db.driver.Get(tx.ctx, chunk...)
 		if err != nil {
 			return nil, err
@@ -153,45 +173,43 @@ func (tx *Tx) get(keys ...string) ([]Item, error) {
 		tx.passes++
 		got = append(got, answer...)
 	}
-	for i := range items {
-		if len(got) == 0 || items[i].Key != "" {
-			continue
-		}
-		item, err := tx.opened(got[0])
-		if err != nil {
+	for i := range got {
+		if got[i], err = tx.opened(got[i]); err != nil {
 			return nil, err
 		}
-		items[i], got = item, got[1:]
-		if err := tx.depend(item); err != nil {
+		if err := tx.depend(got[i]); err != nil {
 			return nil, err
 		}
 	}
-	return items, nil
+	return got, nil
 }
 
-// pin makes the transaction depend on a key as the driver has it, also when it has written there itself: what it writes
-// does not tell what it has seen.
+// pin makes the transaction depend on a key as the driver has it, also when it or its group has written there: what is
+// written does not tell what was seen.
 func (tx *Tx) pin(key string) error {
-	own, wrote := tx.writes[key]
-	delete(tx.writes, key)
-	_, err := tx.get(key)
-	if wrote {
-		tx.writes[key] = own
+	if _, err := tx.meet([]string{key}); err != nil {
+		return err
 	}
+	if _, ok := tx.draft.Read(key); ok {
+		return nil
+	}
+	if _, ok := tx.recalled(key); ok {
+		return nil
+	}
+	_, err := tx.ask([]string{key})
 	return err
 }
 
-// cached returns a key that the transaction has written or knows already.
+// cached returns a key that the transaction or its group has written, or that it knows already.
 func (tx *Tx) cached(key string) (Item, bool) {
-	if op, ok := tx.writes[key]; ok {
-		if op.Delete {
-			return Item{Key: key}, true
-		}
-		return Item{Key: key, Value: op.Value, Rev: pending}, true
+	if v, ok := tx.draft.Find(key); ok {
+		return Item{Key: key, Value: v.Payload, Rev: Rev(v.Rev)}, true
 	}
-	if item, ok := tx.reads[key]; ok {
-		return item, true
-	}
+	return tx.recalled(key)
+}
+
+// recalled returns a key that was read before this attempt.
+func (tx *Tx) recalled(key string) (Item, bool) {
 	if item, ok := tx.known[key]; ok {
 		if item, err := tx.opened(item); err == nil && tx.depend(item) == nil {
 			return item, true
@@ -214,15 +232,16 @@ func (tx *Tx) depend(item Item) error {
 	if tx.mode == viewing {
 		return nil
 	}
-	if before, ok := tx.reads[item.Key]; ok && before.Rev != item.Rev {
-		tx.clashed = append(tx.clashed, item.Key)
-		return &ConflictError{Keys: tx.clashed}
+	if !tx.draft.See(item.Key, draft.Value{Payload: item.Value, Rev: uint64(item.Rev)}) {
+		return tx.clash(item.Key)
 	}
-	if tx.reads == nil {
-		tx.reads = map[string]Item{}
-	}
-	tx.reads[item.Key] = item
 	return nil
+}
+
+// clash notes that the transaction cannot hold.
+func (tx *Tx) clash(keys ...string) error {
+	tx.clashed = append(tx.clashed, keys...)
+	return &ConflictError{Keys: tx.clashed}
 }
 
 // absent returns the item under a key that is most likely absent: it is taken to be, and the commit checks. If the
@@ -246,47 +265,29 @@ func (tx *Tx) absent(key string) (Item, error) {
 	return item, tx.depend(item)
 }
 
-func (tx *Tx) put(key string, payload []byte) { tx.write(Op{Key: key, Value: payload}) }
+func (tx *Tx) put(key string, payload []byte) { tx.draft.Put(key, payload) }
 
-func (tx *Tx) delete(key string) { tx.write(Op{Key: key, Delete: true}) }
-
-func (tx *Tx) write(op Op) {
-	if tx.writes == nil {
-		tx.writes = map[string]Op{}
-	}
-	before, had := tx.writes[op.Key]
-	tx.undo = append(tx.undo, undo{op.Key, before, had})
-	tx.writes[op.Key] = op
-}
+func (tx *Tx) delete(key string) { tx.draft.Delete(key) }
 
 // atomically undoes what fn has written when it fails, so that who goes on after an error leaves nothing half done.
 func (tx *Tx) atomically(fn func() error) error {
 	if err := tx.usable(true); err != nil {
 		return err
 	}
-	mark, wrote := len(tx.undo), maps.Clone(tx.wrote)
+	mark, wrote := tx.draft.Mark(), maps.Clone(tx.wrote)
 	err := fn()
-	if err == nil {
-		return nil
+	if err != nil {
+		tx.draft.Undo(mark)
+		tx.wrote = wrote
 	}
-	for _, u := range slices.Backward(tx.undo[mark:]) {
-		if u.had {
-			tx.writes[u.key] = u.op
-		} else {
-			delete(tx.writes, u.key)
-		}
-	}
-	tx.undo, tx.wrote = tx.undo[:mark], wrote
 	return err
 }
 
 // unchanged reports whether all that was read is still so. A Rev is never used again, but absence comes back: so what was
 // absent is read first and in one piece, and all was as it was read at that moment.
 func (tx *Tx) unchanged() (bool, error) {
-	keys := slices.SortedFunc(maps.Keys(tx.reads), func(a, b string) int { // what was absent first
-		return cmp.Or(cmp.Compare(min(tx.reads[a].Rev, 1), min(tx.reads[b].Rev, 1)), cmp.Compare(a, b))
-	})
-	if len(keys) > MaxGet && tx.reads[keys[MaxGet]].Rev == 0 {
+	keys := tx.draft.Reads()
+	if len(keys) > MaxGet && tx.draft.Rev(keys[MaxGet]) == 0 {
 		return false, tooLarge("a transaction that found more than %d keys absent", MaxGet)
 	}
 	for chunk := range slices.Chunk(keys, MaxGet) {
@@ -295,7 +296,7 @@ func (tx *Tx) unchanged() (bool, error) {
 			return false, err
 		}
 		for _, item := range items {
-			if item.Rev != tx.reads[item.Key].Rev {
+			if uint64(item.Rev) != tx.draft.Rev(item.Key) {
 				tx.clashed = append(tx.clashed, item.Key)
 			}
 		}
@@ -304,7 +305,7 @@ func (tx *Tx) unchanged() (bool, error) {
 }
 
 func (tx *Tx) commit() error {
-	if len(tx.writes) == 0 && len(tx.events) == 0 {
+	if tx.draft.Mark() == 0 && len(tx.events) == 0 {
 		if tx.passes < 2 {
 			return nil
 		}
@@ -316,7 +317,12 @@ func (tx *Tx) commit() error {
 	if err != nil {
 		return err
 	}
-	err = tx.db.commit(tx.ctx, b)
+	if len(tx.clashed) == 0 && tx.runner.Wanted() {
+		tx.group = new(group)
+		tx.runner.Start(tx.group)
+		return tx.share(nil)
+	}
+	_, err = tx.db.commit(tx.ctx, b)
 	if conflict, ok := errors.AsType[*ConflictError](err); ok {
 		tx.overtaken, tx.clashed = true, conflict.Keys
 	}
@@ -329,26 +335,34 @@ func (tx *Tx) batch() (Batch, error) {
 	if err := tx.file(); err != nil {
 		return Batch{}, err
 	}
-	if len(tx.reads) > maxKeys || len(tx.writes) > maxKeys {
+	err := tx.draft.Seal(func(key string, payload []byte) ([]byte, error) {
+		if len(payload) > maxPayload {
+			return nil, tooLarge("a record of %d bytes, at most %d", len(payload), maxPayload)
+		}
+		return tx.db.vault.Seal(key, payload)
+	})
+	if err != nil {
+		return Batch{}, err
+	}
+	b := batch(&tx.draft)
+	if len(b.Checks) > maxKeys || len(b.Ops) > maxKeys {
 		return Batch{}, tooLarge("a transaction that reads %d keys and writes %d, at most %d each",
-			len(tx.reads), len(tx.writes), maxKeys)
-	}
-	b := Batch{Checks: make([]Check, 0, len(tx.reads)+1), Ops: make([]Op, 0, len(tx.writes)+1)}
-	for _, key := range slices.Sorted(maps.Keys(tx.reads)) {
-		b.Checks = append(b.Checks, Check{Key: key, Rev: tx.reads[key].Rev})
-	}
-	for _, key := range slices.Sorted(maps.Keys(tx.writes)) {
-		op := tx.writes[key]
-		if len(op.Value) > maxPayload {
-			return Batch{}, tooLarge("a record of %d bytes, at most %d", len(op.Value), maxPayload)
-		}
-		if !op.Delete {
-			var err error
-			if op.Value, err = tx.db.vault.Seal(key, op.Value); err != nil {
-				return Batch{}, err
-			}
-		}
-		b.Ops = append(b.Ops, op)
+			len(b.Checks), len(b.Ops), maxKeys)
 	}
 	return b, b.Validate()
+}
+
+// batch returns what the driver commits of a draft.
+func batch(d *draft.Draft) Batch {
+	reads, writes := d.Reads(), d.Writes()
+	slices.Sort(reads)
+	b := Batch{Checks: make([]Check, len(reads), len(reads)+1), Ops: make([]Op, len(writes), len(writes)+1)}
+	for i, key := range reads {
+		b.Checks[i] = Check{Key: key, Rev: Rev(d.Rev(key))}
+	}
+	for i, key := range writes {
+		w, _ := d.Written(key)
+		b.Ops[i] = Op{Key: key, Value: w.Value, Delete: w.Delete}
+	}
+	return b
 }

@@ -95,6 +95,7 @@ var plan = []row{
 
 	{"internal/...", "opsec internal/..."},
 	{"internal/layout", "opsec store/tuple"},
+	{"internal/slot", "opsec internal/layout store/tuple"},
 	{"internal/vault", "opsec store/tuple"},
 	{"internal/bench/...", "..."},
 	{"internal/interop/...", "..."},

@@ -33,6 +33,14 @@ func Behind(prefix string) string { return prefix + "\xff" }
 // TenantPrefix begins the keys of a tenant.
 func TenantPrefix(t opsec.TenantID) tuple.Key { return tuple.Text(Tenant).Text(string(t)) }
 
+// OutboxOf begins the keys of the events of a node.
+func OutboxOf(node string) string { return tuple.Text(Outbox).Text(node).Encode() }
+
+// OutboxKey is where an event waits.
+func OutboxKey(node string, id opsec.ID) string {
+	return tuple.Text(Outbox).Text(node).Text(string(id)).Encode()
+}
+
 // Split returns the leading texts of a raw key, at most n, and the rest.
 func Split(raw string, n int) (texts []string, rest string) {
 	for rest = raw; len(texts) < n; {

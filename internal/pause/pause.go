@@ -3,6 +3,7 @@ package pause
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 )
 
@@ -19,4 +20,13 @@ func For(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	}
+}
+
+// Before waits before an attempt, counted from 0, at what others attempt too: not at all before the first two, then up
+// to some milliseconds, at random, so that those who met once do not meet again.
+func Before(ctx context.Context, attempt int) error {
+	if attempt < 2 {
+		return ctx.Err()
+	}
+	return For(ctx, rand.N(time.Millisecond<<min(attempt, 7)))
 }

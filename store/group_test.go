@@ -1,0 +1,419 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/store"
+	"github.com/cloudopsec/opsec/store/memory"
+	"github.com/cloudopsec/opsec/store/storetest"
+)
+
+// counter is a record that many want.
+type counter struct {
+	ID string `json:"id"`
+	N  int    `json:"n"`
+}
+
+var counters = store.NewCollection(store.Schema[counter]{Name: "counters", ID: func(c *counter) store.Key { return store.Text(c.ID) }})
+
+// add adds to a counter, in a transaction, and returns what it was.
+func add(s *store.Sub, id string, n int) (was int, err error) {
+	list, err := counters.GetAll(s, store.Text(id))
+	if err != nil {
+		return 0, err
+	}
+	if list[0] != nil {
+		was = list[0].N
+	}
+	if n == 0 {
+		return was, nil
+	}
+	return was, counters.Put(s, &counter{id, was + n})
+}
+
+func count(t *testing.T, d store.Driver, id string) (n int) {
+	t.Helper()
+	require.NoError(t, newDB(t, d, nil).View(t.Context(), func(tx *store.Tx) (err error) {
+		n, err = add(tx.Sub(opsec.Provider), id, 0)
+		return err
+	}))
+	return n
+}
+
+// counting counts the commits that a driver is asked for.
+type counting struct {
+	store.Driver
+	commits atomic.Int64
+	certain bool
+	before  func()
+}
+
+func (c *counting) Certain() bool { return c.certain }
+
+func (c *counting) Commit(ctx context.Context, b store.Batch) (store.Rev, error) {
+	c.commits.Add(1)
+	if c.before != nil {
+		c.before()
+	}
+	return c.Driver.Commit(ctx, b)
+}
+
+// relayed has members meet at a counter, "hot": one has the turn, the others come in this order, and then all go on. Each
+// has added one to the counter when its function is called. It returns their errors, after then was called. It needs a
+// bubble of synctest.
+type relayed struct {
+	inner   store.Driver // below whatever loses commits
+	db      *store.DB
+	ctxs    map[int]context.Context // of members, by number; the first is 0
+	begin   func()                  // is called when all have come
+	members []func(*store.Tx) error
+}
+
+func (r *relayed) run(t *testing.T) []error {
+	t.Helper()
+	var wait sync.WaitGroup
+	gate := make(chan struct{})
+	errs := make([]error, len(r.members))
+	for i, member := range r.members {
+		ctx, calls := r.ctxs[i], 0
+		if ctx == nil {
+			ctx = t.Context()
+		}
+		wait.Go(func() {
+			errs[i] = errors.New("did not return") // a panic
+			defer func() { _ = recover() }()
+			errs[i] = r.db.Update(ctx, func(tx *store.Tx) error {
+				if _, err := add(tx.Sub(opsec.Provider), "hot", 1); err != nil {
+					return err
+				}
+				if calls++; i == 0 && calls == 1 { // it loses, and queues
+					other := newDB(t, r.inner, nil)
+					require.NoError(t, other.Update(t.Context(), func(tx *store.Tx) error {
+						_, err := add(tx.Sub(opsec.Provider), "hot", 1000)
+						return err
+					}))
+				} else if i == 0 && calls == 2 {
+					<-gate
+				}
+				if member == nil {
+					return nil
+				}
+				return member(tx)
+			})
+		})
+		synctest.Wait()
+	}
+	if r.begin != nil {
+		r.begin()
+	}
+	close(gate)
+	wait.Wait()
+	return errs
+}
+
+// bubble runs fn over a driver in memory that counts, once as one whose commits are certain and once as one whose are not.
+func bubble(t *testing.T, fn func(t *testing.T, d *counting, r *relayed)) {
+	for _, certain := range []bool{true, false} {
+		t.Run(fmt.Sprint("certain=", certain), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &counting{Driver: memory.New(), certain: certain}
+				fn(t, d, &relayed{inner: d.Driver, db: newDB(t, d, nil)})
+			})
+		})
+	}
+}
+
+func (r *relayed) reset(d *counting) { r.begin = func() { d.commits.Store(0) } }
+
+func noErrors(t *testing.T, errs []error) {
+	t.Helper()
+	for i, err := range errs {
+		require.NoError(t, err, "member %d", i)
+	}
+}
+
+func TestCallersThatMeetAreCommittedTogether(t *testing.T) {
+	bubble(t, func(t *testing.T, d *counting, r *relayed) {
+		r.members = make([]func(*store.Tx) error, 64)
+		r.reset(d)
+		noErrors(t, r.run(t))
+		require.EqualValues(t, 1, d.commits.Load())
+		require.Equal(t, 1064, count(t, d, "hot"))
+	})
+}
+
+// None of them is told what has not happened, whatever becomes of the commit.
+func TestFaultsOfACommitAreThoseOfAllItsMembers(t *testing.T) {
+	for _, fault := range []storetest.Fault{
+		storetest.Pass, storetest.Slow, storetest.Conflict, storetest.LostRequest, storetest.LostAnswer, storetest.Ghost, storetest.Fail,
+	} {
+		t.Run(fault.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				inner := memory.New()
+				flaky := storetest.NewFlaky(inner, storetest.FlakyOptions{})
+				limit := errors.New("it is full")
+				r := &relayed{inner: inner, db: newDB(t, flaky, nil), begin: func() { flaky.NextCommit(fault) }}
+				for range 20 {
+					r.members = append(r.members, func(tx *store.Tx) error {
+						was, err := add(tx.Sub(opsec.Provider), "places", 1)
+						if err == nil && was == 7 {
+							err = limit
+						}
+						return err
+					})
+				}
+				errs := r.run(t)
+				_, err := flaky.Arrive(t.Context())
+				require.NoError(t, err)
+				did, full := 0, 0
+				for _, err := range errs {
+					switch {
+					case fault == storetest.Fail:
+						require.ErrorIs(t, err, storetest.ErrFault)
+					case errors.Is(err, limit):
+						full++
+					default:
+						require.NoError(t, err)
+						did++
+					}
+				}
+				if fault != storetest.Fail {
+					require.Equal(t, []int{7, 13}, []int{did, full})
+				}
+				require.Equal(t, did, count(t, inner, "places"))
+				require.Equal(t, 1000+did, count(t, inner, "hot"))
+				require.NotZero(t, flaky.Injected()[fault])
+			})
+		})
+	}
+}
+
+func TestMemberWhoseContextEndsDoesNotKeepTheOthers(t *testing.T) {
+	bubble(t, func(t *testing.T, d *counting, r *relayed) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r.ctxs = map[int]context.Context{1: ctx}
+		r.members = []func(*store.Tx) error{nil, nil, func(*store.Tx) error {
+			cancel()
+			time.Sleep(time.Millisecond)
+			return nil
+		}, nil}
+		r.reset(d)
+		errs := r.run(t)
+		if d.certain {
+			require.NoError(t, errs[1], "it waits for what is in this process")
+		} else {
+			require.ErrorIs(t, errs[1], store.ErrIndeterminate)
+			require.ErrorIs(t, errs[1], context.Canceled)
+			errs[1] = nil
+		}
+		noErrors(t, errs)
+		require.EqualValues(t, 1, d.commits.Load())
+		require.Equal(t, 1004, count(t, d, "hot"))
+	})
+}
+
+func TestMemberWhoseContextEndsWhileItRunsIsNotOfTheGroup(t *testing.T) {
+	bubble(t, func(t *testing.T, d *counting, r *relayed) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r.ctxs = map[int]context.Context{2: ctx}
+		r.members = []func(*store.Tx) error{nil, nil, func(*store.Tx) error { cancel(); return nil }, nil}
+		errs := r.run(t)
+		require.ErrorIs(t, errs[2], context.Canceled)
+		require.NotErrorIs(t, errs[2], store.ErrIndeterminate)
+		errs[2] = nil
+		noErrors(t, errs)
+		require.Equal(t, 1003, count(t, d, "hot"))
+	})
+}
+
+func TestContextOfTheCommittingMemberEnds(t *testing.T) {
+	for name, test := range map[string]struct {
+		faults        []storetest.Fault
+		indeterminate bool
+		sum           int
+	}{
+		"before anything is written":                  {[]storetest.Fault{storetest.Hang}, false, 1004},
+		"while a commit that happened is settled":     {[]storetest.Fault{storetest.LostAnswer, storetest.Hang}, true, 1005},
+		"while a commit that did not happen is":       {[]storetest.Fault{storetest.LostRequest, storetest.Hang}, true, 1004},
+		"while a commit that may yet happen is":       {[]storetest.Fault{storetest.Ghost, storetest.Hang}, true, 1004},
+		"after a settling that was lost for its part": {[]storetest.Fault{storetest.LostRequest, storetest.LostAnswer, storetest.Hang}, true, 1004},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				inner := memory.New()
+				flaky := storetest.NewFlaky(inner, storetest.FlakyOptions{})
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+				defer cancel()
+				r := &relayed{
+					inner: inner, db: newDB(t, flaky, nil), members: make([]func(*store.Tx) error, 5),
+					ctxs: map[int]context.Context{4: ctx}, begin: func() { flaky.NextCommit(test.faults...) },
+				}
+				errs := r.run(t)
+				require.ErrorIs(t, errs[4], context.DeadlineExceeded)
+				require.Equal(t, test.indeterminate, errors.Is(errs[4], store.ErrIndeterminate), errs[4])
+				noErrors(t, errs[:4])
+				_, err := flaky.Arrive(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, test.sum, count(t, inner, "hot"))
+			})
+		})
+	}
+}
+
+func TestNobodyIsLeftToSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New()
+		flaky := storetest.NewFlaky(inner, storetest.FlakyOptions{})
+		r := &relayed{inner: inner, db: newDB(t, flaky, nil), members: make([]func(*store.Tx) error, 3), ctxs: map[int]context.Context{}}
+		for i := range r.members {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(3-i)*10*time.Millisecond)
+			defer cancel()
+			r.ctxs[i] = ctx
+		}
+		r.begin = func() { flaky.NextCommit(storetest.LostAnswer, storetest.Hang, storetest.Hang) }
+		for _, err := range r.run(t) {
+			require.ErrorIs(t, err, store.ErrIndeterminate)
+		}
+		start := time.Now()
+		require.NoError(t, r.db.Update(t.Context(), func(tx *store.Tx) error {
+			_, err := add(tx.Sub(opsec.Provider), "hot", 1)
+			return err
+		}))
+		require.Zero(t, time.Since(start), "the turn was given back")
+		require.Equal(t, 1004, count(t, inner, "hot"))
+	})
+}
+
+func TestFunctionThatHangsHoldsUpNobodyBeforeIt(t *testing.T) {
+	bubble(t, func(t *testing.T, d *counting, r *relayed) {
+		start, calls := time.Now(), 0
+		finished := make(chan time.Duration, 1)
+		go func() {
+			for count(t, d, "hot") < 1002 {
+				time.Sleep(time.Millisecond)
+			}
+			finished <- time.Since(start)
+		}()
+		r.members = []func(*store.Tx) error{nil, nil, func(*store.Tx) error {
+			if calls++; calls == 1 {
+				time.Sleep(10 * time.Second)
+			}
+			return nil
+		}, nil}
+		noErrors(t, r.run(t))
+		require.Less(t, <-finished, 100*time.Millisecond)
+		require.Equal(t, 2, calls, "what it had built on was committed without it")
+		require.Equal(t, 1004, count(t, d, "hot"))
+	})
+}
+
+func TestFunctionThatNeverReturnsIsNotOfTheGroup(t *testing.T) {
+	for name, leave := range map[string]func(){"panic": func() { panic("mine") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, d *counting, r *relayed) {
+				leaves := func(*store.Tx) error { leave(); return nil }
+				r.members = []func(*store.Tx) error{nil, leaves, nil, leaves, leaves}
+				r.reset(d)
+				start := time.Now()
+				errs := r.run(t)
+				noErrors(t, []error{errs[0], errs[2]})
+				require.EqualValues(t, 1, d.commits.Load())
+				require.Equal(t, 1002, count(t, d, "hot"))
+				require.NoError(t, r.db.Update(t.Context(), func(tx *store.Tx) error {
+					_, err := add(tx.Sub(opsec.Provider), "hot", 1)
+					return err
+				}))
+				require.Zero(t, time.Since(start), "the turn was given back")
+			})
+		})
+	}
+}
+
+func TestDriverThatPanicsLeavesTheOthersInDoubt(t *testing.T) {
+	bubble(t, func(t *testing.T, d *counting, r *relayed) {
+		r.members = make([]func(*store.Tx) error, 3)
+		r.begin = func() { d.before = func() { d.before = nil; panic("the driver's") } }
+		errs := r.run(t)
+		require.ErrorIs(t, errs[0], store.ErrIndeterminate)
+		require.ErrorIs(t, errs[1], store.ErrIndeterminate)
+		require.ErrorContains(t, errs[2], "did not return")
+	})
+}
+
+func TestGroupStaysWithinTheLimits(t *testing.T) {
+	tests := map[string]struct{ keys, bytes int }{"keys": {40, 10}, "bytes": {2, 100 << 10}, "one that fits alone only": {97, 10}}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, d *counting, r *relayed) {
+				for i := range 12 {
+					r.members = append(r.members, func(tx *store.Tx) error {
+						for k := range test.keys {
+							h := &hostV1{ID: fmt.Sprint(i, "/", k), Addr: strings.Repeat("x", test.bytes)}
+							if err := hosts1.Insert(tx.Sub(opsec.Provider), h); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+				}
+				r.reset(d)
+				noErrors(t, r.run(t))
+				require.Equal(t, 1012, count(t, d, "hot"))
+				require.Empty(t, problems(t, r.db, nil, counters, hosts1))
+				require.LessOrEqual(t, d.commits.Load(), int64(len(r.members)))
+				require.Equal(t, test.keys < 50, d.commits.Load() <= 7, d.commits.Load())
+			})
+		})
+	}
+}
+
+func TestMemberThatCannotBeCommittedFailsAlone(t *testing.T) {
+	bubble(t, func(t *testing.T, d *counting, r *relayed) {
+		large := func(tx *store.Tx) error {
+			return hosts1.Insert(tx.Sub(opsec.Provider), &hostV1{ID: "large", Addr: strings.Repeat("x", store.MaxValue)})
+		}
+		many := func(tx *store.Tx) error {
+			for i := range 100 {
+				if err := hosts1.Insert(tx.Sub(opsec.Provider), &hostV1{ID: fmt.Sprint(i)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		r.members = []func(*store.Tx) error{nil, large, many, nil}
+		errs := r.run(t)
+		require.ErrorIs(t, errs[1], store.ErrTooLarge)
+		require.ErrorIs(t, errs[2], store.ErrTooLarge)
+		noErrors(t, []error{errs[0], errs[3]})
+		require.Equal(t, 1002, count(t, d, "hot"))
+	})
+}
+
+func TestViewDoesNotSeeWhatIsNotCommitted(t *testing.T) {
+	bubble(t, func(t *testing.T, d *counting, r *relayed) {
+		r.members = []func(*store.Tx) error{nil, nil, func(tx *store.Tx) error {
+			inside, err := add(tx.Sub(opsec.Provider), "hot", 0)
+			require.NoError(t, err)
+			require.Equal(t, 1003, inside)
+			seen := func(tx *store.Tx) error {
+				n, err := add(tx.Sub(opsec.Provider), "hot", 0)
+				require.Equal(t, 1000, n)
+				return err
+			}
+			return errors.Join(r.db.View(t.Context(), seen), r.db.Snapshot(t.Context(), seen))
+		}}
+		noErrors(t, r.run(t))
+	})
+}
