@@ -16,7 +16,8 @@ import (
 	"github.com/cloudopsec/opsec/store"
 )
 
-// Commit implements [store.Driver], with one request.
+// Commit implements [store.Driver], with one request. A batch that only deletes, and only what is absent, changes nothing,
+// and returns the Rev of whatever the cluster has done last.
 func (d *Driver) Commit(ctx context.Context, b store.Batch) (store.Rev, error) {
 	if err := cmp.Or(d.usable(ctx), b.Validate()); err != nil || len(b.Checks)+len(b.Ops) == 0 {
 		return 0, err

@@ -19,8 +19,8 @@ import (
 	"github.com/cloudopsec/opsec/store/etcd"
 )
 
-// network lies between clients and a server. It can stall: connections stay, and nothing comes through in the directions that
-// are cut, as when a firewall forgets them.
+// network lies between clients and a server. It can stall: connections stay, and nothing comes through in the
+// directions that are cut, as when a firewall forgets them.
 type network struct {
 	listener net.Listener
 	server   string
@@ -215,9 +215,7 @@ func TestNetworkThatStallsSurfacesWithinTheDeadline(t *testing.T) {
 				wait.Go(func() {
 					for i := range 30 {
 						id := fmt.Sprintf("w%d/%d/", w, i)
-						once, stop := context.WithTimeout(ctx, time.Minute)
-						a.note(id, insert(once, db, id+"a", id+"b"))
-						stop()
+						a.note(id, insert(ctx, db, id+"a", id+"b"))
 					}
 				})
 			}
@@ -237,11 +235,10 @@ func TestNetworkThatStallsSurfacesWithinTheDeadline(t *testing.T) {
 	}
 }
 
-// TestUpdatesCutOffAreSettledByTheirMarkers has commits whose answers are lost while the context goes on.
+// TestCommitWhoseConnectionBreaksIsSettled has commits whose answers are lost while the context of the Update goes on.
 func TestCommitWhoseConnectionBreaksIsSettled(t *testing.T) {
 	n := newNetwork(t, startServer(t, fast))
-	client := n.client(t)
-	cutter := &breaker{Driver: newDriver(t, client, "broken"), network: n, client: client}
+	cutter := &breaker{Driver: newDriver(t, n.client(t), "broken"), network: n}
 	db := newDB(t, cutter)
 	for i := range 10 {
 		id := fmt.Sprintf("%d/", i)
@@ -257,9 +254,8 @@ func TestCommitWhoseConnectionBreaksIsSettled(t *testing.T) {
 type breaker struct {
 	*etcd.Driver
 	*network
-	client *clientv3.Client
-	armed  bool
-	lost   int
+	armed bool
+	lost  int
 }
 
 func (b *breaker) Commit(ctx context.Context, batch store.Batch) (store.Rev, error) {
@@ -277,6 +273,3 @@ func (b *breaker) Commit(ctx context.Context, batch store.Batch) (store.Rev, err
 	}
 	return rev, err
 }
-
-// Close, Get, List and Watch are the driver's.
-var _ store.Watcher = (*breaker)(nil)

@@ -24,8 +24,9 @@
 //
 // All that package store asks of a driver. Reads are linearizable, whichever member they go to. A commit is one
 // transaction of etcd, and the Rev of a key its mod_revision. A commit whose end is not known is
-// [store.ErrIndeterminate], which a DB settles; what the cluster has refused before it did anything is a plain error. Nothing that may have been
-// done is sent again: the client of etcd would send a transaction twice when a server answers that its own time was up.
+// [store.ErrIndeterminate], which a DB settles; what the cluster has refused before it did anything is a plain error.
+// Nothing that may have been done is sent again: the client of etcd by itself would send a transaction twice when a
+// server answers that its own time was up.
 //
 // A call waits while no member can be reached, and ends with its context. Give each context a deadline.
 //

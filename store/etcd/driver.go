@@ -26,7 +26,6 @@ const maxPrefix = 128 // bytes, so that the largest batch stays far below etcd's
 
 // Driver is a [store.Driver] on an etcd cluster, and a [store.Watcher]. Make it with [New].
 type Driver struct {
-	client  *clientv3.Client
 	kv      clientv3.KV
 	watcher clientv3.Watcher
 	root    string // of all keys
@@ -53,7 +52,6 @@ func New(client *clientv3.Client, o *Options) (*Driver, error) {
 		return nil, fmt.Errorf("etcd: Options.Prefix %.140q, want 1 to %d of %s: %w", prefix, maxPrefix, letters, opsec.ErrInvalid)
 	}
 	d := &Driver{
-		client:  client,
 		kv:      clientv3.NewKVFromKVClient(once{clientv3.RetryKVClient(client)}, client),
 		watcher: clientv3.NewWatcher(client),
 		root:    prefix + ":",

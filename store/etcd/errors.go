@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
@@ -33,10 +33,10 @@ func (d *Driver) failed(ctx context.Context, err error) error {
 	return fmt.Errorf("etcd: %w", withEnd(ctx, err))
 }
 
-// withEnd adds that the context has ended. The server has a clock of its own, by which it may end a little earlier.
+// withEnd adds that the context has ended. The server has a clock of its own, by which that may be a little earlier.
 func withEnd(ctx context.Context, err error) error {
 	ended := ctx.Err()
-	if _, limited := ctx.Deadline(); ended == nil && limited && codeOf(err) == codes.DeadlineExceeded {
+	if at, limited := ctx.Deadline(); ended == nil && limited && time.Until(at) < time.Second && codeOf(err) == codes.DeadlineExceeded {
 		ended = context.DeadlineExceeded
 	}
 	if ended == nil || errors.Is(err, ended) {
@@ -46,24 +46,22 @@ func withEnd(ctx context.Context, err error) error {
 }
 
 // refused returns the error of a commit of which the server, or the client before it sent anything, has said that it
-// will not be done; nil for any other.
+// will not be done; nil for any other. ErrNoSpace is another: the commit that fills the database is done, and answered
+// with it.
 func refused(err error) error {
 	switch {
 	case errors.Is(err, rpctypes.ErrRequestTooLarge), errors.Is(err, rpctypes.ErrTooManyOps), isOversized(err):
 		return fmt.Errorf("%w: more than the cluster or the client is configured for: %w", store.ErrTooLarge, err)
-	case slices.ContainsFunc(undone, func(e error) bool { return errors.Is(err, e) }), slices.Contains(undoneCodes, codeOf(err)):
-		return fmt.Errorf("etcd: %w", err)
+	case errors.Is(err, rpctypes.ErrNoLeader), errors.Is(err, rpctypes.ErrTooManyRequests): // before it is proposed
+	case errors.Is(err, rpctypes.ErrCorrupt): // in place of being applied
+	default:
+		switch codeOf(err) {
+		case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition, codes.Unimplemented:
+		default:
+			return nil
+		}
 	}
-	return nil
-}
-
-// undone is what the server says before it proposes a commit to the others, or in place of applying it. ErrNoSpace is
-// not among them: the commit that fills the database is applied and answered with it.
-var undone = []error{rpctypes.ErrNoLeader, rpctypes.ErrTooManyRequests, rpctypes.ErrCorrupt}
-
-// undoneCodes are of requests that are wrong, not permitted, or not understood.
-var undoneCodes = []codes.Code{
-	codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition, codes.Unimplemented,
+	return fmt.Errorf("etcd: %w", err)
 }
 
 // minReceive is what every server receives: etcd adds this much to its --max-request-bytes. No answer to a commit is as
