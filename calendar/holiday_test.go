@@ -90,6 +90,11 @@ func TestHolidayAtAWeekendIsObservedByCustom(t *testing.T) {
 		"2022-12-25": "Christmas", "2022-12-26": "Boxing Day", "2022-12-27": "Christmas (observed)",
 	}, named(kingdom, 2022))
 
+	alone := withHolidays(t, calendar.Holiday{Name: "New Year", On: "01-01", Observed: calendar.ObservedNext})
+	require.Equal(t, map[string]string{"2022-01-01": "New Year", "2022-01-03": "New Year (observed)"}, named(alone, 2022))
+	require.Equal(t, map[string]string{"2023-01-01": "New Year", "2023-01-02": "New Year (observed)"}, named(alone, 2023))
+	require.Equal(t, map[string]string{"2026-01-01": "New Year"}, named(alone, 2026))
+
 	states := withHolidays(t,
 		calendar.Holiday{Name: "New Year", On: "01-01", Observed: calendar.ObservedNearest},
 		calendar.Holiday{Name: "Independence", On: "07-04", Observed: calendar.ObservedNearest})

@@ -3,7 +3,6 @@ package calendar
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"unicode"
 	"unicode/utf8"
 )
@@ -43,16 +42,13 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 	return unmarshal(data, (*plain)(p), func(read *plain) error { return Policy(*read).Validate() })
 }
 
-// unmarshal decodes one JSON value without unknown names and assigns it to v, if it is valid.
+// unmarshal decodes the value that package json has found, without unknown names, and assigns it to v, if it is valid.
 func unmarshal[T any](data []byte, v *T, validate func(*T) error) error {
 	var read T
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&read); err != nil {
 		return invalid("%w", err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return invalid("more than one JSON value")
 	}
 	if err := validate(&read); err != nil {
 		return err

@@ -86,6 +86,9 @@ func TestWindowKeepsItsTimesOnTheWallClock(t *testing.T) {
 	o, err := s.Next(at(t, "Europe/Berlin", "2026-12-27 00:00"), calendar.Maintenance)
 	require.NoError(t, err)
 	require.Equal(t, "2027-01-03", o.Start.Format(time.DateOnly), "one was left out")
+	next, err := s.Next(o.Start.Add(1), calendar.Maintenance)
+	require.NoError(t, err)
+	require.Equal(t, "2027-01-10", next.Start.Format(time.DateOnly), "not the one that is open")
 	_, err = s.Next(o.Start, calendar.Freeze)
 	require.ErrorIs(t, err, calendar.ErrHorizon)
 
@@ -168,6 +171,10 @@ func TestChangeRunsInMaintenanceOutsideOfFreezes(t *testing.T) {
 	require.Empty(t, refused.Freezes)
 	require.True(t, refused.Outside.Equal(at(t, zone, "2026-11-29 08:00")))
 	require.ErrorContains(t, refused, "no maintenance window at 2026-11-29T08:00:00+01:00")
+	require.NoError(t, s.Check(at(t, zone, "2026-11-29 02:30"), 30*time.Minute))
+	require.ErrorIs(t, s.Check(at(t, zone, "2026-11-29 02:30"), 30*time.Minute+1), opsec.ErrDenied, "a nanosecond of a freeze")
+	require.NoError(t, s.Check(at(t, zone, "2026-11-29 04:30"), time.Hour))
+	require.ErrorIs(t, s.Check(at(t, zone, "2026-11-29 04:30").Add(-1), time.Hour), opsec.ErrDenied)
 	for _, d := range []time.Duration{0, -1, 367 * 24 * time.Hour} {
 		require.ErrorIs(t, s.Check(time.Now(), d), opsec.ErrInvalid)
 		_, err := s.Earliest(time.Now(), d)

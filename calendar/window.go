@@ -30,10 +30,9 @@ type Window struct {
 	Start Local `json:"start"`
 	End   Local `json:"end"`
 	// Rule says on which days it starts again, as a recurrence rule of RFC 5545 (section 3.3.10): FREQ of DAILY,
-	// WEEKLY, MONTHLY or YEARLY, INTERVAL, COUNT, UNTIL, WKST, BYMONTH, BYMONTHDAY, BYDAY and, within a month,
-	// BYSETPOS; COUNT is at most 1,000, and
-	// reached in 200 years. Other parts are refused, and so is a start that the rule does not give, which the RFC leaves
-	// undefined. Empty: once.
+	// WEEKLY, MONTHLY or YEARLY, INTERVAL, COUNT (up to 1,000, within 200 years), UNTIL, WKST, BYMONTH, BYMONTHDAY,
+	// BYDAY and, within a month, BYSETPOS. Other parts are refused, and so is a start that the rule does not give,
+	// which the RFC leaves undefined. Empty: once.
 	Rule string `json:"rule,omitempty"`
 	// Except are days on which it does not start though the rule says so. Each must be such a day.
 	Except []Date `json:"except,omitempty"`

@@ -18,9 +18,8 @@ import (
 // forward for it, twice a year around Ramadan, in the southern summer, and not at all any more.
 var zones = []string{
 	"Europe/Berlin", "America/New_York", "Europe/Dublin", "Australia/Lord_Howe", "Pacific/Apia", "America/Sao_Paulo",
-	"Africa/Cairo", "Asia/Beirut", "America/Asuncion", "America/Santiago", "America/Havana", "Africa/Casablanca",
-	"Asia/Kathmandu", "Asia/Tehran", "Asia/Gaza", "Pacific/Chatham", "Antarctica/Troll", "America/St_Johns",
-	"America/Scoresbysund", "Asia/Pyongyang",
+	"Africa/Cairo", "Asia/Beirut", "America/Asuncion", "America/Havana", "Africa/Casablanca", "Asia/Kathmandu",
+	"Asia/Gaza", "Pacific/Chatham", "Asia/Pyongyang",
 }
 
 // unavailable skips, or fails where everything should be there.
@@ -167,6 +166,6 @@ func TestServiceTimeEqualsPythonZoneinfo(t *testing.T) {
 			changes++
 		}
 	}
-	require.Greater(t, changes, 1000*len(policies)/2, "changes of the clock that were looked at")
+	require.Greater(t, changes, 700*len(policies), "changes of the clock that were looked at")
 	t.Logf("%d zones, %d times a policy around a change of the clock", len(zones), changes)
 }

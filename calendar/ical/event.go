@@ -53,7 +53,7 @@ func (z *zones) load(name string) (*time.Location, error) {
 		return loc, nil
 	}
 	loc, err := time.LoadLocation(name)
-	if err != nil || name == "Local" {
+	if err != nil {
 		return nil, refuse("zone %.64q has no IANA name that is known here; Options.Zones can give one", name)
 	}
 	z.loaded[name] = loc

@@ -133,14 +133,14 @@ func components(text []byte, most int) (events []raw, err error) {
 		depth := len(stack)
 		switch name := strings.ToUpper(l.value); {
 		case l.name == "BEGIN":
-			if (name == "VCALENDAR") != (depth == 0) || depth == maxDepth {
+			if (name == "VCALENDAR") != (depth == 0) || name == "VEVENT" && depth != 1 || depth == maxDepth {
 				return nil, wrong(fmt.Sprintf("BEGIN:%.40q has no place here", l.value))
 			}
 			stack = append(stack, name)
 			if depth == 0 {
 				calendars++
 			}
-			if depth == 1 && name == "VEVENT" {
+			if name == "VEVENT" {
 				if len(events) == most {
 					return nil, wrong(fmt.Sprintf("more than %d events", most))
 				}

@@ -186,7 +186,7 @@ func TestEventThatIsNotUnderstoodIsNamed(t *testing.T) {
 }
 
 func TestFileThatIsNotWholeIsRefused(t *testing.T) {
-	whole := event("DTSTART;VALUE=DATE:20260104", "BEGIN:VALARM", "TRIGGER:-PT15M", "END:VALARM")
+	whole := event("DTSTART;VALUE=DATE:20260104", "BEGIN:VALARM", "TRIGGER:-PT15M", "DURATION:PT5M", "SUMMARY:alarm", "END:VALARM")
 	read(t, whole, nil)
 	for n := range len(whole) - 2 { // the last line may lack its end
 		_, err := ical.Read(strings.NewReader(whole[:n]), nil)
@@ -201,8 +201,9 @@ func TestFileThatIsNotWholeIsRefused(t *testing.T) {
 		{"BEGIN:VCALENDAR", "VERSION:2.0", "no BEGIN:VCALENDAR"},
 		{"VERSION:2.0", "VERSION:1.0", "line 2: version"},
 		{"VERSION:2.0", "METHOD:CANCEL", "cancels"},
-		{"END:VALARM", "END:VTODO", "line 9"},
+		{"END:VALARM", "END:VTODO", "line 11"},
 		{"BEGIN:VALARM", "BEGIN:VCALENDAR", "no place"},
+		{"BEGIN:VALARM", "BEGIN:VEVENT", "no place"},
 		{"UID:uid-1", "UID:a\x00b", "control"},
 		{"UID:uid-1", "UID:\xff", "UTF-8"},
 		{"UID:uid-1", "U@D:uid-1", "not a name"},

@@ -47,7 +47,7 @@ func (l *lines) next() (c line, ok bool, err error) {
 		}
 		number := l.number
 		text = bytes.Clone(text) // what is appended below must not overwrite the rest
-		for len(l.rest) > 0 && (l.rest[0] == ' ' || l.rest[0] == '\t') && len(text) <= maxLine {
+		for len(l.rest) > 0 && (l.rest[0] == ' ' || l.rest[0] == '\t') {
 			text = append(text, l.physical()[1:]...)
 		}
 		c, err := parseLine(text)
