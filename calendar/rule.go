@@ -19,7 +19,6 @@ type rule struct {
 	byMonthDay places
 	byDay      [7]places // of each day of the week; the zeroth is every
 	bySetPos   places
-	has        map[string]bool // the parts that were given
 }
 
 // places is a set of places in a row, counted from its start or from its end, up to 63.
@@ -36,6 +35,8 @@ func (p *places) add(n int) {
 // hold reports whether the set has the nth place, which is the mth from the end.
 func (p places) hold(n, m int) bool { return p.plus>>n&1 == 1 || p.minus>>m&1 == 1 }
 
+func (p places) any() bool { return p != places{} }
+
 // numbered reports whether there is any place but the zeroth.
 func (p places) numbered() bool { return p.plus>>1 != 0 || p.minus != 0 }
 
@@ -51,13 +52,14 @@ func parseRule(text string) (*rule, error) {
 	if len(text) > 500 {
 		return nil, invalid("of %d bytes, want at most 500", len(text))
 	}
-	r := &rule{interval: 1, weekStart: time.Monday, has: map[string]bool{}}
+	r := &rule{interval: 1, weekStart: time.Monday}
+	seen := map[string]bool{}
 	for part := range strings.SplitSeq(text, ";") {
 		name, value, ok := strings.Cut(part, "=")
-		if !ok || r.has[name] {
+		if !ok || seen[name] {
 			return nil, invalid("%.40q is not a part, or stands twice", part)
 		}
-		r.has[name] = true
+		seen[name] = true
 		var err error
 		switch name {
 		case "FREQ":
@@ -91,19 +93,19 @@ func parseRule(text string) (*rule, error) {
 
 // check refuses the combinations that RFC 5545 leaves without meaning, and those whose meaning is hard to see.
 func (r *rule) check() error {
-	has, numbered := r.has, slices.ContainsFunc(r.byDay[:], places.numbered)
+	numbered := slices.ContainsFunc(r.byDay[:], places.numbered)
 	switch {
 	case r.freq != daily && r.freq != weekly && r.freq != monthly && r.freq != yearly:
 		return invalid("FREQ is %.20q, want DAILY, WEEKLY, MONTHLY or YEARLY", r.freq)
-	case has["COUNT"] && has["UNTIL"]:
+	case r.count != 0 && r.until != "":
 		return invalid("COUNT and UNTIL exclude each other")
-	case r.freq == weekly && has["BYMONTHDAY"]:
+	case r.freq == weekly && r.byMonthDay.any():
 		return invalid("BYMONTHDAY has no meaning in a week")
 	case numbered && (r.freq == daily || r.freq == weekly):
 		return invalid("BYDAY with a number has no meaning in a day or week")
-	case numbered && has["BYMONTHDAY"]:
+	case numbered && r.byMonthDay.any():
 		return invalid("BYDAY with a number and BYMONTHDAY are not supported together")
-	case has["BYSETPOS"] && (r.freq != monthly && (r.freq != yearly || bits.OnesCount64(r.byMonth.plus) != 1) || !has["BYDAY"] && !has["BYMONTHDAY"]):
+	case r.bySetPos.any() && (r.freq != monthly && (r.freq != yearly || bits.OnesCount64(r.byMonth.plus) != 1) || !r.onDays() && !r.byMonthDay.any()):
 		return invalid("BYSETPOS is supported in a month alone, with BYDAY or BYMONTHDAY")
 	}
 	return nil
@@ -184,7 +186,7 @@ func (r *rule) on(day, first int) bool {
 	if periods%r.interval != 0 || !r.matches(day, d, f) {
 		return false
 	}
-	return !r.has["BYSETPOS"] || r.hasPlace(day, d, f)
+	return !r.bySetPos.any() || r.hasPlace(day, d, f)
 }
 
 // week is the day on which the week of a day begins.
@@ -192,22 +194,25 @@ func (r *rule) week(day int) int { return day - int(7+weekday(day)-r.weekStart)%
 
 // matches tries the parts of the rule on a day of a period that counts. What a part does not say, the first day says.
 func (r *rule) matches(day int, d, first Date) bool {
-	if r.has["BYMONTH"] && !r.byMonth.hold(int(d.Month), 0) {
+	if r.byMonth.any() && !r.byMonth.hold(int(d.Month), 0) {
 		return false
 	}
-	if r.has["BYMONTHDAY"] && !r.byMonthDay.hold(d.Day, d.month()-d.Day+1) {
+	if r.byMonthDay.any() && !r.byMonthDay.hold(d.Day, d.month()-d.Day+1) {
 		return false
 	}
 	switch {
-	case r.has["BYDAY"]:
+	case r.onDays():
 		return r.onWeekday(day, d)
-	case r.has["BYMONTHDAY"] || r.freq == daily:
+	case r.byMonthDay.any() || r.freq == daily:
 		return true
 	case r.freq == weekly:
 		return weekday(day) == first.Weekday()
 	}
-	return d.Day == first.Day && (r.freq == monthly || r.has["BYMONTH"] || d.Month == first.Month)
+	return d.Day == first.Day && (r.freq == monthly || r.byMonth.any() || d.Month == first.Month)
 }
+
+// onDays reports whether BYDAY was given.
+func (r *rule) onDays() bool { return r.byDay != [7]places{} }
 
 // onWeekday applies BYDAY. Numbers count in the month, or in the year if the rule is for years and names no month.
 func (r *rule) onWeekday(day int, d Date) bool {
@@ -217,7 +222,7 @@ func (r *rule) onWeekday(day int, d Date) bool {
 		return true
 	case !on.numbered():
 		return false
-	case r.freq == yearly && !r.has["BYMONTH"]:
+	case r.freq == yearly && !r.byMonth.any():
 		n, m := day-Date{d.Year, 1, 1}.day(), Date{d.Year, 12, 31}.day()-day
 		return on.hold(n/7+1, m/7+1)
 	}
