@@ -52,10 +52,11 @@ func count(t *testing.T, d store.Driver, id string) (n int) {
 	return n
 }
 
-// counting counts the commits that a driver is asked for.
+// counting counts the commits and the Gets that a driver is asked for.
 type counting struct {
 	store.Driver
 	commits atomic.Int64
+	gets    atomic.Int64
 	certain bool
 	before  func()
 }
@@ -68,6 +69,11 @@ func (c *counting) Commit(ctx context.Context, b store.Batch) (store.Rev, error)
 		c.before()
 	}
 	return c.Driver.Commit(ctx, b)
+}
+
+func (c *counting) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
+	c.gets.Add(1)
+	return c.Driver.Get(ctx, keys...)
 }
 
 // relayed has members meet at a counter, "hot": one has the turn, the others come in this order, and then all go on. Each
@@ -135,7 +141,12 @@ func bubble(t *testing.T, fn func(t *testing.T, d *counting, r *relayed)) {
 	}
 }
 
-func (r *relayed) reset(d *counting) { r.begin = func() { d.commits.Store(0) } }
+func (r *relayed) reset(d *counting) {
+	r.begin = func() {
+		d.commits.Store(0)
+		d.gets.Store(0)
+	}
+}
 
 func noErrors(t *testing.T, errs []error) {
 	t.Helper()
@@ -150,6 +161,7 @@ func TestCallersThatMeetAreCommittedTogether(t *testing.T) {
 		r.reset(d)
 		noErrors(t, r.run(t))
 		require.EqualValues(t, 1, d.commits.Load())
+		require.Zero(t, d.gets.Load(), "each has read what the one before had written")
 		require.Equal(t, 1064, count(t, d, "hot"))
 	})
 }
@@ -377,6 +389,39 @@ func TestGroupStaysWithinTheLimits(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestMemberThatFitsIntoNoGroupIsNotPassedOver(t *testing.T) {
+	bubble(t, func(t *testing.T, d *counting, r *relayed) {
+		var wait sync.WaitGroup
+		calls := 0
+		small := func(tx *store.Tx) error {
+			s := tx.Sub(opsec.Provider)
+			return counters.Insert(s, &counter{ID: string(opsec.NewID())}, &counter{ID: string(opsec.NewID())})
+		}
+		r.members = []func(*store.Tx) error{small, func(tx *store.Tx) error {
+			if calls++; calls < 10 {
+				for range 3 { // others come again and again
+					wait.Go(func() {
+						require.NoError(t, r.db.Update(t.Context(), func(tx *store.Tx) error {
+							_, err := add(tx.Sub(opsec.Provider), "hot", 1)
+							return errors.Join(err, small(tx))
+						}))
+					})
+				}
+				synctest.Wait()
+			}
+			for k := range 97 {
+				if err := hosts1.Insert(tx.Sub(opsec.Provider), &hostV1{ID: fmt.Sprint(k)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+		noErrors(t, r.run(t))
+		wait.Wait()
+		require.Equal(t, 2, calls)
+	})
 }
 
 func TestMemberThatCannotBeCommittedFailsAlone(t *testing.T) {

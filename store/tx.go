@@ -317,7 +317,7 @@ func (tx *Tx) commit() error {
 	if err != nil {
 		return err
 	}
-	if len(tx.clashed) == 0 && tx.runner.Wanted() {
+	if tx.runner.Wanted() {
 		tx.group = new(group)
 		tx.runner.Start(tx.group)
 		return tx.share(nil)

@@ -174,7 +174,7 @@ func (t *trial) manyInserts() {
 	acknowledged := map[string]bool{} // by id; false: indeterminate
 	refused := map[string]bool{}
 	t.together(16, func(i int) error {
-		for n := range 15 {
+		for n := range 60 { // many, since those that meet share commits
 			id := fmt.Sprint(i, "-", n)
 			err := db.Update(t.ctx, func(tx *store.Tx) error {
 				s := tx.Sub(acme)
