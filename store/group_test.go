@@ -462,3 +462,41 @@ func TestViewDoesNotSeeWhatIsNotCommitted(t *testing.T) {
 		noErrors(t, r.run(t))
 	})
 }
+
+// A member that needs a key below, at which another has the turn, does not risk what the others have done: it comes again
+// with its turns in order.
+func TestMemberThatNeedsATurnOutOfOrderComesAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, d *counting, r *relayed) {
+		var wait sync.WaitGroup
+		release, slow, calls := make(chan struct{}), 0, 0
+		wait.Go(func() { // has the turn at a key below
+			require.NoError(t, r.db.Update(t.Context(), func(tx *store.Tx) error {
+				if _, err := add(tx.Sub(opsec.Provider), "below", 1); err != nil {
+					return err
+				}
+				if slow++; slow == 1 {
+					return newDB(t, r.inner, nil).Update(t.Context(), func(tx *store.Tx) error {
+						_, err := add(tx.Sub(opsec.Provider), "below", 10)
+						return err
+					})
+				}
+				<-release
+				return nil
+			}))
+		})
+		r.members = []func(*store.Tx) error{nil, nil, func(tx *store.Tx) error {
+			if calls++; calls == 1 {
+				close(release)
+			}
+			_, err := add(tx.Sub(opsec.Provider), "below", 1)
+			synctest.Wait() // meanwhile the other has committed
+			return err
+		}, nil}
+		r.reset(d)
+		noErrors(t, r.run(t))
+		wait.Wait()
+		require.Equal(t, 1004, count(t, d, "hot"))
+		require.Equal(t, 12, count(t, d, "below"))
+		require.LessOrEqual(t, d.commits.Load(), int64(3), "of the other, of the group, of the one that came again: none in vain")
+	})
+}
