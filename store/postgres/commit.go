@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cloudopsec/opsec/internal/pause"
 	"github.com/cloudopsec/opsec/store"
@@ -57,22 +58,23 @@ func (d *Driver) send(ctx context.Context, b *store.Batch) (store.Rev, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		p.add(nil, d.text.deadline, patience(time.Until(deadline)))
 	}
+	p.alone = len(b.Checks) == 1 && len(b.Ops) == 1 && b.Checks[0].Key == b.Ops[0].Key
 	d.write(p, b)
-	at, err := run(ctx, conn, p.batch)
-	switch fateOf(err) {
-	case committed:
-		return p.rev, nil
-	case unmetCondition:
+	at, rows, err := run(ctx, conn, p.batch)
+	switch f := fateOf(err); {
+	case f == committed && rows == 0 && p.counts || f == unmetCondition:
 		return 0, d.conflict(ctx, conn, p.checks[at])
-	case again:
+	case f == committed:
+		return p.rev, nil
+	case f == again:
 		return 0, cmp.Or(ctx.Err(), fmt.Errorf("%w: %w", errAgain, err))
-	case canceled:
+	case f == canceled:
 		conn.Release()
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 2*margin { // else it was somebody at the server
 			<-ctx.Done()
 		}
 		return 0, failure(ctx, err)
-	case unknown:
+	case f == unknown:
 		return 0, fmt.Errorf("%w: %w", store.ErrIndeterminate, failure(ctx, err))
 	}
 	return 0, failure(ctx, err)
@@ -86,18 +88,20 @@ func (d *Driver) conflict(ctx context.Context, q querier, checks []store.Check) 
 	return cmp.Or(d.check(ctx, q, checks), errAgain) // now all of them hold: the other one has gone
 }
 
-// run sends all statements at once, and returns the place of the one that failed.
-func run(ctx context.Context, q sender, batch *pgx.Batch) (at int, err error) {
+// run sends all statements at once. It returns the place of the last that was executed, or failed, and how many rows it
+// has changed.
+func run(ctx context.Context, q sender, batch *pgx.Batch) (at int, rows int64, err error) {
 	results := q.SendBatch(ctx, batch)
+	var tag pgconn.CommandTag
 	for at = range batch.Len() {
-		if _, err = results.Exec(); err != nil {
+		if tag, err = results.Exec(); err != nil {
 			break
 		}
 	}
 	if closed := results.Close(); err == nil {
 		err = closed
 	}
-	return at, err
+	return at, tag.RowsAffected(), err
 }
 
 // check is a commit that writes nothing.
@@ -127,6 +131,8 @@ type plan struct {
 	rev    store.Rev
 	batch  *pgx.Batch
 	checks [][]store.Check // what each statement finds out
+	alone  bool            // there is one key, so nothing else must be undone when its condition is not met
+	counts bool            // the rows of the last statement tell whether it is
 }
 
 func newPlan() *plan { return &plan{rev: newRev(), batch: &pgx.Batch{}} }
@@ -134,6 +140,15 @@ func newPlan() *plan { return &plan{rev: newRev(), batch: &pgx.Batch{}} }
 func (p *plan) add(checks []store.Check, text string, args ...any) {
 	p.batch.Queue(text, args...)
 	p.checks = append(p.checks, checks)
+}
+
+// addIf adds a statement that has a condition.
+func (p *plan) addIf(checks []store.Check, c conditional, args ...any) {
+	text := c.or
+	if p.alone {
+		text, p.counts = c.plain, true
+	}
+	p.add(checks, text, args...)
 }
 
 // step is what a commit does to one key.
@@ -230,16 +245,16 @@ func (d *Driver) one(p *plan, s *step) {
 	case s.op == nil:
 		p.add(s.check, d.text.hold, key, at)
 	case removed && checked:
-		p.add(s.check, d.text.discard, key, at)
+		p.addIf(s.check, d.text.discard, key, at)
 	case removed:
 		p.add(nil, d.text.lock, key)
 		p.add(nil, d.text.remove, key)
 	case !checked:
 		p.add(nil, d.text.put, key, notNull(s.op.Value), rev)
 	case at == 0:
-		p.add(s.check, d.text.insert, key, notNull(s.op.Value), rev)
+		p.addIf(s.check, d.text.insert, key, notNull(s.op.Value), rev)
 	default:
-		p.add(s.check, d.text.replace, key, notNull(s.op.Value), rev, at)
+		p.addIf(s.check, d.text.replace, key, notNull(s.op.Value), rev, at)
 	}
 }
 

@@ -69,7 +69,7 @@ func (j *joined) Commit(ctx context.Context, b store.Batch) (store.Rev, error) {
 		p.add(nil, j.d.text.notify, j.d.channel)
 	}
 	p.add(nil, end)
-	at, err := run(ctx, j.tx, p.batch)
+	at, _, err := run(ctx, j.tx, p.batch)
 	switch {
 	case err == nil && len(b.Ops) == 0:
 		return 0, nil

@@ -14,18 +14,25 @@ import (
 type statements struct {
 	get, getAll, up, down, upKeys, downKeys string
 
-	hold      string // a checked key that is not written: $1 at $2
-	vacant    string // a key checked absent that is not written: $1 is put there
-	lock      string // a key to be removed, whatever is there: $1 is put there, or is there
-	remove    string // $1
-	insert    string // $1 must be absent: $2 at $3
-	replace   string // $1 at $4: $2 at $3
-	discard   string // $1 at $2
-	put       string // $1: $2 at $3
+	insert  conditional // $1 must be absent: $2 at $3
+	replace conditional // $1 at $4: $2 at $3
+	discard conditional // $1 at $2
+	vacant  string      // a key checked absent that is not written: $1 is put there
+	hold    string      // a checked key that is not written: $1 at $2
+	lock    string      // a key to be removed, whatever is there: $1 is put there, or is there
+	remove  string      // $1
+	put     string      // $1: $2 at $3
+
 	insertAll string // as insert, for arrays in the order of the keys
 	putAll    string // as put, for arrays in the order of the keys
 	deadline  string // gives up after $1, a text in milliseconds
 	notify    string // $1 is the channel
+}
+
+// conditional is a statement that changes one row, or none if its condition is not met.
+type conditional struct {
+	plain string // says so by the number of rows
+	or    string // ends the transaction then
 }
 
 // unmet ends the transaction unless its argument has rows; the name of the column is what the server's log shows.
@@ -33,7 +40,10 @@ const unmet = ` SELECT 1 / count(*) AS "opsec: unless a checked key has changed"
 
 func statementsFor(table string) statements {
 	text := func(format string, args ...any) string { return fmt.Sprintf(format, append([]any{table}, args...)...) }
-	returning := func(format string) string { return "WITH done AS (" + text(format) + " RETURNING 1)" + unmet + "done" }
+	one := func(format string) conditional {
+		plain := text(format)
+		return conditional{plain, "WITH done AS (" + plain + " RETURNING 1)" + unmet + "done"}
+	}
 	return statements{
 		get:      text(`SELECT key, value, rev FROM %s WHERE key = $1`),
 		getAll:   text(`SELECT key, value, rev FROM %s WHERE key = ANY ($1::bytea[])`),
@@ -43,12 +53,12 @@ func statementsFor(table string) statements {
 		downKeys: text(`SELECT key, NULL::bytea, rev FROM %s WHERE key >= $1 AND key < $2 ORDER BY key DESC LIMIT $3`),
 
 		hold:    unmet + text(`(SELECT FROM %s WHERE key = $1 AND rev = $2 FOR SHARE) AS held`),
-		vacant:  returning(`INSERT INTO %s VALUES ($1, '', 0) ON CONFLICT DO NOTHING`),
+		vacant:  one(`INSERT INTO %s VALUES ($1, '', 0) ON CONFLICT DO NOTHING`).or,
 		lock:    text(`INSERT INTO %s VALUES ($1, '', 0) ON CONFLICT (key) DO UPDATE SET rev = 0`),
 		remove:  text(`DELETE FROM %s WHERE key = $1`),
-		insert:  returning(`INSERT INTO %s VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`),
-		replace: returning(`UPDATE %s SET value = $2, rev = $3 WHERE key = $1 AND rev = $4`),
-		discard: returning(`DELETE FROM %s WHERE key = $1 AND rev = $2`),
+		insert:  one(`INSERT INTO %s VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`),
+		replace: one(`UPDATE %s SET value = $2, rev = $3 WHERE key = $1 AND rev = $4`),
+		discard: one(`DELETE FROM %s WHERE key = $1 AND rev = $2`),
 		put: text(`INSERT INTO %s VALUES ($1, $2, $3)
 			ON CONFLICT (key) DO UPDATE SET value = excluded.value, rev = excluded.rev`),
 		insertAll: text(`WITH done AS (INSERT INTO %s SELECT key, value, $3 FROM unnest($1::bytea[], $2::bytea[]) AS given (key, value)
