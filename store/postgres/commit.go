@@ -91,6 +91,10 @@ func (d *Driver) conflict(ctx context.Context, q querier, checks []store.Check) 
 // run sends all statements at once. It returns the place of the last that was executed, or failed, and how many rows it
 // has changed.
 func run(ctx context.Context, q sender, batch *pgx.Batch) (at int, rows int64, err error) {
+	if batch.Len() == 1 { // less work
+		tag, err := q.Exec(ctx, batch.QueuedQueries[0].SQL, batch.QueuedQueries[0].Arguments...)
+		return 0, tag.RowsAffected(), err
+	}
 	results := q.SendBatch(ctx, batch)
 	var tag pgconn.CommandTag
 	for at = range batch.Len() {

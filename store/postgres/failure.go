@@ -19,6 +19,7 @@ import (
 // sender is a connection or a transaction.
 type sender interface {
 	querier
+	Exec(ctx context.Context, text string, args ...any) (pgconn.CommandTag, error)
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
