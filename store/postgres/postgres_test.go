@@ -36,8 +36,12 @@ func TestMain(m *testing.M) {
 
 // place is one store, for another process.
 type place struct {
-	DSN     string
-	Options postgres.Options
+	DSN, Schema, Name string
+	Poll              time.Duration
+}
+
+func (p place) options() *postgres.Options {
+	return &postgres.Options{Schema: p.Schema, Name: p.Name, Poll: p.Poll}
 }
 
 func (p place) String() string {
@@ -55,7 +59,7 @@ func openPlace(text string) (store.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := postgres.New(pool, &p.Options)
+	d, err := postgres.New(pool, p.options())
 	return owner{d, pool}, err
 }
 
@@ -79,7 +83,7 @@ type stores struct {
 func newStores(t testing.TB, server *pgtest.Server) *stores {
 	t.Helper()
 	s := &stores{place: place{DSN: server.DSN("pool_max_conns=20")}}
-	require.NoError(t, postgres.Migrate(t.Context(), newPool(t, s.DSN), s.Options.Schema))
+	require.NoError(t, postgres.Migrate(t.Context(), newPool(t, s.DSN), s.Schema))
 	return s
 }
 
@@ -93,13 +97,13 @@ func newPool(t testing.TB, dsn string) *pgxpool.Pool {
 
 func (s *stores) next() place {
 	p := s.place
-	p.Options.Name = string(opsec.NewID())
+	p.Name = string(opsec.NewID())
 	return p
 }
 
 func (s *stores) handle(t testing.TB, p place) store.Driver {
 	t.Helper()
-	d, err := postgres.New(newPool(t, p.DSN), &p.Options)
+	d, err := postgres.New(newPool(t, p.DSN), p.options())
 	require.NoError(t, err)
 	t.Cleanup(func() { d.Close() })
 	s.places.Store(d, p)
@@ -167,8 +171,8 @@ func TestConformanceOfOtherConnections(t *testing.T) {
 	})
 	t.Run("another schema", func(t *testing.T) {
 		s := newStores(t, server)
-		s.Options.Schema = `Über "all"`
-		require.NoError(t, postgres.Migrate(t.Context(), newPool(t, s.DSN), s.Options.Schema))
+		s.Schema = `Über "all"`
+		require.NoError(t, postgres.Migrate(t.Context(), newPool(t, s.DSN), s.Schema))
 		storetest.Run(t, s.harness())
 	})
 }
@@ -179,7 +183,7 @@ func TestConformanceThroughPgBouncer(t *testing.T) {
 	server := pgtest.Start(t, nil)
 	s := newStores(t, server)
 	s.DSN = server.Bounce(t, "default_query_exec_mode=exec", "pool_max_conns=40")
-	s.Options.Poll = 20 * time.Millisecond
+	s.Poll = 20 * time.Millisecond
 	storetest.Run(t, s.harness())
 	dbtest.Run(t, s.harness(), nil)
 	crashtest.Run(t, crashtest.Harness{Place: func(testing.TB) string { return s.next().String() }, Open: openPlace, Rounds: 5})

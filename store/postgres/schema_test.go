@@ -72,8 +72,8 @@ func TestStoresOfOneTableAreApart(t *testing.T) {
 	s := newStores(t, pgtest.Start(t, nil))
 	for _, name := range []string{"", "a", "ab", "a\x00", "\xff"} {
 		p := s.place
-		p.Options.Name = name
-		d, err := postgres.New(newPool(t, p.DSN), &p.Options)
+		p.Name = name
+		d, err := postgres.New(newPool(t, p.DSN), p.options())
 		require.NoError(t, err)
 		items, err := d.List(t.Context(), store.Range{Limit: 10})
 		require.NoError(t, err)
@@ -168,7 +168,7 @@ func TestRestoreOfABackup(t *testing.T) {
 	fresh := pgtest.Start(t, nil)
 	fresh.Exec(t, "pg_restore", "--dbname=postgres", "--exit-on-error", dump)
 	p.DSN = fresh.DSN()
-	restored, err := postgres.New(newPool(t, p.DSN), &p.Options)
+	restored, err := postgres.New(newPool(t, p.DSN), p.options())
 	require.NoError(t, err)
 	require.NoError(t, restored.Verify(t.Context()))
 	again := newDB(t, restored)

@@ -176,7 +176,7 @@ func TestWatchOfAClosedDriverEnds(t *testing.T) {
 	s := newStores(t, pgtest.Start(t, nil))
 	for _, poll := range []time.Duration{0, time.Millisecond} {
 		p := s.next()
-		p.Options.Poll = poll
+		p.Poll = poll
 		d := s.handle(t, p)
 		hints := listen(t.Context(), d, "")
 		requireHint(t, hints)
@@ -199,7 +199,7 @@ func TestWatchBesidePgBouncer(t *testing.T) {
 	config, err := pgxpool.ParseConfig(server.DSN())
 	require.NoError(t, err)
 	dsn := server.Bounce(t, "default_query_exec_mode=exec")
-	name := s.next().Options.Name
+	name := s.next().Name
 	open := func() *postgres.Driver {
 		d, err := postgres.New(newPool(t, dsn), &postgres.Options{Name: name, Listen: config.ConnConfig})
 		require.NoError(t, err)
