@@ -30,7 +30,7 @@ func (d *Driver) Commit(ctx context.Context, b store.Batch) (store.Rev, error) {
 		return 0, err
 	}
 	if len(b.Ops) == 0 {
-		return 0, retried(ctx, func() error { return d.check(ctx, d.pool, b.Checks) })
+		return 0, d.retried(ctx, func() error { return d.check(ctx, d.pool, b.Checks) })
 	}
 	for attempt := 1; ; attempt++ {
 		rev, err := d.send(ctx, &b)

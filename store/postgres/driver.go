@@ -74,6 +74,7 @@ func New(pool *pgxpool.Pool, o *Options) (*Driver, error) {
 		channel: fmt.Sprintf("opsec_%x", sha256.Sum256([]byte(table+"\x00"+prefix)))[:38],
 	}
 	d.ear.connect = listenAt(pool, o.Listen)
+	d.notice.open, d.notice.shut = context.WithCancel(context.Background())
 	d.notice.life, d.notice.end = context.WithCancel(context.Background())
 	d.notice.tell = func(ctx context.Context) error {
 		_, err := pool.Exec(ctx, d.text.notify, d.channel)
@@ -82,7 +83,7 @@ func New(pool *pgxpool.Pool, o *Options) (*Driver, error) {
 	return d, nil
 }
 
-// Close implements [store.Driver]. The pool stays open.
+// Close implements [store.Driver]. It waits for a notification that is due, a second at most. The pool stays open.
 func (d *Driver) Close() error {
 	d.closed.Store(true)
 	d.hub.Close(store.ErrClosed)
@@ -108,7 +109,7 @@ func (d *Driver) Get(ctx context.Context, keys ...string) ([]store.Item, error) 
 		return nil, err
 	}
 	var items []store.Item
-	err := retried(ctx, func() (err error) {
+	err := d.retried(ctx, func() (err error) {
 		items, err = d.get(ctx, d.pool, keys)
 		return err
 	})
@@ -152,7 +153,7 @@ func (d *Driver) List(ctx context.Context, r store.Range) ([]store.Item, error) 
 		return nil, err
 	}
 	var items []store.Item
-	err := retried(ctx, func() (err error) {
+	err := d.retried(ctx, func() (err error) {
 		items, err = d.list(ctx, d.pool, r)
 		return err
 	})

@@ -89,20 +89,21 @@ func failure(ctx context.Context, err error) error {
 		case undefinedTable:
 			return fmt.Errorf("postgres: the table is not there, see Migrate: %w", err)
 		case readOnly:
-			return fmt.Errorf("postgres: the server does not write, it must be the primary: %w", err)
+			return fmt.Errorf("postgres: the server does not write, it must be the primary, and take transactions that are not read-only: %w", err)
 		}
 	}
 	return fmt.Errorf("postgres: %w", err)
 }
 
-// reads is how often a read is tried on connections that turn out to be dead, as all are after the server restarted.
+// reads is how often a read is tried beyond the connections of the pool, all of which turn out to be dead after the
+// server has restarted.
 const reads = 5
 
 // retried calls a function that only reads.
-func retried(ctx context.Context, read func() error) error {
+func (d *Driver) retried(ctx context.Context, read func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := read()
-		if err == nil || attempt == reads || ctx.Err() != nil || !passing(err) {
+		if err == nil || ctx.Err() != nil || !passing(err) || attempt >= reads+int(d.pool.Stat().MaxConns()) {
 			return err
 		}
 		if err := pause.For(ctx, backoff(attempt)); err != nil {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec/store"
@@ -144,6 +145,37 @@ func TestCrashOfTheServerLosesNothing(t *testing.T) {
 		t.Errorf("%s is unknown, though there was time to find out", id)
 		return true
 	})
+}
+
+// After a restart all connections of the pool are dead, and a read needs more attempts than there are.
+func TestReadsOutliveTheConnections(t *testing.T) {
+	server := pgtest.Start(t, nil)
+	s := newStores(t, server)
+	pool := newPool(t, s.DSN)
+	d, err := postgres.New(pool, nil)
+	require.NoError(t, err)
+	for name, read := range map[string]func() error{
+		"Get":  func() error { _, err := d.Get(t.Context(), "a"); return err },
+		"List": func() error { _, err := d.List(t.Context(), store.Range{Limit: 1}); return err },
+		"check": func() error {
+			_, err := d.Commit(t.Context(), store.Batch{Checks: []store.Check{{Key: "a"}}})
+			return err
+		},
+		"Verify": func() error { return d.Verify(t.Context()) },
+	} {
+		var conns []*pgxpool.Conn
+		for range pool.Stat().MaxConns() {
+			conn, err := pool.Acquire(t.Context())
+			require.NoError(t, err)
+			conns = append(conns, conn)
+		}
+		server.Crash(t)
+		server.Up(t)
+		for _, conn := range conns { // whose end nobody has seen
+			conn.Release()
+		}
+		require.NoError(t, read(), name)
+	}
 }
 
 // network lies between clients and the server, and stalls on demand: it takes no more bytes, in neither direction, and

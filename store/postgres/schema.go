@@ -59,8 +59,8 @@ type Beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// Migrate executes [Schema], all or nothing, one caller at a time. A table of a version that this program does not know is
-// [ErrUnfit], and stays as it is.
+// Migrate executes [Schema], all or nothing, one caller at a time. A table that is not of the version that this program
+// knows is [ErrUnfit], and stays as it is.
 func Migrate(ctx context.Context, db Beginner, schema string, roles ...string) error {
 	text, err := Schema(schema, roles...)
 	if err != nil {
@@ -68,7 +68,11 @@ func Migrate(ctx context.Context, db Beginner, schema string, roles ...string) e
 	}
 	name, _ := schemaName(schema)
 	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "opsec store "+name); err != nil {
+		const alone = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))"
+		if _, err := tx.Exec(ctx, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"); err != nil { // to see what is there then
+			return err
+		}
+		if _, err := tx.Exec(ctx, alone, "opsec store "+name); err != nil {
 			return err
 		}
 		var found bool
@@ -78,10 +82,11 @@ func Migrate(ctx context.Context, db Beginner, schema string, roles ...string) e
 		if found { // whoever may make tables in a schema need not have the right to make schemas
 			_, text, _ = strings.Cut(text, "\n")
 		}
-		if have, err := versionOf(ctx, tx, tableOf(name)); err != nil || have != "" && have != version {
+		there, have, err := versionOf(ctx, tx, tableOf(name))
+		if err != nil || there && have != version {
 			return cmp.Or(err, fmt.Errorf("%w: the table %s says %q, this program knows %q", ErrUnfit, tableOf(name), have, version))
 		}
-		_, err := tx.Exec(ctx, text)
+		_, err = tx.Exec(ctx, text)
 		return err
 	})
 	if err != nil && !errors.Is(err, ErrUnfit) {
@@ -90,13 +95,16 @@ func Migrate(ctx context.Context, db Beginner, schema string, roles ...string) e
 	return err
 }
 
-// versionOf returns the comment of the table, or "" if there is none.
-func versionOf(ctx context.Context, q querier, table string) (have string, err error) {
-	rows, err := q.Query(ctx, "SELECT coalesce(obj_description(to_regclass($1), 'pg_class'), '')", table)
-	if err != nil {
-		return "", err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
+// versionOf tells whether the table is there, and returns its comment, or "".
+func versionOf(ctx context.Context, q rower, table string) (there bool, have string, err error) {
+	const text = `SELECT to_regclass($1) IS NOT NULL, coalesce(pg_catalog.obj_description(to_regclass($1), 'pg_class'), '')`
+	err = q.QueryRow(ctx, text, table).Scan(&there, &have)
+	return there, have, err
+}
+
+// rower is a pool or a transaction.
+type rower interface {
+	QueryRow(ctx context.Context, text string, args ...any) pgx.Row
 }
 
 // Verify tells whether the server and the table will do: the version of the table, the rights of the role, a primary, and
@@ -106,33 +114,38 @@ func (d *Driver) Verify(ctx context.Context) error {
 	if err := d.usable(ctx); err != nil {
 		return err
 	}
-	have, err := versionOf(ctx, d.pool, d.table)
+	var have, fsync, pages, synchronous, escapes string
+	var standby, reading, rights bool
+	err := d.retried(ctx, func() (err error) {
+		if _, have, err = versionOf(ctx, d.pool, d.table); err != nil || have != version {
+			return err
+		}
+		return d.pool.QueryRow(ctx, `SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean,
+			current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
+			current_setting('bytea_output'), has_table_privilege($1, 'SELECT') AND has_table_privilege($1, 'INSERT')
+				AND has_table_privilege($1, 'UPDATE') AND has_table_privilege($1, 'DELETE')`, d.table).
+			Scan(&standby, &reading, &fsync, &pages, &synchronous, &escapes, &rights)
+	})
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == insufficientPrivilege {
 		return fmt.Errorf("%w: the role may not use the schema of %s: %w", ErrUnfit, d.table, err)
 	}
-	if err != nil {
-		return failure(ctx, err)
-	}
-	if have != version {
-		return fmt.Errorf("%w: the table %s says %q, this program knows %q: see Migrate", ErrUnfit, d.table, have, version)
-	}
-	var standby, rights bool
-	var fsync, pages, synchronous string
-	err = d.pool.QueryRow(ctx, `SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'),
-		current_setting('synchronous_commit'), has_table_privilege($1, 'SELECT') AND has_table_privilege($1, 'INSERT')
-			AND has_table_privilege($1, 'UPDATE') AND has_table_privilege($1, 'DELETE')`, d.table).
-		Scan(&standby, &fsync, &pages, &synchronous, &rights)
 	switch {
 	case err != nil:
 		return failure(ctx, err)
+	case have != version:
+		return fmt.Errorf("%w: the table %s says %q, this program knows %q: see Migrate", ErrUnfit, d.table, have, version)
 	case standby:
 		return fmt.Errorf("%w: the server is a standby: it shows old states", ErrUnfit)
+	case reading:
+		return fmt.Errorf("%w: transactions are read-only: see default_transaction_read_only", ErrUnfit)
 	case !rights:
 		return fmt.Errorf("%w: the role may not SELECT, INSERT, UPDATE and DELETE on %s", ErrUnfit, d.table)
 	case fsync != "on" || synchronous == "off":
 		return fmt.Errorf("%w: fsync is %s, synchronous_commit is %s: a crash would lose commits", ErrUnfit, fsync, synchronous)
 	case pages != "on":
 		return fmt.Errorf("%w: full_page_writes is %s: a crash would leave pages by half", ErrUnfit, pages)
+	case escapes != "hex":
+		return fmt.Errorf("%w: bytea_output is %s: pgx reads hex", ErrUnfit, escapes)
 	}
 	return nil
 }

@@ -3,8 +3,10 @@
 package postgres_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,6 +58,54 @@ func TestRolesOfTheirOwn(t *testing.T) {
 	require.ErrorIs(t, stranger.Verify(t.Context()), postgres.ErrUnfit)
 }
 
+// A table that somebody else has made is not taken for a store's.
+func TestMigrateLeavesTablesOfOthers(t *testing.T) {
+	server := pgtest.Start(t, nil)
+	pool := newPool(t, server.DSN())
+	execute(t, server.DSN(), "CREATE SCHEMA opsec", "CREATE TABLE opsec.item (key text)")
+	require.ErrorIs(t, postgres.Migrate(t.Context(), pool, ""), postgres.ErrUnfit)
+	d, err := postgres.New(pool, nil)
+	require.NoError(t, err)
+	require.ErrorIs(t, d.Verify(t.Context()), postgres.ErrUnfit)
+}
+
+// Every node may migrate when it starts.
+func TestMigrateByManyAtOnce(t *testing.T) {
+	server := pgtest.Start(t, &pgtest.Options{Settings: []string{"default_transaction_isolation=serializable"}})
+	pool := newPool(t, server.DSN("pool_max_conns=16"))
+	for round := range 5 {
+		schema := fmt.Sprint("round ", round)
+		var wait sync.WaitGroup
+		for range 16 {
+			wait.Go(func() {
+				if err := postgres.Migrate(t.Context(), pool, schema); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+	}
+}
+
+// Functions in a schema of the search_path, made by whoever may, are not called in place of PostgreSQL's.
+func TestFunctionsOfOthersAreNotCalled(t *testing.T) {
+	server := pgtest.Start(t, nil)
+	const trap = ` LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$`
+	execute(t, server.DSN(),
+		"CREATE FUNCTION public.hashtextextended(text, int) RETURNS bigint"+trap,
+		"CREATE FUNCTION public.obj_description(regclass, text) RETURNS text"+trap,
+		"CREATE FUNCTION public.cardinality(bytea[]) RETURNS int"+trap)
+	d := newStores(t, server).open(t).(*postgres.Driver)
+	require.NoError(t, d.Verify(t.Context()))
+	var b store.Batch
+	for key := range 20 {
+		b.Checks = append(b.Checks, store.Check{Key: fmt.Sprint(key)})
+		b.Ops = append(b.Ops, store.Op{Key: fmt.Sprint(key)})
+	}
+	_, err := d.Commit(t.Context(), b)
+	require.NoError(t, err)
+}
+
 // What the text says is what Migrate does.
 func TestSchemaIsATextOfItsOwn(t *testing.T) {
 	server := pgtest.Start(t, nil)
@@ -101,9 +151,17 @@ func TestVerifyFindsWhatWillNotDo(t *testing.T) {
 	pool := newPool(t, server.DSN())
 	require.NoError(t, postgres.Migrate(t.Context(), pool, ""))
 	require.NoError(t, d.Verify(t.Context()))
-	unsafe, err := postgres.New(newPool(t, server.DSN("synchronous_commit=off")), nil)
-	require.NoError(t, err)
-	require.ErrorContains(t, unsafe.Verify(t.Context()), "synchronous_commit is off")
+	for setting, complaint := range map[string]string{
+		"synchronous_commit=off":           "synchronous_commit is off",
+		"default_transaction_read_only=on": "read-only",
+		"bytea_output=escape":              "bytea_output is escape",
+	} {
+		unfit, err := postgres.New(newPool(t, server.DSN(setting)), nil)
+		require.NoError(t, err)
+		err = unfit.Verify(t.Context())
+		require.ErrorIs(t, err, postgres.ErrUnfit)
+		require.ErrorContains(t, err, complaint)
+	}
 
 	execute(t, server.DSN(), "COMMENT ON TABLE opsec.item IS 'opsec store 2'")
 	require.ErrorIs(t, d.Verify(t.Context()), postgres.ErrUnfit)

@@ -11,6 +11,9 @@ import (
 //
 // A statement that finds its condition unmet divides by zero. That ends the transaction, the place of the statement says
 // which key it was, and nothing has to be asked first: the commit stays one round trip.
+//
+// A function stands with its schema where the types of its arguments are not exactly those that PostgreSQL declares: one
+// of the same name that fits better may be in a schema of the search_path, put there by somebody. The operators fit.
 type statements struct {
 	get, getAll, up, down, upKeys, downKeys string
 
@@ -63,11 +66,11 @@ func statementsFor(table string) statements {
 			ON CONFLICT (key) DO UPDATE SET value = excluded.value, rev = excluded.rev`),
 		insertAll: text(`WITH done AS (INSERT INTO %s SELECT key, value, $3 FROM unnest($1::bytea[], $2::bytea[]) AS given (key, value)
 			ON CONFLICT DO NOTHING RETURNING 1)
-			SELECT 1 / (count(*) = cardinality($1::bytea[]))::int AS "opsec: unless a checked key has changed" FROM done`),
+			SELECT 1 / (count(*) = pg_catalog.cardinality($1::bytea[]))::int AS "opsec: unless a checked key has changed" FROM done`),
 		putAll: text(`INSERT INTO %s SELECT key, value, $3 FROM unnest($1::bytea[], $2::bytea[]) AS given (key, value)
 			ON CONFLICT (key) DO UPDATE SET value = excluded.value, rev = excluded.rev`),
-		deadline: `SELECT set_config('statement_timeout', $1, true)`,
-		notify:   `SELECT pg_notify($1, '')`,
+		deadline: `SELECT pg_catalog.set_config('statement_timeout', $1, true)`,
+		notify:   `SELECT pg_catalog.pg_notify($1, '')`,
 	}
 }
 

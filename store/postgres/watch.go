@@ -96,10 +96,12 @@ func (e *ear) open(ctx context.Context, channel string, hub *hint.Hub) {
 
 func (e *ear) close() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.users--; e.users == 0 {
-		e.stop()
-		<-e.ended
+	e.users--
+	last, stop, ended := e.users == 0, e.stop, e.ended
+	e.mu.Unlock()
+	if last {
+		stop()
+		<-ended // who watches next does not wait for it
 	}
 }
 
@@ -190,7 +192,9 @@ func listenAt(pool *pgxpool.Pool, given *pgx.ConnConfig) func(context.Context) (
 // and beside each it would cost as much again.
 type notifier struct {
 	tell func(context.Context) error
-	life context.Context // until the driver is closed
+	open context.Context // until the driver is closed
+	shut context.CancelFunc
+	life context.Context // a little longer, for the last notification
 	end  context.CancelFunc
 
 	mu      sync.Mutex
@@ -199,14 +203,17 @@ type notifier struct {
 	runs    bool
 }
 
-// rest is the time between two notifications of a driver.
-const rest = 10 * time.Millisecond
+// rest is the time between two notifications of a driver, farewell what the last one may take.
+const (
+	rest     = 10 * time.Millisecond
+	farewell = time.Second
+)
 
 func (n *notifier) send() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.more = true
-	if !n.runs && n.life.Err() == nil {
+	if !n.runs && n.open.Err() == nil {
 		n.runs = true
 		n.running.Go(n.run)
 	}
@@ -218,14 +225,14 @@ func (n *notifier) run() {
 		ctx, cancel := context.WithTimeout(n.life, impatience)
 		err := n.tell(ctx)
 		cancel()
-		if failures++; err == nil || errors.Is(err, puddle.ErrClosedPool) {
+		if failures++; err == nil || errors.Is(err, puddle.ErrClosedPool) || n.open.Err() != nil {
 			failures = 0
 		} else {
 			n.mu.Lock()
 			n.more = true
 			n.mu.Unlock()
 		}
-		pause.For(n.life, rest<<min(failures, 9))
+		pause.For(n.open, rest<<min(failures, 9))
 	}
 }
 
@@ -237,7 +244,12 @@ func (n *notifier) next() bool {
 	return n.runs
 }
 
+// close lets what is due be told.
 func (n *notifier) close() {
-	n.end()
+	n.mu.Lock()
+	n.shut()
+	n.mu.Unlock()
+	defer time.AfterFunc(farewell, n.end).Stop()
 	n.running.Wait()
+	n.end()
 }

@@ -5,9 +5,13 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
@@ -170,6 +174,85 @@ func TestNotificationsAreCoalesced(t *testing.T) {
 	require.Less(t, n, 300)
 	put(t, d, "k")
 	require.Equal(t, 1, heard())
+}
+
+// What was committed shortly before a driver is closed is told nevertheless.
+func TestCloseTellsWhatIsDue(t *testing.T) {
+	s := newStores(t, pgtest.Start(t, nil))
+	other := s.open(t)
+	hints := listen(t.Context(), other, "")
+	requireHint(t, hints)
+	d := s.again(t, other)
+	put(t, d, "a")
+	requireHint(t, hints)
+	put(t, d, "b") // while the notifier rests
+	require.NoError(t, d.Close())
+	requireHint(t, hints)
+}
+
+// A Close that finds no server does not wait for one.
+func TestCloseWithoutAServer(t *testing.T) {
+	server := pgtest.Start(t, nil)
+	d := newStores(t, server).open(t)
+	put(t, d, "a")
+	server.Down(t)
+	require.NoError(t, d.Close())
+}
+
+// Watches that come and go at once leave no goroutine and no connection behind.
+func TestWatchesComeAndGo(t *testing.T) {
+	server := pgtest.Start(t, nil)
+	s := newStores(t, server)
+	d := s.open(t).(*postgres.Driver)
+	var wait sync.WaitGroup
+	for i := range 8 {
+		random := rand.New(rand.NewPCG(uint64(i), 0))
+		wait.Go(func() {
+			for range 25 {
+				ctx, cancel := context.WithCancel(t.Context())
+				timer := time.AfterFunc(time.Duration(random.IntN(3000))*time.Microsecond, cancel)
+				for _, err := range d.Watch(ctx, "") {
+					if err != nil {
+						t.Error(err)
+					}
+					if random.IntN(2) == 0 {
+						break
+					}
+				}
+				timer.Stop()
+				cancel()
+			}
+		})
+	}
+	wait.Wait()
+	require.NoError(t, d.Close())
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	require.NotContains(t, string(stacks), "(*ear)")
+	require.NotContains(t, string(stacks), "(*notifier)")
+	require.Zero(t, listeners(t, s))
+}
+
+// A driver listens as its pool connects, with a password that is fetched for each connection.
+func TestWatchConnectsAsThePoolDoes(t *testing.T) {
+	server := pgtest.Start(t, nil)
+	s := newStores(t, server)
+	config, err := pgxpool.ParseConfig(s.DSN)
+	require.NoError(t, err)
+	config.ConnConfig.User = "somebody"
+	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error { c.User = "opsec"; return nil }
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	p := s.next()
+	d, err := postgres.New(pool, p.options())
+	require.NoError(t, err)
+	t.Cleanup(func() { d.Close() })
+	hints := listen(t.Context(), d, "")
+	requireHint(t, hints)
+	drain(hints)
+	put(t, s.handle(t, p), "a")
+	requireHint(t, hints)
 }
 
 func TestWatchOfAClosedDriverEnds(t *testing.T) {
