@@ -387,6 +387,38 @@ func TestCommitBehindALock(t *testing.T) {
 	})
 }
 
+// The deadline that the server is told of a commit is not one for whoever has the connection next.
+func TestDeadlineStaysInItsCommit(t *testing.T) {
+	server := pgtest.Start(t, nil)
+	s := newStores(t, server)
+	for name, dsn := range map[string]string{
+		"prepared":        server.DSN("pool_max_conns=1"),
+		"simple protocol": server.DSN("pool_max_conns=1", "default_query_exec_mode=simple_protocol"),
+		"exec":            server.DSN("pool_max_conns=1", "default_query_exec_mode=exec"),
+		"pgbouncer":       server.Bounce(t, "pool_max_conns=1", "default_query_exec_mode=exec"),
+	} {
+		pool := newPool(t, dsn)
+		d, err := postgres.New(pool, s.next().options())
+		require.NoError(t, err)
+		t.Cleanup(func() { d.Close() })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for _, b := range []store.Batch{
+			{Ops: []store.Op{{Key: "a"}}},
+			{Checks: []store.Check{{Key: "b"}}, Ops: []store.Op{{Key: "b"}}},
+			{Checks: []store.Check{{Key: "c"}}, Ops: []store.Op{{Key: "a"}, {Key: "b"}}},
+			{Checks: []store.Check{{Key: "a"}}, Ops: []store.Op{{Key: "b"}}}, // a conflict
+		} {
+			if _, err := d.Commit(ctx, b); err != nil {
+				require.ErrorAs(t, err, new(*store.ConflictError), name)
+			}
+			var timeout string
+			require.NoError(t, pool.QueryRow(t.Context(), "SHOW statement_timeout").Scan(&timeout))
+			require.Equal(t, "0", timeout, name)
+		}
+	}
+}
+
 // Commits take their keys in one order, so that none of them waits in a circle.
 func TestCommitsDoNotDeadlock(t *testing.T) {
 	server := pgtest.Start(t, nil)

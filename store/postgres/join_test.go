@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -129,6 +130,101 @@ func TestJoinedChecksHoldUntilTheEnd(t *testing.T) {
 		return nil
 	}))
 	require.ElementsMatch(t, []string{"present", "absent"}, []string{<-others, <-others})
+}
+
+// What others have changed meanwhile is read anew within the transaction.
+func TestJoinedUpdateIsTriedAgain(t *testing.T) {
+	s := newStores(t, pgtest.Start(t, nil))
+	d := s.open(t).(*postgres.Driver)
+	db := newDB(t, d)
+	require.NoError(t, insert(t.Context(), db, &account{"1", "ann"}))
+	change := func(db *store.DB, login string, meanwhile func()) error {
+		return db.Update(t.Context(), func(tx *store.Tx) error {
+			a, err := accounts.Get(tx.Sub("acme"), store.Text("1"))
+			if err != nil {
+				return err
+			}
+			meanwhile()
+			a.Login += login
+			return accounts.Put(tx.Sub("acme"), a)
+		})
+	}
+	others := 0
+	require.NoError(t, pgx.BeginFunc(t.Context(), newPool(t, s.DSN), func(tx pgx.Tx) error {
+		return change(newDB(t, d.Join(tx)), " of ours", func() {
+			if others++; others < 3 {
+				require.NoError(t, change(db, " and theirs", func() {}))
+			}
+		})
+	}))
+	require.Equal(t, 3, others)
+	require.NoError(t, db.View(t.Context(), func(tx *store.Tx) error {
+		a, err := accounts.Get(tx.Sub("acme"), store.Text("1"))
+		require.NoError(t, err)
+		require.Equal(t, "ann and theirs and theirs of ours", a.Login)
+		return nil
+	}))
+	requireSound(t, db)
+}
+
+// A commit within an inner transaction goes with it.
+func TestJoinOfANestedTransaction(t *testing.T) {
+	s := newStores(t, pgtest.Start(t, nil))
+	d := s.open(t).(*postgres.Driver)
+	no := errors.New("no")
+	require.NoError(t, pgx.BeginFunc(t.Context(), newPool(t, s.DSN), func(tx pgx.Tx) error {
+		put(t, d.Join(tx), "outer")
+		require.ErrorIs(t, pgx.BeginFunc(t.Context(), tx, func(tx pgx.Tx) error {
+			j := d.Join(tx)
+			put(t, j, "inner")
+			_, err := j.Commit(t.Context(), store.Batch{Checks: []store.Check{{Key: "outer"}}})
+			require.ErrorAs(t, err, new(*store.ConflictError))
+			items, err := j.Get(t.Context(), "outer", "inner")
+			require.NoError(t, err)
+			require.NotZero(t, items[0].Rev)
+			require.NotZero(t, items[1].Rev)
+			return no
+		}), no)
+		return nil
+	}))
+	items, err := d.Get(t.Context(), "outer", "inner")
+	require.NoError(t, err)
+	require.NotZero(t, items[0].Rev)
+	require.Zero(t, items[1].Rev)
+}
+
+// A transaction in which something has failed takes no commit; one whose connection was given up is over.
+func TestJoinOfATransactionThatIsLost(t *testing.T) {
+	s := newStores(t, pgtest.Start(t, nil))
+	d := s.open(t).(*postgres.Driver)
+	pool := newPool(t, s.DSN)
+	put(t, d, "there")
+	require.ErrorIs(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "SELECT 1 / 0")
+		require.ErrorContains(t, err, "22012")
+		_, err = d.Join(tx).Commit(t.Context(), store.Batch{Checks: []store.Check{{Key: "there"}}, Ops: []store.Op{{Key: "a"}}})
+		require.ErrorContains(t, err, "25P02")
+		require.ErrorContains(t, err, "the transaction is lost")
+		require.NotErrorIs(t, err, store.ErrIndeterminate)
+		return nil
+	}), pgx.ErrTxCommitRollback)
+
+	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(holds pgx.Tx) error {
+		put(t, d.Join(holds), "there")
+		require.Error(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+			put(t, d.Join(tx), "a")
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			_, err := d.Join(tx).Commit(ctx, store.Batch{Ops: []store.Op{{Key: "there"}}})
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.NotErrorIs(t, err, store.ErrIndeterminate)
+			return nil
+		}))
+		return nil
+	}))
+	items, err := d.Get(t.Context(), "a")
+	require.NoError(t, err)
+	require.Zero(t, items[0].Rev)
 }
 
 func TestJoinOfATransactionThatHasEnded(t *testing.T) {
