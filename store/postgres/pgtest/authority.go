@@ -35,7 +35,7 @@ func NewAuthority(t testing.TB) *Authority {
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	a.key = a.issue(t, "root", a.cert)
+	a.key = a.issue(t, filepath.Join(a.dir, "root"), a.cert)
 	return a
 }
 
@@ -52,11 +52,12 @@ func (a *Authority) Certify(t testing.TB, name string, hosts ...string) (cert, k
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	a.issue(t, name, template)
-	return filepath.Join(a.dir, name+".crt"), filepath.Join(a.dir, name+".key")
+	path := filepath.Join(t.TempDir(), "certified")
+	a.issue(t, path, template)
+	return path + ".crt", path + ".key"
 }
 
-func (a *Authority) issue(t testing.TB, name string, template *x509.Certificate) *ecdsa.PrivateKey {
+func (a *Authority) issue(t testing.TB, path string, template *x509.Certificate) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -74,8 +75,8 @@ func (a *Authority) issue(t testing.TB, name string, template *x509.Certificate)
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(a.dir, name+".crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
-	write(t, filepath.Join(a.dir, name+".key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	write(t, path+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
+	write(t, path+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
 	return key
 }
 
@@ -86,8 +87,9 @@ func write(t testing.TB, path string, content []byte) {
 	}
 }
 
-// secure lets the server take clients on loopback if they have a certificate in the name of their user.
-func (s *Server) secure(t testing.TB) {
+// secure returns the settings under which the server takes clients on loopback if they have a certificate in the name of
+// their user.
+func (s *Server) secure(t testing.TB) (settings []string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -105,11 +107,12 @@ func (s *Server) secure(t testing.TB) {
 		write(t, filepath.Join(s.data(), name), content)
 		own(t, filepath.Join(s.data(), name))
 	}
-	const rules = "local all all trust\nhostssl all all 127.0.0.1/32 cert clientcert=verify-full\n"
+	const rules = "local all all trust\nhostssl all all samehost cert\n"
 	write(t, filepath.Join(s.data(), "pg_hba.conf"), []byte(rules))
 	own(t, filepath.Join(s.data(), "pg_hba.conf"))
-	s.settings = append(s.settings, "listen_addresses=localhost", fmt.Sprintf("port=%d", s.port), "ssl=on",
-		"ssl_ca_file=root.crt", "ssl_min_protocol_version=TLSv1.3")
+	return []string{
+		fmt.Sprintf("port = %d", s.port), "ssl = on", "ssl_ca_file = 'root.crt'", "ssl_min_protocol_version = 'TLSv1.3'",
+	}
 }
 
 // Authority is who the server trusts to certify clients, and who has certified it for the name localhost; nil without

@@ -49,7 +49,7 @@ default_pool_size = 20
 	for range 500 {
 		if conn, err := net.Dial("unix", filepath.Join(dir, ".s.PGSQL.6432")); err == nil {
 			conn.Close()
-			return (&Server{dir: dir}).DSN(append([]string{"port=6432"}, more...)...)
+			return (&Server{dir: dir, port: 6432}).DSN(more...)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

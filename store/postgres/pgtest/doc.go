@@ -11,7 +11,8 @@
 //
 // The binaries are those of Debian's packages postgresql and pgbouncer, or whatever is in PATH. A test is skipped where they
 // are absent, and fails where CI=true. A server takes about a second to make, listens on a UNIX socket in a folder of its
-// own, and goes with the test. Started by root, it runs as nobody, since PostgreSQL refuses root.
+// own, and goes with the test; what a test process leaves that is killed is in folders named pg… of the temporary directory
+// ("pg_ctl --pgdata=…/data stop" ends it). Started by root, it runs as nobody, since PostgreSQL refuses root.
 //
 // # Recommendation
 //

@@ -3,7 +3,6 @@
 package pgtest
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,7 +14,7 @@ import (
 
 // Options say how a server is set up. The zero value, or nil, works.
 type Options struct {
-	// Settings are lines of its configuration, such as "default_transaction_isolation=serializable".
+	// Settings are lines of its configuration, such as "default_transaction_isolation = serializable".
 	Settings []string
 	// TLS lets the server listen on loopback for clients with a certificate of [Server.Authority], and for no others.
 	TLS bool
@@ -24,8 +23,7 @@ type Options struct {
 // Server is a PostgreSQL server of a test's own. Its one user, "opsec", is a superuser without a password.
 type Server struct {
 	dir       string // holds the data, the socket and the log
-	settings  []string
-	port      int // for TLS, or 0
+	port      int
 	authority *Authority
 }
 
@@ -36,14 +34,29 @@ func Start(t testing.TB, o *Options) *Server {
 		o = &Options{}
 	}
 	find(t, "initdb", "postgresql")
-	s := &Server{dir: folder(t), settings: append([]string{"max_connections=200"}, o.Settings...)}
+	s := &Server{dir: folder(t), port: 5432}
 	run(t, s.dir, "initdb", "--pgdata="+s.data(), "--username=opsec", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+	settings := []string{"unix_socket_directories = '" + s.dir + "'", "max_connections = 200"}
 	if o.TLS {
-		s.secure(t)
+		settings = append(settings, s.secure(t)...)
+	} else {
+		settings = append(settings, "listen_addresses = ''")
 	}
-	s.Up(t)
+	s.configure(t, append(settings, o.Settings...))
 	t.Cleanup(func() { _ = command(t, s.dir, "pg_ctl", "--pgdata="+s.data(), "--mode=immediate", "stop").Run() })
+	s.Up(t)
 	return s
+}
+
+// configure adds lines to the configuration; of several for one setting the last one counts.
+func (s *Server) configure(t testing.TB, lines []string) {
+	t.Helper()
+	path := filepath.Join(s.data(), "postgresql.conf")
+	given, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, append(given, "\n"+strings.Join(lines, "\n")+"\n"...))
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
@@ -51,15 +64,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 // Up starts a server that is down.
 func (s *Server) Up(t testing.TB) {
 	t.Helper()
-	options := "-k " + s.dir
-	if s.port == 0 {
-		options += " -c listen_addresses=''"
-	}
-	for _, line := range s.settings {
-		options += " -c " + line
-	}
-	log := filepath.Join(s.dir, "log")
-	run(t, s.dir, "pg_ctl", "--pgdata="+s.data(), "--log="+log, "--options="+options, "start")
+	run(t, s.dir, "pg_ctl", "--pgdata="+s.data(), "--log="+filepath.Join(s.dir, "log"), "start")
 }
 
 // Crash stops the server at once, as if its machine had been switched off, but for what the operating system has yet to
@@ -77,7 +82,7 @@ func (s *Server) Down(t testing.TB) {
 
 // DSN says how to connect through the UNIX socket: keywords and values, with more of them if given.
 func (s *Server) DSN(more ...string) string {
-	port := fmt.Sprintf("port=%d", cmp.Or(s.port, 5432))
+	port := fmt.Sprintf("port=%d", s.port)
 	return strings.Join(append([]string{"host=" + s.dir, port, "user=opsec", "dbname=postgres", "sslmode=disable"}, more...), " ")
 }
 
@@ -89,7 +94,7 @@ func (s *Server) Dir() string { return s.dir }
 func (s *Server) Exec(t testing.TB, name string, args ...string) []byte {
 	t.Helper()
 	cmd := command(t, s.dir, name, args...)
-	cmd.Env = append(os.Environ(), "PGHOST="+s.dir, fmt.Sprintf("PGPORT=%d", cmp.Or(s.port, 5432)), "PGUSER=opsec", "PGDATABASE=postgres")
+	cmd.Env = append(os.Environ(), "PGHOST="+s.dir, fmt.Sprintf("PGPORT=%d", s.port), "PGUSER=opsec", "PGDATABASE=postgres")
 	out, err := cmd.Output()
 	if err != nil {
 		exit, _ := err.(*exec.ExitError)
