@@ -178,8 +178,12 @@ func (t *trial) broadcast(nodes [2]*store.DB, meanwhile func(seen uint64) error)
 			lists[f], err = follow(ctx, nodes[f], &seen[f], begin)
 			return err
 		case appenders + 2:
-			for both := uint64(0); both < entries && ctx.Err() == nil; time.Sleep(2 * time.Millisecond) {
-				both = min(seen[0].Load(), seen[1].Load())
+			for both, rest := uint64(0), time.Millisecond; both < entries && ctx.Err() == nil; time.Sleep(rest) {
+				before := both
+				if both = min(seen[0].Load(), seen[1].Load()); both > before {
+					rest = time.Millisecond
+				}
+				rest = min(2*rest, time.Second) // on a slow engine a watch takes its time to begin
 				if err := meanwhile(both); err != nil && !failed(err) {
 					return err
 				}
