@@ -21,7 +21,8 @@ import (
 
 // Commit implements [store.Driver], in one round trip. The keys are taken in their order, so that commits that meet
 // wait for each other and never in a circle. The server gives up a little before the deadline of ctx, so that a commit
-// which waits behind a lock still ends with a certain answer.
+// which waits behind a lock still ends with a certain answer; one that waits behind several may not, since the server gives
+// each statement the time of all. A statement_timeout of the role holds where ctx has no deadline.
 func (d *Driver) Commit(ctx context.Context, b store.Batch) (store.Rev, error) {
 	if err := d.usable(ctx); err != nil {
 		return 0, err
@@ -53,7 +54,7 @@ func (d *Driver) send(ctx context.Context, b *store.Batch) (store.Rev, error) {
 	if err != nil {
 		return 0, failure(ctx, err)
 	}
-	defer conn.Release() // again, where it has been before
+	defer conn.Release()
 	p := newPlan()
 	if deadline, ok := ctx.Deadline(); ok {
 		p.add(nil, d.text.deadline, patience(time.Until(deadline)))
@@ -62,14 +63,13 @@ func (d *Driver) send(ctx context.Context, b *store.Batch) (store.Rev, error) {
 	d.write(p, b)
 	at, rows, err := run(ctx, conn, p.batch)
 	switch f := fateOf(err); {
-	case f == committed && rows == 0 && p.counts || f == unmetCondition:
+	case f == committed && rows == 0 || f == unmetCondition: // no rows: of a plain statement, all others have some
 		return 0, d.conflict(ctx, conn, p.checks[at])
 	case f == committed:
 		return p.rev, nil
 	case f == again:
 		return 0, cmp.Or(ctx.Err(), fmt.Errorf("%w: %w", errAgain, err))
 	case f == canceled:
-		conn.Release()
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 2*margin { // else it was somebody at the server
 			<-ctx.Done()
 		}
@@ -136,7 +136,6 @@ type plan struct {
 	batch  *pgx.Batch
 	checks [][]store.Check // what each statement finds out
 	alone  bool            // there is one key, so nothing else must be undone when its condition is not met
-	counts bool            // the rows of the last statement tell whether it is
 }
 
 func newPlan() *plan { return &plan{rev: newRev(), batch: &pgx.Batch{}} }
@@ -150,7 +149,7 @@ func (p *plan) add(checks []store.Check, text string, args ...any) {
 func (p *plan) addIf(checks []store.Check, c conditional, args ...any) {
 	text := c.or
 	if p.alone {
-		text, p.counts = c.plain, true
+		text = c.plain
 	}
 	p.add(checks, text, args...)
 }

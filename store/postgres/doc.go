@@ -41,8 +41,9 @@
 //
 // The pool leads to the primary. A commit is as durable as the server's settings say: Verify refuses fsync = off and
 // synchronous_commit = off; a standby that takes over must have what was acknowledged, so set synchronous_standby_names
-// where a failover is automatic. With PgBouncer in transaction mode, set default_query_exec_mode=exec in the pool's
-// connection string, and [Options.Listen] or [Options.Poll].
+// where a failover is automatic. (When the caller of a commit gives up while no standby answers, PostgreSQL ends the wait as
+// well: the commit is seen then, and stands on the primary alone.) With PgBouncer in transaction mode, set
+// default_query_exec_mode=exec in the pool's connection string, and [Options.Listen] or [Options.Poll].
 //
 // Each replaced or deleted value leaves a dead row, which autovacuum removes; the table asks for it early. A conflict is an
 // ERROR in the server's log ("division by zero", in a statement that names the reason). The log holds no values unless

@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -386,6 +388,50 @@ func TestCommitBehindALock(t *testing.T) {
 			require.ErrorIs(t, err, context.Canceled)
 		})
 	})
+}
+
+// told notes what the server is told to be a commit's deadline.
+type told struct{ milliseconds int }
+
+func (*told) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+func (*told) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+func (*told) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (*told) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+func (o *told) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchQueryData) {
+	if strings.Contains(data.SQL, "statement_timeout") {
+		o.milliseconds, _ = strconv.Atoi(data.Args[0].(string))
+	}
+}
+
+// The server gives up sooner than the caller, by an eighth of the time, and 50 ms at most.
+func TestServerIsToldTheDeadline(t *testing.T) {
+	s := newStores(t, pgtest.Start(t, nil))
+	config, err := pgxpool.ParseConfig(s.DSN)
+	require.NoError(t, err)
+	var server told
+	config.ConnConfig.Tracer = &server
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	d, err := postgres.New(pool, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { d.Close() })
+	for deadline, most := range map[time.Duration]int{
+		time.Minute: 60_000 - 50, 300 * time.Millisecond: 300 - 37, time.Hour * 24 * 365: math.MaxInt32,
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		defer cancel()
+		server.milliseconds = 0
+		_, err := d.Commit(ctx, store.Batch{Ops: []store.Op{{Key: "a"}}})
+		require.NoError(t, err)
+		require.LessOrEqual(t, server.milliseconds, most)
+		require.Positive(t, server.milliseconds)
+	}
 }
 
 // The deadline that the server is told of a commit is not one for whoever has the connection next.

@@ -139,6 +139,7 @@ func newDB(t testing.TB, d store.Driver) *store.DB {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	s := newStores(t, pgtest.Start(t, nil))
 	storetest.Run(t, s.harness())
 	dbtest.Run(t, s.harness(), nil)
@@ -152,6 +153,7 @@ func TestConformance(t *testing.T) {
 
 // Whatever a program does with its connections, the store behind them is the same.
 func TestConformanceOfOtherConnections(t *testing.T) {
+	t.Parallel()
 	t.Run("serializable", func(t *testing.T) {
 		server := pgtest.Start(t, &pgtest.Options{Settings: []string{"default_transaction_isolation=serializable"}})
 		storetest.Run(t, newStores(t, server).harness())
@@ -180,6 +182,7 @@ func TestConformanceOfOtherConnections(t *testing.T) {
 // PgBouncer, in transaction mode, gives every transaction another connection: no prepared statement lasts, and nothing
 // can listen.
 func TestConformanceThroughPgBouncer(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t, nil)
 	s := newStores(t, server)
 	s.DSN = server.Bounce(t, "default_query_exec_mode=exec", "pool_max_conns=40")
@@ -190,6 +193,7 @@ func TestConformanceThroughPgBouncer(t *testing.T) {
 }
 
 func TestConformanceThroughTLS(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t, &pgtest.Options{TLS: true})
 	s := newStores(t, server)
 	ca := server.Authority()
