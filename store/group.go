@@ -71,8 +71,7 @@ func (tx *Tx) join(err error) error {
 	if len(tx.clashed) == 0 && tx.group.draft.Fits(&tx.draft, maxGroup()) && tx.runner.Arrive() {
 		return tx.share(err)
 	}
-	tx.overtaken = true
-	tx.runner.Alone = len(tx.clashed) == 0
+	tx.overtaken, tx.runner.Alone = true, len(tx.clashed) == 0
 	tx.clashed = append(tx.clashed, tx.runner.Met()...)
 	return err
 }
@@ -87,6 +86,8 @@ func (tx *Tx) share(err error) error {
 	outcome, known := tx.runner.Share(ctx, g.draft.Full(maxGroup()), func() (error, bool) { return g.commit(ctx, tx.db) })
 	conflict, isConflict := errors.AsType[*ConflictError](outcome)
 	switch {
+	case tx.draft.Mark() == 0 && (!known || errors.Is(outcome, ErrIndeterminate)): // nothing of it is in doubt: again, alone
+		tx.overtaken, tx.runner.Alone = true, true
 	case !known:
 		return errors.Join(ErrIndeterminate, context.Cause(ctx))
 	case isConflict:

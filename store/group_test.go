@@ -500,3 +500,48 @@ func TestMemberThatNeedsATurnOutOfOrderComesAgain(t *testing.T) {
 		require.LessOrEqual(t, d.commits.Load(), int64(3), "of the other, of the group, of the one that came again: none in vain")
 	})
 }
+
+// A member that has written nothing, since its function has failed or only read, has nothing that could be in doubt.
+func TestMemberThatHasWrittenNothingIsNotInDoubt(t *testing.T) {
+	denied := func(*store.Tx) error { return opsec.ErrDenied }
+	t.Run("when its context ends", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			inner := memory.New()
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			r := &relayed{
+				inner: inner, db: newDB(t, storetest.NewFlaky(inner, storetest.FlakyOptions{}), nil), ctxs: map[int]context.Context{1: ctx},
+				members: []func(*store.Tx) error{nil, denied, func(*store.Tx) error { time.Sleep(20 * time.Millisecond); return nil }},
+			}
+			errs := r.run(t)
+			require.ErrorIs(t, errs[1], context.DeadlineExceeded)
+			require.NotErrorIs(t, errs[1], store.ErrIndeterminate)
+			noErrors(t, []error{errs[0], errs[2]})
+			require.Equal(t, 1002, count(t, inner, "hot"))
+		})
+	})
+	bubble(t, func(t *testing.T, d *counting, r *relayed) {
+		r.members = []func(*store.Tx) error{nil, denied, nil}
+		r.begin = func() { d.before = func() { d.before = nil; panic("the driver's") } }
+		errs := r.run(t)
+		require.ErrorIs(t, errs[0], store.ErrIndeterminate)
+		require.ErrorIs(t, errs[1], opsec.ErrDenied)
+		require.NotErrorIs(t, errs[1], store.ErrIndeterminate)
+	})
+}
+
+// An insertion of what is there spoils the commit of those that it meets once, not each time that one comes.
+func TestInsertionOfWhatIsThereSpoilsNoGroupAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, d *counting, r *relayed) {
+		insert := func(tx *store.Tx) error { return counters.Insert(tx.Sub(opsec.Provider), &counter{ID: "there"}) }
+		require.NoError(t, r.db.Update(t.Context(), insert))
+		require.ErrorIs(t, r.db.Update(t.Context(), insert), store.ErrExists)
+		r.members = []func(*store.Tx) error{nil, insert, nil, insert}
+		r.reset(d)
+		errs := r.run(t)
+		require.ErrorIs(t, errs[1], store.ErrExists)
+		require.ErrorIs(t, errs[3], store.ErrExists)
+		noErrors(t, []error{errs[0], errs[2]})
+		require.EqualValues(t, 1, d.commits.Load())
+	})
+}

@@ -229,10 +229,7 @@ func (tx *Tx) opened(item Item) (Item, error) {
 
 // depend notes that the transaction has seen item. Seen in two states, the transaction is overtaken.
 func (tx *Tx) depend(item Item) error {
-	if tx.mode == viewing {
-		return nil
-	}
-	if !tx.draft.See(item.Key, draft.Value{Payload: item.Value, Rev: uint64(item.Rev)}) {
+	if tx.mode != viewing && !tx.draft.See(item.Key, draft.Value{Payload: item.Value, Rev: uint64(item.Rev)}) {
 		return tx.clash(item.Key)
 	}
 	return nil
@@ -245,7 +242,7 @@ func (tx *Tx) clash(keys ...string) error {
 }
 
 // absent returns the item under a key that is most likely absent: it is taken to be, and the commit checks. If the
-// commit finds otherwise, the next attempt reads it.
+// commit finds otherwise, the next attempt reads it, as do others where some have met: they would spoil their group.
 func (tx *Tx) absent(key string) (Item, error) {
 	if err := tx.usable(false); err != nil {
 		return Item{}, err
@@ -253,7 +250,7 @@ func (tx *Tx) absent(key string) (Item, error) {
 	if item, ok := tx.cached(key); ok {
 		return item, nil
 	}
-	if tx.attempt > 0 {
+	if tx.attempt > 0 || tx.db.lanes.At(key) {
 		items, err := tx.get(key)
 		if err != nil {
 			return Item{}, err

@@ -55,6 +55,13 @@ type Runner[S any] struct {
 // Runner returns a runner without any turn.
 func (l *Lanes[S]) Runner() Runner[S] { return Runner[S]{lanes: l} }
 
+// At reports whether a key has a lane: some have met there not long ago.
+func (l *Lanes[S]) At(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of[key] != nil
+}
+
 // Take waits for the turn at each of the keys that has a lane; open makes one where there is none. Turns are taken in the
 // order of the keys; out of it, only those that are free, so that no two wait for each other. Take returns the keys at
 // which somebody else still has the turn. It may come back with a [Group].
