@@ -400,40 +400,42 @@ func TestProgramsThatMeetAreSerial(t *testing.T) {
 
 // Callers in two processes that want one record: none of their changes is lost, and a limit holds.
 func TestGroupsOfTwoNodes(t *testing.T) {
-	d := &counting{Driver: storetest.NewFlaky(memory.New(), storetest.FlakyOptions{Commit: map[storetest.Fault]float64{
-		storetest.Slow: 0.9, storetest.LostAnswer: 0.02, storetest.LostRequest: 0.02,
-	}})}
-	nodes := []*store.DB{newDB(t, d, nil), newDB(t, d, nil)}
-	full := errors.New("full")
-	const callers, each, limit = 64, 10, 1000
-	var wait sync.WaitGroup
-	var mu sync.Mutex
-	did, refused := 0, 0
-	for range callers {
-		wait.Go(func() {
-			for range each {
-				for _, db := range nodes {
-					err := db.Update(t.Context(), func(tx *store.Tx) error {
-						was, err := add(tx.Sub(opsec.Provider), "hot", 1)
-						if err == nil && was == limit {
-							err = full
+	synctest.Test(t, func(t *testing.T) {
+		d := &counting{Driver: storetest.NewFlaky(memory.New(), storetest.FlakyOptions{Commit: map[storetest.Fault]float64{
+			storetest.Slow: 0.9, storetest.LostAnswer: 0.02, storetest.LostRequest: 0.02,
+		}})}
+		nodes := []*store.DB{newDB(t, d, nil), newDB(t, d, nil)}
+		full := errors.New("full")
+		const callers, each, limit = 64, 10, 1000
+		var wait sync.WaitGroup
+		var mu sync.Mutex
+		did, refused := 0, 0
+		for range callers {
+			wait.Go(func() {
+				for range each {
+					for _, db := range nodes {
+						err := db.Update(t.Context(), func(tx *store.Tx) error {
+							was, err := add(tx.Sub(opsec.Provider), "hot", 1)
+							if err == nil && was == limit {
+								err = full
+							}
+							return err
+						})
+						mu.Lock()
+						if err == nil {
+							did++
+						} else if errors.Is(err, full) {
+							refused++
 						}
-						return err
-					})
-					mu.Lock()
-					if err == nil {
-						did++
-					} else if errors.Is(err, full) {
-						refused++
+						mu.Unlock()
 					}
-					mu.Unlock()
 				}
-			}
-		})
-	}
-	wait.Wait()
-	require.Equal(t, []int{limit, 2*callers*each - limit}, []int{did, refused})
-	require.Equal(t, limit, count(t, d, "hot"))
-	t.Logf("%d transactions, %d commits", 2*callers*each, d.commits.Load())
-	require.Less(t, d.commits.Load(), int64(callers*each))
+			})
+		}
+		wait.Wait()
+		require.Equal(t, []int{limit, 2*callers*each - limit}, []int{did, refused})
+		require.Equal(t, limit, count(t, d, "hot"))
+		t.Logf("%d transactions, %d commits", 2*callers*each, d.commits.Load())
+		require.Less(t, d.commits.Load(), int64(callers*each))
+	})
 }
