@@ -217,7 +217,7 @@ var programs = porcupine.NondeterministicModel{
 // What transactions see and leave, those that meet and share commits included, is what it would be one after another; an
 // error of their own too is of a moment that was.
 func TestTransactionsThatMeetAreSerializable(t *testing.T) {
-	const callers, each = 16, 5
+	const callers, each = 8, 6
 	chances := map[storetest.Fault]float64{
 		storetest.Slow: 0.3, storetest.Conflict: 0.05, storetest.LostRequest: 0.05, storetest.LostAnswer: 0.05, storetest.Ghost: 0.05, storetest.Fail: 0.02,
 	}
