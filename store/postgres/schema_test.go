@@ -56,6 +56,8 @@ func TestRolesOfTheirOwn(t *testing.T) {
 	_, err = stranger.Get(t.Context(), "a")
 	require.ErrorContains(t, err, "42501")
 	require.ErrorIs(t, stranger.Verify(t.Context()), postgres.ErrUnfit)
+	execute(t, server.DSN(), "GRANT USAGE ON SCHEMA vault TO stranger", "GRANT SELECT, INSERT, UPDATE ON vault.item TO stranger")
+	require.ErrorContains(t, stranger.Verify(t.Context()), "DELETE")
 }
 
 // A table that somebody else has made is not taken for a store's.
@@ -63,7 +65,9 @@ func TestMigrateLeavesTablesOfOthers(t *testing.T) {
 	server := pgtest.Start(t, nil)
 	pool := newPool(t, server.DSN())
 	execute(t, server.DSN(), "CREATE SCHEMA opsec", "CREATE TABLE opsec.item (key text)")
-	require.ErrorIs(t, postgres.Migrate(t.Context(), pool, ""), postgres.ErrUnfit)
+	err := postgres.Migrate(t.Context(), pool, "")
+	require.ErrorIs(t, err, postgres.ErrUnfit)
+	require.NotContains(t, err.Error(), "postgres: postgres:")
 	d, err := postgres.New(pool, nil)
 	require.NoError(t, err)
 	require.ErrorIs(t, d.Verify(t.Context()), postgres.ErrUnfit)
