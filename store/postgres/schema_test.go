@@ -171,11 +171,13 @@ func TestVerifyFindsWhatWillNotDo(t *testing.T) {
 	require.ErrorIs(t, d.Verify(t.Context()), postgres.ErrUnfit)
 	require.ErrorIs(t, postgres.Migrate(t.Context(), pool, ""), postgres.ErrUnfit, "a newer program was here")
 
-	loose := pgtest.Start(t, &pgtest.Options{Settings: []string{"fsync=off"}})
-	require.NoError(t, postgres.Migrate(t.Context(), newPool(t, loose.DSN()), ""))
-	d, err = postgres.New(newPool(t, loose.DSN()), nil)
-	require.NoError(t, err)
-	require.ErrorContains(t, d.Verify(t.Context()), "fsync is off")
+	for _, setting := range []string{"fsync", "full_page_writes"} {
+		loose := pgtest.Start(t, &pgtest.Options{Settings: []string{setting + " = off"}})
+		require.NoError(t, postgres.Migrate(t.Context(), newPool(t, loose.DSN()), ""))
+		d, err = postgres.New(newPool(t, loose.DSN()), nil)
+		require.NoError(t, err)
+		require.ErrorContains(t, d.Verify(t.Context()), setting+" is off")
+	}
 }
 
 // A standby has the states of a moment ago, and takes no commits.
