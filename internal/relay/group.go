@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// slack is how long the members of a group wait for the one who runs, before they finish without it.
+	// slack is how old a group may be when its runner arrives, before the members finish without it.
 	slack = 50 * time.Millisecond
 	// age is how long a group grows.
 	age = 5 * time.Millisecond
@@ -24,7 +24,6 @@ type Group[S any] struct {
 	keys    []string   // at which the group has the turn
 	runner  *Runner[S] // who has it; nil when it grows no more
 	arrived bool       // the runner is about to add to it: nobody takes it away
-	since   time.Time  // when the runner got it
 	members int        // who wait
 	lead    chan struct{}
 	done    chan struct{}
@@ -39,7 +38,7 @@ func (r *Runner[S]) Start(state S) {
 	r.lanes.mu.Lock()
 	defer r.lanes.mu.Unlock()
 	r.group = &Group[S]{
-		State: state, lanes: r.lanes, began: time.Now(), keys: r.keys, runner: r, arrived: true,
+		State: state, lanes: r.lanes, began: time.Now(), keys: r.keys, runner: r,
 		lead: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	r.keys = nil
@@ -104,8 +103,7 @@ func (g *Group[S]) enlist(full bool) (waits bool) {
 
 // pass hands the group to the first who waits for one of its turns and takes groups over.
 func (g *Group[S]) pass() bool {
-	now := time.Now()
-	if now.Sub(g.began) >= age {
+	if time.Since(g.began) >= age {
 		return false
 	}
 	key := g.lanes.next(g.keys)
@@ -113,7 +111,7 @@ func (g *Group[S]) pass() bool {
 		return false
 	}
 	next := g.lanes.of[key].shift()
-	g.runner, g.arrived, g.since = next, false, now
+	g.runner, g.arrived = next, false
 	g.keys = append(g.keys, next.keys...)
 	next.keys, next.group, next.met = nil, g, append(next.met, key)
 	next.ready <- struct{}{}
@@ -171,7 +169,7 @@ func (g *Group[S]) overdue() time.Duration {
 	if g.runner == nil || g.arrived {
 		return slack
 	}
-	left := slack - time.Since(g.since)
+	left := slack - time.Since(g.began)
 	if left <= 0 {
 		g.runner = nil
 	}

@@ -115,6 +115,7 @@ type member struct {
 	alone bool
 	ctx   context.Context
 	run   func() // while it has the turn
+	share func() // when it has arrived
 	late  bool   // it was too late
 	saw   []int  // what the group had done
 	err   error
@@ -161,6 +162,9 @@ func meet(t *testing.T, finish func(member int) (error, bool), members ...*membe
 			}
 			state := r.Group().State
 			*state = append(*state, i)
+			if m.share != nil {
+				m.share()
+			}
 			m.err, m.known = r.Share(m.ctx, len(*state) == 5, func() (error, bool) {
 				time.Sleep(time.Millisecond)
 				err, known := finish(i)
@@ -225,6 +229,23 @@ func TestGroupIsTakenFromARunnerThatHangs(t *testing.T) {
 		require.True(t, list[2].late)
 		require.Equal(t, 51*time.Millisecond, list[1].after)
 		require.Equal(t, 52*time.Millisecond, list[4].after, "the turn goes with the group")
+	})
+}
+
+func TestGroupIsNotTakenFromARunnerThatHasArrived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := some(4)
+		list[0].share = func() { time.Sleep(100 * time.Millisecond) }
+		list[2].share = list[0].share
+		require.Equal(t, [][]int{{0}, {1, 2}, {3}}, meet(t, outcome, list...))
+	})
+}
+
+func TestGroupIsFinishedByOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := some(4)
+		list[3].run = runtime.Goexit
+		require.Equal(t, [][]int{{0, 1, 2}}, meet(t, func(int) (error, bool) { time.Sleep(time.Second); return nil, true }, list...))
 	})
 }
 
