@@ -89,6 +89,31 @@ func TestPatienceAndContextsEnd(t *testing.T) {
 	})
 }
 
+func TestTurnIsGivenAsTheContextEnds(t *testing.T) {
+	for range 50 { // the one who waits takes notice of one or the other
+		synctest.Test(t, func(t *testing.T) {
+			var l lanes
+			a, b, r := l.Runner(), l.Runner(), l.Runner()
+			a.Take(t.Context(), []string{"a"}, true)
+			b.Take(t.Context(), []string{"b"}, true)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				time.Sleep(time.Millisecond)
+				cancel()
+				a.End()
+			}()
+			missing := r.Take(ctx, []string{"a"}, true)
+			synctest.Wait()
+			require.Equal(t, len(missing) == 0, len(r.Met()) == 1)
+			start := time.Now()
+			require.Equal(t, []string{"b"}, r.Take(t.Context(), []string{"b"}, true))
+			require.Equal(t, time.Second, time.Since(start), "it was not told of the other turn once more")
+			r.End()
+			b.End()
+		})
+	}
+}
+
 func TestTurnsOutOfOrderDoNotDeadlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l lanes
@@ -161,10 +186,10 @@ func meet(t *testing.T, finish func(member int) (error, bool), members ...*membe
 				return
 			}
 			state := r.Group().State
-			*state = append(*state, i)
 			if m.share != nil {
 				m.share()
 			}
+			*state = append(*state, i)
 			m.err, m.known = r.Share(m.ctx, len(*state) == 5, func() (error, bool) {
 				time.Sleep(time.Millisecond)
 				err, known := finish(i)
@@ -297,6 +322,20 @@ func TestGroupThatAllHaveLeftGivesItsTurnBack(t *testing.T) {
 		require.False(t, list[0].known)
 		require.Equal(t, time.Millisecond, list[2].after)
 	})
+}
+
+func TestMemberLeavesAtTheMomentItIsToFinish(t *testing.T) {
+	for range 50 { // it takes notice of one or the other
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			list := some(3)
+			list[0].ctx = ctx
+			list[1].run = func() { cancel(); runtime.Goexit() }
+			list[2].alone = true
+			require.Equal(t, [][]int{{2}}, meet(t, outcome, list...))
+			require.Zero(t, list[2].after, "the turn was given back")
+		})
+	}
 }
 
 func TestRunnerWithAGroupWaitsForMoreTurnsInOrder(t *testing.T) {
