@@ -112,8 +112,7 @@ func (g *group) commit(ctx context.Context, db *DB) (outcome error, known bool) 
 		g.sent = true
 		g.doubt, outcome = db.commit(ctx, batch(&g.draft))
 	}
-	_, isConflict := errors.AsType[*ConflictError](outcome)
-	if outcome != nil && ctx.Err() != nil && !isConflict && !errors.Is(outcome, ErrIndeterminate) {
+	if outcome != nil && ctx.Err() != nil && !errors.Is(outcome, ErrIndeterminate) {
 		outcome = errLost
 	}
 	return outcome, g.doubt == nil

@@ -543,16 +543,19 @@ func TestMemberThatHasWrittenNothingIsNotInDoubt(t *testing.T) {
 // An insertion of what is there spoils the commit of those that it meets once, not each time that one comes.
 func TestInsertionOfWhatIsThereSpoilsNoGroupAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, d *counting, r *relayed) {
-		insert := func(tx *store.Tx) error { return counters.Insert(tx.Sub(opsec.Provider), &counter{ID: "there"}) }
-		require.NoError(t, r.db.Update(t.Context(), insert))
-		require.ErrorIs(t, r.db.Update(t.Context(), insert), store.ErrExists)
+		insert := func(tx *store.Tx) error {
+			return counters.Insert(tx.Sub(opsec.Provider), &counter{ID: "there"})
+		}
+		require.NoError(t, newDB(t, r.inner, nil).Update(t.Context(), insert))
 		r.members = []func(*store.Tx) error{nil, insert, nil, insert}
-		r.reset(d)
-		errs := r.run(t)
-		require.ErrorIs(t, errs[1], store.ErrExists)
-		require.ErrorIs(t, errs[3], store.ErrExists)
-		noErrors(t, []error{errs[0], errs[2]})
-		require.EqualValues(t, 1, d.commits.Load())
+		for _, most := range []int64{3, 1} { // in vain, and then not all together
+			r.reset(d)
+			errs := r.run(t)
+			require.ErrorIs(t, errs[1], store.ErrExists)
+			require.ErrorIs(t, errs[3], store.ErrExists)
+			noErrors(t, []error{errs[0], errs[2]})
+			require.LessOrEqual(t, d.commits.Load(), most)
+		}
 	})
 }
 
