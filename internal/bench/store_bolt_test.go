@@ -105,22 +105,43 @@ func once(seed uint64, limit int) func() int {
 	return func() int { return r.IntN(limit) }
 }
 
+// How often a run of one caller writes.
+const (
+	loneWrites  = 400
+	batchWrites = 40
+)
+
+// alone is a run of one caller, who writes to a key at a time.
+func alone(write func(key string) error) func() string {
+	next := once(2, storeRows)
+	return func() string {
+		for range loneWrites {
+			if write(storeKey(next())) != nil {
+				return ""
+			}
+		}
+		return "written"
+	}
+}
+
+// batched is a run of one caller, who writes 100 rows at a time.
+func batched(write func([]store.Op) error) func() string {
+	next := once(1, storeRows/storeBatch)
+	return func() string {
+		for range batchWrites {
+			if write(rows(next()*storeBatch)) != nil {
+				return ""
+			}
+		}
+		return "written"
+	}
+}
+
 func BenchmarkStoreBatches(b *testing.B) {
 	driver, raw := stores(b)
-	const batches = 40
-	run := func(next func() int, write func([]store.Op) error) func() string {
-		return func() string {
-			for range batches {
-				if err := write(rows(next() * storeBatch)); err != nil {
-					return ""
-				}
-			}
-			return "written"
-		}
-	}
-	race(b, batches*storeBatch*storeValue, []contestant{
-		{name: "driver", run: run(once(1, storeRows/storeBatch), func(ops []store.Op) error { return commitRows(driver, ops) })},
-		{name: "bbolt", run: run(once(1, storeRows/storeBatch), func(ops []store.Op) error { return updateRows(raw, ops) })},
+	race(b, batchWrites*storeBatch*storeValue, []contestant{
+		{name: "driver", run: batched(func(ops []store.Op) error { return commitRows(driver, ops) })},
+		{name: "bbolt", run: batched(func(ops []store.Op) error { return updateRows(raw, ops) })},
 	})
 }
 
@@ -189,21 +210,10 @@ func readAndPut(db *bbolt.DB, key string, value []byte) error {
 
 func BenchmarkStoreConditional(b *testing.B) {
 	driver, raw := stores(b)
-	const writes = 400
 	value := noise(storeValue)
-	run := func(next func() int, write func(key string) error) func() string {
-		return func() string {
-			for range writes {
-				if err := write(storeKey(next())); err != nil {
-					return ""
-				}
-			}
-			return "written"
-		}
-	}
-	race(b, writes*storeValue, []contestant{
-		{name: "driver", run: run(once(2, storeRows), func(key string) error { return conditional(driver, key, value) })},
-		{name: "bbolt", run: run(once(2, storeRows), func(key string) error { return readAndPut(raw, key, value) })},
+	race(b, loneWrites*storeValue, []contestant{
+		{name: "driver", run: alone(func(key string) error { return conditional(driver, key, value) })},
+		{name: "bbolt", run: alone(func(key string) error { return readAndPut(raw, key, value) })},
 	})
 }
 

@@ -74,21 +74,10 @@ func byHand(pool *pgxpool.Pool, key string, value []byte) error {
 
 func BenchmarkPostgresConditional(b *testing.B) {
 	pool, driver := database(b)
-	const writes = 400
 	value := noise(storeValue)
-	run := func(next func() int, write func(key string) error) func() string {
-		return func() string {
-			for range writes {
-				if err := write(storeKey(next())); err != nil {
-					return ""
-				}
-			}
-			return "written"
-		}
-	}
-	race(b, writes*storeValue, []contestant{
-		{name: "driver", run: run(once(2, storeRows), func(key string) error { return conditional(driver, key, value) })},
-		{name: "pgx", run: run(once(2, storeRows), func(key string) error { return byHand(pool, key, value) })},
+	race(b, loneWrites*storeValue, []contestant{
+		{name: "driver", run: alone(func(key string) error { return conditional(driver, key, value) })},
+		{name: "pgx", run: alone(func(key string) error { return byHand(pool, key, value) })},
 	})
 }
 
@@ -202,20 +191,9 @@ func BenchmarkPostgresUpdate(b *testing.B) {
 
 func BenchmarkPostgresBatches(b *testing.B) {
 	pool, driver := database(b)
-	const batches = 40
-	run := func(next func() int, write func([]store.Op) error) func() string {
-		return func() string {
-			for range batches {
-				if err := write(rows(next() * storeBatch)); err != nil {
-					return ""
-				}
-			}
-			return "written"
-		}
-	}
-	race(b, batches*storeBatch*storeValue, []contestant{
-		{name: "driver", run: run(once(1, storeRows/storeBatch), func(ops []store.Op) error { return commitRows(driver, ops) })},
-		{name: "pgx", run: run(once(1, storeRows/storeBatch), func(ops []store.Op) error { return insertRows(pool, ops) })},
+	race(b, batchWrites*storeBatch*storeValue, []contestant{
+		{name: "driver", run: batched(func(ops []store.Op) error { return commitRows(driver, ops) })},
+		{name: "pgx", run: batched(func(ops []store.Op) error { return insertRows(pool, ops) })},
 	})
 }
 

@@ -468,7 +468,7 @@ func TestDeadlineStaysInItsCommit(t *testing.T) {
 
 // Commits take their keys in one order, so that none of them waits in a circle.
 func TestCommitsDoNotDeadlock(t *testing.T) {
-	server := pgtest.Start(t, nil)
+	server := pgtest.Start(t, &pgtest.Options{Settings: []string{"deadlock_timeout=10ms"}}) // soon found, if there is one
 	s := newStores(t, server)
 	d := s.open(t)
 	var wait sync.WaitGroup
