@@ -39,7 +39,15 @@ var plan = []row{
 
 	{"audit", foundation},
 	{"audit/audittest", "opsec audit"},
-	{"audit/translog", foundation + "audit"},
+	{"audit/translog", foundation + "audit audit/translog/tile audit/translog/checkpoint audit/translog/entry audit/translog/subject " +
+		"audit/translog/index audit/translog/heads audit/translog/export"},
+	{"audit/translog/tile", "opsec internal/..."},
+	{"audit/translog/checkpoint", "opsec internal/..."},
+	{"audit/translog/entry", "opsec internal/..."},
+	{"audit/translog/subject", "opsec internal/... audit/translog/entry"},
+	{"audit/translog/index", "opsec internal/..."},
+	{"audit/translog/heads", "opsec internal/..."},
+	{"audit/translog/export", "opsec internal/..."},
 	{"audit/accounts", foundation},
 	{"audit/programme", foundation},
 
