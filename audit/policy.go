@@ -97,31 +97,21 @@ func (p Policy) room(c opsec.Class) int {
 // policyText is a Policy as it stands in a file.
 type policyText struct {
 	Require       int      `json:"require,omitempty"`
-	MaxWait       duration `json:"max_wait,omitempty"`
+	MaxWait       strictjson.Duration `json:"max_wait,omitempty"`
 	Queue         int      `json:"queue,omitempty"`
 	RecordBytes   int      `json:"record_bytes,omitempty"`
 	Remember      int      `json:"remember,omitempty"`
-	WriteDeadline duration `json:"write_deadline,omitempty"`
+	WriteDeadline strictjson.Duration `json:"write_deadline,omitempty"`
 	Failures      int      `json:"failures,omitempty"`
-	CoolDown      duration `json:"cool_down,omitempty"`
-	Drain         duration `json:"drain,omitempty"`
-}
-
-type duration time.Duration
-
-func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-func (d *duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	*d = duration(v)
-	return err
+	CoolDown      strictjson.Duration `json:"cool_down,omitempty"`
+	Drain         strictjson.Duration `json:"drain,omitempty"`
 }
 
 // MarshalJSON implements [json.Marshaler].
 func (p Policy) MarshalJSON() ([]byte, error) {
 	return json.Marshal(policyText{
-		p.Require, duration(p.MaxWait), p.Queue, p.RecordBytes, p.Remember,
-		duration(p.WriteDeadline), p.Failures, duration(p.CoolDown), duration(p.Drain),
+		p.Require, strictjson.Duration(p.MaxWait), p.Queue, p.RecordBytes, p.Remember,
+		strictjson.Duration(p.WriteDeadline), p.Failures, strictjson.Duration(p.CoolDown), strictjson.Duration(p.Drain),
 	})
 }
 

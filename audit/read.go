@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/window"
 )
 
 // LineError says what is wrong with one line of a log. It wraps [opsec.ErrInvalid].
@@ -39,7 +40,7 @@ const (
 func Read(r io.Reader) iter.Seq2[opsec.Event, error] {
 	return func(yield func(opsec.Event, error) bool) {
 		lines := bufio.NewReaderSize(r, 64<<10)
-		known := window[uint64]{size: readRemember}
+		known := window.Window[opsec.ID, uint64]{Size: readRemember}
 		seed := maphash.MakeSeed()
 		for n := 1; ; n++ {
 			line, err := readLine(lines)
@@ -55,14 +56,14 @@ func Read(r io.Reader) iter.Seq2[opsec.Event, error] {
 				err = parse(line, &e)
 			}
 			sum := maphash.Bytes(seed, line)
-			if before, ok := known.get(e.ID); ok && err == nil {
+			if before, ok := known.Get(e.ID); ok && err == nil {
 				if before == sum {
 					continue
 				}
 				err = fmt.Errorf("another event has the id %s: %w", e.ID, opsec.ErrInvalid)
 			}
 			if err == nil {
-				known.put(e.ID, sum)
+				known.Put(e.ID, sum)
 			} else {
 				err = &LineError{Line: n, Err: err}
 			}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/window"
 )
 
 // ErrUnavailable says that an event is not as safe as its class asks: a critical one is not, or not known to be, in
@@ -40,7 +41,7 @@ type Trail struct {
 
 	mu     sync.Mutex // guards the rest, and the lanes
 	phase  phase
-	recent window[*flight]
+	recent window.Window[opsec.ID, *flight]
 }
 
 type phase uint8
@@ -72,7 +73,7 @@ func New(sinks Sinks, p Policy, opts *Options) (*Trail, error) {
 	if t.logger == nil {
 		t.logger = slog.New(slog.DiscardHandler)
 	}
-	t.recent.size = t.policy.Remember
+	t.recent.Size = t.policy.Remember
 	durable := 0
 	for i, name := range slices.Sorted(maps.Keys(sinks)) {
 		s := sinks[name]
@@ -135,11 +136,11 @@ func (t *Trail) admit(rec Record) (*flight, error) {
 	if t.phase >= draining {
 		return nil, fmt.Errorf("audit: event %s comes after the end: %w", id, ErrUnavailable)
 	}
-	f, known := t.recent.get(id)
+	f, known := t.recent.Get(id)
 	if !known {
 		f = t.flight(rec)
 		f.sum = sum
-		t.recent.put(id, f)
+		t.recent.Put(id, f)
 	} else if f.sum != sum {
 		return nil, fmt.Errorf("audit: another event has the id %s: %w", id, opsec.ErrInvalid)
 	}
