@@ -8,5 +8,5 @@
 //
 // A line "ratios" gives for every peer the median, over rounds in which each contestant ran once, of the peer's time
 // divided by ours: 2 x-zeebo says that zeebo took twice as long in the same round. On a machine with other work the
-// ratios hold far better than the speeds.
+// ratios hold far better than the speeds. Logs have lines of their own (-bench=Translog), each with its ratios.
 package bench
