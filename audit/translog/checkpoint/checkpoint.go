@@ -117,14 +117,12 @@ func Parse(text string) (Checkpoint, error) {
 }
 
 // parseHash reads 32 bytes in the one base64 form that they have.
-func parseHash(s string) (h tlog.Hash, err error) {
-	if len(s) != base64.StdEncoding.EncodedLen(len(h)) {
-		return h, fmt.Errorf("%d characters, not the base64 of a hash", len(s))
-	}
-	if _, err := base64.StdEncoding.Strict().Decode(h[:], []byte(s)); err != nil || h.String() != s {
+func parseHash(s string) (tlog.Hash, error) {
+	raw, err := base64.StdEncoding.DecodeString(s)
+	if err != nil || len(raw) != tlog.HashSize || tlog.Hash(raw).String() != s {
 		return tlog.Hash{}, fmt.Errorf("not the base64 of a hash")
 	}
-	return h, nil
+	return tlog.Hash(raw), nil
 }
 
 // printable reports whether s is 1 to most bytes of UTF-8 without control characters.
