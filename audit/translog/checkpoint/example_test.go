@@ -2,8 +2,11 @@ package checkpoint_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -112,9 +115,9 @@ func ExampleCheckpoint_Sign() {
 	// Output:
 	// audit.example/eu-1
 	// 1
-	// SEE
+	// 2cLWa1IsJSJyj1Of+fZ7hdQN7/8JX8ilKMmU9PNbs94=
 	//
-	// SEE
+	// — audit.example/eu-1 JVqWTtb07GYCTU+aV8FjbokpftAsATHjmDzfXzmO9KEDHFhvDHKTAfjDXPRoEjB/aj+OCd7Csw2IHUeFgFTLiRLm0QA=
 }
 
 func ExampleParse() {
@@ -125,21 +128,51 @@ func ExampleParse() {
 
 // An alarm for what only a witness can see: the log was put back.
 func ExampleGatherer_Gather() {
-	policy, err := checkpoint.ParsePolicy("log example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\nquorum none\n")
+	witness := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		fmt.Fprintln(w, 20) // it has cosigned size 20 before
+	}))
+	defer witness.Close()
+	signer, err := checkpoint.NewSigner("audit.example/eu-1", private("log"))
 	if err != nil {
 		panic(err)
 	}
-	g, err := checkpoint.NewGatherer(policy, nil)
+	north, err := checkpoint.NewCosigner("witness.example/north", private("north"), nil)
 	if err != nil {
 		panic(err)
 	}
-	prove := func(old uint64) ([]tlog.Hash, error) { return nil, errors.New("from the tiles") }
-	got, err := g.Gather(context.Background(), []byte("example.com/foo\n"), prove)
+	g, err := checkpoint.NewGatherer(checkpoint.Policy{
+		Logs:      []checkpoint.Log{{Key: signer.VerifierKey()}},
+		Witnesses: []checkpoint.Witness{{Name: "north", Key: north.VerifierKey(), URL: witness.URL}},
+		Quorum:    "north",
+	}, nil)
+	if err != nil {
+		panic(err)
+	}
+
+	signed, err := checkpoint.Checkpoint{Origin: "audit.example/eu-1", Size: 1, Root: tlog.RecordHash([]byte("entry"))}.Sign(signer)
+	if err != nil {
+		panic(err)
+	}
+	prove := func(old uint64) ([]tlog.Hash, error) { return nil, errors.New("asked for only where a witness is behind") }
+	got, err := g.Gather(context.Background(), signed, prove)
 	for _, f := range got.Failed {
 		if ahead, ok := errors.AsType[*checkpoint.AheadError](f); ok && ahead.Size > got.Verified.Size {
 			fmt.Println("put back: witness", f.Name, "has seen", ahead.Size)
 		}
 	}
-	fmt.Println(err)
-	// Output: checkpoint: note has no empty line before its signatures: invalid
+	fmt.Println(errors.Is(err, checkpoint.ErrUntrusted))
+	// Output:
+	// put back: witness north has seen 20
+	// true
+}
+
+// A policy is one string in JSON, and a file as it stands.
+func ExamplePolicy_MarshalText() {
+	raw, err := json.Marshal(checkpoint.Policy{
+		Logs:   []checkpoint.Log{{Key: "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"}},
+		Quorum: checkpoint.None,
+	})
+	fmt.Println(string(raw), err)
+	// Output: "log example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\nquorum none\n" <nil>
 }
