@@ -1,7 +1,15 @@
 package entry
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -9,28 +17,342 @@ import (
 	"github.com/cloudopsec/opsec"
 )
 
-// Scribe makes leaves and bodies of events.
+// Scribe makes leaves and bodies of events. Keys must be set; the other fields may be zero. It is safe for use by many
+// goroutines, and not to be copied or changed once it is used.
 type Scribe struct {
-	Keys       Keys
+	Keys Keys
+
+	// OmitValues keeps commitments alone: no value of an event can be read from the log again, or proven by it to have
+	// been there, except what its leaves say.
 	OmitValues bool
-	Digest     func(tenant opsec.TenantID, secret string) string
-	SubjectOf  func(*opsec.Event, opsec.Attr) (Subject, bool)
+
+	// Digest returns what is kept in the place of a secret of the tenant, as audit.DigestKey does. Without it, nothing
+	// is kept of an attribute marked Secret but its key.
+	Digest func(tenant opsec.TenantID, secret string) string
+
+	// SubjectOf returns whom a Personal or unmarked attribute is about, when that is not the actor. It must not keep or
+	// change the event.
+	SubjectOf func(*opsec.Event, opsec.Attr) (Subject, bool)
+
+	desks sync.Pool // of *desk
 }
 
-// Draft is an event that lacks its place.
+// Draft is an event ready for the log, but for its place there.
 type Draft struct {
-	ID     [16]byte
-	Time   time.Time
-	Class  opsec.Class
-	Tenant Handle
-	Body   []byte
+	ID     [16]byte    // opsec.Event.ID
+	Time   time.Time   // in UTC
+	Class  opsec.Class // how hard recording must be
+	Tenant Handle      // whose record it is
+	Body   []byte      // what is kept beside the leaf
+
+	head  []byte // the leaf up to its place
+	terms []Term
+	room  [4]Term
 }
 
-// Draft seals an event.
-func (s *Scribe) Draft(ctx context.Context, e *opsec.Event) (*Draft, error) { panic("TODO") }
+// Terms returns what the event can be found by, as [Body.Terms] does.
+func (d *Draft) Terms() []Term { return d.terms }
 
-// Terms returns what the event can be found by.
-func (d *Draft) Terms() []Term { panic("TODO") }
+// AppendLeaf appends the leaf of the tenant's event number seq, from 1, which comes after the one whose leaf hash is
+// prev. At 1, prev is ignored.
+func (d *Draft) AppendLeaf(b []byte, seq uint64, prev tlog.Hash) []byte {
+	return appendPlace(append(b, d.head...), seq, prev)
+}
 
-// AppendLeaf appends the leaf.
-func (d *Draft) AppendLeaf(b []byte, seq uint64, prev tlog.Hash) []byte { panic("TODO") }
+// Draft validates the event, commits to its values and seals them. It does not keep or change e.
+//
+// A Public attribute stands in the leaf, unless it is not UTF-8 or no longer fits: all attributes of a leaf together
+// take at most 32 KiB there, in JSON. Such an attribute is sealed for the tenant instead, and keeps its mark. So no
+// event that opsec.Event.Validate accepts is refused for its size.
+//
+// Errors wrap [opsec.ErrInvalid] for what is wrong with the event, or come from Keys.
+func (s *Scribe) Draft(ctx context.Context, e *opsec.Event) (*Draft, error) {
+	if err := e.Validate(); err != nil {
+		return nil, fmt.Errorf("entry: %w", err)
+	}
+	d, ok := s.desks.Get().(*desk)
+	if !ok {
+		d = new(desk)
+		d.used = len(d.random)
+	}
+	defer s.desks.Put(d)
+	for tries := 0; ; tries++ {
+		draft, err := s.draft(ctx, e, d)
+		if tries < 3 && errors.Is(err, ErrErased) {
+			continue // erased just now: the subject gets a new key
+		}
+		if err != nil {
+			return nil, fmt.Errorf("entry: event %s: %w", e.ID, err)
+		}
+		return draft, nil
+	}
+}
+
+// party is a group in the making: a subject, and what it has.
+type party struct {
+	kind    Group
+	subject Subject
+	actor   *opsec.Actor // whose fields it has
+}
+
+// desk is where an event is worked on, and the memory for it.
+type desk struct {
+	parties  []party
+	target   [opsec.MaxAttrs]int // index of the attribute's party; -1 for the leaf
+	attrs    []byte              // of the leaf
+	skeleton []byte
+	blobs    []byte
+
+	slots   []byte // of the group at work
+	count   int    // of them
+	digests []byte
+	plain   []byte // salts and values
+	input   []byte // of the hash at work
+	data    []byte // associated
+
+	random [2048]byte
+	used   int // of random
+}
+
+func (s *Scribe) draft(ctx context.Context, e *opsec.Event, d *desk) (*Draft, error) {
+	s.seat(e, d)
+	owner, key, err := s.Keys.Subject(ctx, d.parties[0].subject)
+	if err != nil {
+		return nil, err
+	}
+	draft := &Draft{Time: e.Time.UTC(), Class: e.Class, Tenant: owner}
+	parseID(&draft.ID, e.ID) // Validate has read it
+	draft.terms = draft.room[:0]
+
+	var own [maxOwnTerms]Term
+	terms := own[:0]
+	if (e.Resource != opsec.Resource{}) {
+		terms = append(terms, ResourceTerm(key, e.Resource))
+	}
+	if e.Intent != "" {
+		terms = append(terms, IntentTerm(key, e.Intent))
+	}
+	flags := byte(0)
+	if e.OnBehalfOf != nil {
+		flags = flagBehalf
+	}
+	d.skeleton = append(d.skeleton[:0], skeletonV1, flags, byte(len(terms)))
+	for i := range terms {
+		d.skeleton = append(append(d.skeleton, byte(terms[i].Kind)), terms[i].Tag[:]...)
+	}
+	groups := len(d.skeleton)
+	d.skeleton, d.blobs = append(d.skeleton, 0), d.blobs[:0]
+	for i := range d.parties {
+		p := &d.parties[i]
+		if d.fields(e, i, s.Digest); d.count == 0 {
+			continue
+		}
+		handle := owner
+		if i > 0 {
+			if handle, key, err = s.Keys.Subject(ctx, p.subject); err != nil {
+				return nil, err
+			}
+			draft.terms = append(draft.terms, Term{termOf(p.kind), handle})
+		}
+		if err := d.seal(p.kind, handle, key, draft.ID, s.OmitValues); err != nil {
+			return nil, err
+		}
+		d.skeleton[groups]++
+	}
+	draft.terms = append(draft.terms, terms...)
+	if len(d.skeleton)+len(d.blobs) > MaxBody {
+		return nil, badBody("longer than 1 MiB")
+	}
+
+	leaf := Leaf{
+		ID: draft.ID, Time: draft.Time, Class: e.Class, Category: e.Category, Action: e.Action, Outcome: e.Outcome,
+		Body: sha256.Sum256(d.skeleton), Tenant: owner,
+	}
+	d.input = appendEvent(d.input[:0], &leaf, d.attrs)
+	all := make([]byte, 0, len(d.input)+len(d.skeleton)+len(d.blobs))
+	all = append(append(append(all, d.input...), d.skeleton...), d.blobs...)
+	n := len(d.input)
+	draft.head, draft.Body = all[:n:n], all[n:]
+	return draft, nil
+}
+
+// seat finds out whose everything is. The parties are in the order of their groups, the tenant first.
+func (s *Scribe) seat(e *opsec.Event, d *desk) {
+	d.parties = append(d.parties[:0],
+		party{GroupTenant, Subject{Tenant: e.Tenant}, nil},
+		party{GroupActor, subjectOf(e, &e.Actor), &e.Actor})
+	if e.OnBehalfOf != nil {
+		d.parties = append(d.parties, party{GroupOnBehalf, subjectOf(e, e.OnBehalfOf), e.OnBehalfOf})
+	}
+	d.attrs = d.attrs[:0]
+	for i := range e.Attrs {
+		a := &e.Attrs[i]
+		switch a.Mark {
+		case opsec.Public:
+			d.target[i] = 0
+			if before := len(d.attrs); fits(a) {
+				if d.attrs = appendAttr(d.attrs, a); len(d.attrs) > maxLeafAttrs {
+					d.attrs = d.attrs[:before]
+				} else {
+					d.target[i] = -1
+				}
+			}
+		case opsec.Tenant, opsec.Digest, opsec.Secret:
+			d.target[i] = 0
+		default:
+			d.target[i] = 1
+			if s.SubjectOf == nil {
+				continue
+			}
+			if subject, ok := s.SubjectOf(e, *a); ok {
+				d.target[i] = d.partyOf(subject)
+			}
+		}
+	}
+}
+
+func (d *desk) partyOf(s Subject) int {
+	i := slices.IndexFunc(d.parties, func(p party) bool { return p.subject == s })
+	if i < 0 {
+		i = len(d.parties)
+		d.parties = append(d.parties, party{GroupAbout, s, nil})
+	}
+	return i
+}
+
+func subjectOf(e *opsec.Event, a *opsec.Actor) Subject {
+	s := Subject{Tenant: cmp.Or(a.Tenant, e.Tenant), Account: a.Account, Person: a.Person}
+	if s.Account == "" && s.Person == "" {
+		s.Account = Anonymous
+	}
+	return s
+}
+
+// fields collects the fields of the i-th party.
+func (d *desk) fields(e *opsec.Event, i int, digest func(opsec.TenantID, string) string) {
+	d.slots, d.count, d.plain = d.slots[:0], 0, d.plain[:0]
+	d.digests = append(d.digests[:0], hashCommitment)
+	if i == 0 {
+		d.tenantFields(e)
+	} else if a := d.parties[i].actor; a != nil {
+		d.text(codeAccount, a.Account)
+		d.text(codePerson, a.Person)
+		d.text(codeSession, a.Session)
+		if a.IP.IsValid() {
+			d.begin(codeIP)
+			d.input, _ = a.IP.AppendBinary(d.input)
+			d.end()
+		}
+		d.text(codeTerminal, a.Terminal)
+	}
+	for n := range e.Attrs {
+		if d.target[n] != i {
+			continue
+		}
+		a := e.Attrs[n]
+		if a.Mark == opsec.Secret {
+			if digest != nil && a.Value != "" {
+				a.Value, a.Mark = digest(e.Tenant, a.Value), opsec.Digest
+			} else {
+				a.Value = ""
+			}
+		}
+		d.begin(codeAttr)
+		d.slots = binary.AppendUvarint(d.slots, uint64(n))
+		d.slots = appendList(append(d.slots, markNumber(a.Mark)), a.Key)
+		d.input = append(d.input, a.Value...)
+		d.end()
+	}
+}
+
+func (d *desk) tenantFields(e *opsec.Event) {
+	d.begin(codeOrigin)
+	d.input = appendList(d.input, string(e.Tenant), string(e.Actor.Tenant), string(e.Actor.Kind))
+	if e.OnBehalfOf != nil {
+		d.input = appendList(d.input, string(e.OnBehalfOf.Tenant), string(e.OnBehalfOf.Kind))
+	} else {
+		d.input = append(d.input, 0, 0)
+	}
+	d.end()
+	d.text(codeSystem, e.System)
+	if (e.Resource != opsec.Resource{}) {
+		d.begin(codeResource)
+		d.input = appendList(d.input, string(e.Resource.Tenant), e.Resource.Type, e.Resource.ID)
+		d.end()
+	}
+	for i, list := range [2][]string{e.Granted, e.Cancelled} {
+		if len(list) > 0 {
+			d.begin(codeGranted + byte(i))
+			d.input = appendList(d.input, list...)
+			d.end()
+		}
+	}
+	if !e.Began.IsZero() {
+		d.begin(codeBegan)
+		d.input = binary.BigEndian.AppendUint64(d.input, uint64(e.Began.Unix()))
+		d.input = binary.BigEndian.AppendUint32(d.input, uint32(e.Began.Nanosecond()))
+		d.end()
+	}
+	d.text(codeIntent, string(e.Intent))
+	d.text(codeReason, e.Reason)
+}
+
+func (d *desk) text(code byte, value string) {
+	if value != "" {
+		d.begin(code)
+		d.input = append(d.input, value...)
+		d.end()
+	}
+}
+
+// begin begins a field: its value is to be appended to d.input.
+func (d *desk) begin(code byte) {
+	if d.used == len(d.random) {
+		rand.Read(d.random[:])
+		d.used = 0
+	}
+	d.slots = append(d.slots, code)
+	d.input = append(append(d.input[:0], hashDisclosure), d.random[d.used:d.used+saltLen]...)
+	d.used += saltLen
+	d.count++
+}
+
+func (d *desk) end() {
+	digest := sha256.Sum256(d.input)
+	d.digests = append(d.digests, digest[:]...)
+	d.plain = appendDisclosure(d.plain, d.input[1:])
+}
+
+// appendDisclosure appends a salt and its value, with the length of the value before them.
+func appendDisclosure(b, disclosure []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(disclosure)-saltLen)), disclosure...)
+}
+
+// seal appends the group to the skeleton, and its sealed values to the blobs.
+func (d *desk) seal(kind Group, handle Handle, key Key, id [16]byte, omit bool) error {
+	commitment := sha256.Sum256(d.digests)
+	d.skeleton = append(append(d.skeleton, byte(kind)), handle[:]...)
+	d.skeleton = append(d.skeleton, commitment[:]...)
+	if omit {
+		d.skeleton = append(d.skeleton, 0)
+	} else {
+		d.data = appendData(d.data[:0], id, kind, handle)
+		blob, err := key.Encrypt(d.plain, d.data)
+		if err != nil {
+			return fmt.Errorf("values of %s: %w", handle, err)
+		}
+		sum := sha256.Sum256(blob)
+		d.skeleton = append(binary.AppendUvarint(d.skeleton, uint64(len(blob))), sum[:]...)
+		d.blobs = append(d.blobs, blob...)
+	}
+	d.skeleton = append(append(d.skeleton, byte(d.count)), d.slots...)
+	return nil
+}
+
+// appendData appends what a blob is bound to: this format, the event, the group and the subject.
+func appendData(b []byte, id [16]byte, kind Group, handle Handle) []byte {
+	b = append(append(b, "opsec entry 1\x00"...), id[:]...)
+	return append(append(b, byte(kind)), handle[:]...)
+}
+
+func termOf(kind Group) TermKind { return TermKind(kind - GroupActor + Group(TermActor)) }

@@ -1,0 +1,5 @@
+package entry_test
+
+import "context"
+
+var ctx = context.Background()

@@ -1,0 +1,327 @@
+package subject
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"unicode/utf8"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/translog/entry"
+)
+
+// A file is a head and slots, each of 512 bytes, the least that disks write at once. Numbers are little endian, sums
+// CRC-32C.
+//
+//	head: magic (8), version (1), zeros (7), id of the file (16), check of the lookup key (16),
+//	      length (2) and bytes of what master has wrapped, zeros, sum of all before it (4)
+//	slot: state (1), zeros (7), number of the first slot written together with this one (8), handle (16),
+//	      sum of both and of this slot's number (4), sum of the rest (4),
+//	      tag of the account (16), tag of the person (16), length (2) and bytes of what master has wrapped, zeros
+//
+// An erased slot is zeros from its second sum on.
+const (
+	slotLen    = 512
+	bodyAt     = 36 // of a slot: its second sum
+	tagsAt     = 40
+	wrappedAt  = 74
+	maxWrapped = slotLen - wrappedAt
+	readSlots  = 2048
+
+	stateLive    byte = 'L'
+	stateErased  byte = 'E'
+	stateDamaged byte = 'D' // in memory only
+
+	magic = "opsecsub\x01"
+)
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // made once, by the package
+
+// place is where a slot begins.
+func place(i uint32) int64 { return int64(slotLen) * (int64(i) + 1) }
+
+// data is what wrapped keys are bound to: this format, the file, the handle and the subject.
+func (f *File) data(h entry.Handle, w who) []byte {
+	b := append([]byte("opsec subject 1\x00"), f.id[:]...)
+	return append(append(append(b, h[:]...), w.account[:]...), w.person[:]...)
+}
+
+func appendSlot(b []byte, batch, at uint32, h entry.Handle, w who, wrapped []byte) []byte {
+	n := len(b)
+	b = append(b, make([]byte, slotLen)...)
+	s := b[n:]
+	s[0] = stateLive
+	binary.LittleEndian.PutUint64(s[8:], uint64(batch))
+	copy(s[16:], h[:])
+	binary.LittleEndian.PutUint32(s[32:], headSum(s, at))
+	copy(s[tagsAt:], w.account[:])
+	copy(s[tagsAt+16:], w.person[:])
+	binary.LittleEndian.PutUint16(s[wrappedAt-2:], uint16(len(wrapped)))
+	copy(s[wrappedAt:], wrapped)
+	binary.LittleEndian.PutUint32(s[bodyAt:], bodySum(s))
+	return b
+}
+
+func headSum(s []byte, at uint32) uint32 {
+	var number [8]byte
+	binary.LittleEndian.PutUint64(number[:], uint64(at))
+	return crc32.Update(crc32.Checksum(s[8:32], castagnoli()), castagnoli(), number[:])
+}
+
+func bodySum(s []byte) uint32 { return crc32.Checksum(s[tagsAt:], castagnoli()) }
+
+// headed reports whether a slot's first part is what was written.
+func headed(s []byte, at uint32) bool {
+	return binary.LittleEndian.Uint32(s[32:]) == headSum(s, at) && (s[0] == stateLive || s[0] == stateErased) &&
+		blank(s[1:8])
+}
+
+// whole reports the same of its second part, if it has one.
+func whole(s []byte) bool {
+	if s[0] == stateErased {
+		return blank(s[bodyAt:])
+	}
+	n := int(binary.LittleEndian.Uint16(s[wrappedAt-2:]))
+	return binary.LittleEndian.Uint32(s[bodyAt:]) == bodySum(s) && n <= maxWrapped && blank(s[wrappedAt+n:])
+}
+
+func blank(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
+
+// appendNames appends the subject's names, each with its length, cut to fit into so many bytes.
+func appendNames(b []byte, s entry.Subject, room int) []byte {
+	names := [3]string{string(s.Tenant), s.Account, s.Person}
+	if 6+len(names[0])+len(names[1])+len(names[2]) > room {
+		for i, name := range names {
+			names[i] = cut(name, room/3-2)
+		}
+	}
+	for _, name := range names {
+		b = append(binary.AppendUvarint(b, uint64(len(name))), name...)
+	}
+	return b
+}
+
+// cut shortens a name to at most most bytes, with "…" for what is missing.
+func cut(name string, most int) string {
+	if len(name) <= most {
+		return name
+	}
+	most = max(0, most-len("…"))
+	for most > 0 && !utf8.RuneStart(name[most]) {
+		most--
+	}
+	return name[:most] + "…"
+}
+
+func readNames(b []byte) (s entry.Subject, err error) {
+	var names [3]string
+	for i := range names {
+		n, w := binary.Uvarint(b)
+		if w <= 0 || n > uint64(len(b)-w) {
+			return s, ErrDamaged
+		}
+		names[i], b = string(b[w:w+int(n)]), b[w+int(n):]
+	}
+	return entry.Subject{Tenant: opsec.TenantID(names[0]), Account: names[1], Person: names[2]}, nil
+}
+
+// read returns what is in a slot.
+func (f *File) read(i uint32) (h entry.Handle, secret []byte, s entry.Subject, err error) {
+	if err := f.usable(i); err != nil {
+		return h, nil, s, err
+	}
+	var b [slotLen]byte
+	if _, err := f.disk.ReadAt(b[:], place(i)); err != nil {
+		return h, nil, s, fmt.Errorf("subject: %w", err)
+	}
+	f.mu.RLock()
+	known, err := f.slots[i], f.check(i)
+	f.mu.RUnlock()
+	if err != nil {
+		return h, nil, s, err // erased while it was read
+	}
+	h = known.handle
+	if !headed(b[:], i) || !whole(b[:]) || [16]byte(b[16:32]) != h {
+		return h, nil, s, fmt.Errorf("subject: key of %s: %w", h, ErrDamaged)
+	}
+	n := binary.LittleEndian.Uint16(b[wrappedAt-2:])
+	plain, err := f.master.Decrypt(b[wrappedAt:wrappedAt+int(n)], f.data(h, known.who))
+	if err != nil {
+		return h, nil, s, fmt.Errorf("subject: key of %s: master key: %w", h, err)
+	}
+	if len(plain) < secretLen {
+		return h, nil, s, fmt.Errorf("subject: key of %s: %w", h, ErrDamaged)
+	}
+	if s, err = readNames(plain[secretLen:]); err != nil {
+		return h, nil, s, fmt.Errorf("subject: key of %s: %w", h, err)
+	}
+	return h, plain[:secretLen], s, nil
+}
+
+// open takes up what is on disk.
+func open(d disk, master Sealer, lookup []byte, opts *Options) (*File, error) {
+	f := &File{
+		master: master, tags: newPRF(lookup), cache: 1 << 16, disk: d, turn: make(chan struct{}, 1),
+		known: map[entry.Subject]*key{}, open: map[uint32]*key{}, pending: map[who]*creation{},
+	}
+	skip := false
+	if opts != nil {
+		skip = opts.SkipDamaged
+		if opts.Cache > 0 {
+			f.cache = opts.Cache
+		}
+	}
+	size, err := d.Size()
+	if err == nil {
+		err = f.head(size)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, f.load(size, skip)
+}
+
+// head reads the head, or writes it where there is none: into an empty file, or one whose making was cut short.
+func (f *File) head(size int64) error {
+	var b [slotLen]byte
+	if _, err := f.disk.ReadAt(b[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if size < slotLen || size == slotLen && blank(b[:]) {
+		if size > 0 && !blank(b[:]) && !bytes.HasPrefix(b[:], []byte(magic)) && size >= int64(len(magic)) {
+			return fmt.Errorf("not a file of subjects: %w", opsec.ErrInvalid)
+		}
+		return f.begin()
+	}
+	if !bytes.HasPrefix(b[:], []byte(magic)) {
+		return fmt.Errorf("not a file of subjects: %w", opsec.ErrInvalid)
+	}
+	n := int(binary.LittleEndian.Uint16(b[48:]))
+	if crc32.Checksum(b[:slotLen-4], castagnoli()) != binary.LittleEndian.Uint32(b[slotLen-4:]) || n > slotLen-4-50 {
+		return fmt.Errorf("head: %w", ErrDamaged)
+	}
+	f.id = [16]byte(b[16:32])
+	if f.tags.sum('c', string(f.id[:])) != [16]byte(b[32:48]) {
+		return fmt.Errorf("not the lookup key that the file was made with: %w", opsec.ErrInvalid)
+	}
+	plain, err := f.master.Decrypt(b[50:50+n], f.data(entry.Handle{}, who{}))
+	if err != nil {
+		return fmt.Errorf("not the master key that the file was made with: %w: %w", err, opsec.ErrInvalid)
+	}
+	f.spare = maxWrapped - (n - len(plain)) - secretLen
+	return nil
+}
+
+func (f *File) begin() error {
+	rand.Read(f.id[:])
+	plain := make([]byte, 16)
+	wrapped, err := f.master.Encrypt(plain, f.data(entry.Handle{}, who{}))
+	if err != nil {
+		return fmt.Errorf("master key: %w", err)
+	}
+	if f.spare = maxWrapped - (len(wrapped) - len(plain)) - secretLen; f.spare < 24 {
+		return fmt.Errorf("master key adds %d bytes, want at most 350: %w", len(wrapped)-len(plain), opsec.ErrInvalid)
+	}
+	b := make([]byte, slotLen)
+	copy(b, magic)
+	copy(b[16:], f.id[:])
+	check := f.tags.sum('c', string(f.id[:]))
+	copy(b[32:], check[:])
+	binary.LittleEndian.PutUint16(b[48:], uint16(len(wrapped)))
+	copy(b[50:], wrapped)
+	binary.LittleEndian.PutUint32(b[slotLen-4:], crc32.Checksum(b[:slotLen-4], castagnoli()))
+	if _, err := f.disk.WriteAt(b, 0); err != nil {
+		return err
+	}
+	return f.disk.Sync()
+}
+
+// load takes up the slots, and makes good what a crash has left: slots that were being erased, and slots that were
+// being written, which nobody has been given.
+func (f *File) load(size int64, skip bool) error {
+	n := uint32(max(0, (size-1)/slotLen)) // a last part counts
+	f.slots = make([]slot, 0, n)
+	f.handles, f.accounts, f.persons = make(map[entry.Handle]uint32, n), make(map[tag]uint32, n), make(map[tag]uint32, n)
+	var bad, erasing []uint32
+	newest := uint64(0) // the first slot of the last batch that is known
+	buf := make([]byte, readSlots*slotLen)
+	for at := uint32(0); at < n; at += readSlots {
+		part := buf[:min(readSlots, int(n-at))*slotLen]
+		clear(part)
+		if _, err := f.disk.ReadAt(part, place(at)); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		for i := at; len(part) > 0; i, part = i+1, part[slotLen:] {
+			b := part[:slotLen]
+			s := slot{state: stateDamaged}
+			if headed(b, i) {
+				s.handle = entry.Handle(b[16:32])
+				if _, twice := f.handles[s.handle]; twice {
+					return fmt.Errorf("slot %d: key of %s comes twice: %w", i, s.handle, ErrDamaged)
+				}
+				if s.state = b[0]; !whole(b) && s.state == stateErased {
+					erasing = append(erasing, i)
+				} else if !whole(b) {
+					s.state = stateDamaged
+				}
+			}
+			if s.state == stateDamaged {
+				bad = append(bad, i)
+			} else {
+				newest = max(newest, binary.LittleEndian.Uint64(b[8:]))
+			}
+			if s.state == stateLive {
+				s.who = who{tag(b[tagsAt : tagsAt+16]), tag(b[tagsAt+16 : tagsAt+32])}
+			}
+			f.add(s)
+		}
+	}
+	if err := f.repair(bad, erasing, newest, skip); err != nil {
+		return err
+	}
+	return nil
+}
+
+// repair finishes erasures, and clears slots that were never given to anybody. A bad slot is one of those unless a
+// later batch is there: it was begun only after the one before it was durable.
+func (f *File) repair(bad, erasing []uint32, newest uint64, skip bool) error {
+	var damaged, torn []uint32
+	for _, i := range bad {
+		if newest > uint64(i) {
+			damaged = append(damaged, i)
+		} else {
+			torn = append(torn, i)
+		}
+	}
+	if len(damaged) > 0 && !skip {
+		return fmt.Errorf("%d keys, the first in slot %d: %w", len(damaged), damaged[0], ErrDamaged)
+	}
+	if len(torn)+len(erasing) == 0 {
+		return nil
+	}
+	for n := len(torn); n > 0 && int(torn[n-1]) == len(f.slots)-1; n-- {
+		last := &f.slots[len(f.slots)-1]
+		delete(f.handles, last.handle)
+		f.slots, torn = f.slots[:len(f.slots)-1], torn[:n-1]
+	}
+	if err := f.disk.Truncate(place(uint32(len(f.slots)))); err != nil {
+		return err
+	}
+	for _, i := range torn {
+		s := &f.slots[i]
+		delete(f.handles, s.handle)
+		rand.Read(s.handle[:])
+		s.state = stateErased
+		b := appendSlot(nil, 0, i, s.handle, who{}, nil)
+		b[0] = stateErased
+		clear(b[bodyAt:])
+		if _, err := f.disk.WriteAt(b, place(i)); err != nil {
+			return err
+		}
+	}
+	return f.overwrite(erasing)
+}

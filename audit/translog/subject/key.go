@@ -1,0 +1,117 @@
+package subject
+
+import (
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/translog/entry"
+)
+
+const secretLen = chacha20poly1305.KeySize + 32 // of a subject: the key that seals, and the one of terms
+
+// key is the entry.Key of a slot.
+type key struct {
+	file   *File
+	slot   uint32
+	handle entry.Handle
+	box    box
+	terms  prf
+}
+
+func newKey(f *File, slot uint32, handle entry.Handle, secret []byte) *key {
+	return &key{
+		file: f, slot: slot, handle: handle,
+		box: newBox(secret[:chacha20poly1305.KeySize]), terms: newPRF(secret[chacha20poly1305.KeySize:]),
+	}
+}
+
+// Encrypt implements entry.Key.
+func (k *key) Encrypt(plaintext, associatedData []byte) ([]byte, error) {
+	if err := k.file.usable(k.slot); err != nil {
+		return nil, err
+	}
+	return k.box.Encrypt(plaintext, associatedData)
+}
+
+// Decrypt implements entry.Key.
+func (k *key) Decrypt(ciphertext, associatedData []byte) ([]byte, error) {
+	if err := k.file.usable(k.slot); err != nil {
+		return nil, err
+	}
+	return k.box.Decrypt(ciphertext, associatedData)
+}
+
+// Term implements entry.Key. After the erasure it returns zeros.
+func (k *key) Term(kind byte, value string) [16]byte {
+	if k.file.usable(k.slot) != nil {
+		return [16]byte{}
+	}
+	return k.terms.sum(kind, value)
+}
+
+// Format implements fmt.Formatter: a key shows nothing but its handle.
+func (k *key) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "[key of %s]", k.handle) }
+
+// box is an AEAD that draws its own nonces: XChaCha20-Poly1305, whose nonces are long enough to be drawn at random
+// without end. The nonce comes first.
+type box struct{ aead cipher.AEAD }
+
+func newBox(key []byte) box {
+	aead, err := chacha20poly1305.NewX(key)
+	if err != nil {
+		panic(err) // not with a key of that length
+	}
+	return box{aead}
+}
+
+// Encrypt implements Sealer.
+func (x box) Encrypt(plaintext, associatedData []byte) ([]byte, error) {
+	n := x.aead.NonceSize()
+	b := make([]byte, n, n+len(plaintext)+x.aead.Overhead())
+	rand.Read(b)
+	return x.aead.Seal(b, b, plaintext, associatedData), nil
+}
+
+// Decrypt implements Sealer.
+func (x box) Decrypt(ciphertext, associatedData []byte) ([]byte, error) {
+	n := x.aead.NonceSize()
+	if len(ciphertext) < n {
+		return nil, fmt.Errorf("subject: ciphertext of %d bytes: %w", len(ciphertext), opsec.ErrInvalid)
+	}
+	plain, err := x.aead.Open(nil, ciphertext[:n], ciphertext[n:], associatedData)
+	if err != nil {
+		return nil, fmt.Errorf("subject: %w: %w", err, opsec.ErrInvalid)
+	}
+	return plain, nil
+}
+
+// prf is HMAC-SHA-256 (RFC 2104) under one key, which costs no allocation for a short text.
+type prf struct{ inner, outer [sha256.BlockSize]byte }
+
+func newPRF(key []byte) (p prf) {
+	if len(key) > sha256.BlockSize {
+		sum := sha256.Sum256(key)
+		key = sum[:]
+	}
+	copy(p.inner[:], key)
+	p.outer = p.inner
+	for i := range p.inner {
+		p.inner[i] ^= 0x36
+		p.outer[i] ^= 0x5c
+	}
+	return p
+}
+
+// sum returns the first half of the code of kind and value.
+func (p *prf) sum(kind byte, value string) [16]byte {
+	var room [256]byte
+	text := append(append(append(room[:0], p.inner[:]...), kind), value...)
+	inner := sha256.Sum256(text)
+	outer := sha256.Sum256(append(append(room[:0], p.outer[:]...), inner[:]...))
+	return [16]byte(outer[:16])
+}
