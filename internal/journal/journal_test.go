@@ -57,8 +57,9 @@ func collect(t testing.TB, seq func(func(journal.Record, error) bool)) (indexes 
 			errs = append(errs, err)
 			continue
 		}
-		require.Equal(t, string(leaf(r.Index)), string(r.Leaf))
-		require.Equal(t, string(body(r.Index)), string(r.Body))
+		if !bytes.Equal(leaf(r.Index), r.Leaf) || !bytes.Equal(body(r.Index), r.Body) {
+			t.Fatalf("entry %d is %q, %q", r.Index, r.Leaf, r.Body)
+		}
 		indexes = append(indexes, r.Index)
 	}
 	return indexes, errs

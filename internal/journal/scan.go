@@ -27,7 +27,7 @@ func Scan(fsys fs.FS, from uint64) iter.Seq2[Record, error] {
 			yield(Record{}, err)
 			return
 		}
-		c.seed = header{id: id}.seed()
+		c.scanner.seed = header{id: id}.seed()
 		for i := range all {
 			limit := uint64(math.MaxUint64)
 			if i < len(all)-1 {
@@ -41,10 +41,10 @@ func Scan(fsys fs.FS, from uint64) iter.Seq2[Record, error] {
 }
 
 type scan struct {
-	fsys  fs.FS
-	from  uint64
-	seed  uint32
-	yield func(Record, error) bool
+	fsys    fs.FS
+	from    uint64
+	yield   func(Record, error) bool
+	scanner scanner
 }
 
 func (c *scan) fail(err error) bool { return c.yield(Record{}, err) }
@@ -83,7 +83,8 @@ func (c *scan) zeros(name string) bool {
 		return c.fail(fmt.Errorf("journal: %w", err))
 	}
 	defer f.Close()
-	s := newScanner(f, 0, 0)
+	s := &c.scanner
+	s.start(f, 0)
 	if name == nextName {
 		if b := s.peek(segmentHeader); len(b) == segmentHeader {
 			if _, err := decodeHeader(b); err == nil {
@@ -116,7 +117,8 @@ func (c *scan) segment(l *listed, limit uint64) bool {
 		return c.fail(fmt.Errorf("journal: %w", err))
 	}
 	defer f.Close()
-	s := newScanner(f, 0, c.seed)
+	s := &c.scanner
+	s.start(f, 0)
 	s.skip(len(s.peek(segmentHeader)))
 	q := sequence{next: l.segment.first}
 	more := true

@@ -5,6 +5,9 @@ import (
 	"io"
 )
 
+// maxVain is how many bytes of a segment are checksummed because they look like a record and are none.
+const maxVain = 1 << 30
+
 // scanner reads a segment from one of its records on, through a window that slides. It holds two megabytes at most.
 type scanner struct {
 	r    io.Reader
@@ -22,7 +25,17 @@ type scanner struct {
 
 // newScanner reads r, which stands at offset off of a segment.
 func newScanner(r io.Reader, off int64, seed uint32) *scanner {
-	return &scanner{r: r, seed: seed, off: off, buf: make([]byte, 0, 256<<10), budget: 1 << 30}
+	s := &scanner{seed: seed}
+	s.start(r, off)
+	return s
+}
+
+// start begins anew with another reader.
+func (s *scanner) start(r io.Reader, off int64) {
+	if s.buf == nil {
+		s.buf = make([]byte, 0, 256<<10)
+	}
+	*s = scanner{r: r, seed: s.seed, buf: s.buf, off: off, budget: maxVain}
 }
 
 // peek returns the next n bytes, fewer at the end of the file, without passing them.
