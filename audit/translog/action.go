@@ -1,0 +1,52 @@
+package translog
+
+import (
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/translog/entry"
+)
+
+// The actions of the events that a log writes about itself, which are also what its Authorizer is asked for.
+const (
+	ActionRead    = "translog.read"    // somebody has read: on record in the tenant whose record was read
+	ActionErase   = "translog.erase"   // a subject's key was destroyed: the tombstone of its values
+	ActionHold    = "translog.hold"    // entries are kept whatever their age
+	ActionLift    = "translog.lift"    // a hold has ended
+	ActionPrune   = "translog.prune"   // entries up to an age are removed; their hashes stay
+	ActionObserve = "translog.observe" // a checkpoint of another log was seen: in a log of logs
+)
+
+// Keys of attributes.
+const (
+	attrAccount = "account"
+	attrPerson  = "person"
+	attrSubject = "subject"
+	attrBefore  = "before"
+	attrLog     = "log"
+	attrSize    = "size"
+	attrRoot    = "root"
+	attrNote    = "note"
+)
+
+// event returns an event about the log itself. It is critical: what it says must not be done unrecorded.
+func (l *Log) event(action string, who opsec.Actor, what opsec.Resource) *opsec.Event {
+	e := opsec.NewEvent(action, l.opts.Now())
+	e.Tenant, e.Class, e.Actor, e.Resource, e.System = what.Tenant, opsec.Critical, who, what, l.Origin()
+	e.Outcome = opsec.Success
+	return e
+}
+
+// subjectOf names whom an attribute is about: of the log's own events it knows.
+func (l *Log) subjectOf(e *opsec.Event, a opsec.Attr) (entry.Subject, bool) {
+	if e.Action == ActionRead && e.System == l.Origin() {
+		switch a.Key {
+		case attrAccount:
+			return entry.Subject{Tenant: e.Tenant, Account: a.Value}, true
+		case attrPerson:
+			return entry.Subject{Tenant: e.Tenant, Person: a.Value}, true
+		}
+	}
+	if l.opts.SubjectOf != nil {
+		return l.opts.SubjectOf(e, a)
+	}
+	return entry.Subject{}, false
+}

@@ -1,0 +1,295 @@
+package translog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit"
+	"github.com/cloudopsec/opsec/audit/translog/entry"
+	"github.com/cloudopsec/opsec/internal/journal"
+)
+
+var errClosed = fmt.Errorf("%w: the log is closed", ErrUnavailable)
+
+// Receipt says where an event stands in the log. It is given when the event is durable there.
+type Receipt struct {
+	Event opsec.ID       // the event
+	Index uint64         // its place in the log, from 0
+	Leaf  tlog.Hash      // the hash of its leaf (RFC 6962, section 2.1)
+	Seq   uint64         // its place among its tenant's events, from 1
+	Of    opsec.TenantID // the tenant
+	Time  time.Time      // when it was known to be durable, by the log's clock
+}
+
+// place is what the log remembers of an event by its id.
+type place struct {
+	index, seq uint64
+	leaf       tlog.Hash
+}
+
+// draft is an event on its way into the log.
+type draft struct {
+	*entry.Draft
+	place place
+	err   error
+}
+
+// round is the events that share a commit.
+type round struct {
+	drafts []*draft
+	done   chan struct{}
+}
+
+func newRound() *round { return &round{done: make(chan struct{})} }
+
+// Append writes an event and returns when it is on stable storage, in an order that is the same for everybody. An event
+// whose id is among the latest ones is there already: its receipt is the first one's.
+//
+// Errors wrap [opsec.ErrInvalid], for an event that breaks its rules, or [ErrUnavailable]. When ctx ends first, the
+// event may still come into the log. While the disk is full, critical events alone are taken, for as long as the room
+// lasts that was allotted before.
+func (l *Log) Append(ctx context.Context, e *opsec.Event) (Receipt, error) {
+	d, err := l.draft(ctx, e)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if err := l.enter(ctx, d); err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{e.ID, d.place.index, d.place.leaf, d.place.seq, e.Tenant, l.opts.Now()}, nil
+}
+
+// Record implements [opsec.Recorder] by Append: every event is durable, whatever its class.
+func (l *Log) Record(ctx context.Context, e *opsec.Event) (opsec.Receipt, error) {
+	r, err := l.Append(ctx, e)
+	if err != nil {
+		return opsec.Receipt{}, err
+	}
+	return opsec.Receipt{Event: r.Event, Time: r.Time, Durable: true}, nil
+}
+
+// Write implements [audit.Sink]: a log can be one of the sinks of an [audit.Trail]. The events of a batch stand in the
+// log in their order.
+func (l *Log) Write(ctx context.Context, batch []audit.Record) error {
+	drafts := make([]*draft, len(batch))
+	for i, r := range batch {
+		var err error
+		if drafts[i], err = l.draft(ctx, r.Event); err != nil {
+			return err
+		}
+	}
+	return l.enter(ctx, drafts...)
+}
+
+// Durable implements [audit.Sink].
+func (l *Log) Durable() bool { return true }
+
+func (l *Log) draft(ctx context.Context, e *opsec.Event) (*draft, error) {
+	if err := e.Validate(); err != nil {
+		return nil, fmt.Errorf("translog: %w", err)
+	}
+	d, err := l.scribe.Draft(ctx, e)
+	if err != nil {
+		if errors.Is(err, opsec.ErrInvalid) {
+			return nil, fmt.Errorf("translog: %w", err)
+		}
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return &draft{Draft: d}, nil
+}
+
+// enter waits until the drafts are committed, all in one commit if there is room.
+func (l *Log) enter(ctx context.Context, drafts ...*draft) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	l.mu.Lock()
+	if err := l.refuses; err != nil {
+		l.mu.Unlock()
+		return err
+	}
+	r := l.waiting
+	first := len(r.drafts) == 0
+	r.drafts = append(r.drafts, drafts...)
+	l.mu.Unlock()
+	if first {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return fmt.Errorf("%w: the event may come into the log yet: %w", ErrUnavailable, ctx.Err())
+	}
+	for _, d := range drafts {
+		if d.err != nil {
+			return d.err
+		}
+	}
+	return nil
+}
+
+// refuse makes the log take nothing more. The first reason stays.
+func (l *Log) refuse(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refuses == nil {
+		l.refuses = err
+	}
+}
+
+// take returns the round that waits, if it has any events.
+func (l *Log) take() *round {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting.drafts) == 0 {
+		return nil
+	}
+	r := l.waiting
+	l.waiting = newRound()
+	return r
+}
+
+// commitLoop is the log's one writer.
+func (l *Log) commitLoop(ctx context.Context) error {
+	epochs := time.NewTicker(l.policy.EpochEvery)
+	defer epochs.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			l.refuse(errClosed)
+			for r := l.take(); r != nil; r = l.take() {
+				l.commitRound(r)
+			}
+			return l.commitEpoch(true)
+		case <-l.wake:
+			if r := l.take(); r != nil {
+				l.commitRound(r)
+			}
+		case <-epochs.C:
+			if err := l.commitEpoch(false); err != nil {
+				l.opts.Logger.Error("translog: no epoch", "err", err)
+			}
+		}
+	}
+}
+
+// commitRound gives the drafts their places and makes them durable.
+func (l *Log) commitRound(r *round) {
+	defer close(r.done)
+	for rest := r.drafts; len(rest) > 0; {
+		l.tail.wait()
+		done, err := l.commitSome(rest)
+		if err != nil {
+			for _, d := range rest {
+				d.err = err
+			}
+			return
+		}
+		rest = rest[done:]
+	}
+}
+
+// commitSome commits as many of the drafts as one batch of the journal takes.
+func (l *Log) commitSome(drafts []*draft) (done int, err error) {
+	batch, block := l.journal.Batch(), newBlock(l.journal.Size())
+	full := l.journal.Low()
+	var leaf []byte
+	var fresh [][16]byte
+	for _, d := range drafts {
+		if at, ok := l.chains.known.Get(d.ID); ok {
+			d.place = at
+			done++
+			continue
+		}
+		if full && d.Class != opsec.Critical {
+			d.err = fmt.Errorf("%w: the disk is full", ErrUnavailable)
+			done++
+			continue
+		}
+		chain := l.chains.of(d.Tenant)
+		leaf = d.AppendLeaf(leaf[:0], chain.Seq+1, chain.Leaf)
+		index, err := batch.Add(leaf, d.Body)
+		if errors.Is(err, journal.ErrBatchFull) {
+			break
+		}
+		if err != nil {
+			d.err = fmt.Errorf("translog: %w", err)
+			done++
+			continue
+		}
+		hash := tlog.RecordHash(leaf)
+		l.chains.extend(chain, hash)
+		d.place = place{index, chain.Seq, hash}
+		l.chains.known.Put(d.ID, d.place)
+		fresh = append(fresh, d.ID)
+		block.add(leaf, d.Body, hash)
+		done++
+	}
+	if batch.Len() == 0 {
+		return done, nil
+	}
+	if err := l.commit(batch); err != nil {
+		for _, id := range fresh {
+			l.chains.known.Forget(id)
+		}
+		l.chains.undo()
+		return 0, err
+	}
+	l.chains.keep()
+	l.tail.put(block)
+	return done, nil
+}
+
+// commit makes a batch durable. An error other than of a full disk is the end of this log until it is opened anew.
+func (l *Log) commit(batch *journal.Batch) error {
+	err := l.journal.Commit(batch)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, journal.ErrFull):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case errors.Is(err, journal.ErrReplaced):
+		err = fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrTampered, err)
+	default:
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	l.refuse(err)
+	l.condition.set("journal", err)
+	return err
+}
+
+// commitEpoch binds the ends of all chains, if they have changed since the last time.
+func (l *Log) commitEpoch(last bool) error {
+	leaf, changed := l.chains.epoch(l.opts.Now())
+	if !changed {
+		return nil
+	}
+	text, err := leaf.Append(nil)
+	if err != nil {
+		return fmt.Errorf("translog: epoch: %w", err)
+	}
+	l.tail.wait()
+	batch, block := l.journal.Batch(), newBlock(l.journal.Size())
+	if _, err := batch.Add(text, nil); err != nil {
+		return fmt.Errorf("translog: epoch: %w", err)
+	}
+	if err := l.commit(batch); err != nil {
+		return err
+	}
+	hash := tlog.RecordHash(text)
+	l.chains.bound(leaf, block.first, hash)
+	block.add(text, nil, hash)
+	if last || l.saveDue() {
+		block.save = l.chains.snapshot()
+	}
+	l.tail.put(block)
+	return nil
+}

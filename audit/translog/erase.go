@@ -1,0 +1,78 @@
+package translog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/translog/entry"
+)
+
+// ErrHeld says that a legal hold forbids what was asked.
+var ErrHeld = errors.New("translog: under legal hold")
+
+// Erase destroys the keys of a person's accounts, of one account, or, where s names a tenant alone, of all that the
+// tenant's events say and no person's key seals. The values are then gone from the directory and from every copy of
+// it; every proof still verifies. The tombstone, [ActionErase], names handles alone. It returns the handles that were
+// erased, none when nothing was known of s.
+//
+// The authorizer is asked for ActionErase on the resource {s.Tenant, "subject", person or account}. A hold on the tenant
+// is [ErrHeld]. An error after the keys are gone says so; asking again is safe.
+func (l *Log) Erase(ctx context.Context, who opsec.Actor, s entry.Subject, reason string) ([]entry.Handle, error) {
+	name := s.Person
+	if name == "" {
+		name = s.Account
+	}
+	asked := opsec.Resource{Tenant: s.Tenant, Type: "subject", ID: name}
+	authErr := l.opts.Authorizer.Authorize(ctx, who, ActionErase, asked)
+	l.holds.mu.Lock()
+	defer l.holds.mu.Unlock() // no hold comes between the question and the deed
+	if authErr == nil && l.holds.on(s.Tenant) {
+		authErr = fmt.Errorf("%w: %w", ErrHeld, opsec.ErrDenied)
+	}
+	handles, err := l.opts.Keys.Find(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("translog: %w", err)
+	}
+	texts := make([]string, len(handles))
+	for i, h := range handles {
+		texts[i] = h.String()
+	}
+	// The name of whom is erased must not stand in what remains.
+	e := l.event(ActionErase, who, opsec.Resource{Tenant: s.Tenant, Type: "subject"})
+	e.Reason = reason
+	for i := 0; i < len(texts); i += erasedPerAttr {
+		e.Attrs = append(e.Attrs, opsec.Attr{
+			Key: attrSubject, Mark: opsec.Public, Value: strings.Join(texts[i:min(i+erasedPerAttr, len(texts))], " "),
+		})
+	}
+	if len(e.Attrs) > opsec.MaxAttrs {
+		return nil, invalid("%d subjects at once", len(handles))
+	}
+	if s.Account == "" && s.Person == "" {
+		e.Tenant = opsec.Provider // the tenant's own key would take the tombstone along
+		e.Resource = opsec.Resource{Tenant: opsec.Provider, Type: "tenant"}
+	}
+	if authErr != nil {
+		e.Outcome = opsec.OutcomeOf(authErr)
+		_, err := l.Append(ctx, e)
+		return nil, errors.Join(fmt.Errorf("translog: %w", authErr), err)
+	}
+	if len(handles) == 0 {
+		return nil, nil
+	}
+	op, err := opsec.Begin(ctx, l, e)
+	if err != nil {
+		return nil, err
+	}
+	err = l.opts.Keys.Erase(ctx, handles...)
+	if endErr := op.End(ctx, opsec.OutcomeOf(err)); endErr != nil {
+		err = errors.Join(err, fmt.Errorf("translog: the end of the erasure is not on record: %w", endErr))
+	}
+	return handles, err
+}
+
+// erasedPerAttr is how many handles stand in one attribute.
+const erasedPerAttr = 200

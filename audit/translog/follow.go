@@ -1,0 +1,225 @@
+package translog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
+	"github.com/cloudopsec/opsec/audit/translog/tile"
+	"github.com/cloudopsec/opsec/internal/pause"
+	"github.com/cloudopsec/opsec/internal/wholefile"
+)
+
+// follower makes of the journal what others read: tiles, the index and checkpoints. All of it but the signatures could
+// be made again from the journal.
+type follower struct {
+	dir   string
+	tiles *tile.Writer
+	spans *spans
+	size  atomic.Uint64 // entries in the tiles and the index
+	saved atomic.Uint64 // the size of the last savepoint
+	signs atomic.Int64  // checkpoints since the last savepoint
+}
+
+// maxSigns is how many checkpoints are signed from one savepoint to the next: their partial tiles go with it.
+const maxSigns = 256
+
+func (f *follower) close() error {
+	if f.tiles == nil {
+		return nil
+	}
+	return f.tiles.Close()
+}
+
+// follow puts a block into the tiles and the index.
+func (f *follower) follow(b *block) error {
+	if b.end() <= f.size.Load() {
+		return nil // it is there; what failed was the save after it
+	}
+	leaves := make([][]byte, len(b.ends))
+	for i := range leaves {
+		leaves[i] = b.leaf(i)
+	}
+	if err := f.tiles.Append(leaves, b.hashes); err != nil {
+		return err
+	}
+	for i, leaf := range leaves {
+		if err := f.spans.add(b.first+uint64(i), leaf, b.bodies[i]); err != nil {
+			return err
+		}
+	}
+	f.size.Store(b.end())
+	return nil
+}
+
+// restart begins the tiles anew after an error, at the last savepoint, and brings them up to where the next block
+// begins.
+func (l *Log) restart() error {
+	f := &l.reader
+	if err := f.tiles.Close(); err != nil {
+		l.opts.Logger.Warn("translog: tiles closed", "err", err)
+	}
+	tiles, err := tile.NewWriter(l.root, f.saved.Load())
+	if err != nil {
+		return err
+	}
+	f.tiles = tiles
+	size := f.size.Load()
+	block := newBlock(tiles.Size())
+	flush := func() error {
+		err := f.follow(block)
+		block = newBlock(block.end())
+		return err
+	}
+	for r, err := range l.journal.Replay(tiles.Size()) {
+		if err != nil {
+			return err
+		}
+		if r.Index >= size {
+			break
+		}
+		block.add(r.Leaf, r.Body, tlog.RecordHash(r.Leaf))
+		if len(block.ends) == replayBlock {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// followLoop follows until the tail is closed and empty.
+func (l *Log) followLoop(ctx context.Context) error {
+	f := &l.reader
+	defer l.tail.leave()
+	ticker := time.NewTicker(l.policy.CheckpointEvery)
+	defer ticker.Stop()
+	if err := l.sign(); err != nil {
+		l.fails("checkpoint", err)
+	}
+	broken := false
+	for {
+		b, open := l.tail.next()
+		err := error(nil)
+		switch {
+		case broken:
+			err = l.restart()
+		case b != nil:
+			if err = f.follow(b); err == nil && b.save != nil {
+				err = l.save(b.save)
+			}
+			if err == nil {
+				l.tail.done()
+			}
+		case !open:
+			if err := l.sign(); err != nil {
+				return fmt.Errorf("translog: last checkpoint: %w", err)
+			}
+			return nil
+		default:
+			select {
+			case <-l.tail.ready:
+			case <-ticker.C:
+				l.fails("checkpoint", l.sign())
+			}
+			continue
+		}
+		l.fails("tiles", err)
+		if broken = err != nil; broken {
+			if !open {
+				return fmt.Errorf("translog: tiles: %w", err) // the next Open follows the journal
+			}
+			if errors.Is(err, syscall.ENOSPC) {
+				l.fails("reserve", l.journal.Release())
+			}
+			if err := pause.For(ctx, time.Second); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-ticker.C:
+			l.fails("checkpoint", l.sign())
+		default:
+		}
+	}
+}
+
+// write writes a file of the log, whole and durably.
+func (l *Log) write(name string, write func(io.Writer) error) error {
+	return wholefile.Write(filepath.Join(l.reader.dir, name), 0o600, write)
+}
+
+// fails notes and logs what has failed, and that it works again.
+func (l *Log) fails(part string, err error) {
+	switch news := l.condition.set(part, err); {
+	case news && err != nil:
+		l.opts.Logger.Error("translog: fails", "part", part, "err", err)
+	case news:
+		l.opts.Logger.Info("translog: works again", "part", part)
+	}
+}
+
+// sign signs a checkpoint if the tree has grown.
+func (l *Log) sign() error {
+	f := &l.reader
+	last, _ := l.signed.get()
+	if last.note != nil && last.Size == f.tiles.Size() {
+		return nil
+	}
+	root, err := f.tiles.Flush()
+	if err != nil {
+		return err
+	}
+	c := checkpoint.Checkpoint{Origin: l.Origin(), Size: f.tiles.Size(), Root: root}
+	signed, err := c.Sign(l.opts.Signer)
+	if err != nil {
+		return err
+	}
+	name := checkpointFile
+	if len(l.policy.Trust.Witnesses) > 0 {
+		name = latestFile
+	}
+	if err := l.write(name, func(w io.Writer) error { _, err := w.Write(signed); return err }); err != nil {
+		return err
+	}
+	f.signs.Add(1)
+	p := published{c, signed}
+	l.signed.set(p)
+	if name == checkpointFile {
+		l.shown.set(p)
+	}
+	return nil
+}
+
+// saveDue reports whether recovery has enough to replay, or partial tiles enough to remove.
+func (l *Log) saveDue() bool {
+	heads := int64(l.chains.tree.Len()) * headBytes
+	return l.tail.passed() > max(l.policy.SegmentBytes/2, 4*heads) || l.reader.signs.Load() > maxSigns
+}
+
+// save makes a savepoint of the present size, under a checkpoint.
+func (l *Log) save(s *savepoint) error {
+	f := &l.reader
+	if err := l.sign(); err != nil {
+		return err
+	}
+	if err := f.tiles.Sync(); err != nil {
+		return err
+	}
+	if err := l.write(savepointFile, func(w io.Writer) error { return s.writeTo(w) }); err != nil {
+		return err
+	}
+	f.saved.Store(s.Size)
+	f.signs.Store(0)
+	shown, _ := l.shown.get()
+	return f.tiles.Clean(shown.Size)
+}

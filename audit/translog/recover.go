@@ -1,0 +1,202 @@
+package translog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
+	"github.com/cloudopsec/opsec/audit/translog/entry"
+	"github.com/cloudopsec/opsec/audit/translog/index"
+	"github.com/cloudopsec/opsec/audit/translog/tile"
+	"github.com/cloudopsec/opsec/internal/journal"
+)
+
+// replayBlock is how many entries recovery takes at a time.
+const replayBlock = 4096
+
+// recover opens what is in the directory: everything below the savepoint is in the tiles, what is behind it comes from
+// the journal again, and at every size that was ever signed the tree must be the one that was signed.
+func (l *Log) recover(dir string) error {
+	l.reader.dir = dir
+	l.chains = newChains(l.policy.Remember)
+	fsys := l.root.FS()
+	marks, err := l.readMarks(fsys)
+	if err != nil {
+		return err
+	}
+	var synced uint64
+	for _, m := range marks {
+		synced = max(synced, m.Size)
+	}
+	save, err := readSavepoint(fsys)
+	if err != nil {
+		return err
+	}
+	var from uint64
+	if save != nil {
+		if save.Size > synced {
+			return tampered("savepoint of %d entries, but the latest checkpoint has %d", save.Size, synced)
+		}
+		if err := l.chains.restore(save); err != nil {
+			return tampered("savepoint: %w", err)
+		}
+		from = save.Size
+	}
+	first := from / index.Span * index.Span // where the growing span of the index begins
+	j, found, err := journal.Open(filepath.Join(dir, journalDir), synced, first, journal.Options{
+		SegmentBytes: l.policy.SegmentBytes, ReserveBytes: l.policy.ReserveBytes,
+	})
+	switch {
+	case errors.Is(err, journal.ErrLocked):
+		return fmt.Errorf("%w: %w", ErrLocked, err)
+	case errors.Is(err, journal.ErrTampered):
+		return fmt.Errorf("%w: %w", ErrTampered, err)
+	case err != nil:
+		return fmt.Errorf("translog: %w", err)
+	}
+	l.journal = j
+	l.first.Store(found.First)
+	if found.Cut > 0 {
+		l.opts.Logger.Warn("translog: an unfinished write was cut off, which nobody was promised", "bytes", found.Cut)
+	}
+	if l.holds.list, err = readHolds(fsys); err != nil {
+		return err
+	}
+	if l.reader.tiles, err = tile.NewWriter(l.root, from); err != nil {
+		return tampered("tiles at the savepoint: %w", err)
+	}
+	l.reader.saved.Store(from)
+	if l.reader.spans, err = newSpans(filepath.Join(dir, indexDir), j, first); err != nil {
+		return fmt.Errorf("translog: %w", err)
+	}
+	if err := l.replay(first, save); err != nil {
+		return err
+	}
+	return l.compare(marks)
+}
+
+// readMarks returns the checkpoints that this log has signed: those in the directory, and those noted elsewhere.
+func (l *Log) readMarks(fsys fs.FS) ([]published, error) {
+	own := checkpoint.Policy{Logs: l.policy.Trust.Logs, Quorum: "none"}
+	var marks []published
+	mark := func(name string, signed []byte) (published, error) {
+		v, err := own.Open(signed, l.opts.Now())
+		if err != nil {
+			return published{}, tampered("%s: %w", name, err)
+		}
+		if v.Origin != l.Origin() {
+			return published{}, tampered("%s is of the log %q, not of %q", name, v.Origin, l.Origin())
+		}
+		marks = append(marks, published{v.Checkpoint, signed})
+		return marks[len(marks)-1], nil
+	}
+	for i, signed := range l.opts.Noted {
+		if _, err := mark(fmt.Sprintf("noted checkpoint %d", i), signed); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range []string{checkpointFile, latestFile} {
+		signed, err := fs.ReadFile(fsys, name)
+		if isMissing(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("translog: %w", err)
+		}
+		p, err := mark(name, signed)
+		if err != nil {
+			return nil, err
+		}
+		if last, _ := l.signed.get(); last.note == nil || last.Size < p.Size {
+			l.signed.set(p)
+		}
+		if name == checkpointFile {
+			l.shown.set(p)
+		}
+	}
+	return marks, nil
+}
+
+// replay takes the journal from first on: into the index all of it, into chains and tiles what is behind the savepoint.
+func (l *Log) replay(first uint64, save *savepoint) error {
+	var from uint64
+	if save != nil {
+		from = save.Size
+	}
+	block := newBlock(from)
+	for r, err := range l.journal.Replay(first) {
+		if err != nil {
+			return tampered("%w", err)
+		}
+		leaf, err := entry.Parse(r.Leaf)
+		if err != nil {
+			return tampered("entry %d: %w", r.Index, err)
+		}
+		hash := tlog.RecordHash(r.Leaf)
+		if r.Index < from {
+			if err := l.reader.spans.add(r.Index, r.Leaf, r.Body); err != nil {
+				return tampered("%w", err)
+			}
+			if leaf.Kind == entry.Event {
+				l.chains.known.Put(leaf.ID, place{r.Index, leaf.Seq, hash})
+			}
+			if r.Index+1 == from {
+				if leaf.Kind != entry.Epoch || leaf.Number != save.Epoch || leaf.Heads != l.chains.tree.Root() {
+					return tampered("savepoint: its heads are not those that entry %d binds", r.Index)
+				}
+				l.chains.bound(leaf, r.Index, hash)
+			}
+			continue
+		}
+		if err := l.chains.replay(r.Index, leaf, hash); err != nil {
+			return err
+		}
+		block.add(r.Leaf, append([]byte(nil), r.Body...), hash)
+		if len(block.ends) == replayBlock {
+			if err := l.reader.follow(block); err != nil {
+				return fmt.Errorf("translog: %w", err)
+			}
+			block = newBlock(block.end())
+		}
+	}
+	l.reader.size.Store(block.first)
+	if len(block.ends) == 0 {
+		return nil
+	}
+	if err := l.reader.follow(block); err != nil {
+		return fmt.Errorf("translog: %w", err)
+	}
+	return nil
+}
+
+// compare makes sure that the tree continues every one that was signed.
+func (l *Log) compare(marks []published) error {
+	if len(marks) == 0 {
+		return nil
+	}
+	root, err := l.reader.tiles.Flush()
+	if err != nil {
+		return fmt.Errorf("translog: %w", err)
+	}
+	tree, err := tile.NewTree(l.root.FS(), l.reader.tiles.Size(), root)
+	if err != nil {
+		return tampered("tiles: %w", err)
+	}
+	for _, m := range marks {
+		if m.Size == 0 {
+			continue
+		}
+		was, err := tree.RootAt(m.Size)
+		if err != nil {
+			return tampered("tiles: %w", err)
+		}
+		if was != m.Root {
+			return tampered("at %d entries the tree is another than the one that was signed", m.Size)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package translog
+
+import (
+	"sync"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// maxTail is how many bytes may be committed and not yet in the tiles: beyond it, commits wait for the follower.
+const maxTail = 64 << 20
+
+// block is consecutive entries, from first on, in one piece of memory.
+type block struct {
+	first  uint64
+	leaves []byte
+	ends   []int // of each leaf in leaves
+	bodies [][]byte
+	hashes []tlog.Hash
+	bytes  int
+	save   *savepoint // to be made when the block, whose last entry is an epoch, is in the tiles
+}
+
+func newBlock(first uint64) *block { return &block{first: first} }
+
+func (b *block) add(leaf, body []byte, hash tlog.Hash) {
+	b.leaves = append(b.leaves, leaf...)
+	b.ends = append(b.ends, len(b.leaves))
+	b.bodies = append(b.bodies, body)
+	b.hashes = append(b.hashes, hash)
+	b.bytes += len(leaf) + len(body) + 100
+}
+
+func (b *block) end() uint64 { return b.first + uint64(len(b.ends)) }
+
+func (b *block) leaf(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = b.ends[i-1]
+	}
+	return b.leaves[from:b.ends[i]]
+}
+
+// tail is the blocks between the writer and the follower.
+type tail struct {
+	mu     sync.Mutex
+	blocks []*block
+	bytes  int
+	since  int64         // bytes since the last save
+	room   chan struct{} // closed when there is room again
+	closed bool          // no more blocks come
+	left   bool          // the follower has gone
+	ready  chan struct{}
+}
+
+func (t *tail) put(b *block) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.left {
+		return // it stands in the journal; the next Open follows
+	}
+	t.blocks = append(t.blocks, b)
+	t.bytes += b.bytes
+	t.since += int64(b.bytes)
+	if b.save != nil {
+		t.since = 0
+	}
+	t.signal()
+}
+
+// wait returns when there is room for another block.
+func (t *tail) wait() {
+	t.mu.Lock()
+	for t.bytes > maxTail && !t.left {
+		if t.room == nil {
+			t.room = make(chan struct{})
+		}
+		room := t.room
+		t.mu.Unlock()
+		<-room
+		t.mu.Lock()
+	}
+	t.mu.Unlock()
+}
+
+// passed is how many bytes have come since the last save.
+func (t *tail) passed() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.since
+}
+
+// next returns the first block, which stays until done, and whether more may come.
+func (t *tail) next() (b *block, open bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.blocks) > 0 {
+		b = t.blocks[0]
+	}
+	return b, !t.closed
+}
+
+// done takes the first block away.
+func (t *tail) done() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.bytes -= t.blocks[0].bytes
+	t.blocks[0] = nil
+	t.blocks = t.blocks[1:]
+	t.admit()
+}
+
+// close says that no more blocks come.
+func (t *tail) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	t.signal()
+}
+
+// leave says that nobody takes blocks any more.
+func (t *tail) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.left, t.blocks, t.bytes = true, nil, 0
+	t.admit()
+}
+
+func (t *tail) admit() {
+	if t.room != nil {
+		close(t.room)
+		t.room = nil
+	}
+}
+
+func (t *tail) signal() {
+	select {
+	case t.ready <- struct{}{}:
+	default:
+	}
+}

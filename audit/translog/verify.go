@@ -1,0 +1,505 @@
+package translog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
+	"github.com/cloudopsec/opsec/audit/translog/entry"
+	"github.com/cloudopsec/opsec/audit/translog/heads"
+	"github.com/cloudopsec/opsec/audit/translog/index"
+	"github.com/cloudopsec/opsec/audit/translog/tile"
+	"github.com/cloudopsec/opsec/internal/journal"
+)
+
+// VerifyOptions is what Verify may compare the log with. The zero value works.
+type VerifyOptions struct {
+	Now func() time.Time // default time.Now: cosignatures from the future do not count
+
+	// Noted are signed checkpoints of the log that were kept elsewhere. The log must continue each of them: this finds
+	// a directory put back as a whole, which by itself is a good log. A quorum of witnesses in the policy finds it too,
+	// when it is asked: see Witness.
+	Noted [][]byte
+	// Witness asks the witnesses of the policy whether they have seen a larger log.
+	Witness *checkpoint.Gatherer
+
+	// Findings is how many are listed at most; all are counted. Default: 1000.
+	Findings int
+}
+
+// Finding is something in a log that is not as it was written.
+type Finding struct {
+	Part  string `json:"part"`           // checkpoint, tiles, journal, sidecar, chain, epoch, index, savepoint, rollback
+	Path  string `json:"path,omitempty"` // of the file
+	Index uint64 `json:"index"`          // of the first entry concerned, where there is one
+	What  string `json:"what"`
+}
+
+// String returns the finding in one line.
+func (f Finding) String() string {
+	if f.Path == "" {
+		return fmt.Sprintf("%s: entry %d: %s", f.Part, f.Index, f.What)
+	}
+	return fmt.Sprintf("%s: %s: entry %d: %s", f.Part, f.Path, f.Index, f.What)
+}
+
+// Report is what Verify has found.
+type Report struct {
+	OK       bool          `json:"ok"`      // nothing was found
+	Origin   string        `json:"origin"`  // of the log
+	Size     uint64        `json:"size"`    // entries under the checkpoint
+	Root     tlog.Hash     `json:"root"`    // of the tree
+	Pending  uint64        `json:"pending"` // entries in the journal behind the checkpoint, not yet signed
+	Pruned   uint64        `json:"pruned"`  // entries below it are hashes alone, as the log itself says
+	Tenants  int           `json:"tenants"` // chains
+	Epochs   uint64        `json:"epochs"`
+	Sidecar  bool          `json:"sidecar"` // the journal was there, and with it what the events say
+	Bytes    int64         `json:"bytes"`   // read and compared
+	Took     time.Duration `json:"took_ns"`
+	Count    int           `json:"count"` // of findings
+	Findings []Finding     `json:"findings,omitempty"`
+	Shards   []Observation `json:"shards,omitempty"` // the latest checkpoint seen of each log, in a log of logs
+}
+
+// Verify reads a whole log, a directory or [tile.Remote], and compares everything with everything: the tiles with the
+// checkpoint, entry bundles and journal with the tiles, what is sealed with the leaves, each tenant's chain with the
+// epochs, the index with the entries. The log may be growing; what is behind its checkpoint is then pending.
+//
+// The error is for a log that could not be read at all, or whose checkpoint trust does not believe: with an unbelieved
+// checkpoint nothing else means anything. All else is in the report. Only the wrapped keys are not looked at.
+func Verify(ctx context.Context, fsys fs.FS, trust checkpoint.Policy, opts VerifyOptions) (*Report, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Findings == 0 {
+		opts.Findings = 1000
+	}
+	start := time.Now()
+	v := &verifier{ctx: ctx, fsys: fsys, opts: opts, trust: trust, chains: newChains(1), report: &Report{OK: true}, shards: shards{}}
+	err := v.run()
+	v.report.Took = time.Since(start)
+	return v.report, err
+}
+
+type verifier struct {
+	ctx    context.Context
+	fsys   fs.FS
+	opts   VerifyOptions
+	trust  checkpoint.Policy
+	report *Report
+
+	signed  checkpoint.Verified
+	tiles   *tile.Verifier
+	chains  *chains
+	begun   map[entry.Handle]bool // chains whose first leaf was seen, in a pruned log
+	first   uint64                // the first entry that is there
+	next    uint64                // the entry that comes now
+	allowed uint64                // entries below it may be missing
+	save    *savepoint
+	span    *index.Builder
+	shards  shards
+}
+
+func (v *verifier) finds(f Finding) {
+	v.report.OK = false
+	if v.report.Count++; v.report.Count <= v.opts.Findings {
+		v.report.Findings = append(v.report.Findings, f)
+	}
+}
+
+func (v *verifier) run() error {
+	signed, err := fs.ReadFile(v.fsys, checkpointFile)
+	if err != nil {
+		return fmt.Errorf("translog: %w", err)
+	}
+	if v.signed, err = v.trust.Open(signed, v.opts.Now()); err != nil {
+		return fmt.Errorf("translog: checkpoint: %w", err)
+	}
+	v.report.Origin, v.report.Size, v.report.Root = v.signed.Origin, v.signed.Size, v.signed.Root
+	if v.save, err = readSavepoint(v.fsys); err != nil {
+		v.finds(Finding{Part: "savepoint", Path: savepointFile, What: err.Error()})
+	}
+	entries, err := v.entries()
+	if err != nil {
+		return err
+	}
+	if err := entries(); err != nil {
+		return err
+	}
+	v.finish()
+	v.rollback(signed)
+	v.report.Shards = v.shards.list()
+	return nil
+}
+
+// entries returns the walk over the entries: along the journal where there is one, along the bundles elsewhere.
+func (v *verifier) entries() (func() error, error) {
+	files, err := fs.ReadDir(v.fsys, journalDir)
+	if err != nil && !isMissing(err) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, fmt.Errorf("translog: %w", err)
+	}
+	if len(files) == 0 {
+		return v.bundles, nil
+	}
+	v.report.Sidecar = true
+	return v.journal, nil
+}
+
+func (v *verifier) begin(first uint64) error {
+	v.first, v.next = first, first
+	v.begun = map[entry.Handle]bool{}
+	var err error
+	v.tiles, err = tile.NewVerifier(v.fsys, v.signed.Size, first, func(d *tile.DamageError) {
+		v.finds(Finding{Part: "tiles", Path: d.Path, Index: d.Index, What: d.Error()})
+	})
+	if err != nil {
+		return fmt.Errorf("translog: %w", err)
+	}
+	if first == 0 {
+		return nil
+	}
+	return v.tiles.Skip(min(first, v.signed.Size))
+}
+
+func (v *verifier) journal() error {
+	sub, err := fs.Sub(v.fsys, journalDir)
+	if err != nil {
+		return fmt.Errorf("translog: %w", err)
+	}
+	for r, err := range journal.Scan(sub, 0) {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		var damage *journal.DamageError
+		if errors.As(err, &damage) {
+			v.finds(Finding{Part: "journal", Path: journalDir + "/" + damage.File, Index: damage.Index, What: damage.Reason})
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("translog: %w", err)
+		}
+		if v.tiles == nil {
+			if err := v.begin(r.Index); err != nil {
+				return err
+			}
+		}
+		if r.Index > v.next { // what the damage has taken
+			if err := v.skip(r.Index - v.next); err != nil {
+				return err
+			}
+		}
+		if r.Index < v.next {
+			v.finds(Finding{Part: "journal", Index: r.Index, What: "the entry stands there twice"})
+			continue
+		}
+		if err := v.entry(r.Leaf, r.Body); err != nil {
+			return err
+		}
+	}
+	if v.tiles == nil {
+		if err := v.begin(0); err != nil {
+			return err
+		}
+	}
+	if v.next < v.signed.Size {
+		v.finds(Finding{Part: "journal", Index: v.next, What: fmt.Sprintf("it ends here; the checkpoint has %d entries", v.signed.Size)})
+		return v.skip(v.signed.Size - v.next)
+	}
+	return nil
+}
+
+// skip goes on behind entries that are not there.
+func (v *verifier) skip(n uint64) error {
+	if v.next < v.signed.Size {
+		if err := v.tiles.Skip(min(n, v.signed.Size-v.next)); err != nil {
+			return fmt.Errorf("translog: %w", err)
+		}
+	}
+	v.next += n
+	v.first = v.next // chains begin anew
+	clear(v.begun)
+	v.span = nil
+	return nil
+}
+
+func (v *verifier) bundles() error {
+	for v.next < v.signed.Size || v.tiles == nil {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		n := v.next / tile.Width
+		width := int(min(tile.Width, v.signed.Size-n*tile.Width))
+		leaves, err := v.bundle(n, width)
+		if err != nil && v.tiles == nil { // pruned, perhaps: what is there begins further on
+			first, err := v.firstBundle()
+			if err != nil {
+				return err
+			}
+			if err := v.begin(first); err != nil {
+				return err
+			}
+			continue
+		}
+		if v.tiles == nil {
+			if err := v.begin(0); err != nil {
+				return err
+			}
+			if v.signed.Size == 0 {
+				return nil
+			}
+		}
+		if err != nil { // the verifier of tiles says what is wrong with the file
+			if err := v.skip(uint64(width)); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, leaf := range leaves {
+			if err := v.entry(leaf, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (v *verifier) bundle(n uint64, width int) ([][]byte, error) {
+	if width == 0 {
+		return nil, nil
+	}
+	data, err := fs.ReadFile(v.fsys, tile.EntriesPath(n, width))
+	if isMissing(err) && width < tile.Width {
+		if data, err = fs.ReadFile(v.fsys, tile.EntriesPath(n, tile.Width)); err == nil {
+			var all [][]byte
+			if all, err = tile.Entries(data, tile.Width); err == nil {
+				return all[:width], nil
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return tile.Entries(data, width)
+}
+
+// firstBundle returns the first entry whose bundle is there, by bisection: what is pruned is a prefix.
+func (v *verifier) firstBundle() (uint64, error) {
+	low, high := uint64(0), v.signed.Size/tile.Width // bundle low is missing
+	for low+1 < high {
+		middle := low + (high-low)/2
+		_, err := fs.Stat(v.fsys, tile.EntriesPath(middle, tile.Width))
+		switch {
+		case err == nil:
+			high = middle
+		case isMissing(err):
+			low = middle
+		default:
+			return 0, fmt.Errorf("translog: %w", err)
+		}
+	}
+	return min(high*tile.Width, v.signed.Size), nil
+}
+
+// entry verifies the next one. Without a journal there is no body.
+func (v *verifier) entry(text, body []byte) error {
+	i := v.next
+	v.next++
+	v.report.Bytes += int64(2*len(text) + len(body))
+	hash := tlog.RecordHash(text)
+	if i < v.signed.Size {
+		if err := v.tiles.Add(text, hash); err != nil {
+			return fmt.Errorf("translog: %w", err)
+		}
+	} else {
+		v.report.Pending++
+	}
+	leaf, err := entry.Parse(text)
+	if err != nil {
+		v.finds(Finding{Part: "chain", Index: i, What: err.Error()})
+		return nil
+	}
+	if v.report.Sidecar {
+		v.sidecar(i, text, leaf, body)
+	}
+	v.chain(i, leaf, hash)
+	if n, ok := pruned(leaf); ok && i < v.signed.Size {
+		v.allowed = max(v.allowed, n)
+	}
+	if o, ok := observation(leaf); ok {
+		if what := v.shards.add(o); what != "" {
+			v.finds(Finding{Part: "shard", Index: i, What: what})
+		}
+	}
+	if v.save != nil && v.save.Size == i+1 {
+		v.compareSave(i, leaf)
+	}
+	return nil
+}
+
+// sidecar compares what is sealed with the leaf, and enters the entry into the index to compare that.
+func (v *verifier) sidecar(i uint64, text []byte, leaf entry.Leaf, body []byte) {
+	if leaf.Kind == entry.Event {
+		parsed, err := entry.ParseBody(body)
+		if err == nil {
+			err = parsed.Verify(leaf.Body)
+		}
+		if err != nil {
+			v.finds(Finding{Part: "sidecar", Index: i, What: err.Error()})
+			v.span = nil
+			return
+		}
+	} else if len(body) > 0 {
+		v.finds(Finding{Part: "sidecar", Index: i, What: "an epoch has none"})
+	}
+	if i%index.Span == 0 {
+		v.span = index.NewBuilder(i / index.Span)
+	}
+	if v.span == nil {
+		return
+	}
+	if err := addEntry(v.span, i, text, body); err != nil {
+		v.finds(Finding{Part: "index", Index: i, What: err.Error()})
+		v.span = nil
+		return
+	}
+	if v.span.Len() < index.Span {
+		return
+	}
+	path := indexDir + "/" + spanFile(i/index.Span)
+	file, err := fs.ReadFile(v.fsys, path)
+	switch {
+	case isMissing(err): // it is made again when it is needed
+	case err != nil:
+		v.finds(Finding{Part: "index", Path: path, Index: i + 1 - index.Span, What: err.Error()})
+	case !bytes.Equal(file, v.span.Encode()):
+		v.finds(Finding{Part: "index", Path: path, Index: i + 1 - index.Span, What: "it is not the index of these entries"})
+	}
+	v.report.Bytes += int64(len(file))
+	v.span = nil
+}
+
+// chain follows the chains of all tenants, and compares them with the epochs. Where older entries are missing, a chain
+// begins with the first leaf that is there.
+func (v *verifier) chain(i uint64, leaf entry.Leaf, hash tlog.Hash) {
+	switch leaf.Kind {
+	case entry.Event:
+		h := v.chains.of(leaf.Tenant)
+		if (leaf.Seq != h.Seq+1 || leaf.Prev != h.Leaf) && (v.first == 0 || v.begun[leaf.Tenant]) {
+			v.finds(Finding{Part: "chain", Index: i, What: fmt.Sprintf("event %d of its tenant does not continue the chain after %d", leaf.Seq, h.Seq)})
+		}
+		if v.first > 0 {
+			v.begun[leaf.Tenant] = true
+		}
+		v.chains.extend(h, hash)
+		h.Seq = leaf.Seq
+		v.chains.keep()
+	case entry.Epoch:
+		want, _ := v.chains.epoch(leaf.Time)
+		if v.first == 0 && (want.Number != leaf.Number || want.Tenants != leaf.Tenants || want.Heads != leaf.Heads) {
+			v.finds(Finding{Part: "epoch", Index: i, What: fmt.Sprintf("epoch %d does not bind the chains as they are", leaf.Number)})
+		}
+		v.chains.bound(leaf, i, hash)
+		v.report.Epochs++
+	default:
+		v.finds(Finding{Part: "chain", Index: i, What: "a kind of entry that no log writes"})
+	}
+}
+
+// compareSave compares the savepoint with the epoch it was made at, and the chains with the savepoint; from there on
+// the epochs of a pruned log can be verified too.
+func (v *verifier) compareSave(i uint64, leaf entry.Leaf) {
+	tree, err := heads.FromSnapshot(v.save.heads)
+	if err != nil || leaf.Kind != entry.Epoch || leaf.Number != v.save.Epoch || tree.Root() != leaf.Heads {
+		v.finds(Finding{Part: "savepoint", Path: savepointFile, Index: i, What: "its heads are not those of the epoch"})
+		return
+	}
+	if v.first == 0 {
+		return
+	}
+	for tag := range v.begun {
+		was, ok := tree.Get(tag)
+		if got := v.chains.of(tag); !ok || got.Head != was {
+			v.finds(Finding{Part: "chain", Index: i, What: fmt.Sprintf("the chain of tenant %s ends elsewhere", tag)})
+		}
+	}
+	v.chains = newChains(1)
+	if err := v.chains.restore(v.save); err != nil {
+		v.finds(Finding{Part: "savepoint", Path: savepointFile, Index: i, What: err.Error()})
+		return
+	}
+	v.chains.bound(leaf, i, tlog.Hash{})
+	v.first = 0
+}
+
+func (v *verifier) finish() {
+	root, err := v.tiles.Finish()
+	if err != nil {
+		v.finds(Finding{Part: "tiles", What: err.Error()})
+	} else if root != v.signed.Root {
+		v.finds(Finding{Part: "tiles", What: fmt.Sprintf("the root of these entries is %s, and %s was signed", root, v.signed.Root)})
+	}
+	if v.save != nil && v.save.Size > v.next {
+		v.finds(Finding{Part: "savepoint", Path: savepointFile, Index: v.save.Size, What: "it is beyond the end of the log"})
+	}
+	v.report.Tenants = len(v.chains.ends)
+	v.report.Pruned = v.allowed
+}
+
+// rollback compares the log with what others have seen of it.
+func (v *verifier) rollback(signed []byte) {
+	own := checkpoint.Policy{Logs: v.trust.Logs, Quorum: "none"}
+	tree, err := tile.NewTree(v.fsys, v.signed.Size, v.signed.Root)
+	if err != nil {
+		v.finds(Finding{Part: "tiles", What: err.Error()})
+		return
+	}
+	noted := v.opts.Noted
+	if latest, err := fs.ReadFile(v.fsys, latestFile); err == nil {
+		was, err := own.Open(latest, v.opts.Now())
+		switch {
+		case err != nil || was.Origin != v.signed.Origin:
+			v.finds(Finding{Part: "checkpoint", Path: latestFile, What: fmt.Sprintf("not to be believed: %v", err)})
+		case was.Size <= v.signed.Size:
+			noted = append(noted[:len(noted):len(noted)], latest)
+		}
+	}
+	for _, n := range noted {
+		was, err := own.Open(n, v.opts.Now())
+		if err != nil || was.Origin != v.signed.Origin {
+			v.finds(Finding{Part: "rollback", What: fmt.Sprintf("a noted checkpoint is not of this log: %v", err)})
+			continue
+		}
+		if was.Size > v.signed.Size {
+			v.finds(Finding{Part: "rollback", Index: v.signed.Size, What: fmt.Sprintf("the log once had %d entries", was.Size)})
+			continue
+		}
+		root, err := rootAt(tree, was.Size)
+		if err != nil || root != was.Root {
+			v.finds(Finding{Part: "rollback", Index: was.Size, What: "the log is not the one that was noted"})
+		}
+	}
+	if v.opts.Witness == nil {
+		return
+	}
+	_, err = v.opts.Witness.Gather(v.ctx, signed, tree.ProveConsistency)
+	var ahead *checkpoint.AheadError
+	switch {
+	case errors.As(err, &ahead) && ahead.Size > v.signed.Size:
+		v.finds(Finding{Part: "rollback", Index: v.signed.Size, What: fmt.Sprintf("a witness has seen the log with %d entries", ahead.Size)})
+	case err != nil:
+		v.finds(Finding{Part: "rollback", What: err.Error()})
+	}
+}
+
+func rootAt(tree *tile.Tree, size uint64) (tlog.Hash, error) {
+	if size == 0 {
+		return tlog.TreeHash(0, nil)
+	}
+	return tree.RootAt(size)
+}

@@ -1,0 +1,77 @@
+package translog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
+	"github.com/cloudopsec/opsec/audit/translog/tile"
+)
+
+// witnessLoop publishes what the quorum of witnesses has seen. When ctx ends it tries once more, for the last
+// checkpoint.
+func (l *Log) witnessLoop(ctx context.Context) error {
+	if len(l.policy.Trust.Witnesses) == 0 {
+		return nil
+	}
+	g, err := checkpoint.NewGatherer(l.policy.Trust, &checkpoint.Options{Client: l.opts.Client, Now: l.opts.Now})
+	if err != nil {
+		return err
+	}
+	var asked []byte
+	for {
+		p, changed := l.signed.get()
+		err := error(nil)
+		if p.note != nil && !bytes.Equal(p.note, asked) {
+			if err = l.cosign(ctx, g, p); err == nil {
+				asked = p.note
+			}
+			l.fails("witness", err)
+		}
+		again := (<-chan time.Time)(nil)
+		if err != nil {
+			again = time.After(time.Second)
+		}
+		select {
+		case <-changed:
+		case <-again:
+		case <-ctx.Done():
+			if p, _ := l.signed.get(); p.note != nil && !bytes.Equal(p.note, asked) {
+				return l.cosign(ctx, g, p)
+			}
+			return nil
+		}
+	}
+}
+
+// cosign asks the witnesses, and publishes the checkpoint when enough of them have answered.
+func (l *Log) cosign(ctx context.Context, g *checkpoint.Gatherer, p published) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.policy.WitnessWait)
+	defer cancel()
+	got, err := g.Gather(ctx, p.note, func(old uint64) ([]tlog.Hash, error) {
+		tree, err := tile.NewTree(l.root.FS(), p.Size, p.Root)
+		if err != nil {
+			return nil, err
+		}
+		return tree.ProveConsistency(old)
+	})
+	var ahead *checkpoint.AheadError
+	if errors.As(err, &ahead) && ahead.Size > p.Size {
+		err := tampered("a witness has seen this log with %d entries, and it has %d: it was put back", ahead.Size, p.Size)
+		l.refuse(err)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.write(checkpointFile, func(w io.Writer) error { _, err := w.Write(got.Signed); return err }); err != nil {
+		return err
+	}
+	l.shown.set(published{p.Checkpoint, got.Signed})
+	return nil
+}
