@@ -154,7 +154,9 @@ func ExampleGatherer_Gather() {
 	if err != nil {
 		panic(err)
 	}
-	prove := func(old uint64) ([]tlog.Hash, error) { return nil, errors.New("asked for only where a witness is behind") }
+	prove := func(old uint64) ([]tlog.Hash, error) {
+		return nil, errors.New("asked for only where a witness is behind")
+	}
 	got, err := g.Gather(context.Background(), signed, prove)
 	for _, f := range got.Failed {
 		if ahead, ok := errors.AsType[*checkpoint.AheadError](f); ok && ahead.Size > got.Verified.Size {
