@@ -25,9 +25,16 @@ type Writer struct {
 	bundle []byte // the open one
 	err    error
 
-	flushed  uint64    // the size whose partial files are there
-	partials []partial // directories of partial files that Clean may remove
+	flushed  uint64      // the size whose partial files are there
+	partials []partial   // directories of partial files that Clean may remove
+	dirs     []directory // by level, the entries' first: where the last file was written
 	syncer   *syncer
+}
+
+// directory is an open directory of a thousand tiles.
+type directory struct {
+	*os.Root
+	thousand uint64
 }
 
 // partial names the directory of the partial files of one tile.
@@ -38,8 +45,8 @@ type partial struct {
 
 func (p partial) dir() string { return Path(p.level, p.n, Width) + ".p" }
 
-// temporary is where a file is written before it gets its name.
-const temporary = "tile/.new"
+// temporary is the name of a file, beside its place, until it is whole.
+const temporary = ".new"
 
 // NewWriter goes on at the given size, 0 for a new log, in the directory root, which it goes on using until Close. The
 // tiles and the bundle at that size must be there, partial or full: else the error is a [*DamageError]. Files of larger
@@ -79,9 +86,6 @@ func NewWriter(root *os.Root, size uint64) (*Writer, error) {
 			}
 			w.bundle, _ = AppendEntry(w.bundle, entry)
 		}
-	}
-	if err := root.MkdirAll(path.Dir(temporary), 0o700); err != nil {
-		return nil, fmt.Errorf("tile: %w", err)
 	}
 	if err := w.findPartials(); err != nil {
 		return nil, fmt.Errorf("tile: %w", err)
@@ -153,12 +157,12 @@ func (w *Writer) Append(entries [][]byte, hashes []tlog.Hash) error {
 // full writes a tile that has become full, and the bundle with it.
 func (w *Writer) full(level int, n uint64, hashes []byte) error {
 	if level == 0 {
-		if err := w.write(EntriesPath(n, Width), w.bundle); err != nil {
+		if err := w.write(LevelEntries, n, Width, w.bundle); err != nil {
 			return err
 		}
 		w.bundle = w.bundle[:0]
 	}
-	return w.write(Path(level, n, Width), hashes)
+	return w.write(level, n, Width, hashes)
 }
 
 // Flush writes the partial tiles and the partial bundle of the present size, as far as they are not there already, and
@@ -190,7 +194,7 @@ func (w *Writer) partial(level int, n uint64, width int, data []byte) {
 	if w.err != nil {
 		return
 	}
-	w.err = w.write(Path(level, n, width), data)
+	w.err = w.write(level, n, width, data)
 	p := partial{level, n}
 	for _, known := range w.partials {
 		if known == p {
@@ -201,26 +205,70 @@ func (w *Writer) partial(level int, n uint64, width int, data []byte) {
 }
 
 // write makes a file, or replaces it.
-func (w *Writer) write(name string, data []byte) error {
-	f, err := w.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("tile: %w", err)
+func (w *Writer) write(level int, n uint64, width int, data []byte) error {
+	name := Path(level, n, width)
+	err := w.try(level, n, name, data)
+	for again := 0; again < 3 && errors.Is(err, fs.ErrNotExist); again++ { // Prune may have removed an empty directory
+		w.leave(level)
+		err = w.try(level, n, name, data)
 	}
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err != nil {
 		return fmt.Errorf("tile: %s: %w", name, err)
-	}
-	err = w.root.Rename(temporary, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = w.root.MkdirAll(path.Dir(name), 0o700); err == nil {
-			err = w.root.Rename(temporary, name)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("tile: %w", err)
 	}
 	w.syncer.wrote(name)
 	return nil
+}
+
+func (w *Writer) try(level int, n uint64, name string, data []byte) error {
+	dir, err := w.enter(level, n)
+	if err != nil {
+		return err
+	}
+	f, err := dir.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	below := path.Base(name)
+	if p := path.Base(path.Dir(name)); strings.HasSuffix(p, ".p") {
+		if err := dir.Mkdir(p, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		below = p + "/" + below
+	}
+	return dir.Rename(temporary, below)
+}
+
+// enter opens the directory of a tile, and makes it when there is none.
+func (w *Writer) enter(level int, n uint64) (*os.Root, error) {
+	for len(w.dirs) <= level-LevelEntries {
+		w.dirs = append(w.dirs, directory{})
+	}
+	d := &w.dirs[level-LevelEntries]
+	if d.Root != nil && d.thousand == n/1000 {
+		return d.Root, nil
+	}
+	w.leave(level)
+	name := path.Dir(Path(level, n, Width))
+	if err := w.root.MkdirAll(name, 0o700); err != nil {
+		return nil, err
+	}
+	root, err := w.root.OpenRoot(name)
+	if err == nil {
+		*d = directory{root, n / 1000}
+	}
+	return root, err
+}
+
+// leave closes the directory of a level.
+func (w *Writer) leave(level int) {
+	if d := &w.dirs[level-LevelEntries]; d.Root != nil {
+		d.Root.Close() // it was only a place to begin at
+		d.Root = nil
+	}
 }
 
 // Sync returns nil when all that was written is on stable storage. On Linux it is one syncfs(2), which takes the whole
@@ -260,6 +308,9 @@ func (w *Writer) Clean(published uint64) error {
 func (w *Writer) Close() error {
 	if w.err == nil {
 		w.err = fmt.Errorf("tile: writer: %w", fs.ErrClosed)
+	}
+	for i := range w.dirs {
+		w.leave(i + LevelEntries)
 	}
 	return w.syncer.close()
 }
