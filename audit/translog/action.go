@@ -3,16 +3,18 @@ package translog
 import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog/entry"
+	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
+	"github.com/cloudopsec/opsec/audit/translog/verify"
 )
 
 // The actions of the events that a log writes about itself, which are also what its Authorizer is asked for.
 const (
-	ActionRead    = "translog.read"    // somebody has read: on record in the tenant whose record was read
-	ActionErase   = "translog.erase"   // a subject's key was destroyed: the tombstone of its values
-	ActionHold    = "translog.hold"    // entries are kept whatever their age
-	ActionLift    = "translog.lift"    // a hold has ended
-	ActionPrune   = "translog.prune"   // entries up to an age are removed; their hashes stay
-	ActionObserve = "translog.observe" // a checkpoint of another log was seen: in a log of logs
+	ActionRead    = "translog.read"      // somebody has read: on record in the tenant whose record was read
+	ActionErase   = "translog.erase"     // a subject's key was destroyed: the tombstone of its values
+	ActionHold    = "translog.hold"      // entries are kept whatever their age
+	ActionLift    = "translog.lift"      // a hold has ended
+	ActionPrune   = ledger.ActionPrune   // entries up to an age are removed; their hashes stay
+	ActionObserve = verify.ActionObserve // a checkpoint of another log was seen: in a log of logs
 )
 
 // Keys of attributes.
@@ -20,10 +22,6 @@ const (
 	attrAccount = "account"
 	attrPerson  = "person"
 	attrSubject = "subject"
-	attrBefore  = "before"
-	attrLog     = "log"
-	attrSize    = "size"
-	attrRoot    = "root"
 	attrNote    = "note"
 )
 

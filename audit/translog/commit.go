@@ -204,7 +204,7 @@ func (l *Log) commitSome(drafts []*draft) (done int, err error) {
 	var leaf []byte
 	var fresh [][16]byte
 	for _, d := range drafts {
-		if at, ok := l.chains.known.Get(d.ID); ok {
+		if at, ok := l.known.Get(d.ID); ok {
 			d.place = at
 			done++
 			continue
@@ -214,7 +214,7 @@ func (l *Log) commitSome(drafts []*draft) (done int, err error) {
 			done++
 			continue
 		}
-		chain := l.chains.of(d.Tenant)
+		chain := l.chains.Of(d.Tenant)
 		leaf = d.AppendLeaf(leaf[:0], chain.Seq+1, chain.Leaf)
 		index, err := batch.Add(leaf, d.Body)
 		if errors.Is(err, journal.ErrBatchFull) {
@@ -226,9 +226,9 @@ func (l *Log) commitSome(drafts []*draft) (done int, err error) {
 			continue
 		}
 		hash := tlog.RecordHash(leaf)
-		l.chains.extend(chain, hash)
+		l.chains.Extend(chain, hash)
 		d.place = place{index, chain.Seq, hash}
-		l.chains.known.Put(d.ID, d.place)
+		l.known.Put(d.ID, d.place)
 		fresh = append(fresh, d.ID)
 		block.add(leaf, d.Body, hash)
 		done++
@@ -238,12 +238,12 @@ func (l *Log) commitSome(drafts []*draft) (done int, err error) {
 	}
 	if err := l.commit(batch); err != nil {
 		for _, id := range fresh {
-			l.chains.known.Forget(id)
+			l.known.Forget(id)
 		}
-		l.chains.undo()
+		l.chains.Undo()
 		return 0, err
 	}
-	l.chains.keep()
+	l.chains.Keep()
 	l.tail.put(block)
 	return done, nil
 }
@@ -268,7 +268,7 @@ func (l *Log) commit(batch *journal.Batch) error {
 
 // commitEpoch binds the ends of all chains, if they have changed since the last time.
 func (l *Log) commitEpoch(last bool) error {
-	leaf, changed := l.chains.epoch(l.opts.Now())
+	leaf, changed := l.chains.Epoch(l.opts.Now())
 	if !changed {
 		return nil
 	}
@@ -285,10 +285,10 @@ func (l *Log) commitEpoch(last bool) error {
 		return err
 	}
 	hash := tlog.RecordHash(text)
-	l.chains.bound(leaf, block.first, hash)
+	l.chains.Bound(leaf, block.first, hash)
 	block.add(text, nil, hash)
 	if last || l.saveDue() {
-		block.save = l.chains.snapshot()
+		block.save = l.chains.Snapshot()
 	}
 	l.tail.put(block)
 	return nil

@@ -26,7 +26,7 @@
 //	for e, err := range view.Query(ctx, translog.Query{Tenant: "acme", From: monday}) { ... }
 //	statement, err := view.Export(ctx, file, "acme", export.OCSF, export.Policy{})
 //
-//	report, err := translog.Verify(ctx, os.DirFS("/var/lib/opsec/log"), policy.Trust, translog.VerifyOptions{})
+//	report, err := verify.Log(ctx, os.DirFS("/var/lib/opsec/log"), policy.Trust, verify.Options{})
 //
 // # What stands in it
 //
@@ -37,7 +37,7 @@
 //
 // So a neighbour learns nothing from a tenant's leaves but that somebody did something; a person can be forgotten, by
 // [Log.Erase], although nothing was changed; and a tenant can prove, from an export and on another machine, that
-// nothing of its own was withheld: see [VerifyExport].
+// nothing of its own was withheld: see [statement.Read].
 //
 // # Promises
 //
@@ -45,9 +45,9 @@
 // full disk or a second process loses nothing that was acknowledged. After a crash the torn end of the journal is cut
 // off; if anything is missing that was signed, or that was acknowledged, [Open] refuses with [ErrTampered].
 //
-// [Verify] finds every change of what a checkpoint covers: in tiles, journal, sealed values, index. A whole directory
+// [verify.Log] finds every change of what a checkpoint covers: in tiles, journal, sealed values, index. A whole directory
 // put back to an older state is a good log; a witness, or a checkpoint noted elsewhere, finds that: see
-// [checkpoint.Policy], [Options].Noted and [VerifyOptions].
+// [checkpoint.Policy], [Options].Noted and [verify.Options].
 //
 // # What it will not do
 //

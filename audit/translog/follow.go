@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
+	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/audit/translog/tile"
 	"github.com/cloudopsec/opsec/internal/pause"
 	"github.com/cloudopsec/opsec/internal/wholefile"
@@ -184,9 +185,9 @@ func (l *Log) sign() error {
 	if err != nil {
 		return err
 	}
-	name := checkpointFile
+	name := ledger.CheckpointFile
 	if len(l.policy.Trust.Witnesses) > 0 {
-		name = latestFile
+		name = ledger.LatestFile
 	}
 	if err := l.write(name, func(w io.Writer) error { _, err := w.Write(signed); return err }); err != nil {
 		return err
@@ -194,7 +195,7 @@ func (l *Log) sign() error {
 	f.signs.Add(1)
 	p := published{c, signed}
 	l.signed.set(p)
-	if name == checkpointFile {
+	if name == ledger.CheckpointFile {
 		l.shown.set(p)
 	}
 	return nil
@@ -202,12 +203,12 @@ func (l *Log) sign() error {
 
 // saveDue reports whether recovery has enough to replay, or partial tiles enough to remove.
 func (l *Log) saveDue() bool {
-	heads := int64(l.chains.tree.Len()) * headBytes
-	return l.tail.passed() > max(l.policy.SegmentBytes/2, 4*heads) || l.reader.signs.Load() > maxSigns
+	size := int64(l.chains.Len()) * ledger.HeadBytes
+	return l.tail.passed() > max(l.policy.SegmentBytes/2, 4*size) || l.reader.signs.Load() > maxSigns
 }
 
 // save makes a savepoint of the present size, under a checkpoint.
-func (l *Log) save(s *savepoint) error {
+func (l *Log) save(s *ledger.Savepoint) error {
 	f := &l.reader
 	if err := l.sign(); err != nil {
 		return err
@@ -215,7 +216,7 @@ func (l *Log) save(s *savepoint) error {
 	if err := f.tiles.Sync(); err != nil {
 		return err
 	}
-	if err := l.write(savepointFile, func(w io.Writer) error { return s.writeTo(w) }); err != nil {
+	if err := l.write(ledger.SavepointFile, func(w io.Writer) error { return s.WriteFile(w) }); err != nil {
 		return err
 	}
 	f.saved.Store(s.Size)

@@ -17,6 +17,7 @@ import (
 	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
 	"github.com/cloudopsec/opsec/audit/translog/entry"
 	"github.com/cloudopsec/opsec/audit/translog/subject"
+	"github.com/cloudopsec/opsec/audit/translog/verify"
 )
 
 const origin = "log.example/node1"
@@ -78,15 +79,15 @@ func (k *kit) run(l *translog.Log) *running {
 	return &running{l, stop}
 }
 
-func (k *kit) verify() *translog.Report {
+func (k *kit) verify() *verify.Report {
 	k.t.Helper()
-	r, err := translog.Verify(context.Background(), os.DirFS(k.dir), k.policy.Trust, translog.VerifyOptions{})
+	r, err := verify.Log(context.Background(), os.DirFS(k.dir), k.policy.Trust, verify.Options{})
 	require.NoError(k.t, err)
 	return r
 }
 
 // sound requires a log without findings.
-func (k *kit) sound() *translog.Report {
+func (k *kit) sound() *verify.Report {
 	k.t.Helper()
 	r := k.verify()
 	require.True(k.t, r.OK, "%v", r.Findings)

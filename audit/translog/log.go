@@ -17,8 +17,11 @@ import (
 	"github.com/cloudopsec/opsec/audit"
 	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
 	"github.com/cloudopsec/opsec/audit/translog/entry"
+	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/audit/translog/tile"
+	"github.com/cloudopsec/opsec/audit/translog/verify"
 	"github.com/cloudopsec/opsec/internal/journal"
+	"github.com/cloudopsec/opsec/internal/window"
 )
 
 var (
@@ -64,10 +67,11 @@ type Log struct {
 	scribe entry.Scribe
 
 	journal *journal.Journal
-	chains  *chains
-	tail    tail          // committed, and not yet in the tiles
-	reader  follower      // makes tiles, index and checkpoints of it
-	first   atomic.Uint64 // the first entry that is kept whole
+	chains  *ledger.Chains
+	known   window.Window[[16]byte, place] // the latest events by their ids
+	tail    tail                           // committed, and not yet in the tiles
+	reader  follower                       // makes tiles, index and checkpoints of it
+	first   atomic.Uint64                  // the first entry that is kept whole
 	holds   holds
 
 	mu      sync.Mutex
@@ -76,7 +80,7 @@ type Log struct {
 	wake    chan struct{}
 
 	observing sync.Mutex
-	shards    shards // of this process, in a log of logs
+	shards    map[string]verify.Observation // of this process, in a log of logs
 
 	running atomic.Bool
 	stopped chan struct{} // closed when Run has ended
@@ -126,7 +130,7 @@ func Open(dir string, p Policy, opts Options) (*Log, error) {
 		wake:    make(chan struct{}, 1),
 		tail:    tail{ready: make(chan struct{}, 1)},
 		stopped: make(chan struct{}),
-		shards:  shards{},
+		shards:  map[string]verify.Observation{},
 	}
 	l.scribe = entry.Scribe{Keys: opts.Keys, OmitValues: opts.OmitValues, SubjectOf: l.subjectOf}
 	if opts.DigestKey != nil {

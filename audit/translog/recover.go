@@ -11,6 +11,7 @@ import (
 	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
 	"github.com/cloudopsec/opsec/audit/translog/entry"
 	"github.com/cloudopsec/opsec/audit/translog/index"
+	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/audit/translog/tile"
 	"github.com/cloudopsec/opsec/internal/journal"
 )
@@ -22,7 +23,8 @@ const replayBlock = 4096
 // the journal again, and at every size that was ever signed the tree must be the one that was signed.
 func (l *Log) recover(dir string) error {
 	l.reader.dir = dir
-	l.chains = newChains(l.policy.Remember)
+	l.chains = ledger.New()
+	l.known.Size = l.policy.Remember
 	fsys := l.root.FS()
 	marks, err := l.readMarks(fsys)
 	if err != nil {
@@ -32,22 +34,22 @@ func (l *Log) recover(dir string) error {
 	for _, m := range marks {
 		synced = max(synced, m.Size)
 	}
-	save, err := readSavepoint(fsys)
+	save, err := ledger.ReadSavepoint(fsys)
 	if err != nil {
-		return err
+		return tampered("%w", err)
 	}
 	var from uint64
 	if save != nil {
 		if save.Size > synced {
 			return tampered("savepoint of %d entries, but the latest checkpoint has %d", save.Size, synced)
 		}
-		if err := l.chains.restore(save); err != nil {
+		if err := l.chains.Restore(save); err != nil {
 			return tampered("savepoint: %w", err)
 		}
 		from = save.Size
 	}
 	first := from / index.Span * index.Span // where the growing span of the index begins
-	j, found, err := journal.Open(filepath.Join(dir, journalDir), synced, first, journal.Options{
+	j, found, err := journal.Open(filepath.Join(dir, ledger.JournalDir), synced, first, journal.Options{
 		SegmentBytes: l.policy.SegmentBytes, ReserveBytes: l.policy.ReserveBytes,
 	})
 	switch {
@@ -70,7 +72,7 @@ func (l *Log) recover(dir string) error {
 		return tampered("tiles at the savepoint: %w", err)
 	}
 	l.reader.saved.Store(from)
-	if l.reader.spans, err = newSpans(filepath.Join(dir, indexDir), j, first); err != nil {
+	if l.reader.spans, err = newSpans(filepath.Join(dir, ledger.IndexDir), j, first); err != nil {
 		return fmt.Errorf("translog: %w", err)
 	}
 	if err := l.replay(first, save); err != nil {
@@ -99,7 +101,7 @@ func (l *Log) readMarks(fsys fs.FS) ([]published, error) {
 			return nil, err
 		}
 	}
-	for _, name := range []string{checkpointFile, latestFile} {
+	for _, name := range []string{ledger.CheckpointFile, ledger.LatestFile} {
 		signed, err := fs.ReadFile(fsys, name)
 		if isMissing(err) {
 			continue
@@ -114,7 +116,7 @@ func (l *Log) readMarks(fsys fs.FS) ([]published, error) {
 		if last, _ := l.signed.get(); last.note == nil || last.Size < p.Size {
 			l.signed.set(p)
 		}
-		if name == checkpointFile {
+		if name == ledger.CheckpointFile {
 			l.shown.set(p)
 		}
 	}
@@ -122,7 +124,7 @@ func (l *Log) readMarks(fsys fs.FS) ([]published, error) {
 }
 
 // replay takes the journal from first on: into the index all of it, into chains and tiles what is behind the savepoint.
-func (l *Log) replay(first uint64, save *savepoint) error {
+func (l *Log) replay(first uint64, save *ledger.Savepoint) error {
 	var from uint64
 	if save != nil {
 		from = save.Size
@@ -142,18 +144,21 @@ func (l *Log) replay(first uint64, save *savepoint) error {
 				return tampered("%w", err)
 			}
 			if leaf.Kind == entry.Event {
-				l.chains.known.Put(leaf.ID, place{r.Index, leaf.Seq, hash})
+				l.known.Put(leaf.ID, place{r.Index, leaf.Seq, hash})
 			}
 			if r.Index+1 == from {
-				if leaf.Kind != entry.Epoch || leaf.Number != save.Epoch || leaf.Heads != l.chains.tree.Root() {
+				if leaf.Kind != entry.Epoch || leaf.Number != save.Epoch || leaf.Heads != l.chains.Root() {
 					return tampered("savepoint: its heads are not those that entry %d binds", r.Index)
 				}
-				l.chains.bound(leaf, r.Index, hash)
+				l.chains.Bound(leaf, r.Index, hash)
 			}
 			continue
 		}
-		if err := l.chains.replay(r.Index, leaf, hash); err != nil {
-			return err
+		if err := l.chains.Replay(r.Index, leaf, hash); err != nil {
+			return tampered("%w", err)
+		}
+		if leaf.Kind == entry.Event {
+			l.known.Put(leaf.ID, place{r.Index, leaf.Seq, hash})
 		}
 		block.add(r.Leaf, append([]byte(nil), r.Body...), hash)
 		if len(block.ends) == replayBlock {

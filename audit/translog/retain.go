@@ -16,6 +16,7 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog/entry"
 	"github.com/cloudopsec/opsec/audit/translog/index"
+	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/audit/translog/tile"
 	"github.com/cloudopsec/opsec/internal/strictjson"
 )
@@ -43,7 +44,7 @@ func (h *holds) on(tenant opsec.TenantID) bool {
 const maxHolds = 10_000
 
 func readHolds(fsys fs.FS) (list []Hold, err error) {
-	data, err := fs.ReadFile(fsys, holdsFile)
+	data, err := fs.ReadFile(fsys, ledger.HoldsFile)
 	if isMissing(err) {
 		return nil, nil
 	}
@@ -112,7 +113,7 @@ func (l *Log) changeHolds(ctx context.Context, who opsec.Actor, action string, h
 		if err != nil {
 			return err
 		}
-		if err := l.write(holdsFile, func(w io.Writer) error { return json.NewEncoder(w).Encode(list) }); err != nil {
+		if err := l.write(ledger.HoldsFile, func(w io.Writer) error { return json.NewEncoder(w).Encode(list) }); err != nil {
 			return fmt.Errorf("translog: %w", err)
 		}
 		l.holds.list = list
@@ -137,7 +138,7 @@ func (l *Log) guarded(ctx context.Context, who opsec.Actor, e *opsec.Event, act 
 
 // Prune removes what entries say that happened before a time, as far as the journal's files allow: files that hold such
 // entries alone, none of them held, and none that recovery needs. Their hashes stay in the tiles, so that every proof
-// still verifies; the entry [ActionPrune] says what is missing, and [Verify] accepts no other gap. It returns the first entry that
+// still verifies; the entry [ActionPrune] says what is missing, and [verify.Log] accepts no other gap. It returns the first entry that
 // is still there whole.
 //
 // The authorizer is asked for ActionPrune on the log, for the provider.
@@ -150,7 +151,7 @@ func (l *Log) Prune(ctx context.Context, who opsec.Actor, before time.Time) (fir
 	}
 	e := l.event(ActionPrune, who, opsec.Resource{Tenant: opsec.Provider, Type: "log", ID: l.Origin()})
 	e.Attrs = []opsec.Attr{
-		{Key: attrBefore, Value: strconv.FormatUint(limit, 10), Mark: opsec.Public},
+		{Key: ledger.AttrBefore, Value: strconv.FormatUint(limit, 10), Mark: opsec.Public},
 		{Key: "until", Value: before.UTC().Format(time.RFC3339Nano), Mark: opsec.Public},
 	}
 	err = l.guarded(ctx, who, e, func() error {
@@ -210,18 +211,4 @@ func (l *Log) prunable(ctx context.Context, before time.Time) (uint64, error) {
 		}
 	}
 	return limit, nil
-}
-
-// pruned returns what a leaf allows to be missing: entries below that index.
-func pruned(leaf entry.Leaf) (before uint64, ok bool) {
-	if leaf.Kind != entry.Event || leaf.Action != ActionPrune || leaf.Outcome != opsec.Pending {
-		return 0, false
-	}
-	for _, a := range leaf.Attrs {
-		if a.Key == attrBefore {
-			n, err := strconv.ParseUint(a.Value, 10, 63)
-			return n, err == nil
-		}
-	}
-	return 0, false
 }

@@ -9,17 +9,10 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/cloudopsec/opsec/audit/translog/entry"
 	"github.com/cloudopsec/opsec/audit/translog/index"
+	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/internal/journal"
 	"github.com/cloudopsec/opsec/internal/wholefile"
-)
-
-// The kinds of keys in the index, beside those of [entry.TermKind].
-const (
-	keyTenant  = 't'
-	keyAction  = 'c'
-	keyOutcome = 'o'
 )
 
 // maxOpenSpans is how many indexes of full spans are kept in memory, some 100 KiB to 2 MiB each.
@@ -48,9 +41,6 @@ func newSpans(dir string, j *journal.Journal, first uint64) (*spans, error) {
 	}, nil
 }
 
-// spanFile is the name of a span's file, below the directory of the index.
-func spanFile(span uint64) string { return fmt.Sprintf("%012d", span) }
-
 // add enters an entry; one that is there already changes nothing.
 func (s *spans) add(i uint64, leaf, body []byte) error {
 	s.mu.Lock()
@@ -62,7 +52,7 @@ func (s *spans) add(i uint64, leaf, body []byte) error {
 	case i > next:
 		return fmt.Errorf("entry %d comes to the index before entry %d", i, next)
 	}
-	if err := addEntry(s.growing, i, leaf, body); err != nil {
+	if err := ledger.AddEntry(s.growing, i, leaf, body); err != nil {
 		return err
 	}
 	if s.growing.Len() < index.Span {
@@ -79,7 +69,7 @@ func (s *spans) add(i uint64, leaf, body []byte) error {
 
 // store writes the file of a span. It need not be durable.
 func (s *spans) store(span uint64, file []byte) error {
-	return wholefile.Write(filepath.Join(s.dir, spanFile(span)), 0o600, func(w io.Writer) error {
+	return wholefile.Write(filepath.Join(s.dir, ledger.SpanFile(span)), 0o600, func(w io.Writer) error {
 		_, err := w.Write(file)
 		return err
 	})
@@ -143,7 +133,7 @@ func (s *spans) in(span uint64, q index.Query, from uint16) (iter.Seq[uint16], e
 
 // load reads the file of a full span, or makes it anew from the journal when it is missing or damaged.
 func (s *spans) load(span uint64) (*index.Index, error) {
-	file, err := os.ReadFile(filepath.Join(s.dir, spanFile(span)))
+	file, err := os.ReadFile(filepath.Join(s.dir, ledger.SpanFile(span)))
 	if err == nil {
 		if x, err := index.Open(file, span); err == nil {
 			return x, nil
@@ -154,7 +144,7 @@ func (s *spans) load(span uint64) (*index.Index, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := addEntry(b, r.Index, r.Leaf, r.Body); err != nil {
+		if err := ledger.AddEntry(b, r.Index, r.Leaf, r.Body); err != nil {
 			return nil, err
 		}
 		if b.Len() == index.Span {
@@ -176,7 +166,7 @@ func (s *spans) drop(before uint64) error {
 		return err
 	}
 	for _, f := range names {
-		if f.Name() < spanFile(before/index.Span) {
+		if f.Name() < ledger.SpanFile(before/index.Span) {
 			if err := os.Remove(filepath.Join(s.dir, path.Base(f.Name()))); err != nil {
 				return err
 			}
@@ -184,31 +174,3 @@ func (s *spans) drop(before uint64) error {
 	}
 	return nil
 }
-
-// addEntry enters one entry with all that it can be found by.
-func addEntry(b *index.Builder, i uint64, leaf, body []byte) error {
-	l, err := entry.Parse(leaf)
-	if err != nil {
-		return fmt.Errorf("entry %d: %w", i, err)
-	}
-	if l.Kind != entry.Event {
-		return b.Add(uint16(i%index.Span), l.Time)
-	}
-	parsed, err := entry.ParseBody(body)
-	if err != nil {
-		return fmt.Errorf("entry %d: %w", i, err)
-	}
-	terms := parsed.Terms()
-	keys := make([][]byte, 0, 3+len(terms))
-	keys = append(keys, tenantKey(l.Tenant), textKey(keyAction, l.Action), textKey(keyOutcome, string(l.Outcome)))
-	for _, t := range terms {
-		keys = append(keys, termKey(t))
-	}
-	return b.Add(uint16(i%index.Span), l.Time, keys...)
-}
-
-func tenantKey(h entry.Handle) []byte { return append([]byte{keyTenant}, h[:]...) }
-
-func textKey(kind byte, s string) []byte { return append([]byte{kind}, s...) }
-
-func termKey(t entry.Term) []byte { return append([]byte{byte(t.Kind)}, t.Tag[:]...) }

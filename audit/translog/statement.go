@@ -2,44 +2,22 @@ package translog
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"time"
-
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/cloudopsec/opsec"
-	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
 	"github.com/cloudopsec/opsec/audit/translog/entry"
 	"github.com/cloudopsec/opsec/audit/translog/export"
-	"github.com/cloudopsec/opsec/audit/translog/heads"
-	"github.com/cloudopsec/opsec/internal/strictjson"
+	"github.com/cloudopsec/opsec/audit/translog/statement"
 )
-
-// Statement proves where the chain of one tenant's events ended at an epoch: with the events, that none was withheld.
-type Statement struct {
-	Origin     string       `json:"origin"`
-	Tenant     entry.Handle `json:"tenant"`     // the tenant's tag in its leaves
-	Events     uint64       `json:"events"`     // how many there were
-	Last       tlog.Hash    `json:"last"`       // the leaf hash of the last one
-	Epoch      []byte       `json:"epoch"`      // the leaf of the epoch
-	Index      uint64       `json:"index"`      // its place in the log
-	Path       []byte       `json:"path"`       // from the tenant's end to the epoch's root: a heads.Proof
-	Inclusion  []tlog.Hash  `json:"inclusion"`  // of the epoch under the checkpoint
-	Checkpoint []byte       `json:"checkpoint"` // a signed note
-}
-
-// ErrIncomplete says that events of a tenant are missing, changed, or not in their order.
-var ErrIncomplete = errors.New("translog: incomplete")
 
 // Statement returns the statement of the latest epoch for the tenant. For an epoch that has just been made it waits for
 // the next checkpoint, as long as ctx allows. It says how many events there are, so it is a read, authorised and on
 // record like any other.
-func (v *View) Statement(ctx context.Context, tenant opsec.TenantID) (*Statement, error) {
+func (v *View) Statement(ctx context.Context, tenant opsec.TenantID) (*statement.Statement, error) {
 	if tenant == "" {
 		return nil, invalid("statement: no tenant")
 	}
@@ -49,16 +27,14 @@ func (v *View) Statement(ctx context.Context, tenant opsec.TenantID) (*Statement
 	return v.log.statement(ctx, tenant)
 }
 
-func (l *Log) statement(ctx context.Context, tenant opsec.TenantID) (*Statement, error) {
+func (l *Log) statement(ctx context.Context, tenant opsec.TenantID) (*statement.Statement, error) {
 	handles, err := l.opts.Keys.Find(ctx, entry.Subject{Tenant: tenant})
 	if err != nil || len(handles) == 0 {
 		return nil, fmt.Errorf("translog: tenant %s: %w", tenant, errors.Join(err, opsec.ErrNotFound))
 	}
 	tag := handles[0]
-	l.chains.mu.Lock()
-	last, path, ahead := l.chains.last, l.chains.tree.Prove(tag), l.chains.ahead
-	l.chains.mu.Unlock()
-	if last.Number == 0 || ahead {
+	last, path, ok := l.chains.Prove(tag)
+	if !ok {
 		return nil, fmt.Errorf("%w: there is no epoch yet", ErrUnavailable)
 	}
 	head, ok, err := path.Verify(last.Heads, tag)
@@ -72,96 +48,20 @@ func (l *Log) statement(ctx context.Context, tenant opsec.TenantID) (*Statement,
 	if err != nil {
 		return nil, fmt.Errorf("translog: %w", err)
 	}
-	proof, err := l.Prove(ctx, last.index)
+	proof, err := l.Prove(ctx, last.Index)
 	if err != nil {
 		return nil, err
 	}
-	return &Statement{
-		Origin: l.Origin(), Tenant: tag, Events: head.Seq, Last: head.Leaf, Epoch: leaf, Index: last.index,
+	return &statement.Statement{
+		Origin: l.Origin(), Tenant: tag, Events: head.Seq, Last: head.Leaf, Epoch: leaf, Index: last.Index,
 		Path: path.AppendTo(nil), Inclusion: proof.Hashes, Checkpoint: proof.Checkpoint,
 	}, nil
 }
 
-// Verify returns nil when the statement is proved by a checkpoint that the policy believes. It returns what the
-// checkpoint says, and the time of the epoch.
-func (s *Statement) Verify(trust checkpoint.Policy, now time.Time) (checkpoint.Verified, time.Time, error) {
-	fail := func(format string, args ...any) (checkpoint.Verified, time.Time, error) {
-		return checkpoint.Verified{}, time.Time{}, fmt.Errorf("%w: statement: "+format, append([]any{ErrTampered}, args...)...)
-	}
-	proof := checkpoint.Proof{Index: s.Index, Hashes: s.Inclusion, Checkpoint: s.Checkpoint}
-	under, err := proof.Verify(tlog.RecordHash(s.Epoch), trust, now)
-	if err != nil {
-		return fail("%w", err)
-	}
-	if under.Origin != s.Origin {
-		return fail("its checkpoint is of the log %q", under.Origin)
-	}
-	leaf, err := entry.Parse(s.Epoch)
-	if err != nil || leaf.Kind != entry.Epoch {
-		return fail("its epoch is none: %v", err)
-	}
-	path, err := heads.ParseProof(s.Path)
-	if err != nil {
-		return fail("%w", err)
-	}
-	head, ok, err := path.Verify(leaf.Heads, s.Tenant)
-	if err != nil {
-		return fail("%w", err)
-	}
-	if !ok || head.Seq != s.Events || head.Leaf != s.Last {
-		return fail("the epoch says otherwise")
-	}
-	return under, leaf.Time, nil
-}
-
-// Chain verifies that leaves are one tenant's, each the one after the one before. The zero Chain begins anywhere; what
-// was pruned shows as a First above 1.
-type Chain struct {
-	Tenant entry.Handle
-	First  uint64    // the number of the first leaf
-	Seq    uint64    // of the last
-	Last   tlog.Hash // its hash
-}
-
-// Add takes the next leaf and returns its hash, or an error that wraps [ErrIncomplete].
-func (c *Chain) Add(leaf []byte) (tlog.Hash, error) {
-	l, err := entry.Parse(leaf)
-	if err != nil {
-		return tlog.Hash{}, fmt.Errorf("%w: event after %d: %w", ErrIncomplete, c.Seq, err)
-	}
-	if c.First == 0 {
-		c.First, c.Seq, c.Last, c.Tenant = l.Seq, l.Seq-1, l.Prev, l.Tenant
-	}
-	switch {
-	case l.Kind != entry.Event || l.Tenant != c.Tenant:
-		return tlog.Hash{}, fmt.Errorf("%w: after event %d comes another tenant's", ErrIncomplete, c.Seq)
-	case l.Seq != c.Seq+1:
-		return tlog.Hash{}, fmt.Errorf("%w: after event %d comes event %d", ErrIncomplete, c.Seq, l.Seq)
-	case l.Prev != c.Last:
-		return tlog.Hash{}, fmt.Errorf("%w: event %d does not follow from the one before it", ErrIncomplete, l.Seq)
-	}
-	c.Seq, c.Last = l.Seq, tlog.RecordHash(leaf)
-	return c.Last, nil
-}
-
-// Complete returns nil when the chain ends where the statement says. The statement must have been verified.
-func (c *Chain) Complete(s *Statement) error {
-	if c.First == 0 || c.Tenant != s.Tenant || c.Seq != s.Events || c.Last != s.Last {
-		return fmt.Errorf("%w: the events end at %d, and the epoch has %d", ErrIncomplete, c.Seq, s.Events)
-	}
-	return nil
-}
-
-// bundleHead is the first line of an export.
-type bundleHead struct {
-	Statement *Statement    `json:"translog_statement"`
-	Policy    export.Policy `json:"policy"` // by which the lines are written
-}
-
 // Export writes all events of a tenant up to the latest epoch, as the profile shows them, so that they can be verified
-// on another machine, without the log and without keys: a line with the [Statement], then a line for each event in the
-// given form. [VerifyExport] reads it. It is one read, on record.
-func (v *View) Export(ctx context.Context, w io.Writer, tenant opsec.TenantID, form export.Form, p export.Policy) (*Statement, error) {
+// on another machine, without the log and without keys: a line with the [statement.Statement], then a line for each event in the
+// given form. [statement.Read] reads it. It is one read, on record.
+func (v *View) Export(ctx context.Context, w io.Writer, tenant opsec.TenantID, form export.Form, p export.Policy) (*statement.Statement, error) {
 	p.Origin = v.log.Origin()
 	x, err := export.New(p)
 	if err != nil {
@@ -172,7 +72,7 @@ func (v *View) Export(ctx context.Context, w io.Writer, tenant opsec.TenantID, f
 		return nil, err
 	}
 	out := bufio.NewWriterSize(w, 1<<16)
-	head, err := json.Marshal(bundleHead{s, p})
+	head, err := json.Marshal(statement.Head{Statement: s, Policy: p})
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +85,7 @@ func (v *View) Export(ctx context.Context, w io.Writer, tenant opsec.TenantID, f
 	if err != nil {
 		return nil, err
 	}
-	var chain Chain
+	var chain statement.Chain
 	var line []byte
 	for e, err := range search.entries(ctx) {
 		if err != nil {
@@ -205,73 +105,4 @@ func (v *View) Export(ctx context.Context, w io.Writer, tenant opsec.TenantID, f
 		return nil, err
 	}
 	return s, out.Flush()
-}
-
-// Exported is what VerifyExport has found.
-type Exported struct {
-	Statement  *Statement          `json:"statement"`
-	Checkpoint checkpoint.Verified `json:"-"`
-	Until      time.Time           `json:"until"`  // the time of the epoch
-	First      uint64              `json:"first"`  // the number of the first event; above 1 where older ones were pruned
-	Events     uint64              `json:"events"` // how many were read
-}
-
-// VerifyExport reads what [View.Export] has written, and returns nil errors only when the statement is proved under
-// trust, every event is what its leaf proves, and none is missing between the first and the epoch. Each event is handed
-// to each, which may be nil, before it is known whether the rest is complete.
-func VerifyExport(r io.Reader, trust checkpoint.Policy, now time.Time, each func(*opsec.Event) error) (*Exported, error) {
-	in := bufio.NewReaderSize(r, 1<<16)
-	first, err := readLine(in, export.MaxLine)
-	if err != nil {
-		return nil, fmt.Errorf("translog: export: %w", err)
-	}
-	var head bundleHead
-	if err := strictjson.Decode(first, &head); err != nil || head.Statement == nil {
-		return nil, invalid("export: its first line is no statement: %w", err)
-	}
-	s := head.Statement
-	found := &Exported{Statement: s}
-	if found.Checkpoint, found.Until, err = s.Verify(trust, now); err != nil {
-		return found, err
-	}
-	head.Policy.Origin = s.Origin
-	x, err := export.New(head.Policy)
-	if err != nil {
-		return found, err
-	}
-	var chain Chain
-	for line, err := range export.Read(in) {
-		if err != nil {
-			return found, fmt.Errorf("translog: export: %w", err)
-		}
-		record, err := x.Verify(line, entry.VerifyEvidence)
-		if err != nil {
-			return found, fmt.Errorf("translog: export: line %d: %w", line.Number+1, err)
-		}
-		if _, err := chain.Add(line.Leaf); err != nil {
-			return found, err
-		}
-		found.First = chain.First
-		found.Events++
-		if each != nil {
-			if err := each(record.Event); err != nil {
-				return found, err
-			}
-		}
-	}
-	return found, chain.Complete(s)
-}
-
-func readLine(r *bufio.Reader, most int) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		line = append(line, part...)
-		if len(line) > most {
-			return nil, invalid("a line of more than %d bytes", most)
-		}
-		if err != bufio.ErrBufferFull {
-			return bytes.TrimSuffix(line, []byte{'\n'}), err
-		}
-	}
 }

@@ -3,6 +3,8 @@ package translog
 import (
 	"sync"
 
+	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
+
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -17,7 +19,7 @@ type block struct {
 	bodies [][]byte
 	hashes []tlog.Hash
 	bytes  int
-	save   *savepoint // to be made when the block, whose last entry is an epoch, is in the tiles
+	save   *ledger.Savepoint // to be made when the block, whose last entry is an epoch, is in the tiles
 }
 
 func newBlock(first uint64) *block { return &block{first: first} }

@@ -20,6 +20,7 @@ import (
 	"github.com/cloudopsec/opsec/audit/translog/entry"
 	"github.com/cloudopsec/opsec/audit/translog/export"
 	"github.com/cloudopsec/opsec/audit/translog/index"
+	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/audit/translog/tile"
 )
 
@@ -303,14 +304,14 @@ func (s *search) wanted() index.Query {
 			q.All = append(q.All, keys)
 		}
 	}
-	any(each(s.tenants, tenantKey), s.tenants != nil)
-	any(each(s.terms, termKey), s.terms != nil)
-	any(each(s.on, termKey), s.on != nil)
-	any(each(s.query.Actions, func(a string) []byte { return textKey(keyAction, a) }), len(s.query.Actions) > 0)
-	any(each(s.query.Outcomes, func(o opsec.Outcome) []byte { return textKey(keyOutcome, string(o)) }), len(s.query.Outcomes) > 0)
+	any(each(s.tenants, ledger.TenantKey), s.tenants != nil)
+	any(each(s.terms, ledger.TermKey), s.terms != nil)
+	any(each(s.on, ledger.TermKey), s.on != nil)
+	any(each(s.query.Actions, func(a string) []byte { return ledger.ActionKey(a) }), len(s.query.Actions) > 0)
+	any(each(s.query.Outcomes, func(o opsec.Outcome) []byte { return ledger.OutcomeKey(o) }), len(s.query.Outcomes) > 0)
 	if len(q.All) == 0 {
 		outcomes := []opsec.Outcome{opsec.Success, opsec.Failure, opsec.Denied, opsec.Pending, opsec.Unknown}
-		any(each(outcomes, func(o opsec.Outcome) []byte { return textKey(keyOutcome, string(o)) }), true) // events, not epochs
+		any(each(outcomes, func(o opsec.Outcome) []byte { return ledger.OutcomeKey(o) }), true) // events, not epochs
 	}
 	return q
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
+	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/audit/translog/tile"
 )
 
@@ -69,7 +70,7 @@ func (l *Log) cosign(ctx context.Context, g *checkpoint.Gatherer, p published) e
 	if err != nil {
 		return err
 	}
-	if err := l.write(checkpointFile, func(w io.Writer) error { _, err := w.Write(got.Signed); return err }); err != nil {
+	if err := l.write(ledger.CheckpointFile, func(w io.Writer) error { _, err := w.Write(got.Signed); return err }); err != nil {
 		return err
 	}
 	l.shown.set(published{p.Checkpoint, got.Signed})

@@ -40,7 +40,13 @@ var plan = []row{
 	{"audit", foundation},
 	{"audit/audittest", "opsec audit"},
 	{"audit/translog", foundation + "audit audit/translog/tile audit/translog/checkpoint audit/translog/entry audit/translog/subject " +
-		"audit/translog/index audit/translog/heads audit/translog/export"},
+		"audit/translog/index audit/translog/heads audit/translog/export audit/translog/statement audit/translog/verify " +
+		"audit/translog/internal/ledger"},
+	{"audit/translog/internal/ledger", "opsec internal/... audit/translog/entry audit/translog/index audit/translog/heads"},
+	{"audit/translog/verify", "opsec internal/... audit/translog/tile audit/translog/checkpoint audit/translog/entry " +
+		"audit/translog/index audit/translog/heads audit/translog/internal/ledger"},
+	{"audit/translog/statement", "opsec internal/... audit/translog/checkpoint audit/translog/entry audit/translog/heads " +
+		"audit/translog/export"},
 	{"audit/translog/tile", "opsec internal/..."},
 	{"audit/translog/checkpoint", "opsec internal/..."},
 	{"audit/translog/entry", "opsec internal/..."},

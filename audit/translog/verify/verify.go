@@ -1,4 +1,4 @@
-package translog
+package verify
 
 import (
 	"bytes"
@@ -14,12 +14,13 @@ import (
 	"github.com/cloudopsec/opsec/audit/translog/entry"
 	"github.com/cloudopsec/opsec/audit/translog/heads"
 	"github.com/cloudopsec/opsec/audit/translog/index"
+	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/audit/translog/tile"
 	"github.com/cloudopsec/opsec/internal/journal"
 )
 
-// VerifyOptions is what Verify may compare the log with. The zero value works.
-type VerifyOptions struct {
+// Options is what Log may compare the log with. The zero value works.
+type Options struct {
 	Now func() time.Time // default time.Now: cosignatures from the future do not count
 
 	// Noted are signed checkpoints of the log that were kept elsewhere. The log must continue each of them: this finds
@@ -49,7 +50,7 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s: %s: entry %d: %s", f.Part, f.Path, f.Index, f.What)
 }
 
-// Report is what Verify has found.
+// Report is what Log has found.
 type Report struct {
 	OK       bool          `json:"ok"`      // nothing was found
 	Origin   string        `json:"origin"`  // of the log
@@ -67,13 +68,13 @@ type Report struct {
 	Shards   []Observation `json:"shards,omitempty"` // the latest checkpoint seen of each log, in a log of logs
 }
 
-// Verify reads a whole log, a directory or [tile.Remote], and compares everything with everything: the tiles with the
+// Log reads a whole log, a directory or [tile.Remote], and compares everything with everything: the tiles with the
 // checkpoint, entry bundles and journal with the tiles, what is sealed with the leaves, each tenant's chain with the
 // epochs, the index with the entries. The log may be growing; what is behind its checkpoint is then pending.
 //
 // The error is for a log that could not be read at all, or whose checkpoint trust does not believe: with an unbelieved
 // checkpoint nothing else means anything. All else is in the report. Only the wrapped keys are not looked at.
-func Verify(ctx context.Context, fsys fs.FS, trust checkpoint.Policy, opts VerifyOptions) (*Report, error) {
+func Log(ctx context.Context, fsys fs.FS, trust checkpoint.Policy, opts Options) (*Report, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -81,7 +82,7 @@ func Verify(ctx context.Context, fsys fs.FS, trust checkpoint.Policy, opts Verif
 		opts.Findings = 1000
 	}
 	start := time.Now()
-	v := &verifier{ctx: ctx, fsys: fsys, opts: opts, trust: trust, chains: newChains(1), report: &Report{OK: true}, shards: shards{}}
+	v := &verifier{ctx: ctx, fsys: fsys, opts: opts, trust: trust, chains: ledger.New(), report: &Report{OK: true}, shards: shards{}}
 	err := v.run()
 	v.report.Took = time.Since(start)
 	return v.report, err
@@ -90,18 +91,18 @@ func Verify(ctx context.Context, fsys fs.FS, trust checkpoint.Policy, opts Verif
 type verifier struct {
 	ctx    context.Context
 	fsys   fs.FS
-	opts   VerifyOptions
+	opts   Options
 	trust  checkpoint.Policy
 	report *Report
 
 	signed  checkpoint.Verified
 	tiles   *tile.Verifier
-	chains  *chains
+	chains  *ledger.Chains
 	begun   map[entry.Handle]bool // chains whose first leaf was seen, in a pruned log
 	first   uint64                // the first entry that is there
 	next    uint64                // the entry that comes now
 	allowed uint64                // entries below it may be missing
-	save    *savepoint
+	save    *ledger.Savepoint
 	span    *index.Builder
 	shards  shards
 }
@@ -114,16 +115,16 @@ func (v *verifier) finds(f Finding) {
 }
 
 func (v *verifier) run() error {
-	signed, err := fs.ReadFile(v.fsys, checkpointFile)
+	signed, err := fs.ReadFile(v.fsys, ledger.CheckpointFile)
 	if err != nil {
-		return fmt.Errorf("translog: %w", err)
+		return fmt.Errorf("verify: %w", err)
 	}
 	if v.signed, err = v.trust.Open(signed, v.opts.Now()); err != nil {
-		return fmt.Errorf("translog: checkpoint: %w", err)
+		return fmt.Errorf("verify: checkpoint: %w", err)
 	}
 	v.report.Origin, v.report.Size, v.report.Root = v.signed.Origin, v.signed.Size, v.signed.Root
-	if v.save, err = readSavepoint(v.fsys); err != nil {
-		v.finds(Finding{Part: "savepoint", Path: savepointFile, What: err.Error()})
+	if v.save, err = ledger.ReadSavepoint(v.fsys); err != nil {
+		v.finds(Finding{Part: "savepoint", Path: ledger.SavepointFile, What: err.Error()})
 	}
 	entries, err := v.entries()
 	if err != nil {
@@ -140,9 +141,9 @@ func (v *verifier) run() error {
 
 // entries returns the walk over the entries: along the journal where there is one, along the bundles elsewhere.
 func (v *verifier) entries() (func() error, error) {
-	files, err := fs.ReadDir(v.fsys, journalDir)
-	if err != nil && !isMissing(err) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, errors.ErrUnsupported) {
-		return nil, fmt.Errorf("translog: %w", err)
+	files, err := fs.ReadDir(v.fsys, ledger.JournalDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, fmt.Errorf("verify: %w", err)
 	}
 	if len(files) == 0 {
 		return v.bundles, nil
@@ -159,7 +160,7 @@ func (v *verifier) begin(first uint64) error {
 		v.finds(Finding{Part: "tiles", Path: d.Path, Index: d.Index, What: d.Error()})
 	})
 	if err != nil {
-		return fmt.Errorf("translog: %w", err)
+		return fmt.Errorf("verify: %w", err)
 	}
 	if first == 0 {
 		return nil
@@ -168,9 +169,9 @@ func (v *verifier) begin(first uint64) error {
 }
 
 func (v *verifier) journal() error {
-	sub, err := fs.Sub(v.fsys, journalDir)
+	sub, err := fs.Sub(v.fsys, ledger.JournalDir)
 	if err != nil {
-		return fmt.Errorf("translog: %w", err)
+		return fmt.Errorf("verify: %w", err)
 	}
 	for r, err := range journal.Scan(sub, 0) {
 		if err := v.ctx.Err(); err != nil {
@@ -178,11 +179,11 @@ func (v *verifier) journal() error {
 		}
 		var damage *journal.DamageError
 		if errors.As(err, &damage) {
-			v.finds(Finding{Part: "journal", Path: journalDir + "/" + damage.File, Index: damage.Index, What: damage.Reason})
+			v.finds(Finding{Part: "journal", Path: ledger.JournalDir + "/" + damage.File, Index: damage.Index, What: damage.Reason})
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("translog: %w", err)
+			return fmt.Errorf("verify: %w", err)
 		}
 		if v.tiles == nil {
 			if err := v.begin(r.Index); err != nil {
@@ -218,7 +219,7 @@ func (v *verifier) journal() error {
 func (v *verifier) skip(n uint64) error {
 	if v.next < v.signed.Size {
 		if err := v.tiles.Skip(min(n, v.signed.Size-v.next)); err != nil {
-			return fmt.Errorf("translog: %w", err)
+			return fmt.Errorf("verify: %w", err)
 		}
 	}
 	v.next += n
@@ -274,7 +275,7 @@ func (v *verifier) bundle(n uint64, width int) ([][]byte, error) {
 		return nil, nil
 	}
 	data, err := fs.ReadFile(v.fsys, tile.EntriesPath(n, width))
-	if isMissing(err) && width < tile.Width {
+	if errors.Is(err, fs.ErrNotExist) && width < tile.Width {
 		if data, err = fs.ReadFile(v.fsys, tile.EntriesPath(n, tile.Width)); err == nil {
 			var all [][]byte
 			if all, err = tile.Entries(data, tile.Width); err == nil {
@@ -297,10 +298,10 @@ func (v *verifier) firstBundle() (uint64, error) {
 		switch {
 		case err == nil:
 			high = middle
-		case isMissing(err):
+		case errors.Is(err, fs.ErrNotExist):
 			low = middle
 		default:
-			return 0, fmt.Errorf("translog: %w", err)
+			return 0, fmt.Errorf("verify: %w", err)
 		}
 	}
 	return min(high*tile.Width, v.signed.Size), nil
@@ -314,7 +315,7 @@ func (v *verifier) entry(text, body []byte) error {
 	hash := tlog.RecordHash(text)
 	if i < v.signed.Size {
 		if err := v.tiles.Add(text, hash); err != nil {
-			return fmt.Errorf("translog: %w", err)
+			return fmt.Errorf("verify: %w", err)
 		}
 	} else {
 		v.report.Pending++
@@ -328,10 +329,10 @@ func (v *verifier) entry(text, body []byte) error {
 		v.sidecar(i, text, leaf, body)
 	}
 	v.chain(i, leaf, hash)
-	if n, ok := pruned(leaf); ok && i < v.signed.Size {
+	if n, ok := ledger.Pruned(leaf); ok && i < v.signed.Size {
 		v.allowed = max(v.allowed, n)
 	}
-	if o, ok := observation(leaf); ok {
+	if o, ok := ObservationOf(leaf); ok {
 		if what := v.shards.add(o); what != "" {
 			v.finds(Finding{Part: "shard", Index: i, What: what})
 		}
@@ -363,7 +364,7 @@ func (v *verifier) sidecar(i uint64, text []byte, leaf entry.Leaf, body []byte) 
 	if v.span == nil {
 		return
 	}
-	if err := addEntry(v.span, i, text, body); err != nil {
+	if err := ledger.AddEntry(v.span, i, text, body); err != nil {
 		v.finds(Finding{Part: "index", Index: i, What: err.Error()})
 		v.span = nil
 		return
@@ -371,10 +372,10 @@ func (v *verifier) sidecar(i uint64, text []byte, leaf entry.Leaf, body []byte) 
 	if v.span.Len() < index.Span {
 		return
 	}
-	path := indexDir + "/" + spanFile(i/index.Span)
+	path := ledger.IndexDir + "/" + ledger.SpanFile(i/index.Span)
 	file, err := fs.ReadFile(v.fsys, path)
 	switch {
-	case isMissing(err): // it is made again when it is needed
+	case errors.Is(err, fs.ErrNotExist): // it is made again when it is needed
 	case err != nil:
 		v.finds(Finding{Part: "index", Path: path, Index: i + 1 - index.Span, What: err.Error()})
 	case !bytes.Equal(file, v.span.Encode()):
@@ -389,22 +390,22 @@ func (v *verifier) sidecar(i uint64, text []byte, leaf entry.Leaf, body []byte) 
 func (v *verifier) chain(i uint64, leaf entry.Leaf, hash tlog.Hash) {
 	switch leaf.Kind {
 	case entry.Event:
-		h := v.chains.of(leaf.Tenant)
+		h := v.chains.Of(leaf.Tenant)
 		if (leaf.Seq != h.Seq+1 || leaf.Prev != h.Leaf) && (v.first == 0 || v.begun[leaf.Tenant]) {
 			v.finds(Finding{Part: "chain", Index: i, What: fmt.Sprintf("event %d of its tenant does not continue the chain after %d", leaf.Seq, h.Seq)})
 		}
 		if v.first > 0 {
 			v.begun[leaf.Tenant] = true
 		}
-		v.chains.extend(h, hash)
+		v.chains.Extend(h, hash)
 		h.Seq = leaf.Seq
-		v.chains.keep()
+		v.chains.Keep()
 	case entry.Epoch:
-		want, _ := v.chains.epoch(leaf.Time)
+		want, _ := v.chains.Epoch(leaf.Time)
 		if v.first == 0 && (want.Number != leaf.Number || want.Tenants != leaf.Tenants || want.Heads != leaf.Heads) {
 			v.finds(Finding{Part: "epoch", Index: i, What: fmt.Sprintf("epoch %d does not bind the chains as they are", leaf.Number)})
 		}
-		v.chains.bound(leaf, i, hash)
+		v.chains.Bound(leaf, i, hash)
 		v.report.Epochs++
 	default:
 		v.finds(Finding{Part: "chain", Index: i, What: "a kind of entry that no log writes"})
@@ -414,9 +415,9 @@ func (v *verifier) chain(i uint64, leaf entry.Leaf, hash tlog.Hash) {
 // compareSave compares the savepoint with the epoch it was made at, and the chains with the savepoint; from there on
 // the epochs of a pruned log can be verified too.
 func (v *verifier) compareSave(i uint64, leaf entry.Leaf) {
-	tree, err := heads.FromSnapshot(v.save.heads)
+	tree, err := heads.FromSnapshot(v.save.Heads)
 	if err != nil || leaf.Kind != entry.Epoch || leaf.Number != v.save.Epoch || tree.Root() != leaf.Heads {
-		v.finds(Finding{Part: "savepoint", Path: savepointFile, Index: i, What: "its heads are not those of the epoch"})
+		v.finds(Finding{Part: "savepoint", Path: ledger.SavepointFile, Index: i, What: "its heads are not those of the epoch"})
 		return
 	}
 	if v.first == 0 {
@@ -424,16 +425,16 @@ func (v *verifier) compareSave(i uint64, leaf entry.Leaf) {
 	}
 	for tag := range v.begun {
 		was, ok := tree.Get(tag)
-		if got := v.chains.of(tag); !ok || got.Head != was {
+		if got := v.chains.Of(tag); !ok || got.Head != was {
 			v.finds(Finding{Part: "chain", Index: i, What: fmt.Sprintf("the chain of tenant %s ends elsewhere", tag)})
 		}
 	}
-	v.chains = newChains(1)
-	if err := v.chains.restore(v.save); err != nil {
-		v.finds(Finding{Part: "savepoint", Path: savepointFile, Index: i, What: err.Error()})
+	v.chains = ledger.New()
+	if err := v.chains.Restore(v.save); err != nil {
+		v.finds(Finding{Part: "savepoint", Path: ledger.SavepointFile, Index: i, What: err.Error()})
 		return
 	}
-	v.chains.bound(leaf, i, tlog.Hash{})
+	v.chains.Bound(leaf, i, tlog.Hash{})
 	v.first = 0
 }
 
@@ -445,9 +446,9 @@ func (v *verifier) finish() {
 		v.finds(Finding{Part: "tiles", What: fmt.Sprintf("the root of these entries is %s, and %s was signed", root, v.signed.Root)})
 	}
 	if v.save != nil && v.save.Size > v.next {
-		v.finds(Finding{Part: "savepoint", Path: savepointFile, Index: v.save.Size, What: "it is beyond the end of the log"})
+		v.finds(Finding{Part: "savepoint", Path: ledger.SavepointFile, Index: v.save.Size, What: "it is beyond the end of the log"})
 	}
-	v.report.Tenants = len(v.chains.ends)
+	v.report.Tenants = v.chains.Len()
 	v.report.Pruned = v.allowed
 }
 
@@ -460,11 +461,11 @@ func (v *verifier) rollback(signed []byte) {
 		return
 	}
 	noted := v.opts.Noted
-	if latest, err := fs.ReadFile(v.fsys, latestFile); err == nil {
+	if latest, err := fs.ReadFile(v.fsys, ledger.LatestFile); err == nil {
 		was, err := own.Open(latest, v.opts.Now())
 		switch {
 		case err != nil || was.Origin != v.signed.Origin:
-			v.finds(Finding{Part: "checkpoint", Path: latestFile, What: fmt.Sprintf("not to be believed: %v", err)})
+			v.finds(Finding{Part: "checkpoint", Path: ledger.LatestFile, What: fmt.Sprintf("not to be believed: %v", err)})
 		case was.Size <= v.signed.Size:
 			noted = append(noted[:len(noted):len(noted)], latest)
 		}
@@ -479,7 +480,7 @@ func (v *verifier) rollback(signed []byte) {
 			v.finds(Finding{Part: "rollback", Index: v.signed.Size, What: fmt.Sprintf("the log once had %d entries", was.Size)})
 			continue
 		}
-		root, err := rootAt(tree, was.Size)
+		root, err := RootAt(tree, was.Size)
 		if err != nil || root != was.Root {
 			v.finds(Finding{Part: "rollback", Index: was.Size, What: "the log is not the one that was noted"})
 		}
@@ -495,11 +496,4 @@ func (v *verifier) rollback(signed []byte) {
 	case err != nil:
 		v.finds(Finding{Part: "rollback", What: err.Error()})
 	}
-}
-
-func rootAt(tree *tile.Tree, size uint64) (tlog.Hash, error) {
-	if size == 0 {
-		return tlog.TreeHash(0, nil)
-	}
-	return tree.RootAt(size)
 }
