@@ -2,7 +2,7 @@ package journal
 
 import (
 	"fmt"
-	"os"
+	"io/fs"
 	"slices"
 
 	"github.com/cloudopsec/opsec"
@@ -50,9 +50,10 @@ func (b *Batch) Add(leaf, body []byte) (index uint64, err error) {
 // Commit makes the entries of b durable, all by one write and one fdatasync: they are on stable storage when it returns
 // nil, and Read and Replay show them from then on. b is empty then and begins at the new Size.
 //
-// After [ErrFull] nothing has been written, and b may be committed again. After any other error of the system the
-// journal is broken ([ErrBroken]): which entries of b have remained shows when it is opened anew. The same holds when
-// the segment written to no longer has its name ([ErrReplaced]).
+// If there must be another segment and none can be made, because of [ErrFull] or for another reason, nothing has been
+// written, and b may be committed again. After a write that failed the journal is broken ([ErrBroken]): which entries of
+// b have remained shows when it is opened anew. The same holds when the file written to no longer has its name
+// ([ErrReplaced]).
 func (j *Journal) Commit(b *Batch) error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
@@ -65,7 +66,7 @@ func (j *Journal) Commit(b *Batch) error {
 	if b != &j.batch || b.first != j.Size() {
 		return fmt.Errorf("journal: batch: begins at %d, the journal ends at %d: %w", b.first, j.Size(), opsec.ErrInvalid)
 	}
-	if j.current == nil || j.end()+int64(len(b.buf)) > j.length {
+	if j.current == nil || j.end()+int64(len(b.buf)) > j.opened.Size() {
 		if err := j.turn(); err != nil {
 			return err
 		}
@@ -100,11 +101,7 @@ func (j *Journal) write(b *Batch) error {
 		return err
 	}
 	// Whoever removed the file before the sync is found here, whoever did it after has removed what was acknowledged.
-	info, err := j.current.Stat()
-	if err != nil {
-		return err
-	}
-	return j.same(segmentName(j.head), info)
+	return j.same(segmentName(j.head), j.opened)
 }
 
 // turn makes the prepared segment the current one. Before it gets its name it has a durable header, so a named segment
@@ -132,17 +129,20 @@ func (j *Journal) rename() error {
 	if err := j.datasync(j.next); err != nil {
 		return err
 	}
+	info, err := j.next.Stat()
+	if err != nil {
+		return err
+	}
+	if err := j.same(nextName, info); err != nil {
+		return err
+	}
 	if err := j.root.Rename(nextName, segmentName(h.first)); err != nil {
 		return err
 	}
 	if err := j.syncNames(); err != nil {
 		return err
 	}
-	info, err := j.next.Stat()
-	if err != nil {
-		return err
-	}
-	var filled os.FileInfo
+	var filled fs.FileInfo
 	if j.current != nil {
 		if filled, err = j.current.Stat(); err != nil {
 			return err
@@ -159,6 +159,6 @@ func (j *Journal) rename() error {
 	j.mu.Lock()
 	j.segments, j.tail = segments, newTable()
 	j.mu.Unlock()
-	j.current, j.head, j.length, j.next = j.next, h.first, h.length, nil
+	j.current, j.opened, j.head, j.next = j.next, info, h.first, nil
 	return nil
 }

@@ -442,6 +442,7 @@ func TestReadingShowsDamageUnderARunningJournal(t *testing.T) {
 	dir := filled(t, 130)
 	for _, i := range []uint64{3, 129} {
 		for _, read := range []bool{false, true} { // what was read before is remembered where, not how
+			age(t, dir)
 			j, _ := open(t, dir, 130)
 			if read {
 				_, err := j.Read(i)

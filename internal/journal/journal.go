@@ -94,9 +94,9 @@ type Journal struct {
 
 	writing sync.Mutex // Commit and Close
 	batch   Batch
-	current *os.File // the last segment, nil before there is one
-	head    uint64   // index of its first record
-	length  int64    // of the file
+	current *os.File    // the last segment, nil before there is one
+	opened  fs.FileInfo // current as it was opened or made
+	head    uint64      // index of its first record
 	broken  error
 
 	house   sync.Mutex // which files there are: Prepare, Release, Intact, Prune, the change to another segment

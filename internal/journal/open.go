@@ -234,7 +234,7 @@ func (j *Journal) resume(l *listed, must uint64) (size uint64, cut int64, err er
 	if err != nil {
 		return 0, 0, fmt.Errorf("journal: %w", err)
 	}
-	j.current, j.head, j.length = f, l.segment.first, l.length
+	j.current, j.head = f, l.segment.first
 	s := newScanner(f, 0, l.seed())
 	s.skip(len(s.peek(segmentHeader)))
 	q := sequence{next: l.segment.first}
@@ -267,9 +267,10 @@ func (j *Journal) resume(l *listed, must uint64) (size uint64, cut int64, err er
 	if err := f.Sync(); err != nil {
 		return 0, 0, fmt.Errorf("journal: %w", err)
 	}
-	if j.segments[len(j.segments)-1].info, err = f.Stat(); err != nil {
+	if j.opened, err = f.Stat(); err != nil {
 		return 0, 0, fmt.Errorf("journal: %w", err)
 	}
+	j.segments[len(j.segments)-1].info = j.opened
 	return q.next, s.dirty - end, nil
 }
 
