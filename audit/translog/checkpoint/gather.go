@@ -80,26 +80,48 @@ type Gathered struct {
 }
 
 // Gather asks all witnesses at once that have a URL and have not cosigned yet, and returns as soon as the quorum stands,
-// or when all have answered or ctx ends. It waits for no straggler: what is still under way is given up.
+// or when all have answered or ctx ends. It waits for no straggler: what is still under way is given up. A checkpoint for
+// which the quorum stands already is returned as it is, and nobody is asked: see [Gatherer.Refresh].
 //
 // prove returns the consistency proof (RFC 6962, section 2.1.2) from an older size to that of the checkpoint; it is called
 // for sizes between 0 and that, one call at a time, and not after Gather has returned.
 //
 // When the quorum does not stand the error is a [*QuorumError], which wraps what each witness answered, and Gathered is
-// set as well: cosignatures that came are worth keeping. A witness that is further than the log is an [*AheadError], one
-// that has seen another tree is [ErrInconsistent]: look for both in Failed even when the quorum stands, for one of them
-// from an honest witness means that this log was put back or forked. Other errors are those of [Policy.Open]; then nothing
-// was sent.
+// set as well: cosignatures that came are worth keeping. A witness that has cosigned more than the checkpoint holds is an
+// [*AheadError], one that has seen another tree is [ErrInconsistent]: look for both in Failed even when the quorum stands,
+// for one of them from an honest witness means that this log was put back or forked. Other errors are those of
+// [Policy.Open]; then nothing was sent.
 func (g *Gatherer) Gather(ctx context.Context, signed []byte, prove func(old uint64) ([]tlog.Hash, error)) (Gathered, error) {
 	got, err := g.look(signed)
 	if !short(err) {
 		return got, err
 	}
+	return g.collect(ctx, got, err, prove, false)
+}
+
+// Refresh asks every witness that has a URL, also those whose cosignatures the checkpoint bears, and waits until all have
+// answered or ctx ends. The new cosignatures take the place of the old: they say that this is still the largest tree that
+// the witnesses have seen. An old copy of a log, with its old cosignatures, is found out by this alone. Otherwise it is
+// like Gather.
+func (g *Gatherer) Refresh(ctx context.Context, signed []byte, prove func(old uint64) ([]tlog.Hash, error)) (Gathered, error) {
+	if _, err := g.look(signed); err != nil && !short(err) {
+		return Gathered{}, err
+	}
+	got, err := g.look(g.rules.bare(signed))
+	if err != nil && !short(err) {
+		return Gathered{}, err
+	}
+	return g.collect(ctx, got, err, prove, true)
+}
+
+// collect adds to got, for which err is what look said, the cosignatures of those who are missing; until the quorum
+// stands, or of all.
+func (g *Gatherer) collect(ctx context.Context, got Gathered, err error, prove func(old uint64) ([]tlog.Hash, error), all bool) (Gathered, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answers := make(chan answer, len(g.witnesses))
 	asked := 0
-	a := &asking{Gatherer: g, size: got.Verified.Size, signed: signed, prove: prove, proofs: map[uint64]proven{}}
+	a := &asking{Gatherer: g, size: got.Verified.Size, signed: g.rules.bare(got.Signed), prove: prove, proofs: map[uint64]proven{}}
 	for _, w := range g.witnesses {
 		if !slices.ContainsFunc(got.Verified.Cosigned, func(c Cosignature) bool { return c.Name == w.Name }) {
 			asked++
@@ -113,14 +135,14 @@ func (g *Gatherer) Gather(ctx context.Context, signed []byte, prove func(old uin
 			if now == nil || short(now) {
 				more.Failed = got.Failed
 				got, err = more, now
-				if err == nil {
+				if err == nil && !all {
 					cancel()
 				}
 				continue
 			}
 			w.err = now
 		}
-		if err != nil || !errors.Is(w.err, context.Canceled) { // else it was given up by us
+		if err != nil || all || !errors.Is(w.err, context.Canceled) { // else it was given up by us
 			got.Failed = append(got.Failed, &WitnessError{w.name, w.err})
 		}
 	}
@@ -173,21 +195,20 @@ type proven struct {
 // ask gets the cosignature of one witness. One that is elsewhere than we think is asked again from where it is.
 func (a *asking) ask(ctx context.Context, w Witness) answer {
 	old := min(a.last(w.Name), a.size)
-	var err error
 	for range maxAttempts {
-		var l line
-		if l, err = a.once(ctx, w, old); err == nil {
+		l, err := a.once(ctx, w, old)
+		if err == nil {
 			a.remember(w.Name, a.size)
 			return answer{name: w.Name, text: l.text}
 		}
 		ahead, ok := errors.AsType[*AheadError](err)
-		if !ok || ahead.Size > a.size || ahead.Size == old {
-			break
+		if !ok || ahead.Size > a.size {
+			return answer{name: w.Name, err: err}
 		}
 		old = ahead.Size
 		a.remember(w.Name, old)
 	}
-	return answer{name: w.Name, err: err}
+	return answer{name: w.Name, err: fmt.Errorf("checkpoint: the witness contradicts itself: asked from size %d as it said, it names another", old)}
 }
 
 func (a *asking) once(ctx context.Context, w Witness, old uint64) (line, error) {

@@ -111,7 +111,16 @@ type witness struct {
 	root     tlog.Hash
 	requests []string                                          // old lines
 	instead  func(w http.ResponseWriter, r *http.Request) bool // answers in its place
+	bodies   []string
+	deaf     bool // answers 503
 	now      time.Time
+}
+
+// change sets what the witness does from now on.
+func (w *witness) change(f func(w *witness)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(w)
 }
 
 func newWitness(t testing.TB, as string) *witness {
@@ -139,11 +148,18 @@ func (w *witness) serve(t testing.TB, rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "what?", http.StatusBadRequest)
 		return
 	}
-	if w.instead != nil && w.instead(rw, r) {
+	w.mu.Lock()
+	instead := w.instead
+	w.mu.Unlock()
+	if instead != nil && instead(rw, r) {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.bodies = append(w.bodies, string(body)); w.deaf {
+		http.Error(rw, "out of order", http.StatusServiceUnavailable)
+		return
+	}
 	head, signed, _ := strings.Cut(string(body), "\n\n")
 	lines := strings.Split(head, "\n")
 	w.requests = append(w.requests, lines[0])

@@ -58,6 +58,21 @@ func split(signed []byte) (signedNote, error) {
 	return n, err
 }
 
+// bare returns a note that split has taken without the lines of the policy's witnesses.
+func (r *rules) bare(signed []byte) []byte {
+	n, err := split(signed)
+	if err != nil {
+		return signed
+	}
+	b := []byte(n.text + "\n")
+	for _, l := range n.lines {
+		if _, ok := r.witnesses[l.id]; !ok {
+			b = append(b, l.text...)
+		}
+	}
+	return b
+}
+
 // parseLines reads one or more signature lines.
 func parseLines(s string) ([]line, error) {
 	if s == "" {

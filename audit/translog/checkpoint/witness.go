@@ -73,7 +73,10 @@ func (e *RefusedError) Unwrap() error {
 // no sense and nothing was sent.
 func (w Witness) Cosign(ctx context.Context, client *http.Client, old uint64, proof []tlog.Hash, signed []byte) ([]byte, error) {
 	l, err := w.cosign(ctx, client, old, proof, signed)
-	return []byte(l.text), err
+	if err != nil {
+		return nil, err
+	}
+	return []byte(l.text), nil
 }
 
 func (w Witness) cosign(ctx context.Context, client *http.Client, old uint64, proof []tlog.Hash, signed []byte) (line, error) {
