@@ -53,14 +53,20 @@ type Term struct {
 
 // ResourceTerm returns the term of the events on a resource, under the key of the tenant whose records they are.
 func ResourceTerm(tenant Key, r opsec.Resource) Term {
-	var room [128]byte
-	text := appendList(room[:0], string(r.Tenant), r.Type, r.ID)
-	return Term{TermResource, tenant.Term(byte(TermResource), string(text))}
+	return termUnder(tenant, TermResource, appendResource(nil, r))
 }
 
 // IntentTerm returns the term of the event that ends an intent, under the key of the tenant whose records they are.
 func IntentTerm(tenant Key, intent opsec.ID) Term {
-	return Term{TermIntent, tenant.Term(byte(TermIntent), string(intent))}
+	return termUnder(tenant, TermIntent, []byte(intent))
+}
+
+func termUnder(key Key, kind TermKind, value []byte) Term {
+	return Term{kind, key.Term(byte(kind), value)}
+}
+
+func appendResource(b []byte, r opsec.Resource) []byte {
+	return appendList(b, string(r.Tenant), r.Type, r.ID)
 }
 
 // Body is what a log keeps beside a leaf: the skeleton, which says what fields the event has, whose they are and what

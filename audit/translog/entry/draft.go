@@ -3,6 +3,8 @@ package entry
 import (
 	"cmp"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -72,8 +74,9 @@ func (s *Scribe) Draft(ctx context.Context, e *opsec.Event) (*Draft, error) {
 	}
 	d, ok := s.desks.Get().(*desk)
 	if !ok {
-		d = new(desk)
-		d.used = len(d.random)
+		d = &desk{omit: s.OmitValues, digest: s.Digest}
+		d.digests[0] = hashCommitment
+		d.used = len(d.salts)
 	}
 	defer s.desks.Put(d)
 	for tries := 0; ; tries++ {
@@ -97,21 +100,24 @@ type party struct {
 
 // desk is where an event is worked on, and the memory for it.
 type desk struct {
-	parties  []party
-	target   [opsec.MaxAttrs]int // index of the attribute's party; -1 for the leaf
-	attrs    []byte              // of the leaf
+	omit    bool                                         // as Scribe.OmitValues
+	digest  func(tenant opsec.TenantID, s string) string // as Scribe.Digest
+	parties []party
+	target  [opsec.MaxAttrs]int // whose an attribute is: index of a party, or -1 for the leaf
+	attrs   []byte              // of the leaf
+	text    []byte              // the leaf, and a value in the making
+
 	skeleton []byte
 	blobs    []byte
 
-	slots   []byte // of the group at work
-	count   int    // of them
-	digests []byte
+	// The group at work:
+	count   int // of fields
+	slots   []byte
+	digests [1 + maxFields*sha256.Size]byte
 	plain   []byte // salts and values
-	input   []byte // of the hash at work
-	data    []byte // associated
 
-	random [2048]byte
-	used   int // of random
+	salts [4096]byte
+	used  int // of salts
 }
 
 func (s *Scribe) draft(ctx context.Context, e *opsec.Event, d *desk) (*Draft, error) {
@@ -127,7 +133,8 @@ func (s *Scribe) draft(ctx context.Context, e *opsec.Event, d *desk) (*Draft, er
 	var own [maxOwnTerms]Term
 	terms := own[:0]
 	if (e.Resource != opsec.Resource{}) {
-		terms = append(terms, ResourceTerm(key, e.Resource))
+		d.text = appendResource(d.text[:0], e.Resource)
+		terms = append(terms, termUnder(key, TermResource, d.text))
 	}
 	if e.Intent != "" {
 		terms = append(terms, IntentTerm(key, e.Intent))
@@ -144,7 +151,7 @@ func (s *Scribe) draft(ctx context.Context, e *opsec.Event, d *desk) (*Draft, er
 	d.skeleton, d.blobs = append(d.skeleton, 0), d.blobs[:0]
 	for i := range d.parties {
 		p := &d.parties[i]
-		if d.fields(e, i, s.Digest); d.count == 0 {
+		if d.fields(e, i); d.count == 0 {
 			continue
 		}
 		handle := owner
@@ -154,7 +161,7 @@ func (s *Scribe) draft(ctx context.Context, e *opsec.Event, d *desk) (*Draft, er
 			}
 			draft.terms = append(draft.terms, Term{termOf(p.kind), handle})
 		}
-		if err := d.seal(p.kind, handle, key, draft.ID, s.OmitValues); err != nil {
+		if err := d.seal(p.kind, handle, key, draft.ID); err != nil {
 			return nil, err
 		}
 		d.skeleton[groups]++
@@ -168,10 +175,10 @@ func (s *Scribe) draft(ctx context.Context, e *opsec.Event, d *desk) (*Draft, er
 		ID: draft.ID, Time: draft.Time, Class: e.Class, Category: e.Category, Action: e.Action, Outcome: e.Outcome,
 		Body: sha256.Sum256(d.skeleton), Tenant: owner,
 	}
-	d.input = appendEvent(d.input[:0], &leaf, d.attrs)
-	all := make([]byte, 0, len(d.input)+len(d.skeleton)+len(d.blobs))
-	all = append(append(append(all, d.input...), d.skeleton...), d.blobs...)
-	n := len(d.input)
+	d.text = appendEvent(d.text[:0], &leaf, d.attrs)
+	n := len(d.text)
+	all := make([]byte, 0, n+len(d.skeleton)+len(d.blobs))
+	all = append(append(append(all, d.text...), d.skeleton...), d.blobs...)
 	draft.head, draft.Body = all[:n:n], all[n:]
 	return draft, nil
 }
@@ -229,21 +236,19 @@ func subjectOf(e *opsec.Event, a *opsec.Actor) Subject {
 }
 
 // fields collects the fields of the i-th party.
-func (d *desk) fields(e *opsec.Event, i int, digest func(opsec.TenantID, string) string) {
-	d.slots, d.count, d.plain = d.slots[:0], 0, d.plain[:0]
-	d.digests = append(d.digests[:0], hashCommitment)
+func (d *desk) fields(e *opsec.Event, i int) {
+	d.count, d.slots, d.plain = 0, d.slots[:0], d.plain[:0]
 	if i == 0 {
 		d.tenantFields(e)
 	} else if a := d.parties[i].actor; a != nil {
-		d.text(codeAccount, a.Account)
-		d.text(codePerson, a.Person)
-		d.text(codeSession, a.Session)
+		d.field(codeAccount, a.Account)
+		d.field(codePerson, a.Person)
+		d.field(codeSession, a.Session)
 		if a.IP.IsValid() {
-			d.begin(codeIP)
-			d.input, _ = a.IP.AppendBinary(d.input)
-			d.end()
+			d.text, _ = a.IP.AppendBinary(d.text[:0])
+			add(d, codeIP, d.text)
 		}
-		d.text(codeTerminal, a.Terminal)
+		d.field(codeTerminal, a.Terminal)
 	}
 	for n := range e.Attrs {
 		if d.target[n] != i {
@@ -251,76 +256,82 @@ func (d *desk) fields(e *opsec.Event, i int, digest func(opsec.TenantID, string)
 		}
 		a := e.Attrs[n]
 		if a.Mark == opsec.Secret {
-			if digest != nil && a.Value != "" {
-				a.Value, a.Mark = digest(e.Tenant, a.Value), opsec.Digest
+			if d.digest != nil && a.Value != "" {
+				a.Value, a.Mark = d.digest(e.Tenant, a.Value), opsec.Digest
 			} else {
 				a.Value = ""
 			}
 		}
-		d.begin(codeAttr)
+		add(d, codeAttr, a.Value)
 		d.slots = binary.AppendUvarint(d.slots, uint64(n))
 		d.slots = appendList(append(d.slots, markNumber(a.Mark)), a.Key)
-		d.input = append(d.input, a.Value...)
-		d.end()
 	}
 }
 
 func (d *desk) tenantFields(e *opsec.Event) {
-	d.begin(codeOrigin)
-	d.input = appendList(d.input, string(e.Tenant), string(e.Actor.Tenant), string(e.Actor.Kind))
+	d.text = appendList(d.text[:0], string(e.Tenant), string(e.Actor.Tenant), string(e.Actor.Kind))
 	if e.OnBehalfOf != nil {
-		d.input = appendList(d.input, string(e.OnBehalfOf.Tenant), string(e.OnBehalfOf.Kind))
+		d.text = appendList(d.text, string(e.OnBehalfOf.Tenant), string(e.OnBehalfOf.Kind))
 	} else {
-		d.input = append(d.input, 0, 0)
+		d.text = append(d.text, 0, 0)
 	}
-	d.end()
-	d.text(codeSystem, e.System)
+	add(d, codeOrigin, d.text)
+	d.field(codeSystem, e.System)
 	if (e.Resource != opsec.Resource{}) {
-		d.begin(codeResource)
-		d.input = appendList(d.input, string(e.Resource.Tenant), e.Resource.Type, e.Resource.ID)
-		d.end()
+		d.text = appendResource(d.text[:0], e.Resource)
+		add(d, codeResource, d.text)
 	}
 	for i, list := range [2][]string{e.Granted, e.Cancelled} {
 		if len(list) > 0 {
-			d.begin(codeGranted + byte(i))
-			d.input = appendList(d.input, list...)
-			d.end()
+			d.text = appendList(d.text[:0], list...)
+			add(d, codeGranted+byte(i), d.text)
 		}
 	}
 	if !e.Began.IsZero() {
-		d.begin(codeBegan)
-		d.input = binary.BigEndian.AppendUint64(d.input, uint64(e.Began.Unix()))
-		d.input = binary.BigEndian.AppendUint32(d.input, uint32(e.Began.Nanosecond()))
-		d.end()
+		d.text = binary.BigEndian.AppendUint64(d.text[:0], uint64(e.Began.Unix()))
+		d.text = binary.BigEndian.AppendUint32(d.text, uint32(e.Began.Nanosecond()))
+		add(d, codeBegan, d.text)
 	}
-	d.text(codeIntent, string(e.Intent))
-	d.text(codeReason, e.Reason)
+	d.field(codeIntent, string(e.Intent))
+	d.field(codeReason, e.Reason)
 }
 
-func (d *desk) text(code byte, value string) {
+func (d *desk) field(code byte, value string) {
 	if value != "" {
-		d.begin(code)
-		d.input = append(d.input, value...)
-		d.end()
+		add(d, code, value)
 	}
 }
 
-// begin begins a field: its value is to be appended to d.input.
-func (d *desk) begin(code byte) {
-	if d.used == len(d.random) {
-		rand.Read(d.random[:])
+// add adds a field: its line in the skeleton, its digest, and what is to be sealed.
+func add[T ~string | ~[]byte](d *desk, code byte, value T) {
+	salt := d.salt()
+	var room [128]byte
+	input := append(append(append(room[:0], hashDisclosure), salt...), value...)
+	sum := sha256.Sum256(input)
+	copy(d.digests[1+d.count*sha256.Size:], sum[:])
+	d.slots = append(d.slots, code)
+	d.count++
+	if !d.omit {
+		d.plain = appendDisclosure(d.plain, input[1:])
+	}
+}
+
+// salt returns random bytes that were not used before. They are AES in counter mode under a key of random bytes, which
+// is drawn for 4 KiB and forgotten: the operating system would take longer for them than all hashing together.
+func (d *desk) salt() []byte {
+	if d.used == len(d.salts) {
+		var seed [32 + aes.BlockSize]byte
+		rand.Read(seed[:])
+		block, err := aes.NewCipher(seed[:32])
+		if err != nil {
+			panic(err) // not with a key of that length
+		}
+		clear(d.salts[:])
+		cipher.NewCTR(block, seed[32:]).XORKeyStream(d.salts[:], d.salts[:])
 		d.used = 0
 	}
-	d.slots = append(d.slots, code)
-	d.input = append(append(d.input[:0], hashDisclosure), d.random[d.used:d.used+saltLen]...)
 	d.used += saltLen
-	d.count++
-}
-
-func (d *desk) end() {
-	digest := sha256.Sum256(d.input)
-	d.digests = append(d.digests, digest[:]...)
-	d.plain = appendDisclosure(d.plain, d.input[1:])
+	return d.salts[d.used-saltLen : d.used]
 }
 
 // appendDisclosure appends a salt and its value, with the length of the value before them.
@@ -329,15 +340,16 @@ func appendDisclosure(b, disclosure []byte) []byte {
 }
 
 // seal appends the group to the skeleton, and its sealed values to the blobs.
-func (d *desk) seal(kind Group, handle Handle, key Key, id [16]byte, omit bool) error {
-	commitment := sha256.Sum256(d.digests)
-	d.skeleton = append(append(d.skeleton, byte(kind)), handle[:]...)
+func (d *desk) seal(kind Group, handle Handle, key Key, id [16]byte) error {
+	commitment := sha256.Sum256(d.digests[:1+d.count*sha256.Size])
+	d.skeleton = append(d.skeleton, byte(kind))
+	d.skeleton = append(d.skeleton, handle[:]...)
 	d.skeleton = append(d.skeleton, commitment[:]...)
-	if omit {
+	if d.omit {
 		d.skeleton = append(d.skeleton, 0)
 	} else {
-		d.data = appendData(d.data[:0], id, kind, handle)
-		blob, err := key.Encrypt(d.plain, d.data)
+		d.text = appendData(d.text[:0], id, kind, handle)
+		blob, err := key.Encrypt(d.plain, d.text)
 		if err != nil {
 			return fmt.Errorf("values of %s: %w", handle, err)
 		}
@@ -345,7 +357,8 @@ func (d *desk) seal(kind Group, handle Handle, key Key, id [16]byte, omit bool) 
 		d.skeleton = append(binary.AppendUvarint(d.skeleton, uint64(len(blob))), sum[:]...)
 		d.blobs = append(d.blobs, blob...)
 	}
-	d.skeleton = append(append(d.skeleton, byte(d.count)), d.slots...)
+	d.skeleton = append(d.skeleton, byte(d.count))
+	d.skeleton = append(d.skeleton, d.slots...)
 	return nil
 }
 

@@ -37,7 +37,7 @@ type Key interface {
 	Decrypt(ciphertext, associatedData []byte) ([]byte, error)
 	// Term returns HMAC-SHA-256, cut to 16 bytes, of kind and value under a key of the subject's own: what an index
 	// holds in the place of value. After the erasure it returns what nothing was indexed under.
-	Term(kind byte, value string) [16]byte
+	Term(kind byte, value []byte) [16]byte
 }
 
 // Keys holds the keys of subjects. Its methods are safe for use by many goroutines.

@@ -232,19 +232,20 @@ func nibble(c byte) byte {
 
 // base64 fills raw, of 16 or 32 bytes, and passes the quotation mark.
 func (s *scanner) base64(raw []byte) {
-	text := s.word()
-	last := "AEIMQUYcgkosw048" // what leaves no bit over
+	n, last := 43, "AEIMQUYcgkosw048" // characters that leave no bit over
 	if len(raw) == 16 {
-		last = "AQgw"
+		n, last = 22, "AQgw"
 	}
-	if len(text) != base64.RawURLEncoding.EncodedLen(len(raw)) || strings.IndexByte(last, text[len(text)-1]) < 0 {
+	if len(s.rest) <= n || s.rest[n] != '"' || strings.IndexByte(last, s.rest[n-1]) < 0 {
 		s.fail("a hash")
 		return
 	}
 	// A line end, which the decoder passes over, would leave too little.
-	if n, err := base64.RawURLEncoding.Decode(raw, text); err != nil || n != len(raw) {
+	if got, err := base64.RawURLEncoding.Decode(raw, s.rest[:n]); err != nil || got != len(raw) {
 		s.fail("a hash")
+		return
 	}
+	s.rest = s.rest[n+1:]
 }
 
 // text reads a string of at most most bytes, with its quotation marks, escaped as appendString does.

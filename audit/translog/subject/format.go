@@ -205,7 +205,7 @@ func (f *File) head(size int64) error {
 		return fmt.Errorf("head: %w", ErrDamaged)
 	}
 	f.id = [16]byte(b[16:32])
-	if f.tags.sum('c', string(f.id[:])) != [16]byte(b[32:48]) {
+	if f.tags.sum('c', f.id[:]) != [16]byte(b[32:48]) {
 		return fmt.Errorf("not the lookup key that the file was made with: %w", opsec.ErrInvalid)
 	}
 	plain, err := f.master.Decrypt(b[50:50+n], f.data(entry.Handle{}, who{}))
@@ -229,7 +229,7 @@ func (f *File) begin() error {
 	b := make([]byte, slotLen)
 	copy(b, magic)
 	copy(b[16:], f.id[:])
-	check := f.tags.sum('c', string(f.id[:]))
+	check := f.tags.sum('c', f.id[:])
 	copy(b[32:], check[:])
 	binary.LittleEndian.PutUint16(b[48:], uint16(len(wrapped)))
 	copy(b[50:], wrapped)

@@ -47,7 +47,7 @@ func (k *key) Decrypt(ciphertext, associatedData []byte) ([]byte, error) {
 }
 
 // Term implements entry.Key. After the erasure it returns zeros.
-func (k *key) Term(kind byte, value string) [16]byte {
+func (k *key) Term(kind byte, value []byte) [16]byte {
 	if k.file.usable(k.slot) != nil {
 		return [16]byte{}
 	}
@@ -108,7 +108,7 @@ func newPRF(key []byte) (p prf) {
 }
 
 // sum returns the first half of the code of kind and value.
-func (p *prf) sum(kind byte, value string) [16]byte {
+func (p *prf) sum(kind byte, value []byte) [16]byte {
 	var room [256]byte
 	text := append(append(append(room[:0], p.inner[:]...), kind), value...)
 	inner := sha256.Sum256(text)

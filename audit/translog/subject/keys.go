@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cloudopsec/opsec"
@@ -89,16 +90,16 @@ func (f *File) chain(w who) func(yield func(uint32) bool) {
 
 // whoIs returns the tags of a subject.
 func (f *File) whoIs(s entry.Subject) (w who) {
-	tenant := string(s.Tenant)
-	tenant = string(binary.AppendUvarint(nil, uint64(len(tenant)))) + tenant
+	tenant := append(binary.AppendUvarint(nil, uint64(len(s.Tenant))), s.Tenant...)
+	tenant = slices.Clip(tenant)
 	switch {
 	case s.Account != "":
-		w.account = f.tags.sum('a', tenant+s.Account)
+		w.account = f.tags.sum('a', append(tenant, s.Account...))
 	case s.Person == "":
 		w.account = f.tags.sum('t', tenant)
 	}
 	if s.Person != "" {
-		w.person = f.tags.sum('p', tenant+s.Person)
+		w.person = f.tags.sum('p', append(tenant, s.Person...))
 	}
 	return w
 }
