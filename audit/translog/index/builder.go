@@ -187,7 +187,11 @@ func (b *Builder) Encode() []byte {
 		file = binary.LittleEndian.AppendUint16(file, uint16(r.n-1))
 	}
 	for _, r := range rows {
-		file = b.posting(&r).appendTo(file)
+		if r.n == 1 {
+			file = binary.LittleEndian.AppendUint16(file, uint16(r.at))
+		} else {
+			file = b.posting(&r).appendTo(file)
+		}
 	}
 	sum := sha256.Sum256(file)
 	return append(file, sum[:]...)

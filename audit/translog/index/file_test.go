@@ -3,8 +3,10 @@ package index_test
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -119,6 +121,16 @@ func TestFileMayNotRepeatItself(t *testing.T) { // keys and positions of more th
 	}
 	body = append(body, make([]byte, 4*keys)...) // one position each, 0
 	refused(t, sealed(body), 0)
+}
+
+func TestFormatStaysAsItIs(t *testing.T) {
+	b := index.NewBuilder(5)
+	require.NoError(t, b.Add(0, start, []byte("tacme"), []byte("nservice.log-in")))
+	require.NoError(t, b.Add(1, start.Add(time.Second), []byte("tacme")))
+	file := b.Encode()
+	require.Equal(t, "6f7073656369783105000000000000000200000002000000004013820e610600408222820e610600"+ // header, times
+		"74da0847353680c78a8f96c3b40e53d7"+"01000000"+"000001000000", // keys, counts, positions
+		hex.EncodeToString(file[:len(file)-sha256.Size]))
 }
 
 // FuzzOpen: what is accepted is what a Builder encodes, and can be searched.

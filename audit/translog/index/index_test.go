@@ -49,7 +49,7 @@ func spread(all []entry, pos int) (first, last time.Time) {
 	return slices.MinFunc(block, byTime).at, slices.MaxFunc(block, byTime).at
 }
 
-// search looks at everything: must is what has to be found, may what can be found besides, for its block.
+// search looks at everything: must is what has to be found, may what can be if there are bounds, for its block.
 func search(all []entry, q index.Query, from uint16) (must, may []uint16) {
 	for pos, e := range all {
 		if q.Descending && pos > int(from) || !q.Descending && pos < int(from) || !e.meets(q) {
@@ -57,6 +57,9 @@ func search(all []entry, q index.Query, from uint16) (must, may []uint16) {
 		}
 		if e.within(q) {
 			must = append(must, uint16(pos))
+		}
+		if q.From.IsZero() && q.To.IsZero() {
+			continue
 		}
 		first, last := spread(all, pos) // a microsecond more on either side
 		if (q.From.IsZero() || !last.Before(q.From.Add(-time.Microsecond))) &&
@@ -201,6 +204,35 @@ func TestListsBecomeBits(t *testing.T) { // at 4,096 positions, where the two fo
 		require.NoError(t, err)
 		require.Equal(t, file, x.Again(1))
 		require.Len(t, slices.Collect(x.Find(index.Query{All: []index.AnyOf{{[]byte("every")}}}, 0)), n)
+	}
+}
+
+func TestSimilarKeysAreToldApart(t *testing.T) {
+	keys := [][]byte{}
+	for n := range 40 {
+		keys = append(keys, make([]byte, n)) // also the empty one
+	}
+	for bit := range 17 * 8 {
+		one := make([]byte, 17)
+		one[bit/8] = 1 << (bit % 8)
+		keys = append(keys, one)
+	}
+	for n := len(keys); n < index.Span; n++ {
+		keys = append(keys, fmt.Appendf(nil, "r%d", n))
+	}
+	b := index.NewBuilder(0)
+	for pos, key := range keys {
+		require.NoError(t, b.Add(uint16(pos), start, key))
+	}
+	x, err := index.Open(b.Encode(), 0)
+	require.NoError(t, err)
+	for pos, key := range keys {
+		if pos > 1000 && pos%64 != 0 {
+			continue
+		}
+		for _, f := range []Finder{b, x} {
+			require.Equal(t, []uint16{uint16(pos)}, slices.Collect(f.Find(index.Query{All: []index.AnyOf{{key}}}, 0)))
+		}
 	}
 }
 

@@ -15,9 +15,9 @@ type Query struct {
 // clauses looks up the postings of each list of q, and says whether an entry may meet all of them.
 func (q Query) clauses(lookup func(number uint64) (posting, bool)) (clauses [][]posting, ok bool) {
 	clauses = make([][]posting, 0, len(q.All))
-	for _, any := range q.All {
-		clause := make([]posting, 0, len(any))
-		for _, key := range any {
+	for _, keys := range q.All {
+		clause := make([]posting, 0, len(keys))
+		for _, key := range keys {
 			if p, found := lookup(number(key)); found {
 				clause = append(clause, p)
 			}
