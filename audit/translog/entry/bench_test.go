@@ -57,20 +57,10 @@ func benchmarkDraft(b *testing.B, omit bool) {
 func BenchmarkCommit(b *testing.B) { benchmarkDraft(b, true) }
 func BenchmarkSeal(b *testing.B)   { benchmarkDraft(b, false) }
 
-// written returns the leaf and the body of an event.
-func written(t require.TestingT, s *entry.Scribe, e *opsec.Event) (leaf, body []byte) {
-	if h, ok := t.(interface{ Helper() }); ok {
-		h.Helper()
-	}
-	d, err := s.Draft(ctx, e)
-	require.NoError(t, err)
-	return d.AppendLeaf(nil, 7, tlog.RecordHash(nil)), d.Body
-}
-
 func BenchmarkParse(b *testing.B) {
 	keys := subject.Memory()
 	defer keys.Close()
-	leaf, body := written(b, &entry.Scribe{Keys: keys}, attach())
+	leaf, body := write(b, &entry.Scribe{Keys: keys}, attach())
 	b.Run("leaf", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -100,11 +90,4 @@ func BenchmarkParse(b *testing.B) {
 			}
 		}
 	})
-}
-
-func BenchmarkZSum(b *testing.B) {
-	x := make([]byte, 50)
-	for b.Loop() {
-		tlog.RecordHash(x)
-	}
 }

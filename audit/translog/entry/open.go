@@ -39,6 +39,9 @@ func Open(ctx context.Context, keys Keys, leaf Leaf, body Body, show func(Field)
 	if leaf.Kind != Event {
 		return nil, nil, fmt.Errorf("entry: not the leaf of an event: %w", opsec.ErrInvalid)
 	}
+	if sha256.Sum256(body.skeleton) != leaf.Body {
+		return nil, nil, fmt.Errorf("entry: event %s: skeleton: %w", leaf.EventID(), ErrMismatch)
+	}
 	evidence := append(binary.AppendUvarint([]byte{evidenceV1}, uint64(len(body.skeleton))), body.skeleton...)
 	for i := range body.groups {
 		var err error

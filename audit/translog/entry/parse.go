@@ -181,7 +181,7 @@ func (s *scanner) time() time.Time {
 	var t time.Time
 	text := s.word()
 	n := len(text)
-	plain := n == len("2006-01-02T15:04:05Z") || 22 <= n && n <= 30 && text[n-2] != '0'
+	plain := n == len("2006-01-02T15:04:05Z") || 22 <= n && n <= 30 && text[19] == '.' && text[n-2] != '0'
 	if !plain || text[n-1] != 'Z' || t.UnmarshalText(text) != nil || t.Year() < 1 {
 		s.fail("a time in UTC")
 	}
