@@ -96,13 +96,13 @@ func (p Policy) room(c opsec.Class) int {
 
 // policyText is a Policy as it stands in a file.
 type policyText struct {
-	Require       int      `json:"require,omitempty"`
+	Require       int                 `json:"require,omitempty"`
 	MaxWait       strictjson.Duration `json:"max_wait,omitempty"`
-	Queue         int      `json:"queue,omitempty"`
-	RecordBytes   int      `json:"record_bytes,omitempty"`
-	Remember      int      `json:"remember,omitempty"`
+	Queue         int                 `json:"queue,omitempty"`
+	RecordBytes   int                 `json:"record_bytes,omitempty"`
+	Remember      int                 `json:"remember,omitempty"`
 	WriteDeadline strictjson.Duration `json:"write_deadline,omitempty"`
-	Failures      int      `json:"failures,omitempty"`
+	Failures      int                 `json:"failures,omitempty"`
 	CoolDown      strictjson.Duration `json:"cool_down,omitempty"`
 	Drain         strictjson.Duration `json:"drain,omitempty"`
 }
