@@ -8,9 +8,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -126,7 +129,7 @@ func TestSignRefusesWhatNobodyWouldAccept(t *testing.T) {
 		"root of nothing":      with(func(c *checkpoint.Checkpoint) { c.Size = 0 }),
 		"line break":           with(func(c *checkpoint.Checkpoint) { c.Extensions = []string{"x\n\n— a b"} }),
 		"empty extension":      with(func(c *checkpoint.Checkpoint) { c.Extensions = []string{""} }),
-		"too many extensions":  with(func(c *checkpoint.Checkpoint) { c.Extensions = make([]string, 17) }),
+		"too many extensions":  with(func(c *checkpoint.Checkpoint) { c.Extensions = strings.Fields(strings.Repeat("x ", 17)) }),
 		"origin of nobody":     with(func(c *checkpoint.Checkpoint) { c.Origin = "audit.example/us-1" }),
 		"name in another case": with(func(c *checkpoint.Checkpoint) { c.Origin = strings.ToUpper(origin) }),
 	} {
@@ -138,6 +141,15 @@ func TestSignRefusesWhatNobodyWouldAccept(t *testing.T) {
 	}
 	_, err := good.Sign()
 	require.ErrorIs(t, err, opsec.ErrInvalid)
+
+	signers := []note.Signer{logSigner(t, origin)}
+	for i := range 99 {
+		signers = append(signers, cosigner(t, strconv.Itoa(i), noon))
+	}
+	_, err = good.Sign(signers...)
+	require.NoError(t, err)
+	_, err = good.Sign(append(signers, cosigner(t, "99", noon))...)
+	require.ErrorIs(t, err, opsec.ErrInvalid, "what Open would refuse")
 }
 
 // device is an HSM that may fail.
@@ -204,6 +216,8 @@ func TestCosignatureIsOfThisCheckpointAndTime(t *testing.T) {
 	sig, err := s.Sign(text)
 	require.NoError(t, err)
 	require.Len(t, sig, 72)
+	message := fmt.Sprintf("cosignature/v1\ntime %d\n%s", noon.Unix(), behindTheSofa)
+	require.True(t, ed25519.Verify(private("witness north").Public().(ed25519.PublicKey), []byte(message), sig[8:]))
 
 	v, err := checkpoint.NewCosignatureVerifier(s.VerifierKey())
 	require.NoError(t, err)
@@ -258,6 +272,12 @@ func TestVerifierKeyHasOneForm(t *testing.T) {
 			require.ErrorIs(t, err, opsec.ErrInvalid)
 			require.Nil(t, v)
 		})
+	}
+	for _, n := range []int{0, 31, 33} { // with the id that belongs to it
+		raw := append([]byte{4}, make([]byte, n)...)
+		id := sha256.Sum256(append([]byte("w\n"), raw...))
+		_, err = checkpoint.NewCosignatureVerifier(fmt.Sprintf("w+%x+%s", id[:4], base64.StdEncoding.EncodeToString(raw)))
+		require.ErrorIs(t, err, opsec.ErrInvalid, "%d bytes", n)
 	}
 	_, err = checkpoint.NewCosignatureVerifier(mldsa)
 	require.ErrorContains(t, err, "ML-DSA-44")

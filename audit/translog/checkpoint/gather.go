@@ -212,7 +212,7 @@ func (a *asking) ask(ctx context.Context, w Witness) answer {
 }
 
 func (a *asking) once(ctx context.Context, w Witness, old uint64) (line, error) {
-	p := a.proof(ctx, old)
+	p := a.proof(old)
 	if p.err != nil {
 		return line{}, p.err
 	}
@@ -227,15 +227,12 @@ func (a *asking) once(ctx context.Context, w Witness, old uint64) (line, error) 
 }
 
 // proof returns the consistency proof from an older size, made once for all witnesses.
-func (a *asking) proof(ctx context.Context, old uint64) proven {
+func (a *asking) proof(old uint64) proven {
 	if old == 0 || old == a.size {
 		return proven{}
 	}
 	a.proving.Lock()
 	defer a.proving.Unlock()
-	if ctx.Err() != nil {
-		return proven{err: ctx.Err()}
-	}
 	p, ok := a.proofs[old]
 	if !ok {
 		p.hashes, p.err = a.prove(old)

@@ -139,6 +139,10 @@ func TestHungWitnessDoesNotHoldUpTheOthers(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got.Verified.Cosigned, 3)
 	require.Len(t, a.asked(), before)
+	c.change(func(w *witness) {
+		require.Len(t, w.bodies, 1)
+		require.NotContains(t, w.bodies[0], "witness.example/", "what others signed is none of its business, and makes the request longer")
+	})
 }
 
 func TestClientTimeoutBoundsEachRequest(t *testing.T) {
@@ -152,7 +156,23 @@ func TestClientTimeoutBoundsEachRequest(t *testing.T) {
 	var timeout interface{ Timeout() bool }
 	require.ErrorAs(t, err, &timeout)
 	require.True(t, timeout.Timeout())
+
+	var deadline time.Time
+	look := roundTrip(func(r *http.Request) (*http.Response, error) {
+		deadline, _ = r.Context().Deadline()
+		return nil, errors.New("looked")
+	})
+	for timeout, at := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Hour: time.Hour} {
+		before := time.Now()
+		_, err = a.one(t).Cosign(t.Context(), &http.Client{Timeout: timeout, Transport: look}, 0, nil, growTree(t, 1, "").signed(t, 1))
+		require.ErrorContains(t, err, "looked")
+		require.False(t, deadline.Before(before.Add(at)) || deadline.After(time.Now().Add(at)))
+	}
 }
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestQuorumThatStandsAsksNobody(t *testing.T) {
 	a := newWitness(t, "a")
@@ -227,6 +247,12 @@ func TestRefreshAsksEvenWhereNoQuorumNeedsIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got.Verified.Cosigned, 1)
 	require.Equal(t, "b", got.Failed[0].Name)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got, err = gatherer(t, "quorum none", a, b).Refresh(ctx, growTree(t, 4, "").signed(t, 4), noProof)
+	require.NoError(t, err)
+	require.Len(t, got.Failed, 2, "those who were not asked in time are named")
 }
 
 func TestWhatIsNotOursIsNotSent(t *testing.T) {
@@ -317,7 +343,9 @@ func TestAnswersOfBadWitnesses(t *testing.T) {
 		"unknown key":         {answer: write(403, ""), is: opsec.ErrDenied, status: 403},
 		"bad request":         {answer: write(400, ""), is: opsec.ErrInvalid, status: 400},
 		"inconsistent":        {answer: write(422, ""), is: checkpoint.ErrInconsistent, status: 422},
-		"out of order":        {answer: write(503, strings.Repeat("\xff", 1000)), status: 503},
+		"out of order":        {answer: write(503, strings.Repeat("x", 1000)), status: 503},
+		"not text":            {answer: write(503, "\xff\n"), status: 503, contain: `"?\n"`},
+		"carriage return":     {answer: write(200, strings.TrimSpace(line)+"\r\n"), is: opsec.ErrInvalid},
 		"conflict, no number": {answer: write(409, "conflict\n"), status: 409},
 		"conflict, no line":   {answer: write(409, "3"), status: 409},
 		"conflict, zero":      {answer: write(409, "03\n"), status: 409},
@@ -382,7 +410,9 @@ func TestWitnessThatAlwaysConflictsIsGivenUp(t *testing.T) {
 
 func TestNonsenseIsNotSentToAWitness(t *testing.T) {
 	a := newWitness(t, "a")
-	a.instead = func(http.ResponseWriter, *http.Request) bool { t.Error("asked"); return false }
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("asked") }))
+	t.Cleanup(srv.Close)
+	a.url = srv.URL
 	signed := growTree(t, 4, "").signed(t, 4)
 	hashes := make([]tlog.Hash, 1)
 	ask := func(w checkpoint.Witness, old uint64, proof []tlog.Hash, signed []byte) error {

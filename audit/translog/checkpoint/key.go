@@ -48,10 +48,8 @@ func parseKey(vkey string, kind byte) (key, error) {
 	switch {
 	case raw[0] == kindMLDSA:
 		return key{}, invalid("verifier key of %q is of ML-DSA-44, which is not supported", name)
-	case raw[0] != kind && kind == kindNote:
-		return key{}, invalid("verifier key of %q has type %d: want 1, an Ed25519 key of a log", name, raw[0])
 	case raw[0] != kind:
-		return key{}, invalid("verifier key of %q has type %d: want 4, an Ed25519 key of a witness", name, raw[0])
+		return key{}, invalid("verifier key of %q has type %d: want %d (1 for a log, 4 for a witness)", name, raw[0], kind)
 	case len(raw) != 1+ed25519.PublicKeySize:
 		return key{}, invalid("verifier key of %q has %d bytes: want %d", name, len(raw)-1, ed25519.PublicKeySize)
 	}

@@ -100,7 +100,7 @@ func parseLines(s string) ([]line, error) {
 func parseLine(text string) (line, bool) {
 	text, ok := strings.CutPrefix(text, dash)
 	name, b64, _ := strings.Cut(text, " ")
-	raw, err := base64.StdEncoding.Strict().DecodeString(b64)
+	raw, err := base64.StdEncoding.DecodeString(b64)
 	if !ok || !validName(name) || err != nil || len(raw) < 5 || base64.StdEncoding.EncodeToString(raw) != b64 {
 		return line{}, false
 	}

@@ -103,6 +103,14 @@ func TestLogSignsUnderItsOwnOriginOnly(t *testing.T) {
 	_, err = p.Open(signed, noon)
 	var unsigned *checkpoint.UnsignedError
 	require.ErrorAs(t, err, &unsigned)
+	require.ErrorContains(t, err, origin)
+
+	for _, both := range [][]note.Signer{{logSigner(t, origin), other}, {other, logSigner(t, origin)}} {
+		signed, err := note.Sign(&note.Note{Text: growTree(t, 2, "").at(t, 2).String()}, both...)
+		require.NoError(t, err)
+		_, err = p.Open(signed, noon)
+		require.NoError(t, err)
+	}
 }
 
 func TestUnknownSignaturesAreAcceptedButNotCounted(t *testing.T) {

@@ -178,15 +178,20 @@ func TestPolicyHoldsAsManyPartsAsItSays(t *testing.T) {
 			fmt.Fprintln(&b, witnessLine(t, fmt.Sprintf("w%d", i)))
 		}
 		for i := range groups {
-			fmt.Fprintf(&b, "group g%d all w%d\n", i, i)
+			member := fmt.Sprintf("w%d", i)
+			if i >= witnesses {
+				member = fmt.Sprintf("g%d", i-witnesses)
+			}
+			fmt.Fprintf(&b, "group g%d all %s\n", i, member)
 		}
 		_, err := checkpoint.ParsePolicy(b.String() + "quorum none\n")
 		return err
 	}
 	require.NoError(t, with(64, 64, 64))
+	require.NoError(t, with(1, 32, 64))
 	require.ErrorIs(t, with(65, 0, 0), opsec.ErrInvalid)
 	require.ErrorIs(t, with(1, 65, 0), opsec.ErrInvalid)
-	require.ErrorIs(t, with(1, 64, 65), opsec.ErrInvalid)
+	require.ErrorIs(t, with(1, 33, 65), opsec.ErrInvalid)
 }
 
 // TestQuorumIsWhatTheGroupsSay compares every subset of witnesses with the rule written out.

@@ -91,7 +91,7 @@ func ParseProof(text []byte) (Proof, error) {
 		return Proof{}, invalid("proof of %d bytes: want at most %d", len(text), maxProof)
 	}
 	head, signed, _ := bytes.Cut(text, []byte("\n\n"))
-	lines := strings.SplitN(string(head), "\n", 3+maxHashes+1)
+	lines := strings.SplitN(string(head), "\n", 3+maxHashes+1) // one more than there may be
 	if lines[0] != proofHeader {
 		return Proof{}, invalid("proof does not begin with %s", proofHeader)
 	}

@@ -102,6 +102,8 @@ func TestProofFileLooksAsTheSpecificationSays(t *testing.T) {
 	back, err := checkpoint.ParseProof(text)
 	require.NoError(t, err)
 	require.Equal(t, proof, back)
+	clear(text)
+	require.Equal(t, proof, back, "nothing of it is shared")
 }
 
 func TestProofFileHasOneForm(t *testing.T) {
@@ -142,6 +144,7 @@ func TestProofFileHasOneForm(t *testing.T) {
 	}
 	_, err = checkpoint.ParseProof(make([]byte, 4<<20+1))
 	require.ErrorIs(t, err, opsec.ErrInvalid)
+	require.ErrorContains(t, err, "4194305 bytes")
 }
 
 func TestProofThatNobodyWouldReadIsNotWritten(t *testing.T) {
