@@ -25,6 +25,8 @@ type Verifier struct {
 	size, pruned uint64
 	report       func(*DamageError)
 
+	partials map[at][]int // widths of the partial files of smaller sizes
+
 	edge   edge
 	bundle file // of the entries that come
 	leaves file // the tile over them, read by Skip
@@ -42,13 +44,38 @@ type file struct {
 }
 
 // NewVerifier begins with the first entry of the tree of the given size. Entry bundles wholly below pruned may be
-// missing. Report is called for each file that is missing or wrong, once, in the order of the entries, and then for those
-// that do not belong there.
+// missing. Report is called once for each file that is missing or wrong, or, where fsys lists directories ([Remote] does
+// not), does not belong to the log or to a tree of this size.
 func NewVerifier(fsys fs.FS, size, pruned uint64, report func(*DamageError)) (*Verifier, error) {
 	if size > maxSize || pruned > size {
 		return nil, fmt.Errorf("tile: size %d, pruned below %d: at most 2^62 and the size: %w", size, pruned, opsec.ErrInvalid)
 	}
-	return &Verifier{fsys: fsys, size: size, pruned: pruned, report: report}, nil
+	v := &Verifier{fsys: fsys, size: size, pruned: pruned, report: report, partials: map[at][]int{}}
+	// What cannot be listed cannot be read either, and will be reported then.
+	fs.WalkDir(fsys, "tile", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			v.sort(name, d)
+		}
+		return nil
+	})
+	return v, nil
+}
+
+// sort looks at the name of a file: those that the entries will not lead to are reported.
+func (v *Verifier) sort(name string, d fs.DirEntry) {
+	level, n, width, err := ParsePath(name)
+	l := max(level, 0)
+	switch count, end := v.size>>(height*l), n*Width+uint64(width); {
+	case path.Base(name) == temporary && d.Type().IsRegular(): // a Writer was stopped
+		v.report(&DamageError{Path: name, Problem: Ahead, Index: v.size})
+	case err != nil || l >= 64/height || !d.Type().IsRegular():
+		v.report(&DamageError{Path: name, Problem: Unexpected})
+	case end > count:
+		v.report(&DamageError{Path: name, Problem: Ahead, Index: v.size})
+	case width < Width && end < count:
+		place := at{level, n}
+		v.partials[place] = append(v.partials[place], width)
+	}
 }
 
 // Add goes on with the next entry; leaf is tlog.RecordHash of it. Damage is reported, not returned: an error is that of a
@@ -178,12 +205,41 @@ func (v *Verifier) push(leaf tlog.Hash) {
 	}
 }
 
-// compare compares a tile with the hashes that it should hold.
+// compare compares a tile with the hashes that it should hold, and what is left of smaller sizes.
 func (v *Verifier) compare(level int, n uint64, hashes []byte) {
-	f := file{data: v.buf}
+	v.compareTile(level, n, hashes)
+	for _, width := range v.partials[at{level, n}] {
+		name := Path(level, n, width)
+		data, err := readFile(v.fsys, name, tileBytes, nil)
+		if err != nil || !bytes.Equal(data, hashes[:width*tlog.HashSize]) {
+			v.report(damaged(name, n*Width<<(height*level), err))
+		}
+	}
+	if level > 0 {
+		return
+	}
+	for _, width := range v.partials[at{LevelEntries, n}] {
+		name := EntriesPath(n, width)
+		data, err := readFile(v.fsys, name, maxBundle, nil)
+		var entries [][]byte
+		if err == nil {
+			entries, err = Entries(data, width)
+		}
+		same := err == nil
+		for i, entry := range entries {
+			same = same && tlog.RecordHash(entry) == tlog.Hash(hashes[i*tlog.HashSize:])
+		}
+		if !same {
+			v.report(damaged(name, n*Width, err))
+		}
+	}
+}
+
+func (v *Verifier) compareTile(level int, n uint64, hashes []byte) {
 	if level == 0 && v.leaves.reported {
 		return
 	}
+	f := file{data: v.buf}
 	v.read(&f, level, n, len(hashes)/tlog.HashSize, false)
 	v.buf = f.data
 	if !f.usable || bytes.Equal(f.data, hashes) || !f.whole && bytes.HasPrefix(f.data, hashes) {
@@ -197,9 +253,8 @@ func (v *Verifier) compare(level int, n uint64, hashes []byte) {
 	v.differs(&f, (n*Width+uint64(i))<<(height*level))
 }
 
-// Finish compares the partial tiles, and all partial files that are left of smaller sizes; it reports files that do not
-// belong to the log, or to the tree of this size, where fsys lists directories ([Remote] does not). It returns the root
-// of the tree, for the caller to compare. An error is that of a caller who has added too few entries.
+// Finish compares the partial tiles and returns the root of the tree, for the caller to compare with that of a signed
+// checkpoint. An error is that of a caller who has added too few entries.
 func (v *Verifier) Finish() (tlog.Hash, error) {
 	if v.edge.size != v.size {
 		return tlog.Hash{}, fmt.Errorf("tile: %d entries of the %d of the tree: %w", v.edge.size, v.size, opsec.ErrInvalid)
@@ -209,52 +264,5 @@ func (v *Verifier) Finish() (tlog.Hash, error) {
 			v.compare(l, t.n, t.hashes)
 		}
 	}
-	// What cannot be listed was not there to be read either, and that has been reported.
-	fs.WalkDir(v.fsys, "tile", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil
-		}
-		v.stray(name, d)
-		return nil
-	})
 	return v.edge.root(), nil
-}
-
-// stray looks at a file by its name: those that the entries led to have been compared already.
-func (v *Verifier) stray(name string, d fs.DirEntry) {
-	level, n, width, err := ParsePath(name)
-	l := max(level, 0)
-	switch count := v.size >> (height * l); {
-	case path.Base(name) == temporary && d.Type().IsRegular():
-		v.report(&DamageError{Path: name, Problem: Ahead, Index: v.size}) // a Writer was stopped
-	case err != nil || l >= 64/height || !d.Type().IsRegular():
-		v.report(&DamageError{Path: name, Problem: Unexpected})
-	case n*Width+uint64(width) > count:
-		v.report(&DamageError{Path: name, Problem: Ahead, Index: (n*Width + uint64(width)) << (height * l)})
-	case width < Width && (n < count/Width || width < int(count%Width)):
-		v.stale(name, level, n, width, count)
-	}
-}
-
-// stale compares a partial file that a larger one has superseded.
-func (v *Verifier) stale(name string, level int, n uint64, width int, count uint64) {
-	l := max(level, 0)
-	hashes, _, err := readTile(v.fsys, l, n, int(min(Width, count-n*Width)))
-	if err != nil {
-		return // reported already
-	}
-	same := false
-	if level == LevelEntries {
-		entries, got, err := readBundle(v.fsys, n, width)
-		same = err == nil && got == name
-		for i, entry := range entries {
-			same = same && tlog.RecordHash(entry) == tlog.Hash(hashes[i*tlog.HashSize:])
-		}
-	} else {
-		data, err := readFile(v.fsys, name, tileBytes, nil)
-		same = err == nil && bytes.Equal(data, hashes[:width*tlog.HashSize])
-	}
-	if !same {
-		v.report(damaged(name, n*Width<<(height*l), nil))
-	}
 }

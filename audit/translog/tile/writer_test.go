@@ -84,55 +84,61 @@ func TestLogOf70000EntriesHasTheFilesOfTheSpecification(t *testing.T) {
 }
 
 func TestWriterGoesOnAtEverySize(t *testing.T) {
-	const size = 600
+	const size = 530
 	rnd := rand.New(rand.NewPCG(1, 2))
-	whole := openRoot(t)
-	var parts []map[string]string // what is there when the log has been flushed at each size
+	var entries [][]byte
+	var leaves []tlog.Hash
+	for i := range uint64(size) {
+		entries = append(entries, entry(i, 30))
+		leaves = append(leaves, tlog.RecordHash(entries[i]))
+	}
+	stored := remember(t, leaves)
+
+	whole := openRoot(t) // flushed at every size, so that it has all files that ever were
 	w, err := tile.NewWriter(whole, 0)
 	require.NoError(t, err)
 	defer w.Close()
-	var heads []tlog.Hash
-	for i := uint64(0); ; i++ {
+	for i := range entries {
+		require.NoError(t, w.Append(entries[i:i+1], leaves[i:i+1]))
 		head, err := w.Flush()
 		require.NoError(t, err)
-		heads = append(heads, head)
-		if i == size || i%7 == 0 || i%256 < 2 || i%256 == 255 {
-			parts = append(parts, files(t, whole))
-		} else {
-			parts = append(parts, nil)
-		}
-		if i == size {
-			break
-		}
-		e := entry(i, 30)
-		require.NoError(t, w.Append([][]byte{e}, []tlog.Hash{tlog.RecordHash(e)}))
+		require.Equal(t, stored.head(t, uint64(i+1)), head)
 	}
-	final := parts[size]
-	for s, part := range parts {
-		if part == nil {
-			continue
-		}
+	all := files(t, whole)
+
+	for s := range uint64(size + 1) {
 		root := openRoot(t)
-		for name, data := range final {
-			if _, there := part[name]; !there {
-				data = strings.Repeat("garbage", rnd.IntN(30)) // a crash has left it
+		for name, data := range all {
+			level, n, width, err := tile.ParsePath(name)
+			require.NoError(t, err)
+			count := s >> (8 * max(level, 0))
+			switch {
+			case n == count/256 && width == int(count%256): // the edge
+			case width == 256 && n < count/256: // full
+			case rnd.IntN(20) == 0: // of a larger tree: a crash has left half of it
+				data = strings.Repeat("garbage", rnd.IntN(30))
+			default:
+				continue
 			}
 			require.NoError(t, root.MkdirAll(path.Dir(name), 0o700))
 			require.NoError(t, root.WriteFile(name, []byte(data), 0o600))
 		}
-		w, err := tile.NewWriter(root, uint64(s))
+		w, err := tile.NewWriter(root, s)
 		require.NoError(t, err)
-		require.Equal(t, uint64(s), w.Size())
-		require.Equal(t, heads[s], w.Root())
-		for i := uint64(s); i < size; i++ {
-			e := entry(i, 30)
-			require.NoError(t, w.Append([][]byte{e}, []tlog.Hash{tlog.RecordHash(e)}))
-			head, err := w.Flush()
-			require.NoError(t, err)
-			require.Equal(t, heads[i+1], head)
-		}
+		require.Equal(t, s, w.Size())
+		require.Equal(t, stored.head(t, s), w.Root())
+		require.NoError(t, w.Append(entries[s:], leaves[s:]))
+		head, err := w.Flush()
+		require.NoError(t, err)
+		require.Equal(t, stored.head(t, size), head)
 		require.NoError(t, w.Close())
-		require.Equal(t, final, files(t, root), "from size %d", s)
+		tree, err := tile.NewTree(root.FS(), size, head)
+		require.NoError(t, err)
+		for n := range uint64(3) {
+			got, err := tree.Bundle(n)
+			require.NoError(t, err)
+			require.Equal(t, entries[n*256:min(size, n*256+256)], got)
+		}
 	}
 }
 
