@@ -61,11 +61,17 @@ func (l *Log) cosign(ctx context.Context, g *checkpoint.Gatherer, p published) e
 		}
 		return tree.ProveConsistency(old)
 	})
-	var ahead *checkpoint.AheadError
-	if errors.As(err, &ahead) && ahead.Size > p.Size {
-		err := tampered("a witness has seen this log with %d entries, and it has %d: it was put back", ahead.Size, p.Size)
+	for _, failed := range got.Failed {
+		var ahead *checkpoint.AheadError
+		switch {
+		case errors.As(failed, &ahead) && ahead.Size > p.Size:
+			err = tampered("witness %s has seen this log with %d entries, and it has %d: it was put back", failed.Name, ahead.Size, p.Size)
+		case errors.Is(failed, checkpoint.ErrInconsistent):
+			err = tampered("witness %s has seen another log of this name", failed.Name)
+		}
+	}
+	if errors.Is(err, ErrTampered) {
 		l.refuse(err)
-		return err
 	}
 	if err != nil {
 		return err

@@ -30,6 +30,9 @@ type Options struct {
 	// Witness asks the witnesses of the policy whether they have seen a larger log.
 	Witness *checkpoint.Gatherer
 
+	// TilesOnly is for a copy of what is public, such as [tile.Remote]: the journal is not there, and with it what the
+	// leaves commit to. Otherwise a missing journal is a finding.
+	TilesOnly bool
 	// Findings is how many are listed at most; all are counted. Default: 1000.
 	Findings int
 }
@@ -99,7 +102,8 @@ type verifier struct {
 	tiles   *tile.Verifier
 	chains  *ledger.Chains
 	begun   map[entry.Handle]bool // chains whose first leaf was seen, in a pruned log
-	first   uint64                // the first entry that is there
+	first   uint64                // chains are known from this entry on; 0 for all
+	missing uint64                // entries below it are not there
 	next    uint64                // the entry that comes now
 	allowed uint64                // entries below it may be missing
 	save    *ledger.Savepoint
@@ -126,11 +130,12 @@ func (v *verifier) run() error {
 	if v.save, err = ledger.ReadSavepoint(v.fsys); err != nil {
 		v.finds(Finding{Part: "savepoint", Path: ledger.SavepointFile, What: err.Error()})
 	}
-	entries, err := v.entries()
-	if err != nil {
-		return err
+	walk := v.journal // along the journal, or along the bundles
+	if v.opts.TilesOnly {
+		walk = v.bundles
 	}
-	if err := entries(); err != nil {
+	v.report.Sidecar = !v.opts.TilesOnly
+	if err := walk(); err != nil {
 		return err
 	}
 	v.finish()
@@ -139,21 +144,8 @@ func (v *verifier) run() error {
 	return nil
 }
 
-// entries returns the walk over the entries: along the journal where there is one, along the bundles elsewhere.
-func (v *verifier) entries() (func() error, error) {
-	files, err := fs.ReadDir(v.fsys, ledger.JournalDir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, errors.ErrUnsupported) {
-		return nil, fmt.Errorf("verify: %w", err)
-	}
-	if len(files) == 0 {
-		return v.bundles, nil
-	}
-	v.report.Sidecar = true
-	return v.journal, nil
-}
-
 func (v *verifier) begin(first uint64) error {
-	v.first, v.next = first, first
+	v.first, v.next, v.missing = first, first, first
 	v.begun = map[entry.Handle]bool{}
 	var err error
 	v.tiles, err = tile.NewVerifier(v.fsys, v.signed.Size, first, func(d *tile.DamageError) {
@@ -448,6 +440,9 @@ func (v *verifier) finish() {
 	if v.save != nil && v.save.Size > v.next {
 		v.finds(Finding{Part: "savepoint", Path: ledger.SavepointFile, Index: v.save.Size, What: "it is beyond the end of the log"})
 	}
+	if v.missing > v.allowed {
+		v.finds(Finding{Part: "journal", What: fmt.Sprintf("entries below %d are missing, and the log allows it below %d", v.missing, v.allowed)})
+	}
 	v.report.Tenants = v.chains.Len()
 	v.report.Pruned = v.allowed
 }
@@ -488,12 +483,17 @@ func (v *verifier) rollback(signed []byte) {
 	if v.opts.Witness == nil {
 		return
 	}
-	_, err = v.opts.Witness.Gather(v.ctx, signed, tree.ProveConsistency)
-	var ahead *checkpoint.AheadError
-	switch {
-	case errors.As(err, &ahead) && ahead.Size > v.signed.Size:
-		v.finds(Finding{Part: "rollback", Index: v.signed.Size, What: fmt.Sprintf("a witness has seen the log with %d entries", ahead.Size)})
-	case err != nil:
-		v.finds(Finding{Part: "rollback", What: err.Error()})
+	got, err := v.opts.Witness.Refresh(v.ctx, signed, tree.ProveConsistency)
+	for _, failed := range got.Failed {
+		var ahead *checkpoint.AheadError
+		switch {
+		case errors.As(failed, &ahead) && ahead.Size > v.signed.Size:
+			v.finds(Finding{Part: "rollback", Index: v.signed.Size, What: fmt.Sprintf("witness %s has seen the log with %d entries", failed.Name, ahead.Size)})
+		case errors.Is(failed, checkpoint.ErrInconsistent):
+			v.finds(Finding{Part: "rollback", Index: v.signed.Size, What: fmt.Sprintf("witness %s has seen another log of this name", failed.Name)})
+		}
+	}
+	if err != nil {
+		v.finds(Finding{Part: "rollback", Index: v.signed.Size, What: err.Error()})
 	}
 }
