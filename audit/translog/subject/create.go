@@ -38,11 +38,17 @@ func (f *File) wait(ctx context.Context, c *creation) (*key, error) {
 		select {
 		case <-c.done:
 			return c.key, c.err
+		default:
+		}
+		select {
+		case <-c.done:
 		case <-ctx.Done():
 			return nil, fmt.Errorf("subject: %w", ctx.Err())
 		case f.turn <- struct{}{}:
-			f.write()
-			<-f.turn
+			func() {
+				defer func() { <-f.turn }()
+				f.write()
+			}()
 		}
 	}
 }
@@ -58,6 +64,18 @@ func (f *File) write() {
 	}
 	f.mu.Unlock()
 
+	defer func() { // also when master panics
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, c := range batch {
+			if c.key == nil && c.err == nil {
+				c.err = errors.New("subject: not made")
+			}
+			clear(c.secret)
+			delete(f.pending, c.who)
+			close(c.done)
+		}
+	}()
 	var made []*creation
 	var bytes []byte
 	for _, c := range batch {
@@ -68,21 +86,16 @@ func (f *File) write() {
 			made = append(made, c)
 		}
 	}
-	if len(made) > 0 {
-		err = f.put(bytes, place(first))
+	if len(made) == 0 {
+		return
 	}
-
+	err = f.put(bytes, place(first))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, c := range made {
 		if c.err = err; err == nil {
 			c.key = f.publish(c, first+uint32(i))
 		}
-		clear(c.secret)
-	}
-	for _, c := range batch {
-		delete(f.pending, c.who)
-		close(c.done)
 	}
 }
 

@@ -191,17 +191,15 @@ func (f *File) head(size int64) error {
 	if _, err := f.disk.ReadAt(b[:], 0); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if size < slotLen || size == slotLen && blank(b[:]) {
-		if size > 0 && !blank(b[:]) && !bytes.HasPrefix(b[:], []byte(magic)) && size >= int64(len(magic)) {
-			return fmt.Errorf("not a file of subjects: %w", opsec.ErrInvalid)
-		}
-		return f.begin()
-	}
-	if !bytes.HasPrefix(b[:], []byte(magic)) {
-		return fmt.Errorf("not a file of subjects: %w", opsec.ErrInvalid)
-	}
+	ours := bytes.HasPrefix(b[:], []byte(magic))
 	n := int(binary.LittleEndian.Uint16(b[48:]))
-	if crc32.Checksum(b[:slotLen-4], castagnoli()) != binary.LittleEndian.Uint32(b[slotLen-4:]) || n > slotLen-4-50 {
+	whole := crc32.Checksum(b[:slotLen-4], castagnoli()) == binary.LittleEndian.Uint32(b[slotLen-4:]) && n <= slotLen-4-50
+	switch begun := b[:min(size, int64(len(magic)))]; {
+	case size <= slotLen && !(ours && whole) && (blank(b[:]) || bytes.HasPrefix([]byte(magic), begun)):
+		return f.begin() // nothing has been put into it yet
+	case !ours:
+		return fmt.Errorf("not a file of subjects: %w", opsec.ErrInvalid)
+	case !whole:
 		return fmt.Errorf("head: %w", ErrDamaged)
 	}
 	f.id = [16]byte(b[16:32])

@@ -213,9 +213,9 @@ func (f *File) Find(_ context.Context, s entry.Subject) ([]entry.Handle, error) 
 // written; when the file is opened again, each of them is either erased or there.
 func (f *File) Erase(ctx context.Context, handles ...entry.Handle) error {
 	select {
-	case f.turn <- struct{}{}:
 	case <-ctx.Done():
 		return fmt.Errorf("subject: %w", ctx.Err())
+	case f.turn <- struct{}{}:
 	}
 	defer func() { <-f.turn }()
 	slots, err := f.condemn(handles)
