@@ -132,7 +132,11 @@ func TestBatchCutAnywhereLosesNothingAcknowledged(t *testing.T) {
 	}
 	for way, cut := range ways {
 		t.Run(way, func(t *testing.T) {
-			for at := from; at < to; at++ {
+			step := int64(1)
+			if way == "garbage" || way == "hole" || testing.Short() {
+				step = 5
+			}
+			for at := from; at < to; at += step {
 				torn := cut(at)
 				if bytes.Equal(torn, whole) {
 					continue // it was zero before
@@ -290,6 +294,22 @@ func TestLoggedBytesThatLookLikeAnEntryAreNone(t *testing.T) {
 	_, r := open(t, dir, 0)
 	require.Zero(t, r.Size)
 	require.Positive(t, r.Cut)
+}
+
+func TestTooManyBytesThatLookLikeEntriesAreTampering(t *testing.T) {
+	dir := t.TempDir()
+	j, _, err := journal.Open(dir, 0, 0, journal.Options{SegmentBytes: 4 << 20, ReserveBytes: 4096})
+	require.NoError(t, err)
+	commit(t, j, 1)
+	require.NoError(t, j.Close())
+	name := segments(t, dir)[0]
+	b := must(os.ReadFile(name))
+	header := []byte("crc \xff\xff\x00\x00\x00\x00\x10\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00") // 64 KiB and 1 MiB
+	write(t, name, string(append(b[:1<<10], bytes.Repeat(header, (3<<20)/len(header))...))+strings.Repeat("\x00", 1<<20-1<<10))
+	tampered(t, dir, 0, 0)
+	indexes, errs := collect(t, journal.Scan(os.DirFS(dir), 0))
+	require.Equal(t, []uint64{0}, indexes)
+	require.Len(t, errs, 1)
 }
 
 func TestSegmentsMissingOrFromElsewhereAreFound(t *testing.T) {

@@ -181,7 +181,7 @@ func (j *Journal) open(s segment) (*os.File, error) {
 	f, err := j.root.OpenFile(s.name(), os.O_RDONLY|openFlags, 0)
 	if err == nil {
 		var info fs.FileInfo
-		if info, err = f.Stat(); err == nil && os.SameFile(info, s.info) {
+		if info, err = f.Stat(); err == nil && os.SameFile(info, s.info) && info.Size() == s.info.Size() {
 			return f, nil
 		}
 		f.Close()

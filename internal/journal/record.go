@@ -3,8 +3,10 @@ package journal
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -56,18 +58,18 @@ func frameBytes(leaf, body int) int { return (headerBytes + leaf + body + 7) &^ 
 
 // appendFrame adds a record to buf, whose checksum begins with seed.
 func appendFrame(buf []byte, seed uint32, index uint64, position uint32, leaf, body []byte) []byte {
-	at := len(buf)
-	var h [headerBytes]byte
-	binary.LittleEndian.PutUint32(h[4:], uint32(len(leaf)))
-	binary.LittleEndian.PutUint32(h[8:], uint32(len(body)))
-	binary.LittleEndian.PutUint32(h[12:], position)
-	binary.LittleEndian.PutUint64(h[16:], index)
-	buf = append(buf, h[:]...)
-	buf = append(buf, leaf...)
-	buf = append(buf, body...)
-	binary.LittleEndian.PutUint32(buf[at:], crc32.Update(seed, castagnoli, buf[at+4:]))
-	var padding [8]byte
-	return append(buf, padding[:-len(buf)&7]...)
+	at, size := len(buf), frameBytes(len(leaf), len(body))
+	buf = slices.Grow(buf, size)[:at+size]
+	b := buf[at:]
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(leaf)))
+	binary.LittleEndian.PutUint32(b[8:], uint32(len(body)))
+	binary.LittleEndian.PutUint32(b[12:], position)
+	binary.LittleEndian.PutUint64(b[16:], index)
+	n := headerBytes + copy(b[headerBytes:], leaf)
+	n += copy(b[n:], body)
+	clear(b[n:])
+	binary.LittleEndian.PutUint32(b, crc32.Update(seed, castagnoli, b[4:n]))
+	return buf
 }
 
 // measure says how long the record is whose header b begins with. It is false where no record begins.
@@ -165,7 +167,7 @@ func headerSum(b []byte) uint32 {
 // decodeHeader reads what encode wrote.
 func decodeHeader(b []byte) (header, error) {
 	if len(b) < segmentHeader || string(b[:8]) != segmentMagic || headerSum(b) != binary.LittleEndian.Uint32(b[12:]) {
-		return header{}, fmt.Errorf("no sound segment header")
+		return header{}, errors.New("no sound segment header")
 	}
 	if v := binary.LittleEndian.Uint32(b[8:]); v != segmentVersion {
 		return header{}, fmt.Errorf("segment version %d, this program knows %d", v, segmentVersion)
@@ -177,7 +179,7 @@ func decodeHeader(b []byte) (header, error) {
 		id:       [16]byte(b[40:56]),
 	}
 	if h.length < segmentHeader || h.length > maxSegment || !bytes.Equal(h.encode(), b[:segmentHeader]) {
-		return header{}, fmt.Errorf("a segment header with impossible values")
+		return header{}, errors.New("a segment header with impossible values")
 	}
 	return h, nil
 }

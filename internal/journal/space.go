@@ -11,7 +11,8 @@ import (
 // write into them needs no more of the file system, and half the time. Call it when a segment was begun and every now
 // and then, beside the Commits; a Commit that finds no next segment makes it first, and takes as long.
 //
-// It returns [ErrFull] unless ReserveBytes of the disk stay free: those are for whoever has called Release.
+// It returns [ErrFull] unless ReserveBytes of the disk stay free: those are for whoever has called Release. It may have
+// made the next segment then, and no reserve: see Low.
 func (j *Journal) Prepare() error {
 	j.house.Lock()
 	defer j.house.Unlock()
@@ -40,7 +41,7 @@ func (j *Journal) Release() error {
 	defer j.house.Unlock()
 	j.reserve = false
 	if err := j.root.Remove(reserveName); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
 }
@@ -60,18 +61,32 @@ func (j *Journal) prepareNext() error {
 
 // fill returns a file of zeros, which stands already or is made. When it cannot be, nothing is left of it.
 func (j *Journal) fill(name string, length int64) (*os.File, error) {
-	if f, err := j.filled(name, length); f != nil || err != nil {
-		return f, err
+	f, err := j.filled(name, length)
+	if f != nil {
+		return f, nil
 	}
-	if free, known := freeBytes(j.root); known && free < length+j.options.ReserveBytes {
-		return nil, fmt.Errorf("%w: %s of %d bytes, %d are free and %d stay so", ErrFull, name, length, free, j.options.ReserveBytes)
+	if free, known := freeBytes(j.root); err == nil && known && free < length+j.options.ReserveBytes {
+		return nil, fmt.Errorf("%w: %s needs %d bytes, %d are free, %d of them stay so", ErrFull, name, length, free, j.options.ReserveBytes)
 	}
+	if err == nil {
+		f, err = j.create(name, length)
+	}
+	switch {
+	case isFull(err):
+		return nil, fmt.Errorf("%w: %w", ErrFull, err)
+	case err != nil:
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	return f, nil
+}
+
+// create makes a file of zeros durable, or nothing.
+func (j *Journal) create(name string, length int64) (*os.File, error) {
 	f, err := j.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	err = j.zeros(f, 0, length)
-	if err == nil {
+	if err = j.zeros(f, 0, length); err == nil {
 		err = f.Sync()
 	}
 	if err == nil {
@@ -79,11 +94,7 @@ func (j *Journal) fill(name string, length int64) (*os.File, error) {
 	}
 	if err != nil {
 		f.Close()
-		err = errors.Join(err, j.root.Remove(name))
-		if isFull(err) {
-			err = fmt.Errorf("%w: %w", ErrFull, err)
-		}
-		return nil, err
+		return nil, errors.Join(err, j.root.Remove(name))
 	}
 	return f, nil
 }
