@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 const (
@@ -34,19 +33,11 @@ type id struct {
 	hash uint32
 }
 
-// split takes a signed note apart. It is as strict as note.Open, and also wants each signature in its one base64 form, so
-// that no bit of a line can change unseen.
+// split takes a signed note apart. It wants each signature in its one base64 form, so that no bit of a line can change
+// unseen; the text is for Parse to judge.
 func split(signed []byte) (signedNote, error) {
 	if len(signed) > maxNote {
 		return signedNote{}, invalid("note of %d bytes: want at most %d", len(signed), maxNote)
-	}
-	for i, r := range string(signed) {
-		if r < ' ' && r != '\n' {
-			return signedNote{}, invalid("note has a control character at byte %d", i)
-		}
-	}
-	if !utf8.Valid(signed) {
-		return signedNote{}, invalid("note is not UTF-8")
 	}
 	end := bytes.LastIndex(signed, []byte("\n\n"))
 	if end < 0 {

@@ -88,7 +88,7 @@ type Verified struct {
 // origin and the quorum stands. A [*QuorumError] holds what is verified nonetheless, for those who are still
 // gathering; other errors wrap [ErrUntrusted], or [opsec.ErrInvalid] for a malformed note or policy.
 //
-// About 50 us for each signature of a known key.
+// It costs one Ed25519 verification for each signature of a known key, and little else.
 func (p Policy) Open(signed []byte, now time.Time) (Verified, error) {
 	r, err := p.trusted()
 	if err != nil {

@@ -1,6 +1,8 @@
 package checkpoint_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -166,6 +168,39 @@ func TestPolicyRefusesWhatTheSpecificationRefuses(t *testing.T) {
 	}
 	_, err = checkpoint.ParsePolicy(log + "\n\nquorum nobody\n")
 	require.ErrorContains(t, err, "line 3")
+}
+
+// vkeyOf writes the verifier key of any 32 bytes.
+func vkeyOf(name string, kind byte, public [32]byte) string {
+	raw := append([]byte{kind}, public[:]...)
+	id := sha256.Sum256(append([]byte(name+"\n"), raw...))
+	return fmt.Sprintf("%s+%x+%s", name, id[:4], base64.StdEncoding.EncodeToString(raw))
+}
+
+// TestTwoKeysOfOneIDAreRefused makes keys that a signature line could not tell apart; 32 bits are soon found twice.
+func TestTwoKeysOfOneIDAreRefused(t *testing.T) {
+	collide := func(one, two byte) (string, string) {
+		seen := map[string]string{}
+		for i := uint64(0); ; i++ {
+			a, b := vkeyOf("k", one, sha256.Sum256(fmt.Append(nil, "one", i))), vkeyOf("k", two, sha256.Sum256(fmt.Append(nil, "two", i)))
+			seen[a[:10]] = a
+			if other, ok := seen[b[:10]]; ok && other != b {
+				return other, b
+			}
+			if one == two {
+				seen[b[:10]] = b
+			}
+		}
+	}
+	one, two := collide(1, 1)
+	_, err := checkpoint.ParsePolicy("log " + one + "\nlog " + two + "\nquorum none\n")
+	require.ErrorContains(t, err, "name and id of another")
+	one, two = collide(4, 4)
+	_, err = checkpoint.ParsePolicy("witness a " + one + "\nwitness b " + two + "\nquorum none\n")
+	require.ErrorContains(t, err, "name and id of another")
+	one, two = collide(1, 4)
+	_, err = checkpoint.ParsePolicy("log " + one + "\nwitness b " + two + "\nquorum none\n")
+	require.ErrorContains(t, err, "name and id of another")
 }
 
 func TestPolicyHoldsAsManyPartsAsItSays(t *testing.T) {
