@@ -17,6 +17,7 @@
 //	g, err := checkpoint.NewGatherer(policy, nil)
 //	got, err := g.Gather(ctx, signed, prove)            // all witnesses at once, until the quorum stands
 //	publish(got.Signed)
+//	got, err = g.Refresh(ctx, found, prove)             // after a start: is what was found the latest that they have seen?
 //
 //	v, err := policy.Open(published, time.Now())        // on another machine: nil means signed, and seen by the quorum
 //	v, err = proof.Verify(leaf, policy, time.Now())     // and this leaf is in it

@@ -131,16 +131,16 @@ func (g *Gatherer) collect(ctx context.Context, got Gathered, err error, prove f
 	for range asked {
 		w := <-answers
 		if w.err == nil {
-			more, now := g.look(append(slices.Clip(got.Signed), w.text...))
-			if now == nil || short(now) {
+			more, is := g.look(append(slices.Clip(got.Signed), w.text...))
+			if is == nil || short(is) {
 				more.Failed = got.Failed
-				got, err = more, now
+				got, err = more, is
 				if err == nil && !all {
 					cancel()
 				}
 				continue
 			}
-			w.err = now
+			w.err = is
 		}
 		if err != nil || all || !errors.Is(w.err, context.Canceled) { // else it was given up by us
 			got.Failed = append(got.Failed, &WitnessError{w.name, w.err})
