@@ -55,8 +55,8 @@ func TestHostileFileIsRefused(t *testing.T) {
 		}
 		require.NoError(t, few.Add(uint16(pos), start, keys...))
 	}
-	many := index.NewBuilder(0) // 5,000 entries: bits
-	for pos := range 5000 {
+	many := index.NewBuilder(0) // 4,991 entries: bits, all but one of the last word that has any
+	for pos := range 4991 {
 		require.NoError(t, many.Add(uint16(pos), start, []byte("every")))
 	}
 	const header, fewKeys, fewCounts, fewPositions = 24, 24 + 2*16, 24 + 2*16 + 2*8, 24 + 2*16 + 2*8 + 2*2
@@ -96,7 +96,7 @@ func TestHostileFileIsRefused(t *testing.T) {
 		"the header alone":                {few, func(b []byte) []byte { return b[:header] }},
 		"less than a header":              {few, func(b []byte) []byte { return b[:header-1] }},
 		"bits, one less than said":        {many, func(b []byte) []byte { b[manyPositions] &^= 1; return b }},
-		"bits, one beyond":                {many, func(b []byte) []byte { b[manyPositions] &^= 1; b[manyPositions+5000/8] |= 1; return b }},
+		"bits, one beyond":                {many, func(b []byte) []byte { b[manyPositions] &^= 1; b[manyPositions+4991/8] |= 128; return b }},
 		"bits, the last one":              {many, func(b []byte) []byte { b[manyPositions] &^= 1; b[manyPositions+8191] |= 128; return b }},
 		"bits that could be a list":       {many, func(b []byte) []byte { le.PutUint16(b[manyCounts:], 4095); return b }},
 		"bits, one more said than is":     {many, func(b []byte) []byte { le.PutUint16(b[manyCounts:], 5000); return b }},
@@ -111,25 +111,42 @@ func TestHostileFileIsRefused(t *testing.T) {
 	}
 }
 
-func TestFileMayNotRepeatItself(t *testing.T) { // keys and positions of more than MaxKeys an entry
-	body := binary.LittleEndian.AppendUint32([]byte("opsecix1\x00\x00\x00\x00\x00\x00\x00\x00"), 1)
-	keys := index.MaxKeys + 1
-	body = binary.LittleEndian.AppendUint32(body, uint32(keys))
-	body = append(body, make([]byte, 16)...)
-	for i := range keys {
-		body = binary.LittleEndian.AppendUint64(body, uint64(i))
+// bare is the header of span 0, and times that are all 0.
+func bare(entries, keys int) []byte {
+	b := binary.LittleEndian.AppendUint32([]byte("opsecix1\x00\x00\x00\x00\x00\x00\x00\x00"), uint32(entries))
+	b = binary.LittleEndian.AppendUint32(b, uint32(keys))
+	return append(b, make([]byte, (entries+255)/256*16)...)
+}
+
+func TestFileOfTooMuchIsRefused(t *testing.T) {
+	_, err := index.Open(sealed(bare(index.Span, 0)), 0)
+	require.NoError(t, err)
+	refused(t, sealed(bare(index.Span+1, 0)), 0, "entries")
+
+	for positions, keys := range map[int]int{1: index.MaxKeys + 1, 2: index.MaxKeys + 1} { // of as many entries
+		body := bare(positions, keys)
+		for i := range keys {
+			body = binary.LittleEndian.AppendUint64(body, uint64(i))
+		}
+		for range keys {
+			body = binary.LittleEndian.AppendUint16(body, uint16(positions-1))
+		}
+		for range keys {
+			for pos := range positions {
+				body = binary.LittleEndian.AppendUint16(body, uint16(pos))
+			}
+		}
+		refused(t, sealed(body), 0, "keys of %d entries", positions)
 	}
-	body = append(body, make([]byte, 4*keys)...) // one position each, 0
-	refused(t, sealed(body), 0)
 }
 
 func TestFormatStaysAsItIs(t *testing.T) {
 	b := index.NewBuilder(5)
-	require.NoError(t, b.Add(0, start, []byte("tacme"), []byte("nservice.log-in")))
+	require.NoError(t, b.Add(0, start, []byte("tacme"), []byte("rsixteen bytes it"), []byte("neight b")))
 	require.NoError(t, b.Add(1, start.Add(time.Second), []byte("tacme")))
 	file := b.Encode()
-	require.Equal(t, "6f7073656369783105000000000000000200000002000000004013820e610600408222820e610600"+ // header, times
-		"74da0847353680c78a8f96c3b40e53d7"+"01000000"+"000001000000", // keys, counts, positions
+	require.Equal(t, "6f7073656369783105000000000000000200000003000000004013820e610600408222820e610600"+ // header, times
+		"74da0847353680c7def63e66d8e185e02f38c28e774426e8"+"010000000000"+"0000010000000000", // keys, counts, positions
 		hex.EncodeToString(file[:len(file)-sha256.Size]))
 }
 

@@ -54,14 +54,16 @@ func Open(file []byte, span uint64) (*Index, error) {
 	if is := binary.LittleEndian.Uint64(header); is != span {
 		return nil, invalid("span is %d: want %d", is, span)
 	}
-	n, keys := int(binary.LittleEndian.Uint32(header[8:])), int(binary.LittleEndian.Uint32(header[12:]))
+	entries, numbers := binary.LittleEndian.Uint32(header[8:]), binary.LittleEndian.Uint32(header[12:])
+	if entries > Span {
+		return nil, invalid("%d entries: want at most %d", entries, Span)
+	}
+	if numbers > entries*MaxKeys {
+		return nil, invalid("%d keys: %d entries have at most %d", numbers, entries, entries*MaxKeys)
+	}
+	n, keys := int(entries), int(numbers)
 	count := (n + blockLen - 1) / blockLen
-	switch {
-	case n > Span:
-		return nil, invalid("%d entries: want at most %d", n, Span)
-	case keys > n*MaxKeys:
-		return nil, invalid("%d keys: %d entries have at most %d", keys, n, n*MaxKeys)
-	case len(rest) < count*blockSize+keys*keySize:
+	if len(rest) < count*blockSize+keys*keySize {
 		return nil, invalid("%d bytes are too few for %d entries and %d keys", len(file), n, keys)
 	}
 	x := new(Index)
