@@ -194,8 +194,8 @@ func (f *File) head(size int64) error {
 	ours := bytes.HasPrefix(b[:], []byte(magic))
 	n := int(binary.LittleEndian.Uint16(b[48:]))
 	whole := crc32.Checksum(b[:slotLen-4], castagnoli()) == binary.LittleEndian.Uint32(b[slotLen-4:]) && n <= slotLen-4-50
-	switch begun := b[:min(size, int64(len(magic)))]; {
-	case size <= slotLen && !(ours && whole) && (blank(b[:]) || bytes.HasPrefix([]byte(magic), begun)):
+	switch begun := bytes.TrimRight(b[:len(magic)], "\x00"); {
+	case size <= slotLen && !(ours && whole) && bytes.HasPrefix([]byte(magic), begun):
 		return f.begin() // nothing has been put into it yet
 	case !ours:
 		return fmt.Errorf("not a file of subjects: %w", opsec.ErrInvalid)
@@ -278,15 +278,12 @@ func (f *File) load(size int64, skip bool) error {
 			f.add(s)
 		}
 	}
-	if err := f.repair(bad, erasing, newest, skip); err != nil {
-		return err
-	}
-	return nil
+	return f.repair(size, bad, erasing, newest, skip)
 }
 
 // repair finishes erasures, and clears slots that were never given to anybody. A bad slot is one of those unless a
 // later batch is there: it was begun only after the one before it was durable.
-func (f *File) repair(bad, erasing []uint32, newest uint64, skip bool) error {
+func (f *File) repair(size int64, bad, erasing []uint32, newest uint64, skip bool) error {
 	var damaged, torn []uint32
 	for _, i := range bad {
 		if newest > uint64(i) {
@@ -298,7 +295,7 @@ func (f *File) repair(bad, erasing []uint32, newest uint64, skip bool) error {
 	if len(damaged) > 0 && !skip {
 		return fmt.Errorf("%d keys, the first in slot %d: %w", len(damaged), damaged[0], ErrDamaged)
 	}
-	if len(torn)+len(erasing) == 0 {
+	if len(torn)+len(erasing) == 0 && size == place(uint32(len(f.slots))) {
 		return nil
 	}
 	for n := len(torn); n > 0 && int(torn[n-1]) == len(f.slots)-1; n-- {
