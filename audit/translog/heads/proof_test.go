@@ -194,6 +194,18 @@ func TestTagAtASecondPlaceIsNotProven(t *testing.T) {
 	require.Equal(t, []heads.Head{mine}, shown)
 }
 
+func TestLeafOutOfItsPlaceProvesNoAbsence(t *testing.T) {
+	absent, other := [16]byte{1}, heads.Head{Tag: [16]byte{2}, Seq: 1}
+	for placeOf(other.Tag)[0] == placeOf(absent)[0] {
+		other.Tag[1]++
+	}
+	stray := &built{hash: leafHash(other), head: &other}
+	tree := &built{child: [2]*built{stray, stray}, hash: innerHash("", stray.hash, stray.hash)}
+	for _, b := range tree.proofs(nil, 0, nil) {
+		refused(t, b, tree.hash, absent, "a stray leaf")
+	}
+}
+
 func TestProofNamesNoOtherTag(t *testing.T) {
 	var tree heads.Tree
 	all := map[[16]byte]bool{}
