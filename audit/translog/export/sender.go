@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"time"
 )
@@ -74,6 +75,9 @@ func (s *Sender) Send(ctx context.Context, messages ...[]byte) error {
 		if len(m) == 0 || len(m) > MaxLine {
 			return invalid("message of %d bytes: want 1 to %d", len(m), MaxLine)
 		}
+	}
+	if len(messages) == 0 {
+		return ctx.Err()
 	}
 	before := len(s.held)
 	for len(messages) > 0 {
@@ -158,11 +162,14 @@ func (s *Sender) push(ctx context.Context) error {
 	if s.conn == nil {
 		dialing, cancel := context.WithTimeout(ctx, s.o.Timeout)
 		defer cancel()
-		conn, err := (&tls.Dialer{Config: s.config}).DialContext(dialing, "tcp", s.addr)
+		conn, err := new(net.Dialer).DialContext(dialing, "tcp", s.addr)
 		if err != nil {
 			return err
 		}
-		s.conn, s.written = conn.(*tls.Conn), 0
+		s.conn, s.written = tls.Client(candid{conn.(*net.TCPConn)}, s.config), 0
+		if err := s.conn.HandshakeContext(dialing); err != nil {
+			return err
+		}
 	}
 	defer s.watch(ctx)()
 	for s.written < len(s.held) {
@@ -172,7 +179,8 @@ func (s *Sender) push(ctx context.Context) error {
 		n, err := s.conn.Write(s.held[s.written:min(len(s.held), s.written+64<<10)])
 		s.written += n
 		if err != nil {
-			return err
+			_, why := s.conn.Read(make([]byte, 1)) // the alert, if the collector refused us
+			return errors.Join(err, why)
 		}
 	}
 	return nil
@@ -181,6 +189,10 @@ func (s *Sender) push(ctx context.Context) error {
 // confirm ends the connection and reads to its end.
 func (s *Sender) confirm(ctx context.Context) error {
 	defer s.watch(ctx)()
+	s.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+	if _, err := s.conn.Read(make([]byte, 1)); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("not confirmed: ended before us: %w", err)
+	}
 	if err := s.extend(ctx); err != nil {
 		return err
 	}
@@ -188,15 +200,19 @@ func (s *Sender) confirm(ctx context.Context) error {
 		return err
 	}
 	_, err := io.Copy(io.Discard, s.conn) // nil at a close_notify
-	if err != nil && !(s.o.InsecureBareClose && errors.Is(err, io.ErrUnexpectedEOF)) {
+	if err != nil && !(s.o.InsecureBareClose && errors.Is(err, errBareClose)) {
 		return fmt.Errorf("not confirmed: %w", err)
 	}
-	// A collector that was going down may have said goodbye with our last bytes unread; then TCP resets.
-	tcp := s.conn.NetConn().(*net.TCPConn)
+	// A collector that was going down may have said goodbye before it had all: then its TCP has not acknowledged all,
+	// or resets the connection.
+	tcp := s.conn.NetConn().(candid).TCPConn
 	if err := tcp.CloseWrite(); err != nil {
 		return fmt.Errorf("not confirmed: %w", err)
 	}
 	if _, err := io.Copy(io.Discard, tcp); err != nil {
+		return fmt.Errorf("not confirmed: %w", err)
+	}
+	if err := acknowledged(ctx, tcp, s.o.Timeout); err != nil {
 		return fmt.Errorf("not confirmed: %w", err)
 	}
 	s.forget(0)
@@ -215,4 +231,17 @@ func (s *Sender) extend(ctx context.Context) error {
 func (s *Sender) watch(ctx context.Context) func() bool {
 	conn := s.conn
 	return context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+}
+
+var errBareClose = errors.New("connection ended without close_notify")
+
+// candid is a connection that tells its end from a close_notify, which [tls.Conn] does not.
+type candid struct{ *net.TCPConn }
+
+func (c candid) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if err == io.EOF {
+		err = errBareClose
+	}
+	return n, err
 }
