@@ -133,7 +133,7 @@ func TestBatchCutAnywhereLosesNothingAcknowledged(t *testing.T) {
 	for way, cut := range ways {
 		t.Run(way, func(t *testing.T) {
 			step := int64(1)
-			if way == "garbage" || way == "hole" || testing.Short() {
+			if way != "shorter" || testing.Short() {
 				step = 5
 			}
 			for at := from; at < to; at += step {

@@ -189,7 +189,24 @@ func (j *Journal) recover(must, from uint64) (Recovery, error) {
 	if r.Size, r.Cut, err = j.resume(last, must); err != nil {
 		return Recovery{}, err
 	}
+	if err := j.dropTurned(); err != nil {
+		return Recovery{}, fmt.Errorf("journal: %w", err)
+	}
 	return r, j.syncNames() // a rename before the crash may not have been
+}
+
+// dropTurned removes a next segment that was given a header, or a part of one, before a crash came.
+func (j *Journal) dropTurned() error {
+	f, err := j.root.OpenFile(nextName, os.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return nil // not there, or none: Prepare looks at it again
+	}
+	defer f.Close()
+	b := make([]byte, segmentHeader)
+	if n, _ := f.ReadAt(b, 0); zero(b[:n]) {
+		return nil
+	}
+	return j.root.Remove(nextName)
 }
 
 // check reads a segment that is full and must hold every entry below limit.

@@ -265,6 +265,25 @@ func TestSegmentThatCannotBeMadeBreaksNothing(t *testing.T) {
 	holds(t, j, 0, 160)
 }
 
+func TestCrashBetweenSegmentsLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	j, _ := open(t, dir, 0)
+	commit(t, j, 60)
+	require.NoError(t, j.Prepare())
+	j.Fail(func(f *os.File, b []byte, off int64) error {
+		_, err := f.WriteAt(b[:30], off)
+		return errors.Join(err, syscall.EIO)
+	}, nil)
+	require.ErrorIs(t, j.Commit(add(t, j, 60)), journal.ErrBroken)
+	require.NoError(t, j.Close())
+	require.Len(t, found(t, dir), 60)
+	j, r := open(t, dir, 60)
+	require.Equal(t, journal.Recovery{Size: 60}, r)
+	require.NoError(t, j.Close())
+	sound(t, dir, 0, 60)
+	require.NoFileExists(t, filepath.Join(dir, "next.seg"))
+}
+
 func TestBatchOfUnknownFateIsWrittenAgain(t *testing.T) {
 	dir := t.TempDir()
 	j, _ := open(t, dir, 0)

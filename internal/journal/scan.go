@@ -12,7 +12,7 @@ import (
 // on behind it: an entry that is missing, changed, there twice, or at an impossible position of its batch; bytes other
 // than zero in paddings, behind the last entry, in the next segment or the reserve; a segment that is missing, of
 // another journal or not of its length; a file that is none of a journal. After a crash, and before Open has put it
-// right, a torn batch is one of these. Leaf and Body are valid until the next step. Any other error is of fsys.
+// right, a torn batch is one of these, and so is a header in the next segment. Leaf and Body are valid until the next step. Any other error is of fsys.
 //
 // Scan sees one journal, so it takes a shorter one, or another with entries of its own, for sound: that is for the
 // checkpoint to tell.
@@ -76,7 +76,7 @@ func (c *scan) others() bool {
 	return true
 }
 
-// zeros looks at a file that is for later. A crash may have left a segment's header in the next one.
+// zeros looks at a file that is for later.
 func (c *scan) zeros(name string) bool {
 	f, err := c.fsys.Open(name)
 	if err != nil {
@@ -85,13 +85,6 @@ func (c *scan) zeros(name string) bool {
 	defer f.Close()
 	s := &c.scanner
 	s.start(f, 0)
-	if name == nextName {
-		if b := s.peek(segmentHeader); len(b) == segmentHeader {
-			if _, err := decodeHeader(b); err == nil {
-				s.skip(segmentHeader)
-			}
-		}
-	}
 	switch end, err := s.afterZeros(); {
 	case err != nil:
 		return c.fail(fmt.Errorf("journal: %w", err))
