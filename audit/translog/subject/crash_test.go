@@ -446,7 +446,7 @@ func TestWrongKeysAndOtherFiles(t *testing.T) {
 		_, err := subject.OpenFile(other, newMaster(1), lookup, nil)
 		require.ErrorIs(t, err, subject.ErrDamaged, "byte %d", i)
 	}
-	for n := range slotLen { // the making of a file was cut short
+	for n := 0; n < slotLen; n += 7 { // the making of a file was cut short
 		for _, head := range [][]byte{whole[:n], append(bytes.Clone(whole[:n]), make([]byte, slotLen-n)...), make([]byte, n)} {
 			other := filepath.Join(dir, "other")
 			require.NoError(t, os.WriteFile(other, head, 0o600))
