@@ -78,7 +78,10 @@ func (s *Scribe) Draft(ctx context.Context, e *opsec.Event) (*Draft, error) {
 		d.digests[0] = hashCommitment
 		d.used = len(d.salts)
 	}
-	defer s.desks.Put(d)
+	defer func() {
+		clear(d.parties) // they point into the event
+		s.desks.Put(d)
+	}()
 	for tries := 0; ; tries++ {
 		draft, err := s.draft(ctx, e, d)
 		if tries < 3 && errors.Is(err, ErrErased) {

@@ -60,39 +60,17 @@ type slot struct {
 
 // name is Field.Name; kind is the group's.
 func (f *slot) name(kind Group) string {
-	prefix := "actor."
-	if kind == GroupOnBehalf {
-		prefix = "on_behalf_of."
+	switch {
+	case f.code == codeAttr:
+		return "attrs." + string(f.key)
+	case f.code < codeAccount:
+		return [...]string{"tenant", "system", "resource", "granted", "cancelled", "began", "intent", "reason"}[f.code-codeOrigin]
+	case kind == GroupOnBehalf:
+		return [...]string{
+			"on_behalf_of.account", "on_behalf_of.person", "on_behalf_of.session", "on_behalf_of.ip", "on_behalf_of.terminal",
+		}[f.code-codeAccount]
 	}
-	switch f.code {
-	case codeOrigin:
-		return "tenant"
-	case codeSystem:
-		return "system"
-	case codeResource:
-		return "resource"
-	case codeGranted:
-		return "granted"
-	case codeCancelled:
-		return "cancelled"
-	case codeBegan:
-		return "began"
-	case codeIntent:
-		return "intent"
-	case codeReason:
-		return "reason"
-	case codeAccount:
-		return prefix + "account"
-	case codePerson:
-		return prefix + "person"
-	case codeSession:
-		return prefix + "session"
-	case codeIP:
-		return prefix + "ip"
-	case codeTerminal:
-		return prefix + "terminal"
-	}
-	return "attrs." + string(f.key)
+	return [...]string{"actor.account", "actor.person", "actor.session", "actor.ip", "actor.terminal"}[f.code-codeAccount]
 }
 
 func (f *slot) sensitivity(kind Group) opsec.Sensitivity {
