@@ -173,6 +173,8 @@ func (l *Log) commitLoop(ctx context.Context) error {
 			if r := l.take(); r != nil {
 				l.commitRound(r)
 			}
+		case reply := <-l.bind:
+			reply <- l.commitEpoch(false)
 		case <-epochs.C:
 			if err := l.commitEpoch(false); err != nil {
 				l.opts.Logger.Error("translog: no epoch", "err", err)
@@ -264,6 +266,19 @@ func (l *Log) commit(batch *journal.Batch) error {
 	l.refuse(err)
 	l.condition.set("journal", err)
 	return err
+}
+
+// bindNow has an epoch made of all that is committed, if there is anything new.
+func (l *Log) bindNow(ctx context.Context) error {
+	reply := make(chan error, 1)
+	select {
+	case l.bind <- reply:
+		return <-reply
+	case <-l.stopped:
+		return errClosed
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	}
 }
 
 // commitEpoch binds the ends of all chains, if they have changed since the last time.

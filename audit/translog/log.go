@@ -78,6 +78,7 @@ type Log struct {
 	waiting *round // the events that the next commit takes
 	refuses error  // why none are taken
 	wake    chan struct{}
+	bind    chan chan error // asks for an epoch
 
 	observing sync.Mutex
 	shards    map[string]verify.Observation // of this process, in a log of logs
@@ -128,6 +129,7 @@ func Open(dir string, p Policy, opts Options) (*Log, error) {
 		opts:    opts,
 		waiting: newRound(),
 		wake:    make(chan struct{}, 1),
+		bind:    make(chan chan error),
 		tail:    tail{ready: make(chan struct{}, 1)},
 		stopped: make(chan struct{}),
 		shards:  map[string]verify.Observation{},

@@ -200,11 +200,14 @@ func (l *Log) prunable(ctx context.Context, before time.Time) (uint64, error) {
 		if err != nil {
 			return 0, tampered("entry %d: %w", r.Index, err)
 		}
+		if leaf.Kind != entry.Event {
+			continue
+		}
 		if !leaf.Time.Before(before) {
 			return r.Index, nil
 		}
 		for i, h := range l.holds.list {
-			if leaf.Kind == entry.Event && (h.Tenant == "" || slices.Contains(held[i], leaf.Tenant)) &&
+			if (h.Tenant == "" || slices.Contains(held[i], leaf.Tenant)) &&
 				!leaf.Time.Before(h.From) && (h.To.IsZero() || leaf.Time.Before(h.To)) {
 				return r.Index, nil
 			}

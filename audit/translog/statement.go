@@ -14,9 +14,9 @@ import (
 	"github.com/cloudopsec/opsec/audit/translog/statement"
 )
 
-// Statement returns the statement of the latest epoch for the tenant. For an epoch that has just been made it waits for
-// the next checkpoint, as long as ctx allows. It says how many events there are, so it is a read, authorised and on
-// record like any other.
+// Statement returns the statement of all events of the tenant that are committed, this read among them: it is one,
+// authorised and on record like any other. It has an epoch made, and waits for the checkpoint after that, as long as ctx
+// allows.
 func (v *View) Statement(ctx context.Context, tenant opsec.TenantID) (*statement.Statement, error) {
 	if tenant == "" {
 		return nil, invalid("statement: no tenant")
@@ -33,6 +33,9 @@ func (l *Log) statement(ctx context.Context, tenant opsec.TenantID) (*statement.
 		return nil, fmt.Errorf("translog: tenant %s: %w", tenant, errors.Join(err, opsec.ErrNotFound))
 	}
 	tag := handles[0]
+	if err := l.bindNow(ctx); err != nil {
+		return nil, err
+	}
 	last, path, ok := l.chains.Prove(tag)
 	if !ok {
 		return nil, fmt.Errorf("%w: there is no epoch yet", ErrUnavailable)
@@ -58,7 +61,7 @@ func (l *Log) statement(ctx context.Context, tenant opsec.TenantID) (*statement.
 	}, nil
 }
 
-// Export writes all events of a tenant up to the latest epoch, as the profile shows them, so that they can be verified
+// Export writes all events of a tenant as the profile shows them, so that they can be verified
 // on another machine, without the log and without keys: a line with the [statement.Statement], then a line for each event in the
 // given form. [statement.Read] reads it. It is one read, on record.
 func (v *View) Export(ctx context.Context, w io.Writer, tenant opsec.TenantID, form export.Form, p export.Policy) (*statement.Statement, error) {
@@ -101,7 +104,7 @@ func (v *View) Export(ctx context.Context, w io.Writer, tenant opsec.TenantID, f
 			return nil, err
 		}
 	}
-	if err := chain.Complete(s); err != nil && chain.First != 0 {
+	if err := chain.Complete(s); err != nil {
 		return nil, err
 	}
 	return s, out.Flush()

@@ -29,7 +29,7 @@ func (l *Log) witnessLoop(ctx context.Context) error {
 		p, changed := l.signed.get()
 		err := error(nil)
 		if p.note != nil && !bytes.Equal(p.note, asked) {
-			if err = l.cosign(ctx, g, p); err == nil {
+			if err = l.cosign(ctx, g, p, asked == nil); err == nil {
 				asked = p.note
 			}
 			l.fails("witness", err)
@@ -43,18 +43,23 @@ func (l *Log) witnessLoop(ctx context.Context) error {
 		case <-again:
 		case <-ctx.Done():
 			if p, _ := l.signed.get(); p.note != nil && !bytes.Equal(p.note, asked) {
-				return l.cosign(ctx, g, p)
+				return l.cosign(ctx, g, p, asked == nil)
 			}
 			return nil
 		}
 	}
 }
 
-// cosign asks the witnesses, and publishes the checkpoint when enough of them have answered.
-func (l *Log) cosign(ctx context.Context, g *checkpoint.Gatherer, p published) error {
+// cosign asks the witnesses, and publishes the checkpoint when enough of them have answered. When there are too few,
+// and one of them says that this log was put back, it takes nothing more.
+func (l *Log) cosign(ctx context.Context, g *checkpoint.Gatherer, p published, first bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.policy.WitnessWait)
 	defer cancel()
-	got, err := g.Gather(ctx, p.note, func(old uint64) ([]tlog.Hash, error) {
+	ask := g.Gather
+	if first {
+		ask = g.Refresh // an old copy of the log brings its old cosignatures along
+	}
+	got, err := ask(ctx, p.note, func(old uint64) ([]tlog.Hash, error) {
 		tree, err := tile.NewTree(l.root.FS(), p.Size, p.Root)
 		if err != nil {
 			return nil, err
@@ -62,16 +67,21 @@ func (l *Log) cosign(ctx context.Context, g *checkpoint.Gatherer, p published) e
 		return tree.ProveConsistency(old)
 	})
 	for _, failed := range got.Failed {
+		said := error(nil)
 		var ahead *checkpoint.AheadError
 		switch {
 		case errors.As(failed, &ahead) && ahead.Size > p.Size:
-			err = tampered("witness %s has seen this log with %d entries, and it has %d: it was put back", failed.Name, ahead.Size, p.Size)
+			said = tampered("witness %s has seen this log with %d entries, and it has %d: it was put back", failed.Name, ahead.Size, p.Size)
 		case errors.Is(failed, checkpoint.ErrInconsistent):
-			err = tampered("witness %s has seen another log of this name", failed.Name)
+			said = tampered("witness %s has seen another log of this name", failed.Name)
+		default:
+			continue
 		}
-	}
-	if errors.Is(err, ErrTampered) {
-		l.refuse(err)
+		l.opts.Logger.Error("translog: witness", "err", said)
+		if err != nil { // no quorum against it; what one witness says is not signed, and must not stop the log alone
+			err = said
+			l.refuse(said)
+		}
 	}
 	if err != nil {
 		return err
