@@ -26,7 +26,7 @@ type Builder struct {
 	mu    sync.RWMutex
 	table []row // by number, open addressing; half of it is free at least
 	keys  int   // rows taken
-	// lists holds the positions of keys. What a list holds is not changed, nor its place given to another: who has copied
+	// lists holds the positions of keys. What a list holds is not changed, nor its place given to another: who has taken
 	// the slice under the lock reads on without it.
 	lists  []byte
 	blocks blocks
@@ -53,13 +53,17 @@ func (b *Builder) Add(pos uint16, at time.Time, keys ...[]byte) error {
 	if len(keys) > MaxKeys {
 		return fmt.Errorf("index: %d keys: want at most %d: %w", len(keys), MaxKeys, opsec.ErrInvalid)
 	}
+	var numbers [MaxKeys]uint64
+	for i, key := range keys {
+		numbers[i] = number(key)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if int(pos) != b.blocks.n {
 		return fmt.Errorf("index: position %d: want %d, of at most %d: %w", pos, b.blocks.n, Span-1, opsec.ErrInvalid)
 	}
-	for _, key := range keys {
-		b.add(number(key), pos)
+	for _, n := range numbers[:len(keys)] {
+		b.add(n, pos)
 	}
 	b.blocks.add(at.UnixMicro())
 	return nil

@@ -383,7 +383,7 @@ func TestReadersSeeAPrefix(t *testing.T) {
 			for seen := 0; seen < n; {
 				before := b.Len()
 				got := slices.Collect(b.Find(index.Query{All: []index.AnyOf{{every}, kinds}}, 0))
-				third := slices.Collect(b.Find(index.Query{All: []index.AnyOf{{every}, kinds[reader : reader+1]}, Descending: true}, n))
+				third := slices.Collect(b.Find(index.Query{All: []index.AnyOf{{every}, kinds[reader : reader+1]}, From: start, Descending: true}, n))
 				after := b.Len()
 				if len(got) < before || len(got) > after || len(third) < before/5 || len(third) > after/5+1 {
 					t.Errorf("%d and %d found: want between %d and %d", len(got), len(third), before, after)
