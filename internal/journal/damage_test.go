@@ -458,6 +458,29 @@ func TestScanNamesEntriesThatWereMoved(t *testing.T) {
 	}
 }
 
+func TestEntryOutOfPlaceInItsBatchIsFound(t *testing.T) {
+	for _, test := range []struct {
+		index    uint64 // in batches of 5 and 6
+		position byte
+	}{{1, 0}, {3, 1}, {3, 2}, {5, 1}, {7, 1}, {7, 6}, {10, 0}, {10, 2}} {
+		dir, _ := lastBatch(t, 5)
+		name, from, _ := place(t, dir, test.index, test.index+1)
+		b := must(os.ReadFile(name))
+		b[from+12] = test.position
+		mend(b) // by somebody who knows how
+		write(t, name, string(b))
+		indexes, errs := collect(t, journal.Scan(os.DirFS(dir), 0))
+		require.Equal(t, between(0, 11), indexes)
+		if test.index == 10 && test.position == 0 {
+			require.Empty(t, errs, "a batch of its own")
+			continue
+		}
+		require.NotEmpty(t, errs)
+		require.ErrorContains(t, errs[0], "in its batch does not follow")
+		refused(t, dir, 0, 0)
+	}
+}
+
 func TestReadingShowsDamageUnderARunningJournal(t *testing.T) {
 	dir := filled(t, 130)
 	for _, i := range []uint64{3, 129} {

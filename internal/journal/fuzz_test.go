@@ -71,7 +71,7 @@ func mend(b []byte) {
 	seed := crc32.Checksum(b[40:56], table)
 	for at := 64; at+24 <= len(b); {
 		size := 24 + uint64(binary.LittleEndian.Uint32(b[at+4:])) + uint64(binary.LittleEndian.Uint32(b[at+8:]))
-		if size > uint64(len(b)-at) {
+		if size > uint64(len(b)-at) || binary.LittleEndian.Uint32(b[at+4:]) == 0 {
 			return
 		}
 		end := at + int(size)

@@ -137,6 +137,25 @@ func TestFullDiskRefusesAndForgetsNothing(t *testing.T) {
 	require.Equal(t, between(indexes[0], j.Size()), indexes)
 }
 
+func TestReserveGivenBackIsNotTakenAgainAtOnce(t *testing.T) {
+	disk := smallDisk(t, "1m")
+	dir := filepath.Join(disk, "journal")
+	j, _, err := journal.Open(dir, 0, 0, journal.Options{SegmentBytes: 64 << 10, ReserveBytes: 32 << 10})
+	require.NoError(t, err)
+	defer j.Close()
+	require.NoError(t, j.Prepare())
+	full := ballast(t, disk, 0)
+	require.NoError(t, j.Prepare(), "all stands")
+	require.NoError(t, j.Release())
+	require.ErrorIs(t, j.Prepare(), journal.ErrFull)
+	require.False(t, j.Low(), "the next segment stands")
+	require.NoFileExists(t, filepath.Join(dir, "reserve"))
+	require.NoError(t, j.Commit(add(t, j, 1)))
+	require.NoError(t, os.Remove(full))
+	require.NoError(t, j.Prepare())
+	require.FileExists(t, filepath.Join(dir, "reserve"))
+}
+
 func TestDiskThatFillsMeanwhileLeavesNothingHalfMade(t *testing.T) {
 	disk := smallDisk(t, "1m")
 	dir := filepath.Join(disk, "journal")
