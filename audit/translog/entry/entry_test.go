@@ -166,6 +166,13 @@ func TestLeafSaysWhatItSays(t *testing.T) {
 	require.Equal(t, e.ID, l.EventID())
 	require.Equal(t, d.ID, l.ID)
 
+	there := *e
+	there.Time = e.Time.In(time.FixedZone("", 3600))
+	d, err = (&entry.Scribe{Keys: keys}).Draft(t.Context(), &there)
+	require.NoError(t, err)
+	require.Equal(t, e.Time, d.Time, "in UTC")
+	require.Contains(t, string(d.AppendLeaf(nil, 1, prev)), `"time":"2026-11-24T08:30:00.123456789Z"`)
+
 	first := string(d.AppendLeaf(nil, 1, prev))
 	require.True(t, strings.HasSuffix(first, `","seq":1}`), first)
 }

@@ -136,10 +136,7 @@ func (f *File) put(slots []byte, at int64) error {
 func (f *File) publish(c *creation, at uint32) *key {
 	f.add(slot{handle: c.handle, who: c.who, state: stateLive})
 	k := newKey(f, at, c.handle, c.secret)
-	makeRoom(f.known, f.cache)
-	f.known[c.subject] = k
-	makeRoom(f.open, f.cache)
-	f.open[at] = k
+	f.keep(k, &c.subject)
 	return k
 }
 

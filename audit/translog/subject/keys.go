@@ -46,12 +46,9 @@ func (f *File) lookUp(ctx context.Context, s entry.Subject) (*key, error) {
 			return f.wait(ctx, c)
 		}
 		f.mu.Unlock()
-		k, err := f.unwrap(i)
+		k, err := f.unwrap(i, &s)
 		if errors.Is(err, entry.ErrErased) {
 			continue // just now
-		}
-		if err == nil {
-			f.remember(s, k)
 		}
 		return k, err
 	}
@@ -119,15 +116,15 @@ func (f *File) Key(_ context.Context, h entry.Handle) (entry.Key, error) {
 	case k != nil:
 		return k, nil
 	}
-	k, err := f.unwrap(i)
+	k, err := f.unwrap(i, nil)
 	if err != nil {
 		return nil, err // not a nil *key in an interface
 	}
 	return k, nil
 }
 
-// unwrap returns the key in a slot.
-func (f *File) unwrap(i uint32) (*key, error) {
+// unwrap returns the key in a slot, and keeps it at hand: that of the subject s, if s is known.
+func (f *File) unwrap(i uint32, s *entry.Subject) (*key, error) {
 	handle, secret, _, err := f.read(i)
 	if err != nil {
 		return nil, err
@@ -137,23 +134,19 @@ func (f *File) unwrap(i uint32) (*key, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.check(i); err != nil {
-		return nil, err
+		return nil, err // erased meanwhile
 	}
-	if k := f.open[i]; k != nil {
-		return k, nil
-	}
-	makeRoom(f.open, f.cache)
-	f.open[i] = k
+	f.keep(k, s)
 	return k, nil
 }
 
-// remember keeps the key of a subject at hand, unless it has been erased.
-func (f *File) remember(s entry.Subject, k *key) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.check(k.slot) == nil {
+// keep keeps a key at hand. The caller holds f.mu, and has seen that the key is not erased.
+func (f *File) keep(k *key, s *entry.Subject) {
+	makeRoom(f.open, f.cache)
+	f.open[k.slot] = k
+	if s != nil {
 		makeRoom(f.known, f.cache)
-		f.known[s] = k
+		f.known[*s] = k
 	}
 }
 
@@ -249,17 +242,12 @@ func (f *File) condemn(handles []entry.Handle) ([]uint32, error) {
 		}
 		slots = append(slots, i)
 	}
-	n := 0
 	for _, i := range slots {
-		if f.slots[i].state != stateErased {
-			f.slots[i].state = stateErased
-			delete(f.open, i)
-			slots[n] = i
-			n++
-		}
+		f.slots[i].state = stateErased
+		delete(f.open, i)
 	}
 	maps.DeleteFunc(f.known, func(_ entry.Subject, k *key) bool { return f.slots[k.slot].state == stateErased })
-	return slots[:n], nil
+	return slots, nil
 }
 
 // overwrite destroys what is in slots. A single byte cannot be half written, and a slot whose first byte says that it

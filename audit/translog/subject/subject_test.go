@@ -29,12 +29,13 @@ const slotLen = 512
 
 // master is a Sealer that adds extra bytes to what it seals, and remembers the last plaintext.
 type master struct {
-	key    []byte
-	extra  int
-	last   *[]byte
-	asked  chan struct{} // to go on, it is to be sent to
-	fail   error
-	panics bool
+	key     []byte
+	extra   int
+	last    *[]byte
+	asked   chan struct{} // to go on, it is to be sent to
+	fail    error
+	panics  bool
+	unwraps func()
 }
 
 func newMaster(fill byte) *master { return &master{key: bytes.Repeat([]byte{fill}, 32)} }
@@ -65,6 +66,9 @@ func (m *master) Encrypt(plain, data []byte) ([]byte, error) {
 func (m *master) Decrypt(sealed, data []byte) ([]byte, error) {
 	if m.fail != nil {
 		return nil, m.fail
+	}
+	if m.unwraps != nil {
+		m.unwraps()
 	}
 	aead, err := chacha20poly1305.NewX(m.key)
 	if err != nil {
@@ -187,13 +191,31 @@ func TestKeysAreStandard(t *testing.T) {
 
 func TestManyCallersMakeOneSubject(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
-	f := open(t, path)
+	m := newMaster(1)
+	f, err := subject.OpenFile(path, m, lookup, nil)
+	require.NoError(t, err)
+	defer f.Close()
+	m.asked = make(chan struct{})
 	var wg sync.WaitGroup
 	handles := make([]entry.Handle, 64)
-	for i := range handles {
-		wg.Go(func() { handles[i], _ = get(t, f, account("john")) })
+	call := func(i int) { handles[i], _ = get(t, f, account("john")) }
+	wg.Go(func() { call(0) })
+	<-m.asked // the first is about to write
+	for i := range 63 {
+		wg.Go(func() { call(i + 1) })
 	}
-	wg.Wait()
+	time.Sleep(10 * time.Millisecond) // and the others come meanwhile
+	for done := make(chan struct{}); done != nil; {
+		select {
+		case m.asked <- struct{}{}:
+			go func() { wg.Wait(); close(done) }()
+		case <-m.asked:
+			t.Error("asked for a second key")
+		case <-done:
+			done = nil
+		}
+	}
+	m.asked = nil
 	require.Len(t, slices.Compact(handles), 1)
 	st, err := os.Stat(path)
 	require.NoError(t, err)
@@ -209,6 +231,28 @@ func TestManyCallersMakeOneSubject(t *testing.T) {
 		found, _ := get(t, f, account(fmt.Sprint(i)))
 		require.Equal(t, h, found)
 	}
+}
+
+// TestErasedWhileItIsRead: a key that is erased while master unwraps it is not given out.
+func TestErasedWhileItIsRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	m := newMaster(1)
+	f, err := subject.OpenFile(path, m, lookup, nil)
+	require.NoError(t, err)
+	h, _ := get(t, f, account("john"))
+	require.NoError(t, f.Close())
+	f, err = subject.OpenFile(path, m, lookup, nil)
+	require.NoError(t, err)
+	defer f.Close()
+	m.unwraps = func() {
+		m.unwraps = nil
+		require.NoError(t, f.Erase(context.Background(), h))
+	}
+	again, k, err := f.Subject(t.Context(), account("john"))
+	require.NoError(t, err)
+	require.NotEqual(t, h, again)
+	_, err = k.Encrypt(nil, nil)
+	require.NoError(t, err)
 }
 
 func TestFind(t *testing.T) {
