@@ -134,7 +134,7 @@ func TestVerifierFindsEveryChangeOfAFile(t *testing.T) {
 	l := logOf(t, 20, 100, 300, 511, 600, 700)
 	good := l.files
 	rnd := rand.New(rand.NewPCG(8, 9))
-	for range 3_000 {
+	for range 2_000 {
 		l.files = maps.Clone(good)
 		what, damaged := l.mutate(rnd)
 		found, head := l.verify(t, 0, 0)

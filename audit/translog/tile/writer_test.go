@@ -290,7 +290,7 @@ func TestClosedWriterDoesNothing(t *testing.T) {
 
 func TestReadersSeeWholeFilesOnly(t *testing.T) {
 	root := openRoot(t)
-	const size = 2_000
+	const size = 800
 	done := make(chan struct{})
 	var readers sync.WaitGroup
 	for k := range 2 {
