@@ -202,6 +202,9 @@ func (l *Log) commitRound(r *round) {
 // commitSome commits as many of the drafts as one batch of the journal takes.
 func (l *Log) commitSome(drafts []*draft) (done int, err error) {
 	batch, block := l.journal.Batch(), newBlock(l.journal.Size())
+	if left, next := l.journal.Left(); !next && left < l.policy.SegmentBytes/4 {
+		l.fails("prepare", l.journal.Prepare()) // what is left is for critical events, unless there is more to come
+	}
 	full := l.journal.Low()
 	var leaf []byte
 	var fresh [][16]byte

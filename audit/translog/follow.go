@@ -42,9 +42,6 @@ func (f *follower) close() error {
 
 // follow puts a block into the tiles and the index.
 func (f *follower) follow(b *block) error {
-	if b.end() <= f.size.Load() {
-		return nil // it is there; what failed was the save after it
-	}
 	leaves := make([][]byte, len(b.ends))
 	for i := range leaves {
 		leaves[i] = b.leaf(i)
@@ -57,7 +54,7 @@ func (f *follower) follow(b *block) error {
 			return err
 		}
 	}
-	f.size.Store(b.end())
+	f.size.Store(max(f.size.Load(), b.end()))
 	return nil
 }
 
@@ -114,7 +111,10 @@ func (l *Log) followLoop(ctx context.Context) error {
 		case broken:
 			err = l.restart()
 		case b != nil:
-			if err = f.follow(b); err == nil && b.save != nil {
+			if b.end() > f.size.Load() { // else what failed was the save after it
+				err = f.follow(b)
+			}
+			if err == nil && b.save != nil {
 				err = l.save(b.save)
 			}
 			if err == nil {

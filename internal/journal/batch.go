@@ -160,5 +160,6 @@ func (j *Journal) rename() error {
 	j.segments, j.tail = segments, newTable()
 	j.mu.Unlock()
 	j.current, j.opened, j.head, j.next = j.next, info, h.first, nil
+	j.ready.Store(false)
 	return nil
 }

@@ -89,8 +89,9 @@ type Journal struct {
 	id      [16]byte
 	seed    uint32
 
-	size atomic.Uint64 // entries, each of them durable
-	low  atomic.Bool
+	size  atomic.Uint64 // entries, each of them durable
+	low   atomic.Bool
+	ready atomic.Bool // next stands
 
 	writing sync.Mutex // Commit and Close
 	batch   Batch

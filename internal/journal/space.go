@@ -34,6 +34,15 @@ func (j *Journal) Prepare() error {
 // still be committed.
 func (j *Journal) Low() bool { return j.low.Load() }
 
+// Left is how many bytes of the current segment are free, and whether the next one stands ready. It is for whoever
+// commits, and may tell others what is no longer true.
+func (j *Journal) Left() (bytes int64, next bool) {
+	if j.current != nil {
+		bytes = j.opened.Size() - j.end()
+	}
+	return bytes, j.ready.Load()
+}
+
 // Release gives the reserve back to the file system, so that others can write what must be written on a full disk.
 // Prepare makes another one once there is room for two.
 func (j *Journal) Release() error {
@@ -54,6 +63,7 @@ func (j *Journal) prepareNext() error {
 	f, err := j.fill(nextName, j.options.SegmentBytes)
 	if err == nil {
 		j.next = f
+		j.ready.Store(true)
 	}
 	j.low.Store(errors.Is(err, ErrFull))
 	return err
