@@ -13,5 +13,9 @@ func (j *Journal) Fail(write func(f *os.File, b []byte, off int64) error, sync f
 	}
 }
 
-// Limits of a scanner.
-const FrameMax = frameMax
+// Tables returns how many segments are remembered.
+func (j *Journal) Tables() int {
+	j.tables.mu.Lock()
+	defer j.tables.mu.Unlock()
+	return len(j.tables.recent)
+}

@@ -311,6 +311,23 @@ func TestPruneRemovesWholeSegmentsAlone(t *testing.T) {
 	require.Equal(t, second, first)
 }
 
+func TestReadRemembersEightSegments(t *testing.T) {
+	dir := filled(t, 900)
+	require.Greater(t, len(segments(t, dir)), 10)
+	j, _ := open(t, dir, 900)
+	for range 2 {
+		for i := range uint64(900) {
+			r, err := j.Read(i)
+			require.NoError(t, err)
+			require.Equal(t, i, r.Index)
+		}
+		require.Equal(t, 8, j.Tables())
+	}
+	_, err := j.Prune(900)
+	require.NoError(t, err)
+	require.Zero(t, j.Tables(), "none of what is gone")
+}
+
 func TestReplayStopsWhenItsReaderDoes(t *testing.T) {
 	j, _ := open(t, filled(t, 200), 200)
 	for n := range 200 {

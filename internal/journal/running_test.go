@@ -188,6 +188,12 @@ func TestReadingRefusesAnotherFile(t *testing.T) {
 	require.NoError(t, err)
 	name := segments(t, dir)[0]
 	b := must(os.ReadFile(name))
+	require.NoError(t, os.Truncate(name, segmentBytes-1))
+	_, err = j.Read(1)
+	require.ErrorIs(t, err, journal.ErrReplaced)
+	require.NoError(t, os.Truncate(name, segmentBytes))
+	_, err = j.Read(1)
+	require.NoError(t, err)
 	require.NoError(t, os.Rename(name, name+".old"))
 	_, err = j.Read(1)
 	require.ErrorIs(t, err, journal.ErrReplaced)
