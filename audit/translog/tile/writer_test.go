@@ -168,6 +168,45 @@ func TestWriterGoesOnFromFullTilesWherePartialOnesAreGone(t *testing.T) {
 	}
 }
 
+func TestFlushWritesPartialFilesThatAreGoneAndNoOthers(t *testing.T) {
+	root := openRoot(t)
+	fill(t, root, 0, 300, 8)
+	gone := []string{"tile/0/001.p/44", "tile/entries/001.p/44"}
+	there := "tile/1/000.p/1"
+	data := map[string][]byte{}
+	stat := map[string]os.FileInfo{}
+	for _, name := range append(gone, there) {
+		var err error
+		data[name], err = root.ReadFile(name)
+		require.NoError(t, err)
+		stat[name], err = root.Stat(name)
+		require.NoError(t, err)
+	}
+	flush := func() {
+		w, err := tile.NewWriter(root, 300)
+		require.NoError(t, err)
+		_, err = w.Flush()
+		require.NoError(t, err)
+		_, err = w.Flush()
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+	}
+	flush()
+	for name, before := range stat {
+		after, err := root.Stat(name)
+		require.NoError(t, err)
+		require.True(t, os.SameFile(before, after), "%s has been written again", name)
+	}
+	fill(t, root, 300, 512, 8)
+	for _, name := range gone { // one at a time: the other is still there
+		require.NoError(t, root.Remove(name))
+		flush()
+		again, err := root.ReadFile(name)
+		require.NoError(t, err)
+		require.Equal(t, data[name], again)
+	}
+}
+
 func TestWriterRefusesAnEdgeThatIsDamaged(t *testing.T) {
 	const size = 70_000
 	root := openRoot(t)
@@ -277,6 +316,29 @@ func TestWriterIsBrokenAfterAnErrorAndANewOneGoesOn(t *testing.T) {
 	require.NoError(t, root.Rename("elsewhere", "tile/entries"))
 	_, _, head := fill(t, root, 300, 301, 8)
 	require.Equal(t, rootOf(t, 301), head)
+}
+
+// Prune takes empty directories away, also such as a Writer has just been in.
+func TestWriterMakesDirectoriesThatHaveGone(t *testing.T) {
+	root := openRoot(t)
+	w, err := tile.NewWriter(root, 0)
+	require.NoError(t, err)
+	defer w.Close()
+	grow := func(n int) {
+		for range n {
+			e := entry(w.Size(), 8)
+			require.NoError(t, w.Append([][]byte{e}, []tlog.Hash{tlog.RecordHash(e)}))
+		}
+		_, err := w.Flush()
+		require.NoError(t, err)
+	}
+	grow(256)
+	require.NoError(t, root.RemoveAll("tile/entries"))
+	grow(300)
+	_, err = root.Stat("tile/entries/001")
+	require.NoError(t, err)
+	_, err = root.Stat("tile/entries/002.p/44")
+	require.NoError(t, err)
 }
 
 func TestClosedWriterDoesNothing(t *testing.T) {
