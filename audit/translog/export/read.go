@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
@@ -44,7 +45,9 @@ type LineError struct {
 }
 
 // Error says the number, and why.
-func (e *LineError) Error() string { return fmt.Sprintf("export: line %d: %v", e.Number, e.Err) }
+func (e *LineError) Error() string {
+	return fmt.Sprintf("export: line %d: %s", e.Number, strings.TrimPrefix(e.Err.Error(), "export: "))
+}
 
 // Unwrap returns Err.
 func (e *LineError) Unwrap() error { return e.Err }
@@ -195,9 +198,9 @@ func (e *AlteredError) Error() string {
 func (e *AlteredError) Unwrap() error { return ErrAltered }
 
 // Verify returns the record that the line's leaf and evidence prove. It writes that record again and compares: a line
-// that says anything else, more or less, is an [*AlteredError]. The order of members and the space between them, the
-// byte order mark, syslog's HOSTNAME and PROCID, and how its timestamp is written, mean nothing and may differ. The
-// function open is the verification of a leaf by its evidence; an error of it comes back wrapped.
+// that says anything else, more or less, is an [*AlteredError]. What means nothing may differ: the order of members and
+// the space between them, how a character is escaped, the byte order mark, syslog's HOSTNAME and PROCID, and the zone of
+// its timestamp. The function open is the verification of a leaf by its evidence; an error of it comes back wrapped.
 //
 // Index, Size and Root stay the line's claim. Whoever trusts a checkpoint of that size and root proves them by an
 // inclusion proof for the record's LeafHash.

@@ -41,8 +41,9 @@ type Sender struct {
 
 // NewSender returns a Sender to the collector at addr, "host:port"; the port of RFC 5425 is 6514. It connects at the
 // first Send. The config holds the roots that the collector's certificate is verified by, the server's name if it is
-// not the host of addr, and the client certificate. An error wraps [opsec.ErrInvalid]: a config that verifies nothing is
-// refused.
+// not the host of addr, and the client certificate. No session is resumed unless it has a ClientSessionCache: collectors
+// on OpenSSL may refuse that where clients have certificates. An error wraps [opsec.ErrInvalid]: a config that verifies
+// nothing is refused.
 func NewSender(addr string, config *tls.Config, o *SenderOptions) (*Sender, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil || host == "" {
@@ -59,9 +60,6 @@ func NewSender(addr string, config *tls.Config, o *SenderOptions) (*Sender, erro
 		return nil, invalid("sender: timeout, window: want 0 or more")
 	}
 	s.config.ServerName = cmp.Or(s.config.ServerName, host)
-	if s.config.ClientSessionCache == nil {
-		s.config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-	}
 	s.o.Timeout, s.o.Window = cmp.Or(s.o.Timeout, 10*time.Second), cmp.Or(s.o.Window, 1<<20)
 	return s, nil
 }
@@ -103,8 +101,8 @@ func (s *Sender) Send(ctx context.Context, messages ...[]byte) error {
 
 // Flush returns nil when the collector has read all that was sent. For that it ends the connection in the order of
 // RFC 5425, section 4.4, and waits for the collector to do the same, which it does after what was sent before. The next
-// Send connects anew, with a resumed session if the collector allows. Call it after each batch, and when there is
-// nothing more to send for now. After an error the messages are still held, and a later Flush tries again.
+// Send connects anew. Call it after each batch, and when there is nothing more to send for now. After an error the
+// messages are still held, and a later Flush tries again.
 func (s *Sender) Flush(ctx context.Context) error {
 	if len(s.held) == 0 {
 		return ctx.Err()
@@ -189,9 +187,14 @@ func (s *Sender) push(ctx context.Context) error {
 // confirm ends the connection and reads to its end.
 func (s *Sender) confirm(ctx context.Context) error {
 	defer s.watch(ctx)()
-	s.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+	// A collector that refuses us, or has gone, has ended the connection before: a round trip shows it.
+	tcp := s.conn.NetConn().(candid).TCPConn
+	if err := acknowledged(ctx, tcp, s.o.Timeout); err != nil {
+		return fmt.Errorf("not confirmed: %w", err)
+	}
+	s.conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
 	if _, err := s.conn.Read(make([]byte, 1)); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("not confirmed: ended before us: %w", err)
+		return fmt.Errorf("not confirmed: ended by the collector: %w", err)
 	}
 	if err := s.extend(ctx); err != nil {
 		return err
@@ -205,7 +208,6 @@ func (s *Sender) confirm(ctx context.Context) error {
 	}
 	// A collector that was going down may have said goodbye before it had all: then its TCP has not acknowledged all,
 	// or resets the connection.
-	tcp := s.conn.NetConn().(candid).TCPConn
 	if err := tcp.CloseWrite(); err != nil {
 		return fmt.Errorf("not confirmed: %w", err)
 	}

@@ -17,7 +17,7 @@ func acknowledged(ctx context.Context, conn *net.TCPConn, timeout time.Duration)
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for wait := time.Millisecond; ; wait *= 2 {
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		left, broken := 0, 0
 		err2 := raw.Control(func(fd uintptr) {
 			if broken, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR); err == nil {
