@@ -246,6 +246,44 @@ func TestTreeIsForManyGoroutines(t *testing.T) {
 	wg.Wait()
 }
 
+// counted counts how often files are opened.
+type counted struct {
+	fs.FS
+	opened int
+}
+
+func (c *counted) Open(name string) (fs.File, error) {
+	c.opened++
+	return c.FS.Open(name)
+}
+
+func TestTreeKeepsTheTilesThatItReadLast(t *testing.T) {
+	const size = 150_000 // 585 full tiles: more than are kept
+	root := openRoot(t)
+	_, _, head := fill(t, root, 0, size, 1)
+	files := &counted{FS: root.FS()}
+	tree, err := tile.NewTree(files, size, head)
+	require.NoError(t, err)
+	reads := func(n uint64) int {
+		files.opened = 0
+		_, err := tree.LeafHash(n * 256)
+		require.NoError(t, err)
+		return files.opened
+	}
+	require.NotZero(t, reads(0))
+	for n := range uint64(256) {
+		reads(n)
+	}
+	for n := range uint64(256) {
+		require.Zero(t, reads(n), "tile %d", n)
+	}
+	for n := range uint64(585) {
+		reads(n)
+	}
+	require.NotZero(t, reads(0), "memory has a bound")
+	require.Zero(t, reads(584))
+}
+
 func ExampleTree() {
 	dir, _ := os.MkdirTemp("", "")
 	defer os.RemoveAll(dir)

@@ -268,6 +268,17 @@ func TestVerifierReadsTheFullTileWhereThePartialOneIsGone(t *testing.T) {
 	require.NotContains(t, found, "tile/0/002.p/88")
 }
 
+func TestVerifierBesideAWriterThatCleansUp(t *testing.T) {
+	l := logOf(t, 20, 100, 700)
+	v, err := tile.NewVerifier(l.files, l.size, 0, func(d *tile.DamageError) { t.Error(d) })
+	require.NoError(t, err)
+	delete(l.files, "tile/0/000.p/100")
+	delete(l.files, "tile/entries/000.p/100")
+	require.NoError(t, v.Skip(l.size))
+	_, err = v.Finish()
+	require.NoError(t, err)
+}
+
 func TestVerifierWantsAllEntriesAndNoMore(t *testing.T) {
 	l := logOf(t, 8, 3)
 	v, err := tile.NewVerifier(l.files, 3, 0, func(d *tile.DamageError) { t.Error(d) })
