@@ -139,7 +139,7 @@ func (b *Body) parse(r *reader) bool {
 			return false
 		}
 	}
-	return !r.short && len(b.groups) > 0 && b.groups[0].kind == GroupTenant && b.groups[0].slots[0].code == codeOrigin
+	return !r.short && len(b.groups) > 0 && b.groups[0].slots[0].code == codeOrigin // so it is the tenant's
 }
 
 func (g *group) parse(r *reader, taken *[opsec.MaxAttrs]bool) bool {

@@ -356,6 +356,96 @@ func TestAttributesThatDoNotFitTogether(t *testing.T) {
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 }
 
+// TestEvidenceHasOneForm: what says the same in other words is refused.
+func TestEvidenceHasOneForm(t *testing.T) {
+	keys := subject.Memory()
+	defer keys.Close()
+	e := opsec.NewEvent("backup.verify", attach().Time)
+	e.Outcome = opsec.Success
+	leaf, body := write(t, &entry.Scribe{Keys: keys}, e)
+	_, evidence := read(t, keys, leaf, body, everything)
+	const origin = "\x09@provider\x00\x00\x00\x00" // the tenant, and no actors
+	at := len(evidence) - len(origin) - 16 - 2     // form, length, salt, value
+	require.Equal(t, []byte{1, byte(len(origin))}, evidence[at:at+2])
+	digest := sha256.Sum256(append([]byte{0xd1}, evidence[at+2:]...))
+	_, err := entry.VerifyEvidence(leaf, append(append(evidence[:at:at], 0), digest[:]...))
+	require.ErrorIs(t, err, opsec.ErrInvalid, "a group of digests alone is one that is withheld")
+
+	omitted, body := write(t, &entry.Scribe{Keys: keys, OmitValues: true}, e)
+	_, evidence = read(t, keys, omitted, body, everything)
+	require.Zero(t, evidence[len(evidence)-1])
+	evidence[len(evidence)-1] = 1
+	_, err = entry.VerifyEvidence(omitted, evidence)
+	require.ErrorIs(t, err, opsec.ErrInvalid, "what is not kept cannot be erased")
+
+	l, err := entry.Parse(omitted)
+	require.NoError(t, err)
+	longer := append(slices.Clone(body), 0)
+	l.Body = sha256.Sum256(longer)
+	written, err := l.Append(nil)
+	require.NoError(t, err)
+	_, err = entry.VerifyEvidence(written, append(append([]byte{0xe1, byte(len(longer))}, longer...), 0))
+	require.ErrorIs(t, err, opsec.ErrInvalid, "a skeleton ends")
+}
+
+// TestValuesThatNoScribeWrites: leaf, skeleton, commitments and evidence agree, but a value is none of its field.
+func TestValuesThatNoScribeWrites(t *testing.T) {
+	const origin = "\x04acme\x00\x00\x00\x00"
+	prove := func(flags byte, kind byte, fields ...string) error { // code and value each
+		skeleton, shown := []byte{0xb1, flags, 0, 2}, []byte(nil)
+		add := func(kind byte, fields ...string) {
+			digests, codes := []byte{0xc1}, []byte(nil)
+			shown = append(shown, 2)
+			for _, f := range fields {
+				disclosure := append(make([]byte, 16), f[1:]...)
+				digest := sha256.Sum256(append([]byte{0xd1}, disclosure...))
+				digests, codes = append(digests, digest[:]...), append(codes, f[0])
+				shown = append(append(shown, 1, byte(len(f)-1)), disclosure...)
+			}
+			commitment := sha256.Sum256(digests)
+			skeleton = append(append(append(skeleton, kind), make([]byte, 16)...), commitment[:]...)
+			skeleton = append(append(skeleton, 0, byte(len(fields))), codes...)
+		}
+		if kind == 1 {
+			skeleton[3] = 1
+			add(1, fields...)
+		} else {
+			add(1, "\x01"+origin)
+			add(kind, fields...)
+		}
+		l, err := entry.Parse([]byte(sample))
+		require.NoError(t, err)
+		l.Body = sha256.Sum256(skeleton)
+		leaf, err := l.Append(nil)
+		require.NoError(t, err)
+		evidence := append(append([]byte{0xe1, byte(len(skeleton)) | 0x80, byte(len(skeleton) >> 7)}, skeleton...), shown...)
+		if len(skeleton) < 0x80 {
+			evidence = append(append([]byte{0xe1, byte(len(skeleton))}, skeleton...), shown...)
+		}
+		_, err = entry.VerifyEvidence(leaf, evidence)
+		return err
+	}
+	require.NoError(t, prove(0, 1, "\x01"+origin, "\x02s", "\x03\x00\x00\x01i", "\x04\x00", "\x06"+strings.Repeat("\x00", 12), "\x08r"))
+	require.NoError(t, prove(1, 3, "\x10a", "\x13\x7f\x00\x00\x01"))
+	for name, err := range map[string]error{
+		"four parts":         prove(0, 1, "\x01\x04acme\x00\x00\x00"),
+		"six parts":          prove(0, 1, "\x01\x04acme\x00\x00\x00\x00\x00"),
+		"kind of nobody":     prove(0, 1, "\x01\x04acme\x00\x00\x00\x01k"),
+		"part too long":      prove(0, 1, "\x01\x04acme\x00\x00\x00\x01"),
+		"no system":          prove(0, 1, "\x01"+origin, "\x02"),
+		"two parts":          prove(0, 1, "\x01"+origin, "\x03\x00\x00"),
+		"nothing granted":    prove(0, 1, "\x01"+origin, "\x04"),
+		"65 granted":         prove(0, 1, "\x01"+origin, "\x04"+strings.Repeat("\x00", 65)),
+		"11 bytes of time":   prove(0, 1, "\x01"+origin, "\x06"+strings.Repeat("\x00", 11)),
+		"time of year 10000": prove(0, 1, "\x01"+origin, "\x06\x00\x00\x01"+strings.Repeat("\x00", 9)),
+		"empty account":      prove(0, 2, "\x10"),
+		"empty address":      prove(0, 2, "\x13"),
+		"odd address":        prove(0, 2, "\x13abcde"),
+	} {
+		require.ErrorIs(t, err, opsec.ErrInvalid, name)
+	}
+}
+
 // FuzzBody: nothing makes ParseBody, Verify, Open or VerifyEvidence fall over.
 func FuzzBody(f *testing.F) {
 	keys := subject.Memory()

@@ -6,9 +6,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -397,6 +399,40 @@ func TestKeyOfAnother(t *testing.T) {
 	require.ErrorContains(t, err, "master key")
 	_, err = f.Key(t.Context(), handles[0])
 	require.ErrorIs(t, err, opsec.ErrNotFound)
+}
+
+// TestForgedSlots: who can write the file, sums included, cannot give a subject another key, or its old one.
+func TestForgedSlots(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "keys")
+	f := open(t, path)
+	gone, _ := get(t, f, account("john"))
+	old, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, f.Erase(t.Context(), gone))
+	h, _ := get(t, f, account("john"))
+	require.NoError(t, f.Close())
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	try := func(change func(slot []byte)) error {
+		forged := bytes.Clone(whole)
+		slot := forged[2*slotLen:]
+		change(slot)
+		binary.LittleEndian.PutUint32(slot[36:], crc32.Checksum(slot[40:], crc32.MakeTable(crc32.Castagnoli)))
+		path := filepath.Join(dir, "forged")
+		require.NoError(t, os.WriteFile(path, forged, 0o600))
+		f, err := subject.OpenFile(path, newMaster(1), lookup, &subject.Options{SkipDamaged: true})
+		require.NoError(t, err)
+		defer f.Close()
+		_, err = f.Key(t.Context(), h)
+		return err
+	}
+	require.NoError(t, try(func([]byte) {}))
+	require.ErrorContains(t, try(func(slot []byte) { copy(slot[72:], old[slotLen+72:]) }), "master key", "the erased key")
+	require.ErrorContains(t, try(func(slot []byte) { slot[40]++ }), "master key", "another account")
+	require.ErrorContains(t, try(func(slot []byte) { slot[56]++ }), "master key", "another person")
+	require.ErrorIs(t, try(func(slot []byte) { slot[72], slot[73] = 0xff, 0xff }), opsec.ErrNotFound)
+	require.ErrorIs(t, try(func(slot []byte) { slot[511]++ }), opsec.ErrNotFound)
 }
 
 func TestWrongKeysAndOtherFiles(t *testing.T) {

@@ -142,7 +142,7 @@ func (f *File) read(i uint32) (h entry.Handle, secret []byte, s entry.Subject, e
 		return h, nil, s, err // erased while it was read
 	}
 	h = known.handle
-	if !headed(b[:], i) || !whole(b[:]) || [16]byte(b[16:32]) != h {
+	if !headed(b[:], i) || !whole(b[:]) {
 		return h, nil, s, fmt.Errorf("subject: key of %s: %w", h, ErrDamaged)
 	}
 	n := binary.LittleEndian.Uint16(b[wrappedAt-2:])
