@@ -11,6 +11,7 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit"
 	"github.com/cloudopsec/opsec/audit/translog/entry"
+	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/internal/journal"
 )
 
@@ -35,8 +36,10 @@ type place struct {
 // draft is an event on its way into the log.
 type draft struct {
 	*entry.Draft
-	place place
-	err   error
+	action  string
+	outcome opsec.Outcome
+	place   place
+	err     error
 }
 
 // round is the events that share a commit.
@@ -90,9 +93,6 @@ func (l *Log) Write(ctx context.Context, batch []audit.Record) error {
 func (l *Log) Durable() bool { return true }
 
 func (l *Log) draft(ctx context.Context, e *opsec.Event) (*draft, error) {
-	if err := e.Validate(); err != nil {
-		return nil, fmt.Errorf("translog: %w", err)
-	}
 	d, err := l.scribe.Draft(ctx, e)
 	if err != nil {
 		if errors.Is(err, opsec.ErrInvalid) {
@@ -100,7 +100,7 @@ func (l *Log) draft(ctx context.Context, e *opsec.Event) (*draft, error) {
 		}
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return &draft{Draft: d}, nil
+	return &draft{Draft: d, action: e.Action, outcome: e.Outcome}, nil
 }
 
 // enter waits until the drafts are committed, all in one commit if there is room.
@@ -235,7 +235,7 @@ func (l *Log) commitSome(drafts []*draft) (done int, err error) {
 		d.place = place{index, chain.Seq, hash}
 		l.known.Put(d.ID, d.place)
 		fresh = append(fresh, d.ID)
-		block.add(leaf, d.Body, hash)
+		block.add(leaf, hash, ledger.Keys{Time: d.Time, Tenant: d.Tenant, Action: d.action, Outcome: d.outcome, Terms: d.Terms()})
 		done++
 	}
 	if batch.Len() == 0 {
@@ -304,7 +304,7 @@ func (l *Log) commitEpoch(last bool) error {
 	}
 	hash := tlog.RecordHash(text)
 	l.chains.Bound(leaf, block.first, hash)
-	block.add(text, nil, hash)
+	block.add(text, hash, ledger.Keys{Time: leaf.Time})
 	if last || l.saveDue() {
 		block.save = l.chains.Snapshot()
 	}

@@ -49,8 +49,8 @@ func (f *follower) follow(b *block) error {
 	if err := f.tiles.Append(leaves, b.hashes); err != nil {
 		return err
 	}
-	for i, leaf := range leaves {
-		if err := f.spans.add(b.first+uint64(i), leaf, b.bodies[i]); err != nil {
+	for i := range leaves {
+		if err := f.spans.add(b.first+uint64(i), b.keys[i]); err != nil {
 			return err
 		}
 	}
@@ -84,7 +84,7 @@ func (l *Log) restart() error {
 		if r.Index >= size {
 			break
 		}
-		block.add(r.Leaf, r.Body, tlog.RecordHash(r.Leaf))
+		block.add(r.Leaf, tlog.RecordHash(r.Leaf), ledger.Keys{}) // the index has it
 		if len(block.ends) == replayBlock {
 			if err := flush(); err != nil {
 				return err

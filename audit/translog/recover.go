@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -138,9 +139,14 @@ func (l *Log) replay(first uint64, save *ledger.Savepoint) error {
 		if err != nil {
 			return tampered("entry %d: %w", r.Index, err)
 		}
+		keys, err := ledger.KeysOf(leaf, r.Body)
+		if err != nil {
+			return tampered("entry %d: %w", r.Index, err)
+		}
+		keys.Action = strings.Clone(keys.Action)
 		hash := tlog.RecordHash(r.Leaf)
 		if r.Index < from {
-			if err := l.reader.spans.add(r.Index, r.Leaf, r.Body); err != nil {
+			if err := l.reader.spans.add(r.Index, keys); err != nil {
 				return tampered("%w", err)
 			}
 			if leaf.Kind == entry.Event {
@@ -160,7 +166,7 @@ func (l *Log) replay(first uint64, save *ledger.Savepoint) error {
 		if leaf.Kind == entry.Event {
 			l.known.Put(leaf.ID, place{r.Index, leaf.Seq, hash})
 		}
-		block.add(r.Leaf, append([]byte(nil), r.Body...), hash)
+		block.add(r.Leaf, hash, keys)
 		if len(block.ends) == replayBlock {
 			if err := l.reader.follow(block); err != nil {
 				return fmt.Errorf("translog: %w", err)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/cloudopsec/opsec/audit/translog/entry"
 	"github.com/cloudopsec/opsec/audit/translog/index"
 	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/internal/journal"
@@ -26,6 +27,7 @@ type spans struct {
 
 	mu      sync.Mutex
 	growing *index.Builder
+	indexer ledger.Indexer
 	span    uint64 // which one is growing
 	open    map[uint64]*index.Index
 	order   []uint64 // of open, by when they were opened
@@ -42,7 +44,7 @@ func newSpans(dir string, j *journal.Journal, first uint64) (*spans, error) {
 }
 
 // add enters an entry; one that is there already changes nothing.
-func (s *spans) add(i uint64, leaf, body []byte) error {
+func (s *spans) add(i uint64, k ledger.Keys) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := s.span*index.Span + uint64(s.growing.Len())
@@ -52,7 +54,7 @@ func (s *spans) add(i uint64, leaf, body []byte) error {
 	case i > next:
 		return fmt.Errorf("entry %d comes to the index before entry %d", i, next)
 	}
-	if err := ledger.AddEntry(s.growing, i, leaf, body); err != nil {
+	if err := s.indexer.Add(s.growing, i, k); err != nil {
 		return err
 	}
 	if s.growing.Len() < index.Span {
@@ -139,13 +141,21 @@ func (s *spans) load(span uint64) (*index.Index, error) {
 			return x, nil
 		}
 	}
-	b := index.NewBuilder(span)
+	b, indexer := index.NewBuilder(span), ledger.Indexer{}
 	for r, err := range s.journal.Replay(span * index.Span) {
 		if err != nil {
 			return nil, err
 		}
-		if err := ledger.AddEntry(b, r.Index, r.Leaf, r.Body); err != nil {
-			return nil, err
+		leaf, err := entry.Parse(r.Leaf)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", r.Index, err)
+		}
+		k, err := ledger.KeysOf(leaf, r.Body)
+		if err == nil {
+			err = indexer.Add(b, r.Index, k)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", r.Index, err)
 		}
 		if b.Len() == index.Span {
 			break

@@ -16,7 +16,7 @@ type block struct {
 	first  uint64
 	leaves []byte
 	ends   []int // of each leaf in leaves
-	bodies [][]byte
+	keys   []ledger.Keys
 	hashes []tlog.Hash
 	bytes  int
 	save   *ledger.Savepoint // to be made when the block, whose last entry is an epoch, is in the tiles
@@ -24,12 +24,12 @@ type block struct {
 
 func newBlock(first uint64) *block { return &block{first: first} }
 
-func (b *block) add(leaf, body []byte, hash tlog.Hash) {
+func (b *block) add(leaf []byte, hash tlog.Hash, k ledger.Keys) {
 	b.leaves = append(b.leaves, leaf...)
 	b.ends = append(b.ends, len(b.leaves))
-	b.bodies = append(b.bodies, body)
+	b.keys = append(b.keys, k)
 	b.hashes = append(b.hashes, hash)
-	b.bytes += len(leaf) + len(body) + 100
+	b.bytes += len(leaf) + 300 // the rest, about
 }
 
 func (b *block) end() uint64 { return b.first + uint64(len(b.ends)) }

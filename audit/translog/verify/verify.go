@@ -108,6 +108,7 @@ type verifier struct {
 	allowed uint64                // entries below it may be missing
 	save    *ledger.Savepoint
 	span    *index.Builder
+	indexer ledger.Indexer
 	shards  shards
 }
 
@@ -318,7 +319,7 @@ func (v *verifier) entry(text, body []byte) error {
 		return nil
 	}
 	if v.report.Sidecar {
-		v.sidecar(i, text, leaf, body)
+		v.sidecar(i, leaf, body)
 	}
 	v.chain(i, leaf, hash)
 	if n, ok := ledger.Pruned(leaf); ok && i < v.signed.Size {
@@ -336,7 +337,7 @@ func (v *verifier) entry(text, body []byte) error {
 }
 
 // sidecar compares what is sealed with the leaf, and enters the entry into the index to compare that.
-func (v *verifier) sidecar(i uint64, text []byte, leaf entry.Leaf, body []byte) {
+func (v *verifier) sidecar(i uint64, leaf entry.Leaf, body []byte) {
 	if leaf.Kind == entry.Event {
 		parsed, err := entry.ParseBody(body)
 		if err == nil {
@@ -356,7 +357,11 @@ func (v *verifier) sidecar(i uint64, text []byte, leaf entry.Leaf, body []byte) 
 	if v.span == nil {
 		return
 	}
-	if err := ledger.AddEntry(v.span, i, text, body); err != nil {
+	keys, err := ledger.KeysOf(leaf, body)
+	if err == nil {
+		err = v.indexer.Add(v.span, i, keys)
+	}
+	if err != nil {
 		v.finds(Finding{Part: "index", Index: i, What: err.Error()})
 		v.span = nil
 		return

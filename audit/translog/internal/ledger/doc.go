@@ -5,6 +5,7 @@ package ledger
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog/entry"
@@ -43,26 +44,55 @@ func OutcomeKey(o opsec.Outcome) []byte { return append([]byte{keyOutcome}, o...
 // TermKey is what the index holds for a term.
 func TermKey(t entry.Term) []byte { return append([]byte{byte(t.Kind)}, t.Tag[:]...) }
 
-// AddEntry enters an entry into the index of its span, with all that it can be found by.
-func AddEntry(b *index.Builder, i uint64, leaf, body []byte) error {
-	l, err := entry.Parse(leaf)
+// Keys is all that an entry can be found by. Those of an epoch have a time alone.
+type Keys struct {
+	Time    time.Time
+	Tenant  entry.Handle
+	Action  string // empty for an epoch
+	Outcome opsec.Outcome
+	Terms   []entry.Term
+}
+
+// KeysOf returns the keys of a leaf and its body.
+func KeysOf(leaf entry.Leaf, body []byte) (Keys, error) {
+	if leaf.Kind != entry.Event {
+		return Keys{Time: leaf.Time}, nil
+	}
+	b, err := entry.ParseBody(body)
 	if err != nil {
-		return fmt.Errorf("entry %d: %w", i, err)
+		return Keys{}, err
 	}
-	if l.Kind != entry.Event {
-		return b.Add(uint16(i%index.Span), l.Time)
+	return Keys{leaf.Time, leaf.Tenant, leaf.Action, leaf.Outcome, b.Terms()}, nil
+}
+
+// Indexer enters entries into the index of their span. The zero value is ready; it is for one goroutine at a time.
+type Indexer struct {
+	text []byte
+	ends []int
+	keys [][]byte
+}
+
+// Add enters the entry at i of the log.
+func (x *Indexer) Add(b *index.Builder, i uint64, k Keys) error {
+	x.text, x.ends, x.keys = x.text[:0], x.ends[:0], x.keys[:0]
+	if k.Action != "" {
+		x.text = append(append(x.text, keyTenant), k.Tenant[:]...)
+		x.ends = append(x.ends, len(x.text))
+		x.text = append(append(x.text, keyAction), k.Action...)
+		x.ends = append(x.ends, len(x.text))
+		x.text = append(append(x.text, keyOutcome), k.Outcome...)
+		x.ends = append(x.ends, len(x.text))
+		for _, t := range k.Terms {
+			x.text = append(append(x.text, byte(t.Kind)), t.Tag[:]...)
+			x.ends = append(x.ends, len(x.text))
+		}
 	}
-	parsed, err := entry.ParseBody(body)
-	if err != nil {
-		return fmt.Errorf("entry %d: %w", i, err)
+	from := 0
+	for _, end := range x.ends {
+		x.keys = append(x.keys, x.text[from:end])
+		from = end
 	}
-	terms := parsed.Terms()
-	keys := make([][]byte, 0, 3+len(terms))
-	keys = append(keys, TenantKey(l.Tenant), ActionKey(l.Action), OutcomeKey(l.Outcome))
-	for _, t := range terms {
-		keys = append(keys, TermKey(t))
-	}
-	return b.Add(uint16(i%index.Span), l.Time, keys...)
+	return b.Add(uint16(i%index.Span), k.Time, x.keys...)
 }
 
 // ActionPrune is the action of the entry that allows older ones to be missing, below the index in its public attribute
