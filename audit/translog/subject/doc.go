@@ -40,6 +40,9 @@
 // file apart from those of the log, and for shorter than you promise an erasure to take; where old blocks worry you, a
 // master key that is itself destroyed with the disk makes them useless.
 //
+// Damage to a key is noticed when the file is opened, unless it is one of those that were written last: that looks like a
+// write which was cut short, and the key is missing from then on (opsec.ErrNotFound).
+//
 // Who can write the file can erase keys, or put an old file in its place. Copies that have gone into the memory of this
 // process are not hunted down; the keys there are dropped.
 //
