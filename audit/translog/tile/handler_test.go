@@ -158,6 +158,9 @@ func TestHandlerServesWhatIsPublishedOnly(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, status("tile/9/000"))
 	require.Equal(t, http.StatusNotFound, status("tile/0/001.p/7"), "never a checkpoint's")
 
+	publish(l, 300) // an old one has been put back
+	require.Equal(t, http.StatusNotFound, status("tile/0/700"))
+	require.Equal(t, http.StatusOK, status("tile/0/001"))
 	for _, note := range []string{"", "x\n", "x\nmany\nroot\n", "x\n99999999999999999999\nroot\n"} {
 		l.files["checkpoint"] = &fstest.MapFile{Data: []byte(note)}
 		require.Equal(t, http.StatusInternalServerError, status("tile/0/700"), "%q", note)
