@@ -528,6 +528,11 @@ func TestPruneOfManyBundles(t *testing.T) {
 	}
 	_, err := root.Stat("tile/entries/x001")
 	require.ErrorIs(t, err, fs.ErrNotExist, "directories that are empty go too")
+
+	require.NoError(t, root.Mkdir("tile/entries/x001", 0o700))
+	require.NoError(t, tile.Prune(root, 1_999*256))
+	_, err = root.Stat("tile/entries/x001")
+	require.NoError(t, err, "bundle 1,999 is still to come")
 }
 
 func ExampleWriter() {
