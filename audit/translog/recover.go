@@ -135,11 +135,7 @@ func (l *Log) replay(first uint64, save *ledger.Savepoint) error {
 		if err != nil {
 			return tampered("%w", err)
 		}
-		leaf, err := entry.Parse(r.Leaf)
-		if err != nil {
-			return tampered("entry %d: %w", r.Index, err)
-		}
-		keys, err := ledger.KeysOf(leaf, r.Body)
+		leaf, keys, err := ledger.Parse(r.Leaf, r.Body)
 		if err != nil {
 			return tampered("entry %d: %w", r.Index, err)
 		}

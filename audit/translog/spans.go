@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/cloudopsec/opsec/audit/translog/entry"
 	"github.com/cloudopsec/opsec/audit/translog/index"
 	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/internal/journal"
@@ -146,11 +145,7 @@ func (s *spans) load(span uint64) (*index.Index, error) {
 		if err != nil {
 			return nil, err
 		}
-		leaf, err := entry.Parse(r.Leaf)
-		if err != nil {
-			return nil, fmt.Errorf("entry %d: %w", r.Index, err)
-		}
-		k, err := ledger.KeysOf(leaf, r.Body)
+		_, k, err := ledger.Parse(r.Leaf, r.Body)
 		if err == nil {
 			err = indexer.Add(b, r.Index, k)
 		}

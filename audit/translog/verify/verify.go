@@ -338,9 +338,10 @@ func (v *verifier) entry(text, body []byte) error {
 
 // sidecar compares what is sealed with the leaf, and enters the entry into the index to compare that.
 func (v *verifier) sidecar(i uint64, leaf entry.Leaf, body []byte) {
+	var parsed entry.Body
 	if leaf.Kind == entry.Event {
-		parsed, err := entry.ParseBody(body)
-		if err == nil {
+		var err error
+		if parsed, err = entry.ParseBody(body); err == nil {
 			err = parsed.Verify(leaf.Body)
 		}
 		if err != nil {
@@ -357,11 +358,7 @@ func (v *verifier) sidecar(i uint64, leaf entry.Leaf, body []byte) {
 	if v.span == nil {
 		return
 	}
-	keys, err := ledger.KeysOf(leaf, body)
-	if err == nil {
-		err = v.indexer.Add(v.span, i, keys)
-	}
-	if err != nil {
+	if err := v.indexer.Add(v.span, i, ledger.KeysOf(leaf, parsed)); err != nil {
 		v.finds(Finding{Part: "index", Index: i, What: err.Error()})
 		v.span = nil
 		return

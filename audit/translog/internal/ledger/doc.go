@@ -53,16 +53,22 @@ type Keys struct {
 	Terms   []entry.Term
 }
 
-// KeysOf returns the keys of a leaf and its body.
-func KeysOf(leaf entry.Leaf, body []byte) (Keys, error) {
+// KeysOf returns the keys of a leaf and its body. That of an epoch is empty.
+func KeysOf(leaf entry.Leaf, body entry.Body) Keys {
 	if leaf.Kind != entry.Event {
-		return Keys{Time: leaf.Time}, nil
+		return Keys{Time: leaf.Time}
 	}
-	b, err := entry.ParseBody(body)
-	if err != nil {
-		return Keys{}, err
+	return Keys{leaf.Time, leaf.Tenant, leaf.Action, leaf.Outcome, body.Terms()}
+}
+
+// Parse reads an entry and its keys.
+func Parse(leaf, body []byte) (entry.Leaf, Keys, error) {
+	l, err := entry.Parse(leaf)
+	var b entry.Body
+	if err == nil && l.Kind == entry.Event {
+		b, err = entry.ParseBody(body)
 	}
-	return Keys{leaf.Time, leaf.Tenant, leaf.Action, leaf.Outcome, b.Terms()}, nil
+	return l, KeysOf(l, b), err
 }
 
 // Indexer enters entries into the index of their span. The zero value is ready; it is for one goroutine at a time.
