@@ -18,13 +18,19 @@ import (
 // size is how long the record of an index is in its segment.
 func size(i uint64) int64 { return (24 + int64(len(leaf(i))+len(body(i))) + 7) &^ 7 }
 
+// number is the index of a segment's first entry.
+func number(t testing.TB, segment string) (first uint64) {
+	t.Helper()
+	_, err := fmt.Sscanf(filepath.Base(segment), "%d.seg", &first)
+	require.NoError(t, err)
+	return first
+}
+
 // place says where the records of the indexes from a up to b are, which one segment holds.
 func place(t testing.TB, dir string, a, b uint64) (name string, from, to int64) {
 	t.Helper()
 	for _, s := range segments(t, dir) {
-		var first uint64
-		_, err := fmt.Sscanf(filepath.Base(s), "%d.seg", &first)
-		require.NoError(t, err)
+		first := number(t, s)
 		if first > a {
 			break
 		}
@@ -265,9 +271,7 @@ func TestDamageBeforeALaterBatchIsNoCrash(t *testing.T) {
 func TestDamageBeforeALaterSegmentIsNoCrash(t *testing.T) {
 	dir := filled(t, 130)
 	all := segments(t, dir)
-	var second uint64
-	_, err := fmt.Sscanf(filepath.Base(all[1]), "%d.seg", &second)
-	require.NoError(t, err)
+	second := number(t, all[1])
 	name, from, _ := place(t, dir, second-1, second)
 	flip(t, name, from)
 	damage := tampered(t, dir, 0, 0)
@@ -366,6 +370,22 @@ func TestSegmentsMissingOrFromElsewhereAreFound(t *testing.T) {
 		"shorter by its tail": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Truncate(filepath.Join(dir, name(2)), segmentBytes-1))
 		}, "4095 bytes long, it was made with 4096"},
+		"cut off with zeros": {func(t *testing.T, dir string) {
+			_, from, to := place(t, dir, number(t, name(2))-1, number(t, name(2)))
+			b := must(os.ReadFile(filepath.Join(dir, name(1))))
+			clear(b[from:to])
+			write(t, filepath.Join(dir, name(1)), string(b))
+		}, "missing or not as it was written"},
+		"an entry behind its last": {func(t *testing.T, dir string) {
+			b := must(os.ReadFile(filepath.Join(dir, name(1))))
+			end := int64(segmentHeader)
+			for i := number(t, name(1)); i < number(t, name(2)); i++ {
+				end += size(i)
+			}
+			require.Less(t, end+size(number(t, name(1))), int64(segmentBytes))
+			copy(b[end:], b[segmentHeader:segmentHeader+size(number(t, name(1)))])
+			write(t, filepath.Join(dir, name(1)), string(b))
+		}, "there are bytes behind the last entry"},
 		"an earlier copy": {func(t *testing.T, dir string) {
 			_, from, to := place(t, dir, entries-1, entries)
 			b := must(os.ReadFile(filepath.Join(dir, name(last))))
@@ -378,6 +398,12 @@ func TestSegmentsMissingOrFromElsewhereAreFound(t *testing.T) {
 			dir := copyDir(t, dir)
 			test.change(t, dir)
 			for _, from := range []uint64{0, entries} { // wherever the reading begins
+				if from > 0 && (what == "an entry behind its last" || what == "cut off with zeros") {
+					indexes, errs := collect(t, journal.Scan(os.DirFS(dir), from))
+					require.Empty(t, indexes)
+					require.Empty(t, errs, "which is before")
+					continue
+				}
 				_, _, err := journal.Open(dir, entries, from, small)
 				require.ErrorIs(t, err, journal.ErrTampered)
 				require.ErrorContains(t, err, test.want)

@@ -300,9 +300,7 @@ func TestPruneKeepsTheCurrentSegment(t *testing.T) {
 func TestPruneRemovesWholeSegmentsAlone(t *testing.T) {
 	dir := filled(t, 200)
 	j, _ := open(t, dir, 200)
-	var second uint64
-	_, err := fmt.Sscanf(filepath.Base(segments(t, dir)[1]), "%d.seg", &second)
-	require.NoError(t, err)
+	second := number(t, segments(t, dir)[1])
 	first, err := j.Prune(second - 1)
 	require.NoError(t, err)
 	require.Zero(t, first, "its last entry is kept")

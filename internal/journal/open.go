@@ -242,7 +242,7 @@ func (j *Journal) check(l listed, limit uint64) error {
 func (s *scanner) trailing() bool {
 	end := s.off
 	_, found := s.find()
-	return found || s.dirty > end || s.budget < 0
+	return found || s.dirty > end
 }
 
 // resume reads the last segment, cuts what is torn, and makes the segment the current one.

@@ -161,7 +161,7 @@ func (c *scan) end(l *listed, s *scanner, q *sequence, limit uint64, at int64) b
 		return c.fail(fmt.Errorf("journal: %s: %w", l.name(), s.err))
 	case q.next < limit && limit < math.MaxUint64:
 		return c.damage(l.name(), at, q.next, "missing or not as it was written, up to entry %d", limit-1)
-	case s.dirty > at || s.budget < 0:
+	case s.dirty > at:
 		return c.damage(l.name(), at, q.next, "there are bytes that are no entry")
 	}
 	return true
