@@ -224,6 +224,21 @@ func TestTreeOfAnotherLogIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "tile/0/001 is missing")
 }
 
+// endless is a file system whose files say that they are empty, and never end.
+type endless struct{ fs.FileInfo }
+
+func (endless) Open(string) (fs.File, error)     { return endless{}, nil }
+func (endless) Stat() (fs.FileInfo, error)       { return endless{}, nil }
+func (endless) Size() int64                      { return 0 }
+func (endless) IsDir() bool                      { return false }
+func (endless) Read(b []byte) (n int, err error) { return len(b), nil }
+func (endless) Close() error                     { return nil }
+
+func TestTreeReadsNoMoreThanAFileMayHave(t *testing.T) {
+	_, err := tile.NewTree(endless{}, 3, tlog.Hash{})
+	require.ErrorContains(t, err, "longer than 8192 bytes")
+}
+
 func TestTreeIsForManyGoroutines(t *testing.T) {
 	trees, heads, stored := treesOf(t, 1, 150_000)
 	var wg sync.WaitGroup
