@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"crypto/cipher"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+
+	"golang.org/x/crypto/chacha20poly1305"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/translog"
+	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
+	"github.com/cloudopsec/opsec/audit/translog/subject"
+	"github.com/cloudopsec/opsec/examples/internal/script"
+	"github.com/cloudopsec/opsec/internal/wholefile"
+)
+
+// home is where a log is: the directory that it is, which may be copied anywhere, and that of its keys, which is kept
+// apart from it and from its backups.
+type home struct {
+	log, keys string
+	json      bool
+}
+
+func homeOf(flags *flag.FlagSet) *home {
+	h := new(home)
+	flags.StringVar(&h.log, "dir", "auditlog", "`directory` of the log")
+	flags.StringVar(&h.keys, "keys", "auditlog.keys", "`directory` of its keys")
+	flags.BoolVar(&h.json, "json", false, "print the result as JSON")
+	return h
+}
+
+func (h *home) key(name string) string { return filepath.Join(h.keys, name) }
+
+// create makes the keys, and nothing where there are some.
+func (h *home) create(origin string) error {
+	if _, err := os.Lstat(h.log); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(fmt.Errorf("%s: there is something already", h.log), err)
+	}
+	private, public, err := checkpoint.GenerateKey(origin)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(h.keys, 0o700); err != nil {
+		return err
+	}
+	for name, text := range map[string]string{
+		"trust": "log " + public + "\nquorum none\n", "signing": private, // "none": a real log has witnesses
+		"master": string(random(chacha20poly1305.KeySize)), "lookup": string(random(32)),
+	} {
+		if err := h.write(name, []byte(text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *home) write(name string, data []byte) error {
+	return wholefile.Write(h.key(name), 0o600, func(w io.Writer) error { _, err := w.Write(data); return err })
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+// use opens the log, runs it while work lasts, and notes its last checkpoint beside the keys: when the directory is
+// taken away, or an old one put in its place, the next use says so.
+func (h *home) use(ctx context.Context, work func(context.Context, *translog.Log) error) (err error) {
+	text := map[string][]byte{}
+	for _, name := range []string{"trust", "signing", "master", "lookup"} {
+		if text[name], err = os.ReadFile(h.key(name)); err != nil {
+			return fmt.Errorf("%w; init makes the keys", err)
+		}
+	}
+	trust, trustErr := checkpoint.ParsePolicy(string(text["trust"]))
+	signer, signerErr := note.NewSigner(string(text["signing"]))
+	aead, masterErr := chacha20poly1305.NewX(text["master"])
+	if err := errors.Join(trustErr, signerErr, masterErr); err != nil {
+		return err
+	}
+	keys, err := subject.OpenFile(h.key("subjects"), master{aead}, text["lookup"], nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, keys.Close()) }()
+	opts := translog.Options{
+		Signer: signer, Keys: keys, Logger: slog.Default(),
+		Authorizer: opsec.CallerAuthorized{}, // whoever can read the keys has been let in by the file system
+	}
+	noted, err := script.Resume(h.key("noted"), io.ReadAll)
+	if err != nil {
+		return err
+	}
+	if noted != nil {
+		opts.Noted = [][]byte{noted}
+	}
+	policy := translog.Policy{Trust: trust, SegmentBytes: 4 << 20, ReserveBytes: 1 << 20} // small, for a small log
+	log, err := translog.Open(h.log, policy, opts)
+	if err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // an interrupt ends the work, and then the log
+	ended := make(chan error, 1)
+	go func() { ended <- log.Run(running) }()
+	err = work(ctx, log)
+	stop()
+	err = errors.Join(err, <-ended)
+	if signed := log.Checkpoint(); signed != nil {
+		err = errors.Join(err, h.write("noted", signed))
+	}
+	return err
+}
+
+// print prints a result, as text or as the one JSON document on standard output.
+func (h *home) print(v any, text string, args ...any) (err error) {
+	if h.json {
+		return script.JSON(os.Stdout, v)
+	}
+	_, err = fmt.Printf(text+"\n", args...)
+	return err
+}
+
+// operator is who stands on record for what is read and erased here.
+func operator() opsec.Actor {
+	a := opsec.Actor{Tenant: opsec.Provider, Account: "unknown", Kind: opsec.Human}
+	if u, err := user.Current(); err == nil {
+		a.Account = u.Username
+	}
+	return a
+}
+
+// master wraps the keys of subjects by XChaCha20-Poly1305 under a key from a file. In earnest a KMS stands here, or a
+// keyset of Tink that a KMS wraps: both are a tink.AEAD as they come.
+type master struct{ cipher.AEAD }
+
+func (m master) Encrypt(plaintext, associatedData []byte) ([]byte, error) {
+	nonce := random(m.NonceSize())
+	return m.Seal(nonce, nonce, plaintext, associatedData), nil
+}
+
+func (m master) Decrypt(sealed, associatedData []byte) ([]byte, error) {
+	if len(sealed) < m.NonceSize() {
+		return nil, fmt.Errorf("%d bytes are no sealed key: %w", len(sealed), opsec.ErrInvalid)
+	}
+	return m.Open(nil, sealed[:m.NonceSize()], sealed[m.NonceSize():], associatedData)
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
+	"github.com/cloudopsec/opsec/audit/translog/entry"
+	"github.com/cloudopsec/opsec/audit/translog/statement"
+	"github.com/cloudopsec/opsec/audit/translog/tile"
+	"github.com/cloudopsec/opsec/audit/translog/verify"
+	"github.com/cloudopsec/opsec/examples/internal/script"
+)
+
+// verdict says what came of looking at a log, a proof or an export.
+type verdict struct {
+	OK      bool                `json:"ok"`
+	Problem string              `json:"problem,omitempty"` // why nothing is proven
+	Log     *verify.Report      `json:"log,omitempty"`
+	Proof   *proven             `json:"proof,omitempty"`
+	Export  *statement.Exported `json:"export,omitempty"`
+}
+
+// proven is an entry that stands in a log.
+type proven struct {
+	Origin string       `json:"origin"`
+	Size   uint64       `json:"size"` // of the log that the proof is about
+	Index  uint64       `json:"index"`
+	Leaf   tlog.Hash    `json:"leaf"`
+	Event  *opsec.Event `json:"event,omitempty"` // where the proof shows it
+}
+
+func examine(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
+	policy := flags.String("trust", "", "policy `file` that says whose log to believe: init's, come by a way that you trust")
+	dir := flags.String("dir", "", "`directory` of a log to verify")
+	url := flags.String("url", "", "`URL` of a log to verify")
+	proof := flags.String("proof", "", "proof `file` to verify")
+	exported := flags.String("export", "", "`file` of export to verify")
+	first := flags.Uint64("first", 1, "`number` of the event that the export must begin with: above 1 where older ones were pruned")
+	noted := script.Strings(flags, "noted", "checkpoint `file` kept from before, which a log must continue; may be repeated")
+	leaf := flags.String("leaf", "", "leaf `hash` from a receipt: what the proof must be of")
+	event := flags.String("event", "", "`file` of an event: what the proof must show")
+	asJSON := flags.Bool("json", false, "print the verdict as JSON")
+	if err := parse(); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(*policy)
+	if err != nil {
+		return fmt.Errorf("verify: -trust: %w", err)
+	}
+	trust, err := checkpoint.ParsePolicy(string(text))
+	if err = errors.Join(err, trust.Validate()); err != nil {
+		return err
+	}
+	opts := verify.Options{TilesOnly: *url != ""}
+	for _, name := range *noted {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		opts.Noted = append(opts.Noted, text)
+	}
+	want, err := newWanted(*leaf, *event)
+	if err != nil {
+		return err
+	}
+	var v verdict
+	switch one := *dir + *url + *proof + *exported; one {
+	default:
+		return errWhat
+	case "":
+		return errWhat
+	case *dir:
+		v.Log, err = verify.Log(ctx, os.DirFS(one), trust, opts)
+	case *url:
+		remote, badURL := tile.Remote(ctx, nil, one)
+		if badURL != nil {
+			return badURL
+		}
+		v.Log, err = verify.Log(ctx, remote, trust, opts)
+	case *proof:
+		v.Proof, err = want.verify(one, trust)
+	case *exported:
+		v.Export, err = verifyExport(one, trust, *first)
+	}
+	var unread *fs.PathError
+	switch {
+	case errors.As(err, &unread), ctx.Err() != nil, errors.Is(err, errNothing):
+		return err // what cannot be read is bad input; what can, and is not proven, is a finding
+	case err != nil:
+		v = verdict{Problem: err.Error()}
+	}
+	v.OK = err == nil && (v.Log == nil || v.Log.OK)
+	return script.Print(&v, *asJSON, v.OK)
+}
+
+var errWhat = errors.New("verify: what? One of -dir, -url, -proof and -export")
+
+func verifyExport(name string, trust checkpoint.Policy, first uint64) (*statement.Exported, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	found, err := statement.Read(f, trust, time.Now(), nil)
+	if err == nil && found.First > first { // it may have been pruned, or withheld
+		err = fmt.Errorf("%w: it begins with event %d", statement.ErrIncomplete, found.First)
+	}
+	return found, err
+}
+
+// wanted is what a proof must be of.
+type wanted struct {
+	leaf  *tlog.Hash
+	event *opsec.Event
+}
+
+func newWanted(leaf, event string) (w wanted, err error) {
+	if leaf != "" {
+		hash, err := tlog.ParseHash(leaf)
+		if err != nil {
+			return w, fmt.Errorf("verify: -leaf: %w", err)
+		}
+		w.leaf = &hash
+	}
+	if event != "" {
+		events, err := readEvents(event)
+		if err != nil {
+			return w, fmt.Errorf("verify: -event: %w", err)
+		}
+		w.event = events[0]
+	}
+	return w, nil
+}
+
+// errNothing says that a proof proves something of which nobody knows what it is.
+var errNothing = errors.New("verify: this proof does not show its event: give the -leaf of a receipt")
+
+func (w wanted) verify(name string, trust checkpoint.Policy) (*proven, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := checkpoint.ParseProof(text)
+	if err != nil {
+		return nil, err
+	}
+	p := &proven{Index: proof.Index}
+	switch {
+	case len(proof.Extra) > 0:
+		var s shown
+		if err := json.Unmarshal(proof.Extra, &s); err != nil {
+			return nil, err
+		}
+		if p.Event, err = entry.VerifyEvidence(s.Leaf, s.Evidence); err != nil {
+			return nil, err
+		}
+		p.Leaf = tlog.RecordHash(s.Leaf)
+	case w.leaf == nil || w.event != nil:
+		return nil, errNothing
+	default:
+		p.Leaf = *w.leaf
+	}
+	if w.leaf != nil && *w.leaf != p.Leaf {
+		return nil, fmt.Errorf("the proof is of another leaf, %s", p.Leaf)
+	}
+	if w.event != nil && string(w.event.AppendJSON(nil)) != string(p.Event.AppendJSON(nil)) {
+		return nil, fmt.Errorf("the proof is of another event: %s", p.Event.AppendJSON(nil))
+	}
+	under, err := proof.Verify(p.Leaf, trust, time.Now())
+	p.Origin, p.Size = under.Origin, under.Size
+	return p, err
+}
+
+// WriteText writes the verdict for a terminal.
+func (v *verdict) WriteText(w io.Writer) error {
+	lines := []string{}
+	switch {
+	case v.Problem != "":
+		lines = append(lines, "not proven: "+v.Problem)
+	case v.Log != nil:
+		for _, f := range v.Log.Findings {
+			lines = append(lines, f.String())
+		}
+		lines = append(lines, fmt.Sprintf("%s: %d entries of %d tenants, %d findings", v.Log.Origin, v.Log.Size, v.Log.Tenants, v.Log.Count))
+	case v.Proof != nil:
+		lines = append(lines, fmt.Sprintf("%s: entry %d of %d has the leaf %s", v.Proof.Origin, v.Proof.Index, v.Proof.Size, v.Proof.Leaf))
+		if v.Proof.Event != nil {
+			lines = append(lines, string(v.Proof.Event.AppendJSON(nil)))
+		}
+	case v.Export != nil:
+		lines = append(lines, fmt.Sprintf("%s: %d events, from number %d on, all there are until %s",
+			v.Export.Statement.Origin, v.Export.Events, v.Export.First, v.Export.Until.Format(time.RFC3339)))
+	}
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, printable(line)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printable keeps the names of files, which others have chosen, from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if strconv.IsPrint(r) {
+			return r
+		}
+		return '\ufffd'
+	}, s)
+}
