@@ -211,6 +211,21 @@ func TestTreeReturnsNothingThatItsHeadDoesNotProve(t *testing.T) {
 	}
 }
 
+func TestEntryIsNotReturnedWhenItIsNotThatOfTheTree(t *testing.T) {
+	l := logOf(t, 20, 300)
+	data := l.files["tile/entries/000"].Data
+	data[len(data)-1] ^= 1
+	tree, err := tile.NewTree(l.files, l.size, l.head)
+	require.NoError(t, err)
+	_, err = tree.Entry(255)
+	var d *tile.DamageError
+	require.ErrorAs(t, err, &d)
+	require.Equal(t, tile.DamageError{Path: "tile/entries/000", Problem: tile.Altered, Index: 255}, *d)
+	e, err := tree.Entry(254)
+	require.NoError(t, err)
+	require.Equal(t, l.entries[254], e)
+}
+
 func TestTreeOfAnotherLogIsRefused(t *testing.T) {
 	root := openRoot(t)
 	_, stored, head := fill(t, root, 0, 300, 4)
