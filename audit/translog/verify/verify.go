@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -30,6 +31,9 @@ type Options struct {
 	// Witness asks the witnesses of the policy whether they have seen a larger log.
 	Witness *checkpoint.Gatherer
 
+	// Live is for a log that is being written to meanwhile: what stands behind the checkpoint that was read first may be
+	// half written, and is not judged.
+	Live bool
 	// TilesOnly is for a copy of what is public, such as [tile.Remote]: the journal is not there, and with it what the
 	// leaves commit to. Otherwise a missing journal is a finding.
 	TilesOnly bool
@@ -73,7 +77,7 @@ type Report struct {
 
 // Log reads a whole log, a directory or [tile.Remote], and compares everything with everything: the tiles with the
 // checkpoint, entry bundles and journal with the tiles, what is sealed with the leaves, each tenant's chain with the
-// epochs, the index with the entries. The log may be growing; what is behind its checkpoint is then pending.
+// epochs, the index with the entries. What stands behind the checkpoint is pending.
 //
 // The error is for a log that could not be read at all, or whose checkpoint trust does not believe: with an unbelieved
 // checkpoint nothing else means anything. All else is in the report. Only the wrapped keys are not looked at.
@@ -113,6 +117,9 @@ type verifier struct {
 }
 
 func (v *verifier) finds(f Finding) {
+	if v.opts.Live && f.Index >= v.signed.Size && f.Part != "rollback" && f.Part != "checkpoint" {
+		return
+	}
 	v.report.OK = false
 	if v.report.Count++; v.report.Count <= v.opts.Findings {
 		v.report.Findings = append(v.report.Findings, f)
@@ -150,7 +157,7 @@ func (v *verifier) begin(first uint64) error {
 	v.begun = map[entry.Handle]bool{}
 	var err error
 	v.tiles, err = tile.NewVerifier(v.fsys, v.signed.Size, first, func(d *tile.DamageError) {
-		v.finds(Finding{Part: "tiles", Path: d.Path, Index: d.Index, What: d.Error()})
+		v.finds(Finding{Part: "tiles", Path: d.Path, Index: v.where(d), What: d.Error()})
 	})
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
@@ -159,6 +166,14 @@ func (v *verifier) begin(first uint64) error {
 		return nil
 	}
 	return v.tiles.Skip(min(first, v.signed.Size))
+}
+
+// where is the first entry that a damaged file concerns.
+func (v *verifier) where(d *tile.DamageError) uint64 {
+	if d.Problem == tile.Unexpected && strings.HasSuffix(d.Path, ".new") {
+		return v.signed.Size // it is being written
+	}
+	return d.Index
 }
 
 func (v *verifier) journal() error {
@@ -172,6 +187,9 @@ func (v *verifier) journal() error {
 		}
 		var damage *journal.DamageError
 		if errors.As(err, &damage) {
+			if v.opts.Live && !strings.HasPrefix(damage.File, "0") {
+				continue // the next segment is being made
+			}
 			v.finds(Finding{Part: "journal", Path: ledger.JournalDir + "/" + damage.File, Index: damage.Index, What: damage.Reason})
 			continue
 		}
