@@ -2,6 +2,7 @@ package translog
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -201,12 +202,13 @@ func (l *Log) commitRound(r *round) {
 
 // commitSome commits as many of the drafts as one batch of the journal takes.
 func (l *Log) commitSome(drafts []*draft) (done int, err error) {
-	batch, block := l.journal.Batch(), newBlock(l.journal.Size())
+	batch, block := l.journal.Batch(), l.tail.block(l.journal.Size())
 	if left, next := l.journal.Left(); !next && left < l.policy.SegmentBytes/4 {
 		l.fails("prepare", l.journal.Prepare()) // what is left is for critical events, unless there is more to come
 	}
 	full := l.journal.Low()
-	var leaf []byte
+	record := l.record // a zero byte and the leaf: what RFC 6962, section 2.1, hashes
+	defer func() { l.record = record }()
 	var fresh [][16]byte
 	for _, d := range drafts {
 		if at, ok := l.known.Get(d.ID); ok {
@@ -220,7 +222,8 @@ func (l *Log) commitSome(drafts []*draft) (done int, err error) {
 			continue
 		}
 		chain := l.chains.Of(d.Tenant)
-		leaf = d.AppendLeaf(leaf[:0], chain.Seq+1, chain.Leaf)
+		record = d.AppendLeaf(append(record[:0], 0), chain.Seq+1, chain.Leaf)
+		leaf := record[1:]
 		index, err := batch.Add(leaf, d.Body)
 		if errors.Is(err, journal.ErrBatchFull) {
 			break
@@ -230,7 +233,7 @@ func (l *Log) commitSome(drafts []*draft) (done int, err error) {
 			done++
 			continue
 		}
-		hash := tlog.RecordHash(leaf)
+		hash := tlog.Hash(sha256.Sum256(record))
 		l.chains.Extend(chain, hash)
 		d.place = place{index, chain.Seq, hash}
 		l.known.Put(d.ID, d.place)

@@ -22,12 +22,13 @@ import (
 // follower makes of the journal what others read: tiles, the index and checkpoints. All of it but the signatures could
 // be made again from the journal.
 type follower struct {
-	dir   string
-	tiles *tile.Writer
-	spans *spans
-	size  atomic.Uint64 // entries in the tiles and the index
-	saved atomic.Uint64 // the size of the last savepoint
-	signs atomic.Int64  // checkpoints since the last savepoint
+	dir    string
+	tiles  *tile.Writer
+	spans  *spans
+	size   atomic.Uint64 // entries in the tiles and the index
+	leaves [][]byte
+	saved  atomic.Uint64 // the size of the last savepoint
+	signs  atomic.Int64  // checkpoints since the last savepoint
 }
 
 // maxSigns is how many checkpoints are signed from one savepoint to the next: their partial tiles go with it.
@@ -42,10 +43,11 @@ func (f *follower) close() error {
 
 // follow puts a block into the tiles and the index.
 func (f *follower) follow(b *block) error {
-	leaves := make([][]byte, len(b.ends))
-	for i := range leaves {
-		leaves[i] = b.leaf(i)
+	leaves := f.leaves[:0]
+	for i := range b.ends {
+		leaves = append(leaves, b.leaf(i))
 	}
+	f.leaves = leaves
 	if err := f.tiles.Append(leaves, b.hashes); err != nil {
 		return err
 	}

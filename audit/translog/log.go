@@ -69,6 +69,7 @@ type Log struct {
 	journal *journal.Journal
 	chains  *ledger.Chains
 	known   window.Window[[16]byte, place] // the latest events by their ids
+	record  []byte                         // the writer's memory
 	tail    tail                           // committed, and not yet in the tiles
 	reader  follower                       // makes tiles, index and checkpoints of it
 	first   atomic.Uint64                  // the first entry that is kept whole

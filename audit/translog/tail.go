@@ -11,6 +11,9 @@ import (
 // maxTail is how many bytes may be committed and not yet in the tiles: beyond it, commits wait for the follower.
 const maxTail = 64 << 20
 
+// maxSpare is the greatest size of a block that is kept to be used again.
+const maxSpare = 4 << 20
+
 // block is consecutive entries, from first on, in one piece of memory.
 type block struct {
 	first  uint64
@@ -23,6 +26,12 @@ type block struct {
 }
 
 func newBlock(first uint64) *block { return &block{first: first} }
+
+// reset makes an empty block of it, which keeps its memory.
+func (b *block) reset(first uint64) {
+	clear(b.keys)
+	*b = block{first: first, leaves: b.leaves[:0], ends: b.ends[:0], keys: b.keys[:0], hashes: b.hashes[:0]}
+}
 
 func (b *block) add(leaf []byte, hash tlog.Hash, k ledger.Keys) {
 	b.leaves = append(b.leaves, leaf...)
@@ -52,6 +61,20 @@ type tail struct {
 	closed bool          // no more blocks come
 	left   bool          // the follower has gone
 	ready  chan struct{}
+	spare  *block // done, to be used again
+}
+
+// block returns an empty block.
+func (t *tail) block(first uint64) *block {
+	t.mu.Lock()
+	b := t.spare
+	t.spare = nil
+	t.mu.Unlock()
+	if b == nil {
+		return newBlock(first)
+	}
+	b.reset(first)
+	return b
 }
 
 func (t *tail) put(b *block) {
@@ -106,6 +129,9 @@ func (t *tail) done() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.bytes -= t.blocks[0].bytes
+	if len(t.blocks[0].leaves) <= maxSpare {
+		t.spare = t.blocks[0]
+	}
 	t.blocks[0] = nil
 	t.blocks = t.blocks[1:]
 	t.admit()

@@ -23,7 +23,7 @@ func (w *Window[K, V]) Get(key K) (V, bool) {
 // Put remembers a value.
 func (w *Window[K, V]) Put(key K, v V) {
 	if w.young == nil || len(w.young) >= w.Size {
-		w.young, w.old = make(map[K]V), w.young
+		w.young, w.old = make(map[K]V, len(w.young)), w.young // the next one grows as far
 	}
 	w.young[key] = v
 }
