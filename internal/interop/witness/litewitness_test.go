@@ -6,27 +6,18 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/mod/sumdb/tlog"
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
+	"github.com/cloudopsec/opsec/internal/interop/litewitness"
 )
 
 const origin = "audit.example/eu-1"
@@ -78,96 +69,10 @@ func (tr *tree) prover(n int) func(old uint64) ([]tlog.Hash, error) {
 	return func(old uint64) ([]tlog.Hash, error) { return tlog.ProveTree(int64(n), int64(old), tr) }
 }
 
-// build makes the litewitness program. It is built as a module of its own, since the tests of its packages need modules
-// that the proxy does not serve, which "go mod tidy" here would ask for.
-func build(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	cmd := exec.Command("go", "install", "filippo.io/torchwood/cmd/litewitness@v0.9.0")
-	cmd.Env = append(os.Environ(), "GOBIN="+dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("litewitness cannot be built: %v: %s", err, out)
-		}
-		t.Skipf("litewitness cannot be built: %v: %s", err, out)
-	}
-	return filepath.Join(dir, "litewitness")
-}
-
 // start runs a litewitness that knows our log, and returns it as a policy names it.
 func start(t *testing.T, exe, as string) checkpoint.Witness {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "lw") // short: a socket's path is
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	key := private("witness " + as)
-	serveAgent(t, filepath.Join(dir, "s"), key)
-
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
-
-	name, db := "witness.example/"+as, filepath.Join(dir, "db")
-	hash := sha256.Sum256(key.Public().(ed25519.PublicKey))
-	cmd := exec.Command(exe, "-db", db, "-name", name, "-ssh-agent", filepath.Join(dir, "s"), "-listen", addr, "-key", hex.EncodeToString(hash[:]))
-	log, err := os.Create(filepath.Join(dir, "log"))
-	require.NoError(t, err)
-	cmd.Stderr = log
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		cmd.Wait()
-		log.Close()
-	})
-	require.Eventually(t, func() bool {
-		resp, err := http.Get("http://" + addr + "/")
-		if err != nil {
-			return false
-		}
-		io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	}, 30*time.Second, 20*time.Millisecond, "litewitness does not answer")
-
-	conn, err := sqlite.OpenConn(db, 0)
-	require.NoError(t, err)
-	empty := sha256.Sum256(nil)
-	require.NoError(t, sqlitex.Execute(conn, "INSERT INTO log (origin, tree_size, tree_hash) VALUES (?, 0, ?)",
-		&sqlitex.ExecOptions{Args: []any{origin, base64.StdEncoding.EncodeToString(empty[:])}}))
-	require.NoError(t, sqlitex.Execute(conn, "INSERT INTO key (origin, key) VALUES (?, ?)",
-		&sqlitex.ExecOptions{Args: []any{origin, logSigner(t).VerifierKey()}}))
-	require.NoError(t, conn.Close())
-
-	s, err := checkpoint.NewCosigner(name, key, nil)
-	require.NoError(t, err)
-	return checkpoint.Witness{Name: as, Key: s.VerifierKey(), URL: "http://" + addr}
-}
-
-// serveAgent is the ssh-agent that holds a witness's key.
-func serveAgent(t *testing.T, socket string, key ed25519.PrivateKey) {
-	t.Helper()
-	ring := agent.NewKeyring()
-	require.NoError(t, ring.Add(agent.AddedKey{PrivateKey: key}))
-	l, err := net.Listen("unix", socket)
-	require.NoError(t, err)
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() {
-				defer conn.Close()
-				agent.ServeAgent(ring, conn) // until the witness has gone
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		serving.Wait()
-	})
+	return litewitness.Start(t, exe, as, private("witness "+as), origin, logSigner(t).VerifierKey())
 }
 
 func policyOf(witnesses ...checkpoint.Witness) func(t *testing.T, quorum string, groups ...checkpoint.Group) checkpoint.Policy {
@@ -180,7 +85,7 @@ func policyOf(witnesses ...checkpoint.Witness) func(t *testing.T, quorum string,
 }
 
 func TestLitewitnessCosignsAGrowingLogAndNothingElse(t *testing.T) {
-	exe := build(t)
+	exe := litewitness.Build(t)
 	north, south := start(t, exe, "north"), start(t, exe, "south")
 	p := policyOf(north, south)(t, "both", checkpoint.Group{Name: "both", Members: []string{"north", "south"}})
 	g, err := checkpoint.NewGatherer(p, nil)
@@ -260,7 +165,7 @@ func TestLitewitnessCosignsAGrowingLogAndNothingElse(t *testing.T) {
 }
 
 func TestHungWitnessDoesNotHoldUpLitewitness(t *testing.T) {
-	exe := build(t)
+	exe := litewitness.Build(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, answers nothing
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
