@@ -48,6 +48,9 @@ func Open(dir string, synced, from uint64, o Options) (*Journal, Recovery, error
 	}
 	j := &Journal{dir: dir, options: o, root: root, release: release, tail: newTable(), pwrite: pwrite, datasync: datasync}
 	r, err := j.recover(max(synced, from), from)
+	if err == nil {
+		err = j.settle()
+	}
 	if err != nil {
 		j.Close()
 		return nil, Recovery{}, err
@@ -189,24 +192,26 @@ func (j *Journal) recover(must, from uint64) (Recovery, error) {
 	if r.Size, r.Cut, err = j.resume(last, must); err != nil {
 		return Recovery{}, err
 	}
-	if err := j.dropTurned(); err != nil {
-		return Recovery{}, fmt.Errorf("journal: %w", err)
-	}
-	return r, j.syncNames() // a rename before the crash may not have been
+	return r, nil
 }
 
-// dropTurned removes a next segment that was given a header, or a part of one, before a crash came.
-func (j *Journal) dropTurned() error {
+// settle removes a next segment that was given a header, or a part of one, before a crash came, and makes the names
+// durable: a rename before the crash may not have been.
+func (j *Journal) settle() error {
 	f, err := j.root.OpenFile(nextName, os.O_RDONLY|openFlags, 0)
-	if err != nil {
-		return nil // not there, or none: Prepare looks at it again
+	if err == nil { // otherwise Prepare looks at it again
+		defer f.Close()
+		b := make([]byte, segmentHeader)
+		if n, _ := f.ReadAt(b, 0); !zero(b[:n]) {
+			if err := j.root.Remove(nextName); err != nil {
+				return fmt.Errorf("journal: %w", err)
+			}
+		}
 	}
-	defer f.Close()
-	b := make([]byte, segmentHeader)
-	if n, _ := f.ReadAt(b, 0); zero(b[:n]) {
-		return nil
+	if err := j.syncNames(); err != nil {
+		return fmt.Errorf("journal: %w", err)
 	}
-	return j.root.Remove(nextName)
+	return nil
 }
 
 // check reads a segment that is full and must hold every entry below limit.

@@ -272,22 +272,25 @@ func TestSegmentThatCannotBeMadeBreaksNothing(t *testing.T) {
 }
 
 func TestCrashBetweenSegmentsLeavesNothing(t *testing.T) {
-	dir := t.TempDir()
-	j, _ := open(t, dir, 0)
-	commit(t, j, 60)
-	require.NoError(t, j.Prepare())
-	j.Fail(func(f *os.File, b []byte, off int64) error {
-		_, err := f.WriteAt(b[:30], off)
-		return errors.Join(err, syscall.EIO)
-	}, nil)
-	require.ErrorIs(t, j.Commit(add(t, j, 60)), journal.ErrBroken)
-	require.NoError(t, j.Close())
-	require.Len(t, found(t, dir), 60)
-	j, r := open(t, dir, 60)
-	require.Equal(t, journal.Recovery{Size: 60}, r)
-	require.NoError(t, j.Close())
-	sound(t, dir, 0, 60)
-	require.NoFileExists(t, filepath.Join(dir, "next.seg"))
+	for _, kept := range []int{0, 60} {
+		dir := t.TempDir()
+		j, _ := open(t, dir, 0)
+		commit(t, j, kept)
+		require.NoError(t, j.Prepare())
+		j.Fail(func(f *os.File, b []byte, off int64) error {
+			_, err := f.WriteAt(b[:30], off)
+			return errors.Join(err, syscall.EIO)
+		}, nil)
+		require.ErrorIs(t, j.Commit(add(t, j, 60)), journal.ErrBroken)
+		require.NoError(t, j.Close())
+		_, errs := collect(t, journal.Scan(os.DirFS(dir), 0))
+		require.ErrorIs(t, errors.Join(errs...), journal.ErrTampered)
+		j, r := open(t, dir, uint64(kept))
+		require.Equal(t, journal.Recovery{Size: uint64(kept)}, r)
+		require.NoError(t, j.Close())
+		sound(t, dir, 0, uint64(kept))
+		require.NoFileExists(t, filepath.Join(dir, "next.seg"))
+	}
 }
 
 func TestBatchOfUnknownFateIsWrittenAgain(t *testing.T) {
