@@ -37,6 +37,7 @@ var stops = []struct {
 	{"backup", "Backup verification (X.1642, 8.10): is the copy the original, and who says so?", backupStop},
 	{"store", "The store (8.8): what is sealed, what is evidence, and who has put back an old state?", storeStop},
 	{"change", "A change (8.1.1, 8.7): who must agree, to what exactly, and when may it run?", changeStop},
+	{"audit", "The record (8.1.2, 8.3): who can change it, who must be forgotten, and what may a tenant have?", auditStop},
 }
 
 func main() {
@@ -76,7 +77,7 @@ func run(ctx context.Context, dir string, asJSON bool) (err error) {
 	check(stopTrail())
 	t.say("\nWhat the audit trail holds now:\n")
 	t.result["events"] = t.events()
-	t.say("\nDone in %s. Next: docs/guide.md, and examples/backupverify on a backup of your own.", since(start))
+	t.say("\nDone in %s. Next: docs/guide.md, and examples/backupverify and examples/auditlog on what is yours.", since(start))
 	if asJSON {
 		return script.JSON(os.Stdout, t.result)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/approval"
+	"github.com/cloudopsec/opsec/audit/translog/verify"
 	"github.com/cloudopsec/opsec/backup"
 )
 
@@ -79,6 +80,12 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 			Problems, RolledBack []string
 		}
 		Change map[string]string
+		Audit  struct {
+			Export   struct{ First, Events int }
+			Erased   []string
+			Withheld string
+			Damaged  verify.Report
+		}
 		Events []opsec.Event
 	}
 	dec := json.NewDecoder(strings.NewReader(stdout))
@@ -121,6 +128,13 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 	require.Contains(t, result.Store.RolledBack[0], "sub/big.bin")
 	require.Contains(t, result.Store.RolledBack[0], "an old value was put back")
 
+	require.Equal(t, 1, result.Audit.Export.First)
+	require.Equal(t, len(story)+3, result.Audit.Export.Events, "the erasure, its end, and the export are on record too")
+	require.Equal(t, []string{"approval.approve"}, result.Audit.Erased, "what ann did stays, who she was does not")
+	require.Contains(t, result.Audit.Withheld, "incomplete")
+	require.False(t, result.Audit.Damaged.OK)
+	require.Positive(t, result.Audit.Damaged.Count)
+
 	text, err := os.ReadFile(filepath.Join(dir, "sub", "big.bin"))
 	require.NoError(t, err)
 	require.Equal(t, strings.Repeat("0123456789", 20_000), string(text), "the original is not touched")
@@ -132,7 +146,7 @@ func TestTourTellsItsStory(t *testing.T) {
 	require.Empty(t, stderr)
 	for _, want := range []string{"1. Backup", "X.1642", "3 files", "the copy: ok, signature ok", "flipped: damaged", "found in sub/big.bin", "backup.build", "backup.verify",
 		"2. The store", "3 records in a sealed file", "the backup in its place, beside the trail: 1 problems",
-		"3. A change", "v2 accepted", "Done in"} {
+		"3. A change", "v2 accepted", "4. The record", "[approval.approve] by [erased]", "after event 2 comes event 4", "findings, journal: journal/0", "Done in"} {
 		require.Contains(t, stdout, want)
 	}
 }
