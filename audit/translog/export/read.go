@@ -159,7 +159,7 @@ func (l *Line) claims(object map[string]any) error {
 		return n
 	}
 	data := func(name string) []byte {
-		data, err := base64.StdEncoding.Strict().DecodeString(text(name))
+		data, err := base64.StdEncoding.DecodeString(text(name))
 		if err != nil {
 			errs = append(errs, invalid("%s: want base64", name))
 		}

@@ -177,8 +177,7 @@ func (s *Sender) push(ctx context.Context) error {
 		n, err := s.conn.Write(s.held[s.written:min(len(s.held), s.written+64<<10)])
 		s.written += n
 		if err != nil {
-			_, why := s.conn.Read(make([]byte, 1)) // the alert, if the collector refused us
-			return errors.Join(err, why)
+			return errors.Join(err, s.ended())
 		}
 	}
 	return nil
@@ -189,11 +188,8 @@ func (s *Sender) confirm(ctx context.Context) error {
 	defer s.watch(ctx)()
 	// A collector that refuses us, or has gone, has ended the connection before: a round trip shows it.
 	tcp := s.conn.NetConn().(candid).TCPConn
-	if err := acknowledged(ctx, tcp, s.o.Timeout); err != nil {
-		return fmt.Errorf("not confirmed: %w", err)
-	}
-	s.conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
-	if _, err := s.conn.Read(make([]byte, 1)); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+	err := acknowledged(ctx, tcp, s.o.Timeout)
+	if err = errors.Join(err, s.ended()); err != nil {
 		return fmt.Errorf("not confirmed: ended by the collector: %w", err)
 	}
 	if err := s.extend(ctx); err != nil {
@@ -202,7 +198,7 @@ func (s *Sender) confirm(ctx context.Context) error {
 	if err := s.conn.CloseWrite(); err != nil {
 		return err
 	}
-	_, err := io.Copy(io.Discard, s.conn) // nil at a close_notify
+	_, err = io.Copy(io.Discard, s.conn) // nil at a close_notify
 	if err != nil && !(s.o.InsecureBareClose && errors.Is(err, errBareClose)) {
 		return fmt.Errorf("not confirmed: %w", err)
 	}
@@ -218,6 +214,15 @@ func (s *Sender) confirm(ctx context.Context) error {
 		return fmt.Errorf("not confirmed: %w", err)
 	}
 	s.forget(0)
+	return nil
+}
+
+// ended returns how the collector has ended the connection, an alert perhaps, and nil if it has not.
+func (s *Sender) ended() error {
+	s.conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
+	if _, err := s.conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
 	return nil
 }
 
