@@ -15,6 +15,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog"
+	"github.com/cloudopsec/opsec/audit/translog/export"
 )
 
 const inNamespace = "OPSEC_TRANSLOG_NAMESPACE"
@@ -139,4 +140,15 @@ func TestSegmentTakenAwayUnderARunningLogIsNoticed(t *testing.T) {
 			l.stop()
 		})
 	}
+}
+
+func TestExportToAFullDeviceFails(t *testing.T) {
+	k := newKit(t)
+	l := k.open()
+	k.append(l, "acme", "eve", 1)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	_, err = l.View(reader, translog.TenantProfile()).Export(t.Context(), full, "acme", export.JSON, export.Policy{})
+	require.ErrorIs(t, err, syscall.ENOSPC)
 }

@@ -107,6 +107,68 @@ func TestLogIsASinkOfATrail(t *testing.T) {
 	require.NoError(t, <-stopped)
 }
 
+// hung is a sink that does not answer.
+type hung struct{ until chan struct{} }
+
+func (h hung) Write(context.Context, []audit.Record) error { <-h.until; return nil }
+func (hung) Durable() bool                                 { return false }
+func (hung) Close(context.Context) error                   { return nil }
+
+func TestHungSinkBesideTheLogHoldsUpNothing(t *testing.T) {
+	k := newKit(t)
+	l := k.open()
+	h := hung{make(chan struct{})}
+	trail, err := audit.New(audit.Sinks{"log": l, "hung": h}, audit.Policy{WriteDeadline: 50 * time.Millisecond, Drain: 50 * time.Millisecond}, nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- trail.Run(ctx) }()
+	for n := range 50 {
+		e := login("acme", "eve", n)
+		e.Class = opsec.Critical
+		receipt, err := trail.Record(t.Context(), e)
+		require.NoError(t, err)
+		require.True(t, receipt.Durable)
+	}
+	settle(t, l)
+	require.Len(t, collect(t, l.View(reader, translog.TenantProfile()), translog.Query{Actions: []string{"console.login"}}), 50)
+	cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- l.stop() }()
+	require.Error(t, <-ended, "the hung one has not got everything")
+	close(h.until)
+	require.NoError(t, <-stopped)
+	k.sound()
+}
+
+func TestIntentsWithoutAnEndAreFound(t *testing.T) {
+	k := newKit(t)
+	l := k.open()
+	var open []opsec.ID
+	for n := range 12 {
+		e := login("acme", "eve", n)
+		e.Action, e.Category = "backup.restore", ""
+		op, err := opsec.Begin(t.Context(), l, e)
+		require.NoError(t, err)
+		if n%3 == 0 {
+			open = append(open, e.ID)
+			continue
+		}
+		require.NoError(t, op.End(t.Context(), opsec.Success))
+	}
+	settle(t, l)
+	var got []opsec.ID
+	v := l.View(reader, translog.TenantProfile())
+	for e, err := range v.Unfinished(t.Context(), translog.Query{Account: "eve"}) {
+		require.NoError(t, err)
+		got = append(got, e.Event.ID)
+	}
+	require.Equal(t, open, got)
+	for _, err := range v.Unfinished(t.Context(), translog.Query{Outcomes: []opsec.Outcome{opsec.Success}}) {
+		require.ErrorIs(t, err, opsec.ErrInvalid)
+	}
+}
+
 // stuck are keys that do not answer.
 type stuck struct{ entry.Keys }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/cloudopsec/opsec/audit/translog/index"
 	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/audit/translog/tile"
+	"github.com/cloudopsec/opsec/internal/journal"
 )
 
 // Profile says what a kind of reader sees. It is data; the zero Profile shows what is Public, of the reader's own
@@ -347,34 +348,44 @@ func (s *search) entries(ctx context.Context) iter.Seq2[Entry, error] {
 	}
 }
 
-// entry reads one entry, and reports whether it fits the query by its own word.
-func (s *search) entry(ctx context.Context, i uint64) (e Entry, fits bool, err error) {
-	l := s.view.log
-	r, err := l.journal.Read(i)
-	if err != nil {
-		return Entry{}, false, fmt.Errorf("translog: %w", err)
+// read reads one entry, and compares it with the tree.
+func (s *search) read(i uint64) (entry.Leaf, entry.Body, journal.Record, error) {
+	fail := func(err error) (entry.Leaf, entry.Body, journal.Record, error) {
+		return entry.Leaf{}, entry.Body{}, journal.Record{}, err
 	}
-	hash := tlog.RecordHash(r.Leaf)
+	r, err := s.view.log.journal.Read(i)
+	if err != nil {
+		return fail(fmt.Errorf("translog: %w", err))
+	}
 	stands, err := s.tree.LeafHash(i)
 	if err != nil {
-		return Entry{}, false, tampered("tiles: %w", err)
+		return fail(tampered("tiles: %w", err))
 	}
-	if hash != stands {
-		return Entry{}, false, tampered("entry %d is not the one that was signed", i)
+	if tlog.RecordHash(r.Leaf) != stands {
+		return fail(tampered("entry %d is not the one that was signed", i))
 	}
 	leaf, err := entry.Parse(r.Leaf)
 	if err != nil {
-		return Entry{}, false, tampered("entry %d: %w", i, err)
+		return fail(tampered("entry %d: %w", i, err))
 	}
-	body, err := entry.ParseBody(r.Body)
-	if err == nil {
-		err = body.Verify(leaf.Body)
+	var body entry.Body
+	if leaf.Kind == entry.Event {
+		if body, err = entry.ParseBody(r.Body); err == nil {
+			err = body.Verify(leaf.Body)
+		}
 	}
 	if err != nil {
-		return Entry{}, false, tampered("sidecar of entry %d: %w", i, err)
+		return fail(tampered("sidecar of entry %d: %w", i, err))
 	}
-	if !s.fits(leaf, body) {
-		return Entry{}, false, nil
+	return leaf, body, r, nil
+}
+
+// entry reads one entry, and reports whether it fits the query by its own word.
+func (s *search) entry(ctx context.Context, i uint64) (e Entry, fits bool, err error) {
+	l := s.view.log
+	leaf, body, r, err := s.read(i)
+	if err != nil || !s.fits(leaf, body) {
+		return Entry{}, false, err
 	}
 	event, evidence, err := entry.Open(ctx, l.opts.Keys, leaf, body, func(f entry.Field) bool {
 		return !f.Mark.Exceeds(s.view.profile.Most)
@@ -383,7 +394,7 @@ func (s *search) entry(ctx context.Context, i uint64) (e Entry, fits bool, err e
 		return Entry{}, false, fmt.Errorf("translog: entry %d: %w", i, err)
 	}
 	e = Entry{Record: export.Record{
-		Event: event, Index: i, LeafHash: hash, Leaf: r.Leaf, Evidence: evidence, Size: s.under.Size, Root: s.under.Root,
+		Event: event, Index: i, LeafHash: tlog.RecordHash(r.Leaf), Leaf: r.Leaf, Evidence: evidence, Size: s.under.Size, Root: s.under.Root,
 	}, Seq: leaf.Seq, leaf: leaf}
 	if s.view.profile.Pseudonyms {
 		for _, t := range body.Terms() {
