@@ -75,48 +75,54 @@ func random(n int) []byte {
 	return b
 }
 
-// use opens the log, runs it while work lasts, and notes its last checkpoint beside the keys: when the directory is
-// taken away, or an old one put in its place, the next use says so.
-func (h *home) use(ctx context.Context, work func(context.Context, *translog.Log) error) (err error) {
+// open opens the log and the keys of its subjects. It must go on from the checkpoint noted last: a directory that was
+// taken away, or put back as it once was, is refused.
+func (h *home) open() (*translog.Log, *subject.File, error) {
 	text := map[string][]byte{}
 	for _, name := range []string{"trust", "signing", "master", "lookup"} {
+		var err error
 		if text[name], err = os.ReadFile(h.key(name)); err != nil {
-			return fmt.Errorf("%w; init makes the keys", err)
+			return nil, nil, fmt.Errorf("%w; init makes the keys", err)
 		}
 	}
 	trust, trustErr := checkpoint.ParsePolicy(string(text["trust"]))
 	signer, signerErr := note.NewSigner(string(text["signing"]))
 	aead, masterErr := chacha20poly1305.NewX(text["master"])
-	if err := errors.Join(trustErr, signerErr, masterErr); err != nil {
-		return err
+	noted, notedErr := script.Resume(h.key("noted"), io.ReadAll)
+	if err := errors.Join(trustErr, signerErr, masterErr, notedErr); err != nil {
+		return nil, nil, err
 	}
 	keys, err := subject.OpenFile(h.key("subjects"), master{aead}, text["lookup"], nil)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, keys.Close()) }()
+	policy := translog.Policy{Trust: trust, SegmentBytes: 4 << 20, ReserveBytes: 1 << 20} // small, for a small log
 	opts := translog.Options{
 		Signer: signer, Keys: keys, Logger: slog.Default(),
 		Authorizer: opsec.CallerAuthorized{}, // whoever can read the keys has been let in by the file system
 	}
-	noted, err := script.Resume(h.key("noted"), io.ReadAll)
-	if err != nil {
-		return err
-	}
 	if noted != nil {
 		opts.Noted = [][]byte{noted}
 	}
-	policy := translog.Policy{Trust: trust, SegmentBytes: 4 << 20, ReserveBytes: 1 << 20} // small, for a small log
 	log, err := translog.Open(h.log, policy, opts)
+	if err != nil {
+		return nil, nil, errors.Join(err, keys.Close())
+	}
+	return log, keys, nil
+}
+
+// use runs the log while work lasts, and notes its last checkpoint.
+func (h *home) use(ctx context.Context, work func(context.Context, *translog.Log) error) error {
+	log, keys, err := h.open()
 	if err != nil {
 		return err
 	}
-	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // an interrupt ends the work, and then the log
+	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // an interrupt ends the work, and that the log
 	ended := make(chan error, 1)
 	go func() { ended <- log.Run(running) }()
 	err = work(ctx, log)
 	stop()
-	err = errors.Join(err, <-ended)
+	err = errors.Join(err, <-ended, keys.Close())
 	if signed := log.Checkpoint(); signed != nil {
 		err = errors.Join(err, h.write("noted", signed))
 	}

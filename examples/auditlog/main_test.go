@@ -259,6 +259,17 @@ func TestExportVerifiesElsewhere(t *testing.T) {
 	require.Contains(t, text, "2 events, from number 1 on")
 }
 
+func TestWhatIsTakenAwayIsFound(t *testing.T) {
+	p := newPlace(t)
+	for _, name := range []string{"tile", "tile/entries", "journal/00000000000000000000.seg"} {
+		require.NoError(t, os.Rename(p.path("auditlog/"+name), p.path("away")))
+		a := p.verify(1, "-dir", "auditlog")
+		require.Positive(t, a.Log.Count, name)
+		require.NoError(t, os.Rename(p.path("away"), p.path("auditlog/"+name)))
+	}
+	p.verify(0, "-dir", "auditlog")
+}
+
 func TestEveryDamagedFileIsFound(t *testing.T) {
 	p := newPlace(t)
 	p.run(0, "", "query")

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,6 +57,10 @@ func examine(ctx context.Context, flags *flag.FlagSet, parse func() error) error
 	if err := parse(); err != nil {
 		return err
 	}
+	given := slices.DeleteFunc([]string{*dir, *url, *proof, *exported}, func(s string) bool { return s == "" })
+	if len(given) != 1 {
+		return errors.New("verify: what? One of -dir, -url, -proof and -export")
+	}
 	text, err := os.ReadFile(*policy)
 	if err != nil {
 		return fmt.Errorf("verify: -trust: %w", err)
@@ -77,11 +82,7 @@ func examine(ctx context.Context, flags *flag.FlagSet, parse func() error) error
 		return err
 	}
 	var v verdict
-	switch one := *dir + *url + *proof + *exported; one {
-	default:
-		return errWhat
-	case "":
-		return errWhat
+	switch one := given[0]; one {
 	case *dir:
 		v.Log, err = verify.Log(ctx, os.DirFS(one), trust, opts)
 	case *url:
@@ -105,8 +106,6 @@ func examine(ctx context.Context, flags *flag.FlagSet, parse func() error) error
 	v.OK = err == nil && (v.Log == nil || v.Log.OK)
 	return script.Print(&v, *asJSON, v.OK)
 }
-
-var errWhat = errors.New("verify: what? One of -dir, -url, -proof and -export")
 
 func verifyExport(name string, trust checkpoint.Policy, first uint64) (*statement.Exported, error) {
 	f, err := os.Open(name)
