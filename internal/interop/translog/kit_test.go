@@ -49,14 +49,13 @@ func theirVerifier(t testing.TB) note.Verifier {
 	return v
 }
 
-// kit is a log in a directory, with its subjects' keys in a file beside it under a keyset of Tink.
+// kit is a log in a directory, with the keys of its subjects in a file there, under a keyset of Tink.
 type kit struct {
 	t      testing.TB
 	dir    string
 	policy translog.Policy
 	opts   translog.Options
-	keys   *subject.File
-	master subject.Sealer
+	master subject.Sealer // of the keys in dir
 }
 
 func newKit(t testing.TB) *kit {
@@ -77,18 +76,17 @@ func newKit(t testing.TB) *kit {
 }
 
 // open opens the keys and the log.
-func (k *kit) open() (*translog.Log, error) {
+func (k *kit) open() (*translog.Log, *subject.File, error) {
 	k.t.Helper()
 	require.NoError(k.t, os.MkdirAll(k.dir, 0o700))
-	var err error
-	k.keys, err = k.openKeys()
+	keys, err := k.openKeys()
 	require.NoError(k.t, err)
-	k.opts.Keys = k.keys
+	k.opts.Keys = keys
 	l, err := translog.Open(k.dir, k.policy, k.opts)
 	if err != nil {
-		require.NoError(k.t, k.keys.Close())
+		require.NoError(k.t, keys.Close())
 	}
-	return l, err
+	return l, keys, err
 }
 
 func (k *kit) openKeys() (*subject.File, error) {
@@ -103,9 +101,8 @@ type running struct {
 
 func (k *kit) run() *running {
 	k.t.Helper()
-	l, err := k.open()
+	l, keys, err := k.open()
 	require.NoError(k.t, err)
-	keys := k.keys
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()
