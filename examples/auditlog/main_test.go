@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -398,9 +399,35 @@ func TestServe(t *testing.T) {
 	p.run(2, "", "query") // one at a time
 
 	require.Zero(t, p.verify(0, "-url", url).Log.Count, "of a log that grows")
+	posted, rest := io.Pipe() // what is being posted at the interrupt is recorded still
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/events", posted)
+	require.NoError(t, err)
+	req.Header.Set("Expect", "100-continue") // so that the body begins when the server reads it
+	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+	answered := make(chan int, 1)
+	go func() {
+		resp, err := client.Do(req)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		resp.Body.Close()
+		answered <- resp.StatusCode
+	}()
+	io.WriteString(rest, events[2][:20])
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Eventually(t, func() bool {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	}, 30*time.Second, 5*time.Millisecond, "nobody new is let in")
+	io.WriteString(rest, events[2][20:])
+	rest.Close()
+	require.Equal(t, http.StatusOK, <-answered)
 	require.NoError(t, cmd.Wait())
-	require.Len(t, p.query("-action", "volume.delete"), 4)
+	require.Len(t, p.query("-action", "volume.delete"), 5)
 	p.verify(0, "-dir", "auditlog")
 	p.run(2, "", "verify", "-trust", "auditlog.keys/trust", "-url", url)
 }
