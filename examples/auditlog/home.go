@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/cipher"
 	"crypto/rand"
@@ -35,12 +36,14 @@ type home struct {
 func homeOf(flags *flag.FlagSet) *home {
 	h := new(home)
 	flags.StringVar(&h.log, "dir", "auditlog", "`directory` of the log")
-	flags.StringVar(&h.keys, "keys", "auditlog.keys", "`directory` of its keys")
+	flags.StringVar(&h.keys, "keys", "", "`directory` of its keys (default that of the log and .keys)")
 	flags.BoolVar(&h.json, "json", false, "print the result as JSON")
 	return h
 }
 
-func (h *home) key(name string) string { return filepath.Join(h.keys, name) }
+func (h *home) key(name string) string {
+	return filepath.Join(cmp.Or(h.keys, filepath.Clean(h.log)+".keys"), name)
+}
 
 // create makes the keys, and nothing where there are some.
 func (h *home) create(origin string) error {
@@ -51,7 +54,7 @@ func (h *home) create(origin string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(h.keys, 0o700); err != nil {
+	if err := os.Mkdir(h.key(""), 0o700); err != nil {
 		return err
 	}
 	for name, text := range map[string]string{

@@ -39,8 +39,8 @@ func initialize(ctx context.Context, flags *flag.FlagSet, parse func() error) er
 		return err
 	}
 	return h.use(ctx, func(_ context.Context, log *translog.Log) error {
-		return h.print(map[string]string{"origin": log.Origin(), "log": h.log, "keys": h.keys, "trust": h.key("trust")},
-			"%s in %s; its keys are in %s, of which %s is for everybody who verifies", log.Origin(), h.log, h.keys, h.key("trust"))
+		return h.print(map[string]string{"origin": log.Origin(), "log": h.log, "keys": h.key(""), "trust": h.key("trust")},
+			"%s in %s; its keys are in %s, of which %s is for everybody who verifies", log.Origin(), h.log, h.key(""), h.key("trust"))
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"io"
 	"io/fs"
@@ -52,20 +53,18 @@ type place struct {
 	receipts []receipt
 }
 
-// The events: two people of acme, one of globex.
-var events = []string{
-	`{"id":"0190a000-0000-7000-8000-000000000001","time":"2026-11-25T09:00:00+01:00","tenant":"acme","category":"authentication","action":"console.login",` +
-		`"outcome":"success","system":"console","actor":{"tenant":"acme","account":"eve","person":"p-1","ip":"192.0.2.7","terminal":"laptop-of-eve"}}`,
-	`{"tenant":"acme","time":"2026-11-25T09:00:00Z","action":"volume.delete","outcome":"denied","actor":{"tenant":"acme","account":"mallory"}}`,
-	`{"tenant":"globex","time":"2026-11-25T10:00:00Z","action":"volume.delete","outcome":"success","actor":{"tenant":"globex","account":"bob"}}`,
-}
+//go:embed events.jsonl
+var examples string
+
+// events are of two people of acme, and of one of globex.
+var events = strings.Split(strings.TrimSpace(examples), "\n")
 
 func newPlace(t *testing.T) *place {
 	t.Parallel()
 	p := &place{T: t, dir: t.TempDir()}
 	p.run(0, "", "init")
 	p.write("first", events[0])
-	p.json(0, strings.Join(events, "\n"), &p.receipts, "append")
+	p.json(0, examples, &p.receipts, "append")
 	require.Len(t, p.receipts, 3)
 	return p
 }
@@ -448,7 +447,7 @@ func TestDamageIsFoundOverHTTP(t *testing.T) {
 
 func TestTrustDecides(t *testing.T) {
 	p := newPlace(t)
-	p.run(0, "", "init", "-dir", "other", "-keys", "other.keys")
+	p.run(0, "", "init", "-dir", "other/")
 	for name, want := range map[string]string{"other.keys/trust": "signed", "auditlog.keys/trust": ""} {
 		code := 1
 		if want == "" {
@@ -476,7 +475,7 @@ func TestWrongUse(t *testing.T) {
 		{"", []string{"query", "-from", "yesterday"}},
 		{"", []string{"query", "-keys", "absent"}},
 		{"", []string{"init"}},
-		{"", []string{"init", "-dir", "new"}},
+		{"", []string{"init", "-dir", "new", "-keys", "auditlog.keys"}},
 		{"", []string{"init", "-dir", "new", "-keys", "new.keys", "-origin", "two words"}},
 		{"", []string{"append"}},
 		{"not JSON", []string{"append"}},
