@@ -146,6 +146,15 @@ func (l *Log) refuse(err error) {
 	}
 }
 
+func (l *Log) refusal() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refuses
+}
+
+// tamperedWith reports whether the log was found to be another than the one it should continue.
+func (l *Log) tamperedWith() bool { return errors.Is(l.refusal(), ErrTampered) }
+
 // take returns the round that waits, if it has any events.
 func (l *Log) take() *round {
 	l.mu.Lock()
@@ -169,6 +178,9 @@ func (l *Log) commitLoop(ctx context.Context) error {
 			for r := l.take(); r != nil; r = l.take() {
 				l.commitRound(r)
 			}
+			if l.tamperedWith() {
+				return nil // nothing is added to what was put back
+			}
 			return l.commitEpoch(true)
 		case <-l.wake:
 			if r := l.take(); r != nil {
@@ -187,6 +199,12 @@ func (l *Log) commitLoop(ctx context.Context) error {
 // commitRound gives the drafts their places and makes them durable.
 func (l *Log) commitRound(r *round) {
 	defer close(r.done)
+	if l.tamperedWith() {
+		for _, d := range r.drafts {
+			d.err = l.refusal()
+		}
+		return
+	}
 	for rest := r.drafts; len(rest) > 0; {
 		l.tail.wait()
 		done, err := l.commitSome(rest)
@@ -291,6 +309,11 @@ func (l *Log) bindNow(ctx context.Context) error {
 func (l *Log) commitEpoch(last bool) error {
 	leaf, changed := l.chains.Epoch(l.opts.Now())
 	if !changed {
+		if s := l.chains.Snapshot(); last && s.Size == l.journal.Size() && s.Size > l.reader.saved.Load() {
+			block := newBlock(s.Size) // of nothing, to be saved
+			block.save = s
+			l.tail.put(block)
+		}
 		return nil
 	}
 	text, err := leaf.Append(nil)

@@ -79,6 +79,30 @@ func TestEventDeliveredTwiceIsWrittenOnce(t *testing.T) {
 	require.NoError(t, l.stop())
 }
 
+func TestIdsAreKnownAgainAcrossTheSpansOfTheIndex(t *testing.T) {
+	k := newKit(t)
+	k.policy.SegmentBytes, k.policy.Remember = 4<<20, 200
+	l := k.open()
+	k.aged(l, 65_536-30)
+	var last []*opsec.Event
+	var want []translog.Receipt
+	for n := range 60 {
+		last = append(last, login("acme", "eve", n))
+		r, err := l.Append(t.Context(), last[n])
+		require.NoError(t, err)
+		want = append(want, r)
+	}
+	require.NoError(t, l.stop())
+	l = k.open()
+	for n, e := range last {
+		r, err := l.Append(t.Context(), e)
+		require.NoError(t, err)
+		require.Equal(t, want[n].Index, r.Index)
+	}
+	require.NoError(t, l.stop())
+	k.sound()
+}
+
 func TestLogIsASinkOfATrail(t *testing.T) {
 	k := newKit(t)
 	l := k.open()

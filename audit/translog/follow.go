@@ -175,7 +175,7 @@ func (l *Log) fails(part string, err error) {
 func (l *Log) sign() error {
 	f := &l.reader
 	last, _ := l.signed.get()
-	if last.note != nil && last.Size == f.tiles.Size() {
+	if last.note != nil && last.Size == f.tiles.Size() || l.tamperedWith() {
 		return nil
 	}
 	root, err := f.tiles.Flush()

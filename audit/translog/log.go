@@ -156,7 +156,8 @@ func Open(dir string, p Policy, opts Options) (*Log, error) {
 // Origin is the log's name, which its checkpoints carry.
 func (l *Log) Origin() string { return l.opts.Signer.Name() }
 
-// Run takes events until ctx ends. Then what has come is committed, an epoch and a last checkpoint are made, and the
+// Run takes events until ctx ends. Where the policy names witnesses it asks them first, for at most Policy.WitnessWait: a
+// log that was put back to an older state takes nothing. Then what has come is committed, an epoch and a last checkpoint are made, and the
 // log is closed: its files, not Options.Keys. Run can be called once. It returns nil when all of that was done; an error
 // when the log has failed before, which is also what [Log.Record] returns from then on.
 func (l *Log) Run(ctx context.Context) error {
@@ -166,10 +167,14 @@ func (l *Log) Run(ctx context.Context) error {
 	defer close(l.stopped)
 	work, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the last checkpoint is signed
 	defer stop()
+	witnesses, asked, err := l.meetWitnesses(ctx)
+	if err != nil {
+		return errors.Join(err, l.release())
+	}
 	var group sync.WaitGroup
 	var commitErr, followErr, witnessErr error
 	group.Go(func() { l.prepareLoop(work) })
-	group.Go(func() { witnessErr = l.witnessLoop(work) })
+	group.Go(func() { witnessErr = l.witnessLoop(work, witnesses, asked) })
 	group.Go(func() {
 		defer stop()
 		followErr = l.followLoop(work)
@@ -177,6 +182,9 @@ func (l *Log) Run(ctx context.Context) error {
 	commitErr = l.commitLoop(ctx)
 	l.tail.close()
 	group.Wait()
+	if why := l.refusal(); why != errClosed && witnessErr == nil {
+		commitErr = errors.Join(commitErr, why)
+	}
 	return errors.Join(commitErr, followErr, witnessErr, l.release())
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -49,7 +50,11 @@ func (l *Log) recover(dir string) error {
 		}
 		from = save.Size
 	}
-	first := from / index.Span * index.Span // where the growing span of the index begins
+	kept, err := readPruned(fsys)
+	if err != nil {
+		return err
+	}
+	first := max(kept, l.replayed(from))
 	j, found, err := journal.Open(filepath.Join(dir, ledger.JournalDir), synced, first, journal.Options{
 		SegmentBytes: l.policy.SegmentBytes, ReserveBytes: l.policy.ReserveBytes,
 	})
@@ -62,6 +67,9 @@ func (l *Log) recover(dir string) error {
 		return fmt.Errorf("translog: %w", err)
 	}
 	l.journal = j
+	if found.First > kept {
+		return tampered("journal: it begins with entry %d, and entries from %d on were kept", found.First, kept)
+	}
 	l.first.Store(found.First)
 	if found.Cut > 0 {
 		l.opts.Logger.Warn("translog: an unfinished write was cut off, which nobody was promised", "bytes", found.Cut)
@@ -73,13 +81,35 @@ func (l *Log) recover(dir string) error {
 		return tampered("tiles at the savepoint: %w", err)
 	}
 	l.reader.saved.Store(from)
-	if l.reader.spans, err = newSpans(filepath.Join(dir, ledger.IndexDir), j, first); err != nil {
+	if l.reader.spans, err = newSpans(filepath.Join(dir, ledger.IndexDir), j, from); err != nil {
 		return fmt.Errorf("translog: %w", err)
 	}
-	if err := l.replay(first, save); err != nil {
+	if err := l.replay(first, save, marks); err != nil {
 		return err
 	}
 	return l.compare(marks)
+}
+
+// replayed is the first entry that recovery reads again when the savepoint is at from: for the ids of the latest
+// events, and for the span of the index that is growing.
+func (l *Log) replayed(from uint64) uint64 {
+	return min(from/index.Span*index.Span, from-min(from, uint64(l.policy.Remember)))
+}
+
+// readPruned returns the first entry that must be there.
+func readPruned(fsys fs.FS) (uint64, error) {
+	text, err := fs.ReadFile(fsys, ledger.PrunedFile)
+	if isMissing(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("translog: %w", err)
+	}
+	n, err := strconv.ParseUint(strings.TrimSuffix(string(text), "\n"), 10, 63)
+	if err != nil {
+		return 0, tampered("%s: %w", ledger.PrunedFile, err)
+	}
+	return n, nil
 }
 
 // readMarks returns the checkpoints that this log has signed: those in the directory, and those noted elsewhere.
@@ -125,7 +155,12 @@ func (l *Log) readMarks(fsys fs.FS) ([]published, error) {
 }
 
 // replay takes the journal from first on: into the index all of it, into chains and tiles what is behind the savepoint.
-func (l *Log) replay(first uint64, save *ledger.Savepoint) error {
+// At each size that was signed the partial tiles are written: those on the disk may have been lost with its power.
+func (l *Log) replay(first uint64, save *ledger.Savepoint, marks []published) error {
+	signed := map[uint64]bool{}
+	for _, m := range marks {
+		signed[m.Size] = true
+	}
 	var from uint64
 	if save != nil {
 		from = save.Size
@@ -163,12 +198,18 @@ func (l *Log) replay(first uint64, save *ledger.Savepoint) error {
 			l.known.Put(leaf.ID, place{r.Index, leaf.Seq, hash})
 		}
 		block.add(r.Leaf, hash, keys)
-		if len(block.ends) == replayBlock {
-			if err := l.reader.follow(block); err != nil {
+		if !signed[block.end()] && len(block.ends) < replayBlock {
+			continue
+		}
+		if err := l.reader.follow(block); err != nil {
+			return fmt.Errorf("translog: %w", err)
+		}
+		if signed[block.end()] {
+			if _, err := l.reader.tiles.Flush(); err != nil {
 				return fmt.Errorf("translog: %w", err)
 			}
-			block = newBlock(block.end())
 		}
+		block = newBlock(block.end())
 	}
 	l.reader.size.Store(block.first)
 	if len(block.ends) == 0 {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog/entry"
-	"github.com/cloudopsec/opsec/audit/translog/index"
 	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/audit/translog/tile"
 	"github.com/cloudopsec/opsec/internal/strictjson"
@@ -166,6 +165,10 @@ func (l *Log) Prune(ctx context.Context, who opsec.Actor, before time.Time) (fir
 			return err
 		}
 		limit = min(limit, still)
+		err = l.write(ledger.PrunedFile, func(w io.Writer) error { _, err := fmt.Fprintln(w, limit); return err })
+		if err != nil {
+			return fmt.Errorf("translog: %w", err)
+		}
 		kept, err := l.journal.Prune(limit)
 		if err != nil {
 			return fmt.Errorf("translog: %w", err)
@@ -188,7 +191,7 @@ func (l *Log) prunable(ctx context.Context, before time.Time) (uint64, error) {
 			return 0, fmt.Errorf("translog: %w", err)
 		}
 	}
-	limit := l.reader.saved.Load() / index.Span * index.Span // from there recovery replays
+	limit := l.replayed(l.reader.saved.Load())
 	for r, err := range l.journal.Replay(l.first.Load()) {
 		if err != nil {
 			return 0, fmt.Errorf("translog: %w", err)

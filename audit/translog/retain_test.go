@@ -39,7 +39,7 @@ func (k *kit) aged(l *running, n int) (first translog.Receipt) {
 
 func TestPrunedEntriesAreGoneAndProofsStand(t *testing.T) {
 	k := newKit(t)
-	k.policy.SegmentBytes = 4 << 20
+	k.policy.SegmentBytes, k.policy.Remember = 4<<20, 1000
 	l := k.open()
 	young := k.aged(l, 70_000)
 	cut := time.Date(2025, 6, 1, 0, 0, 0, 0, time.UTC)

@@ -16,20 +16,15 @@ import (
 
 // witnessLoop publishes what the quorum of witnesses has seen. When ctx ends it tries once more, for the last
 // checkpoint.
-func (l *Log) witnessLoop(ctx context.Context) error {
-	if len(l.policy.Trust.Witnesses) == 0 {
+func (l *Log) witnessLoop(ctx context.Context, g *checkpoint.Gatherer, asked []byte) error {
+	if g == nil {
 		return nil
 	}
-	g, err := checkpoint.NewGatherer(l.policy.Trust, &checkpoint.Options{Client: l.opts.Client, Now: l.opts.Now})
-	if err != nil {
-		return err
-	}
-	var asked []byte
 	for {
 		p, changed := l.signed.get()
 		err := error(nil)
 		if p.note != nil && !bytes.Equal(p.note, asked) {
-			if err = l.cosign(ctx, g, p, asked == nil); err == nil {
+			if err = l.cosign(ctx, g.Gather, p); err == nil {
 				asked = p.note
 			}
 			l.fails("witness", err)
@@ -43,22 +38,43 @@ func (l *Log) witnessLoop(ctx context.Context) error {
 		case <-again:
 		case <-ctx.Done():
 			if p, _ := l.signed.get(); p.note != nil && !bytes.Equal(p.note, asked) {
-				return l.cosign(ctx, g, p, asked == nil)
+				return l.cosign(ctx, g.Gather, p)
 			}
 			return nil
 		}
 	}
 }
 
+// meetWitnesses asks the witnesses about the checkpoint that the log begins with, before it takes anything: a log that
+// was put back must not go on. It returns the checkpoint, if enough of them have cosigned it.
+func (l *Log) meetWitnesses(ctx context.Context) (g *checkpoint.Gatherer, asked []byte, err error) {
+	if len(l.policy.Trust.Witnesses) == 0 {
+		return nil, nil, nil
+	}
+	g, err = checkpoint.NewGatherer(l.policy.Trust, &checkpoint.Options{Client: l.opts.Client, Now: l.opts.Now})
+	if err != nil {
+		return nil, nil, err
+	}
+	p, _ := l.signed.get()
+	if p.note == nil {
+		return g, nil, nil
+	}
+	err = l.cosign(ctx, g.Refresh, p) // an old copy of the log brings its old cosignatures along
+	l.fails("witness", err)
+	if err == nil {
+		asked = p.note
+	}
+	return g, asked, nil
+}
+
+// gather is a method of [checkpoint.Gatherer].
+type gather func(ctx context.Context, signed []byte, prove func(old uint64) ([]tlog.Hash, error)) (checkpoint.Gathered, error)
+
 // cosign asks the witnesses, and publishes the checkpoint when enough of them have answered. When there are too few,
 // and one of them says that this log was put back, it takes nothing more.
-func (l *Log) cosign(ctx context.Context, g *checkpoint.Gatherer, p published, first bool) error {
+func (l *Log) cosign(ctx context.Context, ask gather, p published) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.policy.WitnessWait)
 	defer cancel()
-	ask := g.Gather
-	if first {
-		ask = g.Refresh // an old copy of the log brings its old cosignatures along
-	}
 	got, err := ask(ctx, p.note, func(old uint64) ([]tlog.Hash, error) {
 		tree, err := tile.NewTree(l.root.FS(), p.Size, p.Root)
 		if err != nil {

@@ -43,7 +43,7 @@ type Options struct {
 
 // Finding is something in a log that is not as it was written.
 type Finding struct {
-	Part  string `json:"part"`           // checkpoint, tiles, journal, sidecar, chain, epoch, index, savepoint, rollback
+	Part  string `json:"part"`           // checkpoint, tiles, journal, sidecar, chain, epoch, index, savepoint, shard, rollback, witness
 	Path  string `json:"path,omitempty"` // of the file
 	Index uint64 `json:"index"`          // of the first entry concerned, where there is one
 	What  string `json:"what"`
@@ -63,7 +63,7 @@ type Report struct {
 	Origin   string        `json:"origin"`  // of the log
 	Size     uint64        `json:"size"`    // entries under the checkpoint
 	Root     tlog.Hash     `json:"root"`    // of the tree
-	Pending  uint64        `json:"pending"` // entries in the journal behind the checkpoint, not yet signed
+	Pending  uint64        `json:"pending"` // entries behind the checkpoint, not yet signed or not yet witnessed
 	Pruned   uint64        `json:"pruned"`  // entries below it are hashes alone, as the log itself says
 	Tenants  int           `json:"tenants"` // chains
 	Epochs   uint64        `json:"epochs"`
@@ -102,7 +102,8 @@ type verifier struct {
 	trust  checkpoint.Policy
 	report *Report
 
-	signed  checkpoint.Verified
+	shown   checkpoint.Verified   // the published checkpoint
+	signed  checkpoint.Checkpoint // the largest one: what the files are compared with
 	tiles   *tile.Verifier
 	chains  *ledger.Chains
 	begun   map[entry.Handle]bool // chains whose first leaf was seen, in a pruned log
@@ -131,12 +132,19 @@ func (v *verifier) run() error {
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	if v.signed, err = v.trust.Open(signed, v.opts.Now()); err != nil {
+	if v.shown, err = v.trust.Open(signed, v.opts.Now()); err != nil {
 		return fmt.Errorf("verify: checkpoint: %w", err)
 	}
-	v.report.Origin, v.report.Size, v.report.Root = v.signed.Origin, v.signed.Size, v.signed.Root
 	if v.save, err = ledger.ReadSavepoint(v.fsys); err != nil {
 		v.finds(Finding{Part: "savepoint", Path: ledger.SavepointFile, What: err.Error()})
+	}
+	v.report.Origin, v.report.Size, v.report.Root = v.shown.Origin, v.shown.Size, v.shown.Root
+	v.signed = v.shown.Checkpoint
+	if latest, ok := v.latest(); ok && latest.Size > v.shown.Size {
+		v.signed = latest
+	}
+	if v.save != nil && v.save.Size > v.signed.Size && !v.opts.Live {
+		v.finds(Finding{Part: "rollback", Path: ledger.SavepointFile, Index: v.signed.Size, What: fmt.Sprintf("there was a checkpoint of %d entries", v.save.Size)})
 	}
 	walk := v.journal // along the journal, or along the bundles
 	if v.opts.TilesOnly {
@@ -157,6 +165,9 @@ func (v *verifier) begin(first uint64) error {
 	v.begun = map[entry.Handle]bool{}
 	var err error
 	v.tiles, err = tile.NewVerifier(v.fsys, v.signed.Size, first, func(d *tile.DamageError) {
+		if d.Problem == tile.Ahead {
+			return // of entries that are not signed yet
+		}
 		v.finds(Finding{Part: "tiles", Path: d.Path, Index: v.where(d), What: d.Error()})
 	})
 	if err != nil {
@@ -328,7 +339,8 @@ func (v *verifier) entry(text, body []byte) error {
 		if err := v.tiles.Add(text, hash); err != nil {
 			return fmt.Errorf("verify: %w", err)
 		}
-	} else {
+	}
+	if i >= v.shown.Size {
 		v.report.Pending++
 	}
 	leaf, err := entry.Parse(text)
@@ -469,23 +481,16 @@ func (v *verifier) finish() {
 
 // rollback compares the log with what others have seen of it.
 func (v *verifier) rollback(signed []byte) {
-	own := checkpoint.Policy{Logs: v.trust.Logs, Quorum: "none"}
+	own := checkpoint.Policy{Logs: v.trust.Logs, Quorum: checkpoint.None}
 	tree, err := tile.NewTree(v.fsys, v.signed.Size, v.signed.Root)
 	if err != nil {
 		v.finds(Finding{Part: "tiles", What: err.Error()})
 		return
 	}
-	noted := v.opts.Noted
-	if latest, err := fs.ReadFile(v.fsys, ledger.LatestFile); err == nil {
-		was, err := own.Open(latest, v.opts.Now())
-		switch {
-		case err != nil || was.Origin != v.signed.Origin:
-			v.finds(Finding{Part: "checkpoint", Path: ledger.LatestFile, What: fmt.Sprintf("not to be believed: %v", err)})
-		case was.Size <= v.signed.Size:
-			noted = append(noted[:len(noted):len(noted)], latest)
-		}
+	if root, err := RootAt(tree, v.shown.Size); err != nil || root != v.shown.Root {
+		v.finds(Finding{Part: "checkpoint", Path: ledger.CheckpointFile, Index: v.shown.Size, What: "the log does not continue it"})
 	}
-	for _, n := range noted {
+	for _, n := range v.opts.Noted {
 		was, err := own.Open(n, v.opts.Now())
 		if err != nil || was.Origin != v.signed.Origin {
 			v.finds(Finding{Part: "rollback", What: fmt.Sprintf("a noted checkpoint is not of this log: %v", err)})
@@ -503,17 +508,71 @@ func (v *verifier) rollback(signed []byte) {
 	if v.opts.Witness == nil {
 		return
 	}
+	v.askWitnesses(signed)
+}
+
+// askWitnesses asks them whether this is the largest log that they have seen.
+func (v *verifier) askWitnesses(signed []byte) {
+	tree, err := tile.NewTree(v.fsys, v.shown.Size, v.shown.Root)
+	if err != nil {
+		v.finds(Finding{Part: "tiles", What: err.Error()})
+		return
+	}
 	got, err := v.opts.Witness.Refresh(v.ctx, signed, tree.ProveConsistency)
 	for _, failed := range got.Failed {
 		var ahead *checkpoint.AheadError
 		switch {
-		case errors.As(failed, &ahead) && ahead.Size > v.signed.Size:
-			v.finds(Finding{Part: "rollback", Index: v.signed.Size, What: fmt.Sprintf("witness %s has seen the log with %d entries", failed.Name, ahead.Size)})
+		case errors.As(failed, &ahead):
+			if size := v.grown(); ahead.Size > size {
+				err = nil
+				v.finds(Finding{Part: "rollback", Index: size, What: fmt.Sprintf("witness %s has seen the log with %d entries", failed.Name, ahead.Size)})
+			}
 		case errors.Is(failed, checkpoint.ErrInconsistent):
-			v.finds(Finding{Part: "rollback", Index: v.signed.Size, What: fmt.Sprintf("witness %s has seen another log of this name", failed.Name)})
+			err = nil
+			v.finds(Finding{Part: "rollback", Index: v.shown.Size, What: fmt.Sprintf("witness %s has seen another log of this name", failed.Name)})
 		}
 	}
-	if err != nil {
-		v.finds(Finding{Part: "rollback", Index: v.signed.Size, What: err.Error()})
+	if err != nil && v.grown() == v.shown.Size {
+		v.finds(Finding{Part: "witness", What: err.Error()})
 	}
+}
+
+// latest is the checkpoint that the log has signed last, whatever its witnesses say: which may be larger than the
+// published one.
+func (v *verifier) latest() (checkpoint.Checkpoint, bool) {
+	own := checkpoint.Policy{Logs: v.trust.Logs, Quorum: checkpoint.None}
+	signed, err := fs.ReadFile(v.fsys, ledger.LatestFile)
+	if err != nil {
+		return checkpoint.Checkpoint{}, false
+	}
+	c, err := own.Open(signed, v.opts.Now())
+	if err != nil || c.Origin != v.shown.Origin {
+		v.finds(Finding{Part: "checkpoint", Path: ledger.LatestFile, What: fmt.Sprintf("not to be believed: %v", err)})
+		return checkpoint.Checkpoint{}, false
+	}
+	return c.Checkpoint, true
+}
+
+// grown is the size that the log has now, as a continuation of the one that was verified.
+func (v *verifier) grown() uint64 {
+	size := v.signed.Size
+	candidates := []checkpoint.Checkpoint{}
+	if latest, ok := v.latest(); ok {
+		candidates = append(candidates, latest)
+	}
+	if signed, err := fs.ReadFile(v.fsys, ledger.CheckpointFile); err == nil {
+		if c, err := v.trust.Open(signed, v.opts.Now()); err == nil {
+			candidates = append(candidates, c.Checkpoint)
+		}
+	}
+	for _, c := range candidates {
+		tree, err := tile.NewTree(v.fsys, c.Size, c.Root)
+		if err != nil || c.Size <= size {
+			continue
+		}
+		if root, err := RootAt(tree, v.signed.Size); err == nil && root == v.signed.Root {
+			size = c.Size
+		}
+	}
+	return size
 }

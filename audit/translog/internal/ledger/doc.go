@@ -18,6 +18,7 @@ const (
 	LatestFile     = "latest" // the checkpoint signed last, where witnesses decide which one is published
 	SavepointFile  = "savepoint"
 	HoldsFile      = "holds"
+	PrunedFile     = "pruned" // the first entry that recovery may expect
 	JournalDir     = "journal"
 	IndexDir       = "index"
 )
