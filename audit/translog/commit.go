@@ -20,12 +20,12 @@ var errClosed = fmt.Errorf("%w: the log is closed", ErrUnavailable)
 
 // Receipt says where an event stands in the log. It is given when the event is durable there.
 type Receipt struct {
-	Event opsec.ID       // the event
-	Index uint64         // its place in the log, from 0
-	Leaf  tlog.Hash      // the hash of its leaf (RFC 6962, section 2.1)
-	Seq   uint64         // its place among its tenant's events, from 1
-	Of    opsec.TenantID // the tenant
-	Time  time.Time      // when it was known to be durable, by the log's clock
+	Event opsec.ID       `json:"event"`  // the event
+	Index uint64         `json:"index"`  // its place in the log, from 0
+	Leaf  tlog.Hash      `json:"leaf"`   // the hash of its leaf (RFC 6962, section 2.1)
+	Seq   uint64         `json:"seq"`    // its place among its tenant's events, from 1
+	Of    opsec.TenantID `json:"tenant"` // the tenant
+	Time  time.Time      `json:"time"`   // when it was known to be durable, by the log's clock
 }
 
 // place is what the log remembers of an event by its id.
@@ -65,7 +65,31 @@ func (l *Log) Append(ctx context.Context, e *opsec.Event) (Receipt, error) {
 	if err := l.enter(ctx, d); err != nil {
 		return Receipt{}, err
 	}
-	return Receipt{e.ID, d.place.index, d.place.leaf, d.place.seq, e.Tenant, l.opts.Now()}, nil
+	return l.receipt(e, d), nil
+}
+
+func (l *Log) receipt(e *opsec.Event, d *draft) Receipt {
+	return Receipt{e.ID, d.place.index, d.place.leaf, d.place.seq, e.Tenant, l.opts.Now()}
+}
+
+// AppendAll is Append of several events, in one commit if there is room for all of them: they stand in the log in their
+// order, though others may come between. After an error some of them may be there.
+func (l *Log) AppendAll(ctx context.Context, events ...*opsec.Event) ([]Receipt, error) {
+	drafts := make([]*draft, len(events))
+	for i, e := range events {
+		var err error
+		if drafts[i], err = l.draft(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.enter(ctx, drafts...); err != nil {
+		return nil, err
+	}
+	receipts := make([]Receipt, len(events))
+	for i, e := range events {
+		receipts[i] = l.receipt(e, drafts[i])
+	}
+	return receipts, nil
 }
 
 // Record implements [opsec.Recorder] by Append: every event is durable, whatever its class.
@@ -80,14 +104,12 @@ func (l *Log) Record(ctx context.Context, e *opsec.Event) (opsec.Receipt, error)
 // Write implements [audit.Sink]: a log can be one of the sinks of an [audit.Trail]. The events of a batch stand in the
 // log in their order.
 func (l *Log) Write(ctx context.Context, batch []audit.Record) error {
-	drafts := make([]*draft, len(batch))
+	events := make([]*opsec.Event, len(batch))
 	for i, r := range batch {
-		var err error
-		if drafts[i], err = l.draft(ctx, r.Event); err != nil {
-			return err
-		}
+		events[i] = r.Event
 	}
-	return l.enter(ctx, drafts...)
+	_, err := l.AppendAll(ctx, events...)
+	return err
 }
 
 // Durable implements [audit.Sink].
@@ -108,6 +130,9 @@ func (l *Log) draft(ctx context.Context, e *opsec.Event) (*draft, error) {
 func (l *Log) enter(ctx context.Context, drafts ...*draft) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if len(drafts) == 0 {
+		return nil
 	}
 	l.mu.Lock()
 	if err := l.refuses; err != nil {

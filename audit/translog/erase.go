@@ -1,6 +1,7 @@
 package translog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,19 +14,27 @@ import (
 // ErrHeld says that a legal hold forbids what was asked.
 var ErrHeld = errors.New("translog: under legal hold")
 
-// Erase destroys the keys of a person's accounts, of one account, or, where s names a tenant alone, of all that the
-// tenant's events say and no person's key seals. The values are then gone from the directory and from every copy of
-// it; every proof still verifies. The tombstone, [ActionErase], names handles alone. It returns the handles that were
-// erased, none when nothing was known of s.
+// Erase destroys the keys of a person's accounts, or of one account. What the log says about them is then gone from the
+// directory and from every copy of it; every proof still verifies. The tombstone, [ActionErase], names handles alone. It
+// returns the handles that were erased, none when nothing was known of s.
 //
 // The authorizer is asked for ActionErase on the resource {s.Tenant, "subject", person or account}. A hold on the tenant
 // is [ErrHeld]. An error after the keys are gone says so; asking again is safe.
 func (l *Log) Erase(ctx context.Context, who opsec.Actor, s entry.Subject, reason string) ([]entry.Handle, error) {
-	name := s.Person
-	if name == "" {
-		name = s.Account
+	if s.Account == "" && s.Person == "" {
+		return nil, invalid("erase: neither account nor person; see EraseTenant")
 	}
-	asked := opsec.Resource{Tenant: s.Tenant, Type: "subject", ID: name}
+	return l.erase(ctx, who, s, opsec.Resource{Tenant: s.Tenant, Type: "subject", ID: cmp.Or(s.Person, s.Account)}, reason)
+}
+
+// EraseTenant destroys the key of a tenant: of all that its events say and no person's key seals. What comes from it
+// later is under another tag. It is Erase otherwise, and the resource asked for is {Provider, "tenant", tenant}.
+func (l *Log) EraseTenant(ctx context.Context, who opsec.Actor, tenant opsec.TenantID, reason string) ([]entry.Handle, error) {
+	what := opsec.Resource{Tenant: opsec.Provider, Type: "tenant", ID: string(tenant)}
+	return l.erase(ctx, who, entry.Subject{Tenant: tenant}, what, reason)
+}
+
+func (l *Log) erase(ctx context.Context, who opsec.Actor, s entry.Subject, asked opsec.Resource, reason string) ([]entry.Handle, error) {
 	authErr := l.opts.Authorizer.Authorize(ctx, who, ActionErase, asked)
 	l.holds.mu.Lock()
 	defer l.holds.mu.Unlock() // no hold comes between the question and the deed
@@ -41,7 +50,7 @@ func (l *Log) Erase(ctx context.Context, who opsec.Actor, s entry.Subject, reaso
 		texts[i] = h.String()
 	}
 	// The name of whom is erased must not stand in what remains.
-	e := l.event(ActionErase, who, opsec.Resource{Tenant: s.Tenant, Type: "subject"})
+	e := l.event(ActionErase, who, opsec.Resource{Tenant: asked.Tenant, Type: asked.Type})
 	e.Reason = reason
 	for i := 0; i < len(texts); i += erasedPerAttr {
 		e.Attrs = append(e.Attrs, opsec.Attr{
@@ -50,10 +59,6 @@ func (l *Log) Erase(ctx context.Context, who opsec.Actor, s entry.Subject, reaso
 	}
 	if len(e.Attrs) > opsec.MaxAttrs {
 		return nil, invalid("%d subjects at once", len(handles))
-	}
-	if s.Account == "" && s.Person == "" {
-		e.Tenant = opsec.Provider // the tenant's own key would take the tombstone along
-		e.Resource = opsec.Resource{Tenant: opsec.Provider, Type: "tenant"}
 	}
 	if authErr != nil {
 		e.Outcome = opsec.OutcomeOf(authErr)

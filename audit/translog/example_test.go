@@ -105,16 +105,16 @@ func ExampleView_Export() {
 	must(err)
 
 	// On the tenant's own machine, with nothing but the file and the log's public key:
-	found, err := statement.Read(bytes.NewReader(file.Bytes()), trust, time.Now(), func(e *opsec.Event) error {
+	found, err := statement.Read(bytes.NewReader(file.Bytes()), statement.Options{Trust: trust, Each: func(e *opsec.Event) error {
 		fmt.Println(e.Action, e.Actor.Account)
 		return nil
-	})
+	}})
 	must(err)
 	fmt.Println(found.Events, "events, none withheld")
 
 	lines := bytes.SplitAfter(file.Bytes(), []byte("\n"))
 	without := bytes.Join(append(lines[:2:2], lines[3:]...), nil)
-	_, err = statement.Read(bytes.NewReader(without), trust, time.Now(), nil)
+	_, err = statement.Read(bytes.NewReader(without), statement.Options{Trust: trust})
 	fmt.Println(err)
 	// Output:
 	// console.login eve

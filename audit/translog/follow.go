@@ -24,7 +24,7 @@ import (
 type follower struct {
 	dir    string
 	tiles  *tile.Writer
-	spans  *spans
+	spans  *ledger.Spans
 	size   atomic.Uint64 // entries in the tiles and the index
 	leaves [][]byte
 	saved  atomic.Uint64 // the size of the last savepoint
@@ -52,7 +52,7 @@ func (f *follower) follow(b *block) error {
 		return err
 	}
 	for i := range leaves {
-		if err := f.spans.add(b.first+uint64(i), b.keys[i]); err != nil {
+		if err := f.spans.Add(b.first+uint64(i), b.keys[i]); err != nil {
 			return err
 		}
 	}

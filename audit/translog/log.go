@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,8 @@ type Options struct {
 	// Noted are signed checkpoints of this log that were kept elsewhere. A directory that is not a continuation of each
 	// is ErrTampered: this finds a whole directory put back from a backup, as a witness does.
 	Noted [][]byte
+	// Existing refuses to make a new log where none is, also with ErrTampered.
+	Existing bool
 
 	// OmitValues keeps no values, only commitments to them: what the event said must then be kept elsewhere, and cannot
 	// be proved from here.
@@ -84,6 +87,8 @@ type Log struct {
 	observing sync.Mutex
 	shards    map[string]verify.Observation // of this process, in a log of logs
 
+	closing context.Context // ends with Close
+	close   context.CancelFunc
 	running atomic.Bool
 	stopped chan struct{} // closed when Run has ended
 	signed  watched[published]
@@ -106,7 +111,7 @@ type published struct {
 // before [Log.Run]. How long it takes depends on what was written since the last save, some segments at most, and not
 // on the size of the log.
 //
-// Errors wrap [opsec.ErrInvalid], [ErrLocked], or [ErrTampered]: then the directory is left as it is.
+// Errors wrap [opsec.ErrInvalid], [ErrLocked], or [ErrTampered]: then nothing that was signed is touched.
 func Open(dir string, p Policy, opts Options) (*Log, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -136,8 +141,12 @@ func Open(dir string, p Policy, opts Options) (*Log, error) {
 		shards:  map[string]verify.Observation{},
 	}
 	l.scribe = entry.Scribe{Keys: opts.Keys, OmitValues: opts.OmitValues, SubjectOf: l.subjectOf}
+	l.closing, l.close = context.WithCancel(context.Background())
 	if opts.DigestKey != nil {
 		l.scribe.Digest = opts.DigestKey.Digest
+	}
+	if _, err := os.Stat(filepath.Join(dir, ledger.JournalDir)); isMissing(err) && (opts.Existing || len(opts.Noted) > 0) {
+		return nil, tampered("there is no log in %s", dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("translog: %w", err)
@@ -165,6 +174,10 @@ func (l *Log) Run(ctx context.Context) error {
 		return invalid("Run was called before")
 	}
 	defer close(l.stopped)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stopClosing := context.AfterFunc(l.closing, cancel)
+	defer stopClosing()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the last checkpoint is signed
 	defer stop()
 	witnesses, asked, err := l.meetWitnesses(ctx)
@@ -188,14 +201,15 @@ func (l *Log) Run(ctx context.Context) error {
 	return errors.Join(commitErr, followErr, witnessErr, l.release())
 }
 
-// Close lets go of a log whose Run was never called; for any other it waits until Run has ended, and ends no Run by
-// itself.
+// Close ends Run and waits for it, as long as ctx allows; what it could not do, Run returns. A log whose Run was never
+// called is let go of. Close implements [audit.Sink]; a second one does nothing.
 func (l *Log) Close(ctx context.Context) error {
 	if l.running.CompareAndSwap(false, true) {
 		l.refuse(errClosed)
 		defer close(l.stopped)
 		return l.release()
 	}
+	l.close()
 	select {
 	case <-l.stopped:
 		return nil

@@ -170,7 +170,9 @@ func TestErasedTenantIsGone(t *testing.T) {
 	l := k.open()
 	k.append(l, "acme", "eve", 1)
 	k.append(l, "globex", "eve", 2)
-	_, err := l.Erase(t.Context(), reader, entry.Subject{Tenant: "acme"}, "contract ended")
+	_, err := l.Erase(t.Context(), reader, entry.Subject{Tenant: "acme"}, "an account was forgotten here")
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	_, err = l.EraseTenant(t.Context(), reader, "acme", "contract ended")
 	require.NoError(t, err)
 	settle(t, l)
 	all := translog.Profile{Name: "all", AllTenants: true, Most: opsec.Personal}
@@ -194,31 +196,30 @@ func TestExportVerifiesElsewhereAndMissesNothing(t *testing.T) {
 		s, err := l.View(reader, translog.TenantProfile()).Export(t.Context(), &file, "acme", form, export.Policy{})
 		require.NoError(t, err)
 		n := 0
-		found, err := statement.Read(bytes.NewReader(file.Bytes()), k.policy.Trust, time.Now(), func(e *opsec.Event) error {
+		found, err := statement.Read(bytes.NewReader(file.Bytes()), statement.Options{Trust: k.policy.Trust, Each: func(e *opsec.Event) error {
 			require.Equal(t, opsec.TenantID("acme"), e.Tenant)
 			n++
 			return nil
-		})
+		}})
 		require.NoError(t, err, form)
 		require.Equal(t, s.Events, found.Events)
 		require.GreaterOrEqual(t, n, 60)
 
 		lines := strings.SplitAfter(strings.TrimSuffix(file.String(), "\n"), "\n")
 		read := func(lines ...string) error {
-			_, err := statement.Read(strings.NewReader(strings.Join(lines, "")), k.policy.Trust, time.Now(), nil)
+			_, err := statement.Read(strings.NewReader(strings.Join(lines, "")), statement.Options{Trust: k.policy.Trust})
 			return err
 		}
 		for i := 1; i < len(lines); i++ {
 			without := append(append([]string{}, lines[:i]...), lines[i+1:]...)
-			if i == 1 {
-				continue // the oldest may have been pruned: First says so
-			}
 			require.ErrorIs(t, read(without...), statement.ErrIncomplete, "without line %d", i)
 		}
 		without := append([]string{lines[0]}, lines[2:]...)
-		found, err = statement.Read(strings.NewReader(strings.Join(without, "")), k.policy.Trust, time.Now(), nil)
+		found, err = statement.Read(strings.NewReader(strings.Join(without, "")), statement.Options{Trust: k.policy.Trust, From: 2})
 		require.NoError(t, err)
 		require.Equal(t, uint64(2), found.First)
+		_, err = statement.Read(strings.NewReader(file.String()), statement.Options{Trust: k.policy.Trust, Tenant: entry.Handle{1}})
+		require.ErrorIs(t, err, statement.ErrIncomplete, "another tag than the tenant's")
 		require.ErrorIs(t, read(lines[0], lines[2], lines[1]), statement.ErrIncomplete)
 		require.ErrorIs(t, read(lines[:len(lines)-1]...), statement.ErrIncomplete)
 		require.ErrorIs(t, read(lines[0]), statement.ErrIncomplete)

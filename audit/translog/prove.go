@@ -31,7 +31,7 @@ func (l *Log) Prove(ctx context.Context, index uint64) (checkpoint.Proof, error)
 	}
 	hashes, err := tree.Prove(index)
 	if err != nil {
-		return checkpoint.Proof{}, tampered("tiles: %w", err)
+		return checkpoint.Proof{}, l.unread(err)
 	}
 	return checkpoint.Proof{Index: index, Hashes: hashes, Checkpoint: p.note}, nil
 }
@@ -65,7 +65,7 @@ func (l *Log) tree(p published) (*tile.Tree, error) {
 	}
 	tree, err := tile.NewTree(l.root.FS(), p.Size, p.Root)
 	if err != nil {
-		return nil, tampered("tiles: %w", err)
+		return nil, l.unread(err)
 	}
 	l.trees.size, l.trees.tree = p.Size, tree
 	return tree, nil
@@ -75,4 +75,12 @@ func (l *Log) tree(p published) (*tile.Tree, error) {
 // bundles, which show what was done when under every tenant's tag, to those whom the options let in.
 func (l *Log) Handler(o tile.HandlerOptions) (http.Handler, error) {
 	return tile.Handler(l.root.FS(), o)
+}
+
+// unread says why tiles could not be read.
+func (l *Log) unread(err error) error {
+	if l.refusal() == errClosed {
+		return fmt.Errorf("%w: %w", errClosed, err)
+	}
+	return tampered("tiles: %w", err)
 }

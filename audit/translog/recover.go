@@ -81,7 +81,7 @@ func (l *Log) recover(dir string) error {
 		return tampered("tiles at the savepoint: %w", err)
 	}
 	l.reader.saved.Store(from)
-	if l.reader.spans, err = newSpans(filepath.Join(dir, ledger.IndexDir), j, from); err != nil {
+	if l.reader.spans, err = ledger.NewSpans(filepath.Join(dir, ledger.IndexDir), j, from); err != nil {
 		return fmt.Errorf("translog: %w", err)
 	}
 	if err := l.replay(first, save, marks); err != nil {
@@ -177,7 +177,7 @@ func (l *Log) replay(first uint64, save *ledger.Savepoint, marks []published) er
 		keys.Action = strings.Clone(keys.Action)
 		hash := tlog.RecordHash(r.Leaf)
 		if r.Index < from {
-			if err := l.reader.spans.add(r.Index, keys); err != nil {
+			if err := l.reader.spans.Add(r.Index, keys); err != nil {
 				return tampered("%w", err)
 			}
 			if leaf.Kind == entry.Event {

@@ -174,7 +174,7 @@ func (l *Log) Prune(ctx context.Context, who opsec.Actor, before time.Time) (fir
 			return fmt.Errorf("translog: %w", err)
 		}
 		l.first.Store(kept)
-		return errors.Join(tile.Prune(l.root, kept), l.reader.spans.drop(kept))
+		return errors.Join(tile.Prune(l.root, kept), l.reader.spans.Drop(kept))
 	})
 	return l.first.Load(), err
 }

@@ -47,7 +47,7 @@ func (s *search) ended(ctx context.Context, e Entry) (bool, error) {
 	}
 	term := entry.IntentTerm(key, e.Event.ID)
 	q := index.Query{All: []index.AnyOf{{ledger.TermKey(term)}}}
-	for i, err := range l.reader.spans.find(q, e.Index, l.first.Load(), s.size) {
+	for i, err := range l.reader.spans.Find(q, e.Index, l.first.Load(), s.size) {
 		if err != nil {
 			return false, err
 		}

@@ -34,7 +34,8 @@ type Profile struct {
 	Pseudonyms bool              `json:"pseudonyms,omitempty"`  // persons can be told apart, without their names
 }
 
-// TenantProfile is for a customer who reads what concerns it (X.1642, clause 8.1.2): all of its own.
+// TenantProfile is for a customer who reads what concerns it (X.1642, clause 8.1.2): all of its own, and nothing else.
+// Somebody of the provider who reads for a tenant needs a profile with AllTenants.
 func TenantProfile() Profile { return Profile{Name: "tenant", Most: opsec.Personal} }
 
 // AdministratorProfile is for the provider's administrators: all tenants, and nobody's personal values.
@@ -63,16 +64,16 @@ type Query struct {
 // Entry is an event as a reader may see it, with what proves it.
 type Entry struct {
 	export.Record
-	Seq   uint64       // among its tenant's events, from 1
-	Actor entry.Handle // who acted, where the profile shows pseudonyms: the same handle is the same account
+	Seq   uint64       `json:"seq"`            // among its tenant's events, from 1
+	Actor entry.Handle `json:"actor,omitzero"` // who acted, where the profile shows pseudonyms: the same handle is the same account
 	leaf  entry.Leaf
 }
 
 // Page is a part of what a query has found.
 type Page struct {
-	Entries []Entry
-	Next    string // the cursor of the next page; empty when there is none
-	Size    uint64 // the size of the log that all pages of this query look at
+	Entries []Entry `json:"entries"`
+	Next    string  `json:"next,omitempty"` // the cursor of the next page; empty when there is none
+	Size    uint64  `json:"size"`           // the size of the log that all pages of this query look at
 }
 
 // maxPage is the largest page.
@@ -108,6 +109,24 @@ func (v *View) Query(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 			}
 		}
 	}
+}
+
+// At returns the event at index, which must be under the published checkpoint: see [Log.Prove]. It is a read of the
+// reader's own tenant, or, where the profile shows all, of the provider. An event of another tenant is
+// [opsec.ErrNotFound], as is an entry that is none.
+func (v *View) At(ctx context.Context, index uint64) (Entry, error) {
+	s, err := v.begin(ctx, Query{}, 0)
+	if err != nil {
+		return Entry{}, err
+	}
+	if index >= s.size {
+		return Entry{}, fmt.Errorf("translog: entry %d: %w", index, opsec.ErrNotFound)
+	}
+	e, fits, err := s.entry(ctx, index)
+	if err == nil && !fits {
+		err = fmt.Errorf("translog: entry %d: %w", index, opsec.ErrNotFound)
+	}
+	return e, err
 }
 
 // Page returns at most n events, 1 to 1000, from a cursor on; the empty cursor is the first page. Pages of one query
@@ -193,6 +212,11 @@ func (v *View) begin(ctx context.Context, q Query, size uint64) (*search, error)
 	case q.Tenant == "" && (q.Account != "" || q.Person != "" || q.Resource != opsec.Resource{}):
 		return nil, invalid("query: accounts, persons and resources are a tenant's: Tenant is empty")
 	}
+	for _, o := range q.Outcomes {
+		if !slices.Contains(outcomes(), o) {
+			return nil, invalid("query: there is no outcome %q", o)
+		}
+	}
 	if err := v.permit(ctx, q); err != nil {
 		return nil, err
 	}
@@ -223,6 +247,9 @@ func (v *View) permit(ctx context.Context, q Query) error {
 		err = fmt.Errorf("%w: the record of another tenant", opsec.ErrDenied)
 	}
 	e := v.log.event(ActionRead, v.who, what)
+	if known, findErr := v.log.opts.Keys.Find(ctx, entry.Subject{Tenant: what.Tenant}); findErr != nil || len(known) == 0 {
+		e.Tenant = opsec.Provider // no record is begun for a tenant that has none
+	}
 	e.Outcome = opsec.OutcomeOf(err)
 	e.Attrs = append(e.Attrs, opsec.Attr{Key: "profile", Value: v.profile.Name, Mark: opsec.Tenant})
 	e.Attrs = append(e.Attrs, q.attrs()...)
@@ -311,10 +338,13 @@ func (s *search) wanted() index.Query {
 	any(each(s.query.Actions, func(a string) []byte { return ledger.ActionKey(a) }), len(s.query.Actions) > 0)
 	any(each(s.query.Outcomes, func(o opsec.Outcome) []byte { return ledger.OutcomeKey(o) }), len(s.query.Outcomes) > 0)
 	if len(q.All) == 0 {
-		outcomes := []opsec.Outcome{opsec.Success, opsec.Failure, opsec.Denied, opsec.Pending, opsec.Unknown}
-		any(each(outcomes, func(o opsec.Outcome) []byte { return ledger.OutcomeKey(o) }), true) // events, not epochs
+		any(each(outcomes(), func(o opsec.Outcome) []byte { return ledger.OutcomeKey(o) }), true) // events, not epochs
 	}
 	return q
+}
+
+func outcomes() []opsec.Outcome {
+	return []opsec.Outcome{opsec.Success, opsec.Failure, opsec.Denied, opsec.Pending, opsec.Unknown}
 }
 
 func each[T any](list []T, key func(T) []byte) [][]byte {
@@ -329,7 +359,7 @@ func each[T any](list []T, key func(T) []byte) [][]byte {
 func (s *search) entries(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		l := s.view.log
-		for i, err := range l.reader.spans.find(s.wanted(), s.from, l.first.Load(), s.size) {
+		for i, err := range l.reader.spans.Find(s.wanted(), s.from, l.first.Load(), s.size) {
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -359,7 +389,7 @@ func (s *search) read(i uint64) (entry.Leaf, entry.Body, journal.Record, error) 
 	}
 	stands, err := s.tree.LeafHash(i)
 	if err != nil {
-		return fail(tampered("tiles: %w", err))
+		return fail(s.view.log.unread(err))
 	}
 	if tlog.RecordHash(r.Leaf) != stands {
 		return fail(tampered("entry %d is not the one that was signed", i))

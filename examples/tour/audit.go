@@ -40,16 +40,16 @@ func auditStop(ctx context.Context, t *tour) {
 	check(err)
 	check(closeLog())
 	var erased []string
-	all, err := statement.Read(strings.NewReader(file.String()), trust, time.Now(), func(e *opsec.Event) error {
+	all, err := statement.Read(strings.NewReader(file.String()), statement.Options{Trust: trust, Each: func(e *opsec.Event) error {
 		if e.Actor.Account == "[erased]" {
 			erased = append(erased, e.Action)
 		}
 		return nil
-	})
+	}})
 	check(err)
 	t.say("   ann is forgotten: %v by [erased]; the export is complete all the same: %d events, every one as it was written", erased, all.Events)
 	lines := strings.SplitAfter(file.String(), "\n")
-	_, withheld := statement.Read(strings.NewReader(strings.Join(append(lines[:3:3], lines[4:]...), "")), trust, time.Now(), nil)
+	_, withheld := statement.Read(strings.NewReader(strings.Join(append(lines[:3:3], lines[4:]...), "")), statement.Options{Trust: trust})
 	t.say("   the same with one line less: %v", withheld)
 
 	flipBitOf(filepath.Join(dir, "journal", "00000000000000000000.seg"))

@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"time"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog"
@@ -19,21 +18,17 @@ import (
 func openLog(ctx context.Context, dir string) (log *translog.Log, trust checkpoint.Policy, stop func() error) {
 	private, public, err := checkpoint.GenerateKey("tour.example/log")
 	check(err)
-	signer, err := note.NewSigner(private)
+	signer, err := checkpoint.ParseSigner(private)
 	check(err)
-	trust, err = checkpoint.ParsePolicy("log " + public + "\nquorum none\n")
+	trust, err = checkpoint.Unwitnessed(public)
 	check(err)
 	log, err = translog.Open(dir, translog.Policy{
 		Trust: trust, CheckpointEvery: 50 * time.Millisecond, SegmentBytes: 1 << 20, ReserveBytes: 1 << 20,
 	}, translog.Options{Signer: signer, Keys: subject.Memory(), Authorizer: opsec.CallerAuthorized{}})
 	check(err)
-	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- log.Run(ctx) }()
-	return log, trust, func() error {
-		cancel()
-		return <-done
-	}
+	return log, trust, func() error { return errors.Join(log.Close(ctx), <-done) }
 }
 
 // flipBitOf flips a bit among the first entries of a journal.

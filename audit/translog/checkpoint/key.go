@@ -118,6 +118,15 @@ func GenerateKey(origin string) (skey, vkey string, err error) {
 	return note.GenerateKey(rand.Reader, origin)
 }
 
+// ParseSigner returns the signer of a key that [GenerateKey] has made. A key in an HSM takes [NewSigner].
+func ParseSigner(skey string) (note.Signer, error) {
+	signer, err := note.NewSigner(skey)
+	if err != nil {
+		return nil, invalid("signing key of %d bytes: not one of GenerateKey's", len(skey)) // the text is secret
+	}
+	return signer, nil
+}
+
 // Signer is a note.Signer over a private key that may be elsewhere. Its signatures are verified before they leave, so a
 // device that computes wrongly signs nothing.
 type Signer struct {

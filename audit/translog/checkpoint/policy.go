@@ -54,6 +54,13 @@ type Group struct {
 	Members []string // witnesses, and groups before this one; each in one group only
 }
 
+// Unwitnessed returns the policy that believes whatever the log with this verifier key has signed. Name witnesses as
+// soon as you can: a log that signs alone can be put back.
+func Unwitnessed(vkey string) (Policy, error) {
+	p := Policy{Logs: []Log{{Key: vkey}}, Quorum: None}
+	return p, p.Validate()
+}
+
 // ParsePolicy reads the text form. Comments, blank lines and spacing are lost; everything else is kept. Since half a
 // policy may be a weaker one, the last line has to end in a newline too. An error wraps [opsec.ErrInvalid] and names the
 // line. A file without a log is read (the specification allows it), but opens nothing.

@@ -2,8 +2,10 @@ package entry
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cloudopsec/opsec"
 )
@@ -21,6 +23,19 @@ type Handle [16]byte
 
 // String returns the handle in hexadecimal digits.
 func (h Handle) String() string { return fmt.Sprintf("%x", h[:]) }
+
+// MarshalText implements encoding.TextMarshaler by String.
+func (h Handle) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *Handle) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	if err != nil || len(b) != len(h) || string(text) != strings.ToLower(string(text)) {
+		return fmt.Errorf("entry: a handle is 32 lower-case hexadecimal digits: %w", opsec.ErrInvalid)
+	}
+	*h = Handle(b)
+	return nil
+}
 
 // Subject is whose values are sealed under one key, and erased together.
 type Subject struct {

@@ -21,13 +21,13 @@ const maxLeaf = 1<<16 - 1
 
 // Record is one entry of a log, with all that proves it but the inclusion proof.
 type Record struct {
-	Event    *opsec.Event // as Leaf and Evidence prove it: what they do not show is redacted in it
-	Index    uint64       // its place in the log, from 0
-	LeafHash tlog.Hash    // [tlog.RecordHash] of Leaf
-	Leaf     []byte       // the entry of the log, 1 to 65,535 bytes
-	Evidence []byte       // opens the commitments of Leaf
-	Size     uint64       // of a checkpoint that covers the entry: more than Index
-	Root     tlog.Hash    // of that checkpoint
+	Event    *opsec.Event `json:"event"`     // as Leaf and Evidence prove it: what they do not show is redacted in it
+	Index    uint64       `json:"index"`     // its place in the log, from 0
+	LeafHash tlog.Hash    `json:"leaf_hash"` // [tlog.RecordHash] of Leaf
+	Leaf     []byte       `json:"leaf"`      // the entry of the log, 1 to 65,535 bytes
+	Evidence []byte       `json:"evidence"`  // opens the commitments of Leaf
+	Size     uint64       `json:"size"`      // of a checkpoint that covers the entry: more than Index
+	Root     tlog.Hash    `json:"root"`      // of that checkpoint
 }
 
 // Form is a way to write a record.

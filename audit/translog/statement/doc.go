@@ -1,7 +1,7 @@
 // Package statement lets a tenant verify, on a machine of its own, what a provider has handed to it from a transparency
 // log: that every event is what was written at the time, and that none of them is missing.
 //
-//	found, err := statement.Read(file, trust, time.Now(), func(e *opsec.Event) error { ... })
+//	found, err := statement.Read(file, statement.Options{Trust: trust, Each: func(e *opsec.Event) error { ... }})
 //
 // # How
 //
@@ -11,6 +11,6 @@
 //
 // # What it does not show
 //
-// That what happened was written at all, and written under this tenant: a tenant that keeps the receipts, or only the
-// number, of what it knows to have happened can compare them.
+// That what happened was written at all, and written under this tenant's tag: a tenant keeps the tag of its first export
+// and gives it to [Options], and can compare the receipts of what it knows to have happened.
 package statement

@@ -116,17 +116,35 @@ type Head struct {
 
 // Exported is what Read has found.
 type Exported struct {
-	Statement  *Statement          `json:"statement"`
+	Statement  *Statement          `json:"statement"` // what was proved
 	Checkpoint checkpoint.Verified `json:"-"`
 	Until      time.Time           `json:"until"`  // the time of the epoch
 	First      uint64              `json:"first"`  // the number of the first event; above 1 where older ones were pruned
 	Events     uint64              `json:"events"` // how many were read
 }
 
-// Read reads what translog.View.Export has written, and returns nil errors only when the statement is proved under
-// trust, every event is what its leaf proves, and none is missing between the first and the epoch. Each event is handed
-// to each, which may be nil, before it is known whether the rest is complete.
-func Read(r io.Reader, trust checkpoint.Policy, now time.Time, each func(*opsec.Event) error) (*Exported, error) {
+// Options is whom to believe and what to expect. Trust must be there.
+type Options struct {
+	Trust checkpoint.Policy
+	Now   func() time.Time // default time.Now: cosignatures from the future do not count
+
+	// From is the number of the first event that must be there. Default: 1, all of them. Where a provider has pruned
+	// older ones by agreement, say from where on none may be missing.
+	From uint64
+	// Tenant is the tag that the events must carry; zero is any. A tenant keeps the one of its first export: events that
+	// were written under another tag would otherwise not be missed.
+	Tenant entry.Handle
+	// Each is handed every event, before it is known whether the rest is complete. An error of it ends the reading.
+	Each func(*opsec.Event) error
+}
+
+// Read reads what translog.View.Export has written. The error is nil only when the statement is proved under
+// Options.Trust, every event is what its leaf proves, and none is missing from Options.From to the epoch.
+func Read(r io.Reader, o Options) (*Exported, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.From = max(o.From, 1)
 	in := bufio.NewReaderSize(r, 1<<16)
 	first, err := readLine(in, export.MaxLine)
 	if err != nil {
@@ -138,13 +156,16 @@ func Read(r io.Reader, trust checkpoint.Policy, now time.Time, each func(*opsec.
 	}
 	s := head.Statement
 	found := &Exported{Statement: s}
-	if found.Checkpoint, found.Until, err = s.Verify(trust, now); err != nil {
+	if found.Checkpoint, found.Until, err = s.Verify(o.Trust, o.Now()); err != nil {
 		return found, err
 	}
 	head.Policy.Origin = s.Origin
 	x, err := export.New(head.Policy)
 	if err != nil {
 		return found, err
+	}
+	if o.Tenant != (entry.Handle{}) && s.Tenant != o.Tenant {
+		return found, fmt.Errorf("%w: the events are under the tag %s, and %s was expected", ErrIncomplete, s.Tenant, o.Tenant)
 	}
 	var chain Chain
 	for line, err := range export.Read(in) {
@@ -160,13 +181,19 @@ func Read(r io.Reader, trust checkpoint.Policy, now time.Time, each func(*opsec.
 		}
 		found.First = chain.First
 		found.Events++
-		if each != nil {
-			if err := each(record.Event); err != nil {
+		if o.Each != nil {
+			if err := o.Each(record.Event); err != nil {
 				return found, err
 			}
 		}
 	}
-	return found, chain.Complete(s)
+	if err := chain.Complete(s); err != nil {
+		return found, err
+	}
+	if chain.First > o.From {
+		return found, fmt.Errorf("%w: the events begin with number %d, and %d was expected", ErrIncomplete, chain.First, o.From)
+	}
+	return found, nil
 }
 
 var errNone = errors.New("no statement in it")

@@ -78,10 +78,10 @@ func events(t testing.TB, file []byte, trust checkpoint.Policy) []string {
 }
 
 func readAll(file []byte, trust checkpoint.Policy) (list []string, err error) {
-	_, err = statement.Read(bytes.NewReader(file), trust, time.Now(), func(e *opsec.Event) error {
+	_, err = statement.Read(bytes.NewReader(file), statement.Options{Trust: trust, Each: func(e *opsec.Event) error {
 		list = append(list, string(e.AppendJSON(nil)))
 		return nil
-	})
+	}})
 	return list, err
 }
 
@@ -96,7 +96,7 @@ func TestStatementOfAnotherLogIsNotBelieved(t *testing.T) {
 func TestReaderStopsWhenAskedTo(t *testing.T) {
 	file, trust := exported(t, 3, export.JSON)
 	enough := errors.New("enough")
-	_, err := statement.Read(bytes.NewReader(file), trust, time.Now(), func(*opsec.Event) error { return enough })
+	_, err := statement.Read(bytes.NewReader(file), statement.Options{Trust: trust, Each: func(*opsec.Event) error { return enough }})
 	require.ErrorIs(t, err, enough)
 }
 

@@ -67,8 +67,9 @@ type Report struct {
 	Pruned   uint64        `json:"pruned"`  // entries below it are hashes alone, as the log itself says
 	Tenants  int           `json:"tenants"` // chains
 	Epochs   uint64        `json:"epochs"`
-	Sidecar  bool          `json:"sidecar"` // the journal was there, and with it what the events say
-	Bytes    int64         `json:"bytes"`   // read and compared
+	Hidden   bool          `json:"hidden,omitempty"` // entry bundles were refused, so that hashes alone were verified
+	Sidecar  bool          `json:"sidecar"`          // the journal was there, and with it what the events say
+	Bytes    int64         `json:"bytes"`            // read and compared
 	Took     time.Duration `json:"took_ns"`
 	Count    int           `json:"count"` // of findings
 	Findings []Finding     `json:"findings,omitempty"`
@@ -89,7 +90,7 @@ func Log(ctx context.Context, fsys fs.FS, trust checkpoint.Policy, opts Options)
 		opts.Findings = 1000
 	}
 	start := time.Now()
-	v := &verifier{ctx: ctx, fsys: fsys, opts: opts, trust: trust, chains: ledger.New(), report: &Report{OK: true}, shards: shards{}}
+	v := &verifier{ctx: ctx, fsys: fsys, opts: opts, trust: trust, chains: ledger.New(), report: &Report{}, shards: shards{}}
 	err := v.run()
 	v.report.Took = time.Since(start)
 	return v.report, err
@@ -121,7 +122,6 @@ func (v *verifier) finds(f Finding) {
 	if v.opts.Live && f.Index >= v.signed.Size && f.Part != "rollback" && f.Part != "checkpoint" {
 		return
 	}
-	v.report.OK = false
 	if v.report.Count++; v.report.Count <= v.opts.Findings {
 		v.report.Findings = append(v.report.Findings, f)
 	}
@@ -157,6 +157,7 @@ func (v *verifier) run() error {
 	v.finish()
 	v.rollback(signed)
 	v.report.Shards = v.shards.list()
+	v.report.OK = v.report.Count == 0
 	return nil
 }
 
@@ -165,8 +166,12 @@ func (v *verifier) begin(first uint64) error {
 	v.begun = map[entry.Handle]bool{}
 	var err error
 	v.tiles, err = tile.NewVerifier(v.fsys, v.signed.Size, first, func(d *tile.DamageError) {
-		if d.Problem == tile.Ahead {
+		switch {
+		case d.Problem == tile.Ahead:
 			return // of entries that are not signed yet
+		case v.opts.TilesOnly && errors.Is(d.Err, fs.ErrPermission):
+			v.report.Hidden = true
+			return
 		}
 		v.finds(Finding{Part: "tiles", Path: d.Path, Index: v.where(d), What: d.Error()})
 	})
@@ -204,12 +209,18 @@ func (v *verifier) journal() error {
 			v.finds(Finding{Part: "journal", Path: ledger.JournalDir + "/" + damage.File, Index: damage.Index, What: damage.Reason})
 			continue
 		}
+		if errors.Is(err, fs.ErrNotExist) {
+			break // no journal at all
+		}
 		if err != nil {
 			return fmt.Errorf("verify: %w", err)
 		}
 		if v.tiles == nil {
 			if err := v.begin(r.Index); err != nil {
 				return err
+			}
+			if v.report.Count > 0 {
+				v.missing = 0 // what is not there was damaged, and is found already
 			}
 		}
 		if r.Index > v.next { // what the damage has taken
@@ -259,7 +270,7 @@ func (v *verifier) bundles() error {
 		n := v.next / tile.Width
 		width := int(min(tile.Width, v.signed.Size-n*tile.Width))
 		leaves, err := v.bundle(n, width)
-		if err != nil && v.tiles == nil { // pruned, perhaps: what is there begins further on
+		if err != nil && v.tiles == nil && !errors.Is(err, fs.ErrPermission) { // pruned, perhaps: what is there begins further on
 			first, err := v.firstBundle()
 			if err != nil {
 				return err

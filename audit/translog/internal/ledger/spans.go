@@ -1,4 +1,4 @@
-package translog
+package ledger
 
 import (
 	"fmt"
@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/cloudopsec/opsec/audit/translog/index"
-	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/internal/journal"
 	"github.com/cloudopsec/opsec/internal/wholefile"
 )
@@ -18,32 +17,33 @@ import (
 // maxOpenSpans is how many indexes of full spans are kept in memory, some 100 KiB to 2 MiB each.
 const maxOpenSpans = 64
 
-// spans is the index of a log: a file for each full span, and what is growing. It is made of the journal, can be made
+// Spans is the index of a log: a file for each full span, and what is growing. It is made of the journal, can be made
 // again from there, and is never believed: what it finds is compared with the leaves.
-type spans struct {
+type Spans struct {
 	dir     string // of its files
 	journal *journal.Journal
 
 	mu      sync.Mutex
 	growing *index.Builder
-	indexer ledger.Indexer
+	indexer Indexer
 	span    uint64 // which one is growing
 	open    map[uint64]*index.Index
 	order   []uint64 // of open, by when they were opened
 }
 
-func newSpans(dir string, j *journal.Journal, first uint64) (*spans, error) {
+// NewSpans returns the index of a log whose files are in dir. Entries are to be added from the span of first on.
+func NewSpans(dir string, j *journal.Journal, first uint64) (*Spans, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	span := first / index.Span
-	return &spans{
+	return &Spans{
 		dir: dir, journal: j, growing: index.NewBuilder(span), span: span, open: map[uint64]*index.Index{},
 	}, nil
 }
 
-// add enters an entry; one that is there already changes nothing.
-func (s *spans) add(i uint64, k ledger.Keys) error {
+// Add enters an entry; one that is there already changes nothing.
+func (s *Spans) Add(i uint64, k Keys) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := s.span*index.Span + uint64(s.growing.Len())
@@ -69,15 +69,15 @@ func (s *spans) add(i uint64, k ledger.Keys) error {
 }
 
 // store writes the file of a span. It need not be durable.
-func (s *spans) store(span uint64, file []byte) error {
-	return wholefile.Write(filepath.Join(s.dir, ledger.SpanFile(span)), 0o600, func(w io.Writer) error {
+func (s *Spans) store(span uint64, file []byte) error {
+	return wholefile.Write(filepath.Join(s.dir, SpanFile(span)), 0o600, func(w io.Writer) error {
 		_, err := w.Write(file)
 		return err
 	})
 }
 
-// find yields the places of entries that may meet q, from one place on, upwards or downwards, below size.
-func (s *spans) find(q index.Query, from, first, size uint64) iter.Seq2[uint64, error] {
+// Find yields the places of entries that may meet q, from one place on, upwards or downwards, below size.
+func (s *Spans) Find(q index.Query, from, first, size uint64) iter.Seq2[uint64, error] {
 	return func(yield func(uint64, error) bool) {
 		if size == 0 || first >= size {
 			return
@@ -111,7 +111,7 @@ func (s *spans) find(q index.Query, from, first, size uint64) iter.Seq2[uint64, 
 	}
 }
 
-func (s *spans) in(span uint64, q index.Query, from uint16) (iter.Seq[uint16], error) {
+func (s *Spans) in(span uint64, q index.Query, from uint16) (iter.Seq[uint16], error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if span == s.span {
@@ -133,19 +133,19 @@ func (s *spans) in(span uint64, q index.Query, from uint16) (iter.Seq[uint16], e
 }
 
 // load reads the file of a full span, or makes it anew from the journal when it is missing or damaged.
-func (s *spans) load(span uint64) (*index.Index, error) {
-	file, err := os.ReadFile(filepath.Join(s.dir, ledger.SpanFile(span)))
+func (s *Spans) load(span uint64) (*index.Index, error) {
+	file, err := os.ReadFile(filepath.Join(s.dir, SpanFile(span)))
 	if err == nil {
 		if x, err := index.Open(file, span); err == nil {
 			return x, nil
 		}
 	}
-	b, indexer := index.NewBuilder(span), ledger.Indexer{}
+	b, indexer := index.NewBuilder(span), Indexer{}
 	for r, err := range s.journal.Replay(span * index.Span) {
 		if err != nil {
 			return nil, err
 		}
-		_, k, err := ledger.Parse(r.Leaf, r.Body)
+		_, k, err := Parse(r.Leaf, r.Body)
 		if err == nil {
 			err = indexer.Add(b, r.Index, k)
 		}
@@ -164,14 +164,14 @@ func (s *spans) load(span uint64) (*index.Index, error) {
 	return x, s.store(span, file)
 }
 
-// drop removes the files of the spans that end before an entry.
-func (s *spans) drop(before uint64) error {
+// Drop removes the files of the spans that end before an entry.
+func (s *Spans) Drop(before uint64) error {
 	names, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err
 	}
 	for _, f := range names {
-		if f.Name() < ledger.SpanFile(before/index.Span) {
+		if f.Name() < SpanFile(before/index.Span) {
 			if err := os.Remove(filepath.Join(s.dir, path.Base(f.Name()))); err != nil {
 				return err
 			}
