@@ -101,8 +101,9 @@ func (g *Gatherer) Gather(ctx context.Context, signed []byte, prove func(old uin
 
 // Refresh asks every witness that has a URL, also those whose cosignatures the checkpoint bears, and waits until all have
 // answered or ctx ends. The new cosignatures take the place of the old: they say that this is still the largest tree that
-// the witnesses have seen. An old copy of a log, with its old cosignatures, is found out by this alone. Otherwise it is
-// like Gather.
+// the witnesses have seen. An old copy of a log, with its old cosignatures, is found out by this alone. A cosignature of
+// more than [MaxSkew] ago does not count: somebody on the way may have answered what the witness said then. Otherwise it
+// is like Gather.
 func (g *Gatherer) Refresh(ctx context.Context, signed []byte, prove func(old uint64) ([]tlog.Hash, error)) (Gathered, error) {
 	if _, err := g.look(signed); err != nil && !short(err) {
 		return Gathered{}, err
@@ -121,7 +122,9 @@ func (g *Gatherer) collect(ctx context.Context, got Gathered, err error, prove f
 	defer cancel()
 	answers := make(chan answer, len(g.witnesses))
 	asked := 0
-	a := &asking{Gatherer: g, size: got.Verified.Size, signed: g.rules.bare(got.Signed), prove: prove, proofs: map[uint64]proven{}}
+	a := &asking{
+		Gatherer: g, size: got.Verified.Size, signed: g.rules.bare(got.Signed), fresh: all, prove: prove, proofs: map[uint64]proven{},
+	}
 	for _, w := range g.witnesses {
 		if !slices.ContainsFunc(got.Verified.Cosigned, func(c Cosignature) bool { return c.Name == w.Name }) {
 			asked++
@@ -181,6 +184,7 @@ type asking struct {
 	*Gatherer
 	size   uint64
 	signed []byte
+	fresh  bool // an old cosignature is no answer
 
 	proving sync.Mutex
 	prove   func(old uint64) ([]tlog.Hash, error)
@@ -220,7 +224,7 @@ func (a *asking) once(ctx context.Context, w Witness, old uint64) (line, error) 
 	if err != nil {
 		return line{}, err
 	}
-	if at, _ := cosignatureTime(l.sig); isEarly(at, a.now()) {
+	if at, _ := cosignatureTime(l.sig); isEarly(at, a.now()) || a.fresh && isLate(at, a.now()) {
 		return line{}, fmt.Errorf("checkpoint: the cosignature is of %s: %w", time.Unix(at, 0).UTC().Format(time.RFC3339), ErrUntrusted)
 	}
 	return l, nil

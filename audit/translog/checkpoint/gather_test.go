@@ -112,6 +112,19 @@ func TestForkIsReported(t *testing.T) {
 	a.change(func(w *witness) { require.EqualValues(t, 7, w.size) })
 }
 
+// TestForkOfTheSameSizeIsReported: a witness answers 409 there, with the size that it was asked from.
+func TestForkOfTheSameSizeIsReported(t *testing.T) {
+	a := newWitness(t, "a")
+	g := gatherer(t, "quorum a", a)
+	_, err := g.Gather(t.Context(), growTree(t, 9, "").signed(t, 9), noProof)
+	require.NoError(t, err)
+	fork := growTree(t, 9, "another ")
+	for _, g := range []*checkpoint.Gatherer{g, gatherer(t, "quorum a", a)} { // the second one does not know the size yet
+		_, err := g.Gather(t.Context(), fork.signed(t, 9), noProof)
+		require.ErrorIs(t, err, checkpoint.ErrInconsistent)
+	}
+}
+
 func TestHungWitnessDoesNotHoldUpTheOthers(t *testing.T) {
 	a, b, c := newWitness(t, "a"), newWitness(t, "b"), newWitness(t, "c")
 	c.instead = hang
@@ -214,6 +227,39 @@ func TestOldCopyIsFoundByRefresh(t *testing.T) {
 	require.Len(t, got.Failed, 1)
 	require.ErrorAs(t, got.Failed[0], &ahead)
 	require.Equal(t, "c", got.Failed[0].Name)
+}
+
+// TestOldAnswerIsNoRefresh restores a log, and answers for the witness what it said then: it has seen more since.
+func TestOldAnswerIsNoRefresh(t *testing.T) {
+	const skew = checkpoint.MaxSkew
+	for _, tc := range []struct {
+		age  time.Duration
+		good bool
+	}{{0, true}, {skew, true}, {skew + time.Second, false}, {24 * time.Hour, false}} {
+		a := newWitness(t, "a")
+		tr := growTree(t, 20, "")
+		g := gatherer(t, "quorum a", a)
+		old := tr.signed(t, 7, cosigner(t, "a", noon.Add(-tc.age)))
+		said := sigLines(old)[1] + "\n"
+		a.change(func(w *witness) {
+			w.instead = func(rw http.ResponseWriter, _ *http.Request) bool {
+				io.WriteString(rw, said)
+				return true
+			}
+		})
+		got, err := g.Refresh(t.Context(), old, tr.prover(7))
+		if tc.good {
+			require.NoError(t, err, tc.age)
+			continue
+		}
+		var short *checkpoint.QuorumError
+		require.ErrorAs(t, err, &short, tc.age)
+		require.ErrorIs(t, got.Failed[0], checkpoint.ErrUntrusted)
+		require.Empty(t, got.Verified.Cosigned)
+
+		_, err = g.Gather(t.Context(), tr.signed(t, 7), tr.prover(7))
+		require.NoError(t, err, "what nobody has cosigned yet may have been, before an answer was lost")
+	}
 }
 
 func TestRefreshReplacesCosignatures(t *testing.T) {

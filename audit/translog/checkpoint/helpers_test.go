@@ -193,7 +193,7 @@ func (w *witness) serve(t testing.TB, rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
-	case old != w.size:
+	case old != w.size, old == c.N && c.Hash != w.root:
 		rw.Header().Set("Content-Type", "text/x.tlog.size")
 		rw.WriteHeader(http.StatusConflict)
 		fmt.Fprintf(rw, "%d\n", w.size)

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// MaxSkew is how far ahead of the reader's clock a cosignature may be and still count.
+// MaxSkew is how far ahead of the reader's clock a cosignature may be and still count; and how far behind, where a new
+// one was asked for.
 const MaxSkew = 5 * time.Minute
 
 // ErrUntrusted says that something is well formed, but not proven: not signed by whom the policy trusts, or not part of
@@ -149,3 +150,6 @@ func (r *rules) open(signed []byte, now time.Time) (Verified, error) {
 // isEarly reports whether a cosignature's time, in seconds since 1970, is too far ahead. It compares seconds: time.Time
 // cannot hold all that a cosignature can.
 func isEarly(at int64, now time.Time) bool { return at > now.Unix()+int64(MaxSkew/time.Second) }
+
+// isLate reports whether it is as far behind.
+func isLate(at int64, now time.Time) bool { return at < now.Unix()-int64(MaxSkew/time.Second) }

@@ -68,7 +68,7 @@ func (e *RefusedError) Unwrap() error {
 // signature line, verified, to be put at the end of the checkpoint.
 //
 // client may be nil. Redirects are not followed; an answer of more than 64 KiB is an error; a client without a Timeout
-// gets one of 10 s. Errors: [*AheadError], [*RefusedError], [*SignatureError], one that wraps [ErrUntrusted] when the
+// gets one of 10 s. Errors: [*AheadError], [ErrInconsistent], [*RefusedError], [*SignatureError], one that wraps [ErrUntrusted] when the
 // answer holds no cosignature of this witness, those of HTTP, or one that wraps [opsec.ErrInvalid] when the request makes
 // no sense and nothing was sent.
 func (w Witness) Cosign(ctx context.Context, client *http.Client, old uint64, proof []tlog.Hash, signed []byte) ([]byte, error) {
@@ -100,6 +100,9 @@ func (w Witness) cosign(ctx context.Context, client *http.Client, old uint64, pr
 		body = append(body, h.String()+"\n"...)
 	}
 	answer, err := w.post(ctx, client, append(append(body, '\n'), signed...))
+	if ahead, ok := errors.AsType[*AheadError](err); ok && ahead.Size == old && old == c.Size {
+		return line{}, fmt.Errorf("%w: it has another tree of size %d", ErrInconsistent, old) // 409 says that too
+	}
 	if err != nil {
 		return line{}, err
 	}
