@@ -63,7 +63,9 @@ type Keys interface {
 	// Key returns the key of a handle: ErrErased when it has been destroyed, opsec.ErrNotFound when there never was one.
 	Key(ctx context.Context, h Handle) (Key, error)
 	// Find returns the handles that are not erased: all of an account, with Account; all accounts of a person of that
-	// tenant, with Person alone; of one account of one person, with both; with neither, that of the tenant itself.
+	// tenant, with Person alone; of one account of one person, with both; with neither, that of the tenant itself. An
+	// account of a person is also what was said of it without a person, as when a login failed, unless somebody else has
+	// the account too.
 	Find(ctx context.Context, s Subject) ([]Handle, error)
 	// Erase destroys keys. When it returns nil, no stable storage that is the implementation's holds them. Handles that
 	// are erased already are no error; one that never was is opsec.ErrNotFound, and then none is erased.

@@ -104,7 +104,8 @@ func (f *File) wrap(b []byte, c *creation, batch, at uint32) ([]byte, error) {
 	c.secret = make([]byte, secretLen)
 	rand.Read(c.secret)
 	rand.Read(c.handle[:])
-	plain := appendNames(append([]byte(nil), c.secret...), c.subject, f.spare)
+	plain := appendNames(append(make([]byte, 0, slotLen), c.secret...), c.subject, f.spare)
+	plain = append(plain, make([]byte, max(0, secretLen+min(padTo, f.spare/2)-len(plain)))...)
 	defer clear(plain)
 	wrapped, err := f.master.Encrypt(plain, f.data(c.handle, c.who))
 	if err != nil {

@@ -28,7 +28,8 @@
 // erased and not lost. An erasure that a crash has interrupted is finished when the file is opened. Who comes again after
 // it is a new subject with a new key.
 //
-// The file shows nobody who the subjects are, nor which accounts are of one person, except by how often a tag comes.
+// The file shows nobody who the subjects are, except which have an account or a person in common, and how long names are
+// that have more than about 90 bytes together.
 //
 // A key is 32 random bytes for XChaCha20-Poly1305, whose random nonces need no limit on messages (the form is that of
 // Tink's keys XCHACHA20_POLY1305_RAW), and 32 for HMAC-SHA-256.

@@ -20,13 +20,15 @@ import (
 //	      sum of both and of this slot's number (4), sum of the rest (4),
 //	      tag of the account (16), tag of the person (16), length (2) and bytes of what master has wrapped, zeros
 //
-// An erased slot is zeros from its second sum on.
+// An erased slot is zeros from its second sum on. What master has wrapped is the secret, tenant, account and person, each
+// with its length, and zeros.
 const (
 	slotLen    = 512
 	bodyAt     = 36 // of a slot: its second sum
 	tagsAt     = 40
 	wrappedAt  = 74
 	maxWrapped = slotLen - wrappedAt
+	padTo      = 96 // bytes of names: most are shorter
 	readSlots  = 2048
 
 	stateLive    byte = 'L'

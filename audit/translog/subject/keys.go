@@ -1,6 +1,7 @@
 package subject
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -192,13 +193,43 @@ func (f *File) Find(_ context.Context, s entry.Subject) ([]entry.Handle, error) 
 	if f.closed {
 		return nil, errClosed()
 	}
-	var list []entry.Handle
+	var found []uint32
 	for i := range f.chain(w) {
 		if (w.person == tag{}) || f.slots[i].who.person == w.person {
-			list = append(list, f.slots[i].handle)
+			found = append(found, i)
 		}
 	}
+	if w.account == (tag{}) {
+		for _, i := range found {
+			if n, ok := f.unnamed(f.slots[i].who); ok {
+				found = append(found, n)
+			}
+		}
+		slices.SortFunc(found, func(i, j uint32) int { return cmp.Compare(j, i) })
+	}
+	var list []entry.Handle
+	for _, i := range found {
+		list = append(list, f.slots[i].handle)
+	}
 	return list, nil
+}
+
+// unnamed returns the slot of what was said of a person's account without naming a person, unless somebody else has the
+// account too. The caller holds f.mu.
+func (f *File) unnamed(w who) (slot uint32, found bool) {
+	if w.account == (tag{}) {
+		return 0, false
+	}
+	for i := range f.chain(who{account: w.account}) {
+		switch f.slots[i].who.person {
+		case tag{}:
+			slot, found = i, true
+		case w.person:
+		default:
+			return 0, false
+		}
+	}
+	return slot, found
 }
 
 // Erase implements entry.Keys: it overwrites keys in their place with zeros. Two fsyncs make it durable, the first of

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -168,7 +169,7 @@ func TestKeysAreStandard(t *testing.T) {
 	defer f.Close()
 	h, k, err := f.Subject(t.Context(), account("john"))
 	require.NoError(t, err)
-	require.Equal(t, "\x04acme\x04john\x00", string(plain[64:]))
+	require.Equal(t, "\x04acme\x04john\x00"+strings.Repeat("\x00", 96-11), string(plain[64:]))
 
 	sealed, err := k.Encrypt([]byte("value"), []byte("data"))
 	require.NoError(t, err)
@@ -294,6 +295,54 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestPersonIsFoundWhereOnlyTheAccountWasNamed: a login that fails names no person.
+func TestPersonIsFoundWhereOnlyTheAccountWasNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	f := open(t, path)
+	subject := func(account, person string) entry.Subject {
+		return entry.Subject{Tenant: "acme", Account: account, Person: person}
+	}
+	failed, _ := get(t, f, subject("john", ""))
+	john, _ := get(t, f, subject("john", "p"))
+	admin, _ := get(t, f, subject("admin", "p"))
+	shared, _ := get(t, f, subject("admin", ""))
+	other, _ := get(t, f, subject("admin", "q"))
+	get(t, f, subject("", "p2"))
+	find := func(want ...entry.Handle) {
+		t.Helper()
+		got, err := f.Find(t.Context(), subject("", "p"))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.NoError(t, f.Close())
+		f = open(t, path)
+	}
+	find(admin, john, failed)
+	require.NoError(t, f.Erase(t.Context(), other))
+	find(shared, admin, john, failed)
+	require.NoError(t, f.Erase(t.Context(), john))
+	find(shared, admin)
+	require.NoError(t, f.Close())
+}
+
+// TestFileTellsNoLengths: two people whose names differ in length look the same.
+func TestFileTellsNoLengths(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	f := open(t, path)
+	for _, s := range []entry.Subject{
+		{Tenant: "t"}, {Tenant: "acme", Account: "jo"}, {Tenant: "acme-corporation", Account: "johanna.doe@example.org", Person: "person-0123456789"},
+	} {
+		get(t, f, s)
+	}
+	require.NoError(t, f.Close())
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	lengths := map[uint16]bool{}
+	for at := 512; at < len(b); at += 512 {
+		lengths[binary.LittleEndian.Uint16(b[at+72:])] = true
+	}
+	require.Len(t, lengths, 1)
+}
+
 func TestErase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
 	f := open(t, path)
@@ -318,7 +367,7 @@ func TestErase(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, after, len(before))
 	wrapped := bytes.TrimRight(before[slotLen+74:2*slotLen], "\x00")
-	require.Len(t, wrapped, 24+64+len("\x04acme\x04john\x00")+16)
+	require.Len(t, wrapped, 24+64+96+16)
 	for _, secret := range [][]byte{before[slotLen+40 : slotLen+56], wrapped} { // the tag too
 		for i := 0; i+4 <= len(secret); i++ {
 			require.False(t, bytes.Contains(after, secret[i:i+4]), "byte %d is still there", i)
