@@ -123,6 +123,15 @@ func TestForkOfTheSameSizeIsReported(t *testing.T) {
 		_, err := g.Gather(t.Context(), fork.signed(t, 9), noProof)
 		require.ErrorIs(t, err, checkpoint.ErrInconsistent)
 	}
+
+	a.change(func(w *witness) {
+		w.instead = func(rw http.ResponseWriter, _ *http.Request) bool {
+			http.Error(rw, "0", http.StatusConflict)
+			return true
+		}
+	})
+	_, err = gatherer(t, "quorum a", a).Gather(t.Context(), fork.signed(t, 9), noProof)
+	require.NotErrorIs(t, err, checkpoint.ErrInconsistent, "it says nothing of a tree of that size")
 }
 
 func TestHungWitnessDoesNotHoldUpTheOthers(t *testing.T) {

@@ -43,7 +43,8 @@
 // # What it will not do
 //
 // Verify does not prove that the entry is in the log: index, size and root are the line's claim, until an inclusion proof.
-// A line that is missing altogether is seen by the gap in the indexes alone.
+// A line that is missing altogether is seen by the gap in the indexes alone. Who can change a copy can take values out of
+// it, so that they read as masked or erased: the evidence for less needs no key. No value can be put in another's place.
 //
 // Syslog has no acknowledgement. A collector that reads messages and then loses them, because it is killed with its queue
 // in memory, its disk is full, or it says close_notify with messages read and not handled, has confirmed them all the

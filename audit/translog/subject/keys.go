@@ -217,9 +217,6 @@ func (f *File) Find(_ context.Context, s entry.Subject) ([]entry.Handle, error) 
 // unnamed returns the slot of what was said of a person's account without naming a person, unless somebody else has the
 // account too. The caller holds f.mu.
 func (f *File) unnamed(w who) (slot uint32, found bool) {
-	if w.account == (tag{}) {
-		return 0, false
-	}
 	for i := range f.chain(who{account: w.account}) {
 		switch f.slots[i].who.person {
 		case tag{}:
