@@ -1,6 +1,7 @@
 package subject
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -17,7 +18,25 @@ type disk interface {
 }
 
 // locked is a file that nobody else has open.
-type locked struct{ *os.File }
+type locked struct {
+	*os.File
+	path string // absolute
+}
+
+// Sync makes what was written durable, in the file that will be opened the next time.
+func (f locked) Sync() error {
+	if err := f.File.Sync(); err != nil {
+		return err
+	}
+	have, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Lstat(f.path); err != nil || !os.SameFile(have, there) {
+		return fmt.Errorf("%w: %s", ErrReplaced, f.path)
+	}
+	return nil
+}
 
 // Size returns how many bytes the file has.
 func (f locked) Size() (int64, error) {

@@ -44,7 +44,8 @@
 // Damage to a key is noticed when the file is opened, unless it is one of those that were written last: that looks like a
 // write which was cut short, and the key is missing from then on (opsec.ErrNotFound).
 //
-// Who can write the file can erase keys, or put an old file in its place. Copies that have gone into the memory of this
+// Who can write the file can erase keys, or put an old file in its place, which brings erased keys back: [ErrReplaced]
+// says so only while the file is open. The log knows what was erased. Copies that have gone into the memory of this
 // process are not hunted down; the keys there are dropped.
 //
 // A file has one user at a time, and is for a local file system. The master key stays the one that the file was made

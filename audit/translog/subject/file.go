@@ -22,6 +22,9 @@ var (
 	ErrLocked = errors.New("subject: the file is in use")
 	// ErrDamaged says that a key, or the head of the file, is not what was written.
 	ErrDamaged = errors.New("subject: damaged")
+	// ErrReplaced says that another file has taken the place of the one that is open, or that it is gone. What is
+	// written or erased would not be so in the file that is opened next, therefore nothing is any more.
+	ErrReplaced = errors.New("subject: the file was replaced")
 )
 
 // Sealer wraps the keys of subjects: an AEAD that draws its own nonces, as tink.AEAD of Tink. What it adds to a

@@ -343,6 +343,33 @@ func TestFileTellsNoLengths(t *testing.T) {
 	require.Len(t, lengths, 1)
 }
 
+// TestFileThatWasReplaced is a restore, or an rsync, over the file in use: an erasure that does not reach it is none.
+func TestFileThatWasReplaced(t *testing.T) {
+	for name, replace := range map[string]func(path string) error{
+		"gone": os.Remove,
+		"restored": func(path string) error {
+			b, err := os.ReadFile(path)
+			return errors.Join(err, os.WriteFile(path+".new", b, 0o600), os.Rename(path+".new", path))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "keys")
+			f := open(t, path)
+			h, _ := get(t, f, account("john"))
+			require.NoError(t, replace(path))
+			require.ErrorIs(t, f.Erase(t.Context(), h), subject.ErrReplaced)
+			_, _, err := f.Subject(t.Context(), account("mary"))
+			require.ErrorIs(t, err, subject.ErrReplaced)
+			require.NoError(t, f.Close())
+
+			f = open(t, path)
+			defer f.Close()
+			_, err = f.Key(t.Context(), h)
+			require.Equal(t, name == "gone", errors.Is(err, opsec.ErrNotFound), "it is as it was")
+		})
+	}
+}
+
 func TestErase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
 	f := open(t, path)
