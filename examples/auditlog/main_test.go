@@ -253,7 +253,7 @@ func TestExportVerifiesElsewhere(t *testing.T) {
 	}
 	lines := strings.SplitAfter(p.read("json"), "\n")
 	p.write("pruned", strings.Join(slices.Delete(lines, 1, 2), ""))
-	require.Contains(t, p.verify(1, "-export", "pruned").Problem, "begins with event 2")
+	require.Contains(t, p.verify(1, "-export", "pruned").Problem, "begin with number 2")
 	require.EqualValues(t, 2, p.verify(0, "-export", "pruned", "-first", "2").Export.First, "known to be pruned")
 	text, _ := p.run(0, "", "verify", "-trust", "auditlog.keys/trust", "-export", "globex.export")
 	require.Contains(t, text, "2 events, from number 1 on")
