@@ -1,6 +1,8 @@
 package translog
 
 import (
+	"context"
+
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog/entry"
 	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
@@ -33,15 +35,19 @@ func (l *Log) event(action string, who opsec.Actor, what opsec.Resource) *opsec.
 	return e
 }
 
-// subjectOf names whom an attribute is about: of the log's own events it knows.
+// subjectOf names whom an attribute is about. Of the log's own events it knows, where the log knows the person: a name
+// that is only asked for does not get a key.
 func (l *Log) subjectOf(e *opsec.Event, a opsec.Attr) (entry.Subject, bool) {
 	if e.Action == ActionRead && e.System == l.Origin() {
+		s := entry.Subject{Tenant: e.Resource.Tenant}
 		switch a.Key {
 		case attrAccount:
-			return entry.Subject{Tenant: e.Tenant, Account: a.Value}, true
+			s.Account = a.Value
 		case attrPerson:
-			return entry.Subject{Tenant: e.Tenant, Person: a.Value}, true
+			s.Person = a.Value
 		}
+		known, err := l.opts.Keys.Find(context.Background(), s)
+		return s, err == nil && len(known) > 0 && (s.Account != "" || s.Person != "")
 	}
 	if l.opts.SubjectOf != nil {
 		return l.opts.SubjectOf(e, a)

@@ -54,14 +54,14 @@ func (l *Log) erase(ctx context.Context, who opsec.Actor, s entry.Subject, asked
 	e.Reason = reason
 	for i := 0; i < len(texts); i += erasedPerAttr {
 		e.Attrs = append(e.Attrs, opsec.Attr{
-			Key: attrSubject, Mark: opsec.Public, Value: strings.Join(texts[i:min(i+erasedPerAttr, len(texts))], " "),
+			Key: attrSubject, Mark: opsec.Tenant, Value: strings.Join(texts[i:min(i+erasedPerAttr, len(texts))], " "),
 		})
 	}
 	if len(e.Attrs) > opsec.MaxAttrs {
 		return nil, invalid("%d subjects at once", len(handles))
 	}
 	if authErr != nil {
-		e.Outcome = opsec.OutcomeOf(authErr)
+		e.Outcome, e.Attrs = opsec.OutcomeOf(authErr), nil // whose accounts they are is not told
 		_, err := l.Append(ctx, e)
 		return nil, errors.Join(fmt.Errorf("translog: %w", authErr), err)
 	}

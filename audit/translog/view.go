@@ -212,6 +212,9 @@ func (v *View) begin(ctx context.Context, q Query, size uint64) (*search, error)
 	case q.Tenant == "" && (q.Account != "" || q.Person != "" || q.Resource != opsec.Resource{}):
 		return nil, invalid("query: accounts, persons and resources are a tenant's: Tenant is empty")
 	}
+	if (q.Account != "" || q.Person != "") && opsec.Personal.Exceeds(v.profile.Most) {
+		return nil, fmt.Errorf("translog: query: who may not see names may not ask for them: %w", opsec.ErrDenied)
+	}
 	for _, o := range q.Outcomes {
 		if !slices.Contains(outcomes(), o) {
 			return nil, invalid("query: there is no outcome %q", o)

@@ -182,6 +182,11 @@ func TestProfilesShowWhatTheyMay(t *testing.T) {
 		{Key: "mail", Value: "[personal]", Mark: opsec.Personal},
 	}, e.Attrs)
 	require.Zero(t, admin[0].Actor)
+	named := q
+	named.Account = "eve"
+	for _, err := range l.View(reader, translog.AuditorProfile()).Query(t.Context(), named) {
+		require.ErrorIs(t, err, opsec.ErrDenied, "who may not see names may not ask for them")
+	}
 	audit := collect(t, l.View(reader, translog.AuditorProfile()), q)
 	require.Equal(t, "[personal]", audit[0].Event.Actor.Account)
 	require.Equal(t, audit[0].Actor, audit[2].Actor, "the same person")
