@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/cipher"
 	"crypto/rand"
 	"errors"
 	"flag"
@@ -14,9 +13,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-
-	"golang.org/x/crypto/chacha20poly1305"
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog"
@@ -50,52 +46,46 @@ func (h *home) create(origin string) error {
 	if _, err := os.Lstat(h.log); !errors.Is(err, fs.ErrNotExist) {
 		return errors.Join(fmt.Errorf("%s: there is something already", h.log), err)
 	}
-	private, public, err := checkpoint.GenerateKey(origin)
+	signing, verifying, err := checkpoint.GenerateKey(origin)
+	if err != nil {
+		return err
+	}
+	trust, err := checkpoint.Unwitnessed(verifying) // a real log has witnesses
 	if err != nil {
 		return err
 	}
 	if err := os.Mkdir(h.key(""), 0o700); err != nil {
 		return err
 	}
-	for name, text := range map[string]string{
-		"trust": "log " + public + "\nquorum none\n", "signing": private, // "none": a real log has witnesses
-		"master": string(random(chacha20poly1305.KeySize)), "lookup": string(random(32)),
-	} {
-		if err := h.write(name, []byte(text)); err != nil {
-			return err
-		}
-	}
-	return nil
+	secret := make([]byte, 64)
+	rand.Read(secret)
+	return errors.Join(
+		write(h.key("trust"), []byte(trust.String())), write(h.key("signing"), []byte(signing)),
+		write(h.key("master"), secret[:32]), write(h.key("lookup"), secret[32:]))
 }
 
-func (h *home) write(name string, data []byte) error {
-	return wholefile.Write(h.key(name), 0o600, func(w io.Writer) error { _, err := w.Write(data); return err })
-}
-
-func random(n int) []byte {
-	b := make([]byte, n)
-	rand.Read(b)
-	return b
+func write(name string, data []byte) error {
+	return wholefile.Write(name, 0o600, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
 // open opens the log and the keys of its subjects. It must go on from the checkpoint noted last: a directory that was
 // taken away, or put back as it once was, is refused.
 func (h *home) open() (*translog.Log, *subject.File, error) {
-	text := map[string][]byte{}
+	file := map[string][]byte{}
 	for _, name := range []string{"trust", "signing", "master", "lookup"} {
 		var err error
-		if text[name], err = os.ReadFile(h.key(name)); err != nil {
+		if file[name], err = os.ReadFile(h.key(name)); err != nil {
 			return nil, nil, fmt.Errorf("%w; init makes the keys", err)
 		}
 	}
-	trust, trustErr := checkpoint.ParsePolicy(string(text["trust"]))
-	signer, signerErr := note.NewSigner(string(text["signing"]))
-	aead, masterErr := chacha20poly1305.NewX(text["master"])
+	trust, trustErr := checkpoint.ParsePolicy(string(file["trust"]))
+	signer, signerErr := checkpoint.ParseSigner(string(file["signing"]))
+	master, masterErr := subject.NewSealer(file["master"]) // in earnest an AEAD of a KMS, or of Tink
 	noted, notedErr := script.Resume(h.key("noted"), io.ReadAll)
 	if err := errors.Join(trustErr, signerErr, masterErr, notedErr); err != nil {
 		return nil, nil, err
 	}
-	keys, err := subject.OpenFile(h.key("subjects"), master{aead}, text["lookup"], nil)
+	keys, err := subject.OpenFile(h.key("subjects"), master, file["lookup"], nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -114,20 +104,20 @@ func (h *home) open() (*translog.Log, *subject.File, error) {
 	return log, keys, nil
 }
 
-// use runs the log while work lasts, and notes its last checkpoint.
+// use runs the log while work lasts, and notes its last checkpoint. An interrupt ends the work, and that the log.
 func (h *home) use(ctx context.Context, work func(context.Context, *translog.Log) error) error {
 	log, keys, err := h.open()
 	if err != nil {
 		return err
 	}
-	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // an interrupt ends the work, and that the log
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- log.Run(running) }()
 	err = work(ctx, log)
 	stop()
 	err = errors.Join(err, <-ended, keys.Close())
 	if signed := log.Checkpoint(); signed != nil {
-		err = errors.Join(err, h.write("noted", signed))
+		err = errors.Join(err, write(h.key("noted"), signed))
 	}
 	return err
 }
@@ -148,20 +138,4 @@ func operator() opsec.Actor {
 		a.Account = u.Username
 	}
 	return a
-}
-
-// master wraps the keys of subjects by XChaCha20-Poly1305 under a key from a file. In earnest a KMS stands here, or a
-// keyset of Tink that a KMS wraps: both are a tink.AEAD as they come.
-type master struct{ cipher.AEAD }
-
-func (m master) Encrypt(plaintext, associatedData []byte) ([]byte, error) {
-	nonce := random(m.NonceSize())
-	return m.Seal(nonce, nonce, plaintext, associatedData), nil
-}
-
-func (m master) Decrypt(sealed, associatedData []byte) ([]byte, error) {
-	if len(sealed) < m.NonceSize() {
-		return nil, fmt.Errorf("%d bytes are no sealed key: %w", len(sealed), opsec.ErrInvalid)
-	}
-	return m.Open(nil, sealed[:m.NonceSize()], sealed[m.NonceSize():], associatedData)
 }

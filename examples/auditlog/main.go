@@ -10,10 +10,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog"
@@ -58,30 +57,22 @@ func record(ctx context.Context, flags *flag.FlagSet, parse func() error) error 
 		list, err := appendAll(ctx, log, events)
 		var lines []string
 		for _, r := range list {
-			lines = append(lines, fmt.Sprintf("entry %d, event %d of %s, leaf %s", r.Index, r.Seq, r.Tenant, r.Leaf))
+			lines = append(lines, fmt.Sprintf("entry %d, event %d of %s, leaf %s", r.Index, r.Seq, r.Of, r.Leaf))
 		}
 		return errors.Join(err, h.print(list, "%s", strings.Join(lines, "\n"))) // what is printed stands in the log even so
 	})
 }
 
-// receipt is what whoever reported an event keeps: with a proof, it shows that the event was there.
-type receipt struct {
-	Event  opsec.ID       `json:"event"`
-	Index  uint64         `json:"index"`
-	Leaf   tlog.Hash      `json:"leaf"`
-	Seq    uint64         `json:"seq"`
-	Tenant opsec.TenantID `json:"tenant"`
-	Time   time.Time      `json:"time"`
-}
-
-func appendAll(ctx context.Context, log *translog.Log, events []*opsec.Event) ([]receipt, error) {
-	list := []receipt{}
-	for _, e := range events {
-		r, err := log.Append(ctx, e)
+// appendAll writes events, a thousand in a commit, and returns receipts, which whoever reported them should keep: with
+// a proof, a receipt shows that its event was there.
+func appendAll(ctx context.Context, log *translog.Log, events []*opsec.Event) ([]translog.Receipt, error) {
+	list := []translog.Receipt{}
+	for chunk := range slices.Chunk(events, 1000) {
+		receipts, err := log.AppendAll(ctx, chunk...)
 		if err != nil {
 			return list, err
 		}
-		list = append(list, receipt{r.Event, r.Index, r.Leaf, r.Seq, r.Of, r.Time})
+		list = append(list, receipts...)
 	}
 	return list, nil
 }
@@ -138,10 +129,6 @@ func erase(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 		if err != nil {
 			return err
 		}
-		erased := []string{}
-		for _, handle := range handles {
-			erased = append(erased, handle.String())
-		}
-		return h.print(map[string]any{"erased": erased}, "%d keys destroyed", len(erased))
+		return h.print(map[string]any{"erased": append([]entry.Handle{}, handles...)}, "%d keys destroyed", len(handles))
 	})
 }

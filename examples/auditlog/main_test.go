@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/translog"
 )
 
 // TestMain lets the test binary be the program, so that what go test has cached is of this program and no older one, and
@@ -50,7 +51,7 @@ func command(ctx context.Context, t *testing.T, args ...string) *exec.Cmd {
 type place struct {
 	*testing.T
 	dir      string
-	receipts []receipt
+	receipts []translog.Receipt
 }
 
 //go:embed events.jsonl
@@ -147,7 +148,7 @@ func (p *place) verify(code int, args ...string) (a answer) {
 	return a
 }
 
-func (p *place) query(args ...string) (list []found) {
+func (p *place) query(args ...string) (list []translog.Entry) {
 	p.Helper()
 	p.json(0, "", &list, append([]string{"query"}, args...)...)
 	return list
@@ -156,10 +157,10 @@ func (p *place) query(args ...string) (list []found) {
 func TestQuerySelects(t *testing.T) {
 	p := newPlace(t)
 	for want, args := range map[string][]string{
-		"0 1 2": {"-outcome", "any", "-from", "2026-11-25T08:00:00Z", "-to", "2026-11-25T10:00:00.000000001Z"},
+		"0 1 2": {"-from", "2026-11-25T08:00:00Z", "-to", "2026-11-25T10:00:00.000000001Z"},
 		"1 0":   {"-tenant", "acme", "-action", "console.login", "-action", "volume.delete", "-newest"},
 		"0":     {"-tenant", "acme", "-account", "eve", "-action", "console.login"},
-		"1":     {"-tenant", "acme", "-outcome", "denied"},
+		"1":     {"-tenant", "acme", "-outcome", "denied", "-outcome", "failure"},
 		"1 2":   {"-from", "2026-11-25T08:00:00.000000001Z", "-action", "volume.delete"},
 		"0 1":   {"-to", "2026-11-25T10:00:00Z", "-action", "console.login", "-action", "volume.delete"},
 		"":      {"-tenant", "globex", "-account", "eve"},
@@ -180,11 +181,11 @@ func TestProfilesShowWhatTheyMay(t *testing.T) {
 	q := []string{"-tenant", "acme", "-action", "console.login", "-profile"}
 	tenant, administrator, auditor := p.query(append(q, "tenant")...), p.query(append(q, "administrator")...), p.query(append(q, "auditor")...)
 	require.Equal(t, "eve", tenant[0].Event.Actor.Account)
-	require.Equal(t, p.receipts[0].Leaf, tenant[0].Leaf)
+	require.Equal(t, p.receipts[0].Leaf, tenant[0].LeafHash)
 	require.Equal(t, "[personal]", administrator[0].Event.Actor.Account)
 	require.Empty(t, administrator[0].Actor)
 	require.Equal(t, "[personal]", auditor[0].Event.Actor.Account)
-	require.Len(t, auditor[0].Actor, 32)
+	require.NotEmpty(t, auditor[0].Actor)
 	reads := p.query("-tenant", "acme", "-action", "translog.read")
 	require.Len(t, reads, 3, "who has read is on record")
 	require.Equal(t, opsec.Provider, reads[0].Event.Actor.Tenant)
@@ -256,7 +257,12 @@ func TestExportVerifiesElsewhere(t *testing.T) {
 	require.Contains(t, p.verify(1, "-export", "pruned").Problem, "begin with number 2")
 	require.EqualValues(t, 2, p.verify(0, "-export", "pruned", "-first", "2").Export.First, "known to be pruned")
 	text, _ := p.run(0, "", "verify", "-trust", "auditlog.keys/trust", "-export", "globex.export")
-	require.Contains(t, text, "2 events, from number 1 on")
+	_, after, found := strings.Cut(text, "2 events under the tag ")
+	require.True(t, found, text)
+	tag, after, _ := strings.Cut(after, ",")
+	require.Contains(t, after, "from number 1 on")
+	p.verify(0, "-export", "globex.export", "-tag", tag)
+	require.Contains(t, p.verify(1, "-export", "json", "-tag", tag).Problem, "under the tag", "another tenant's")
 }
 
 func TestWhatIsTakenAwayIsFound(t *testing.T) {
@@ -379,7 +385,7 @@ func TestServe(t *testing.T) {
 	}
 	status, body := post(events[1] + events[2])
 	require.Equal(t, http.StatusOK, status, body)
-	var list []receipt
+	var list []translog.Receipt
 	require.NoError(t, json.Unmarshal([]byte(body), &list))
 	require.Len(t, list, 2)
 	require.EqualValues(t, 3, list[0].Seq, "the first two of acme came before, and one of globex")
@@ -508,7 +514,7 @@ func TestWrongUse(t *testing.T) {
 	for _, verb := range []string{"init", "serve", "append", "erase", "query", "prove", "export", "verify"} {
 		p.run(0, "", verb, "-h")
 	}
-	var list []receipt
+	var list []translog.Receipt
 	p.json(0, "", &list, "append", "-event", "twice")
 	require.Equal(t, []uint64{0, 0}, []uint64{list[0].Index, list[1].Index}, "an id is written once")
 }

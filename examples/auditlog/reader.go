@@ -1,15 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"strings"
-	"time"
-
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog"
@@ -35,51 +33,33 @@ func profileOf(flags *flag.FlagSet) func() translog.Profile {
 	}
 }
 
-// found is an event as it was read.
-type found struct {
-	Index uint64       `json:"index"`
-	Leaf  tlog.Hash    `json:"leaf"`
-	Seq   uint64       `json:"seq"`
-	Actor string       `json:"actor,omitempty"` // the pseudonym, for an auditor
-	Event *opsec.Event `json:"event"`
-}
-
 func query(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 	h, profile := homeOf(flags), profileOf(flags)
 	var q translog.Query
-	at := func(name, usage string, to *time.Time) {
-		flags.Func(name, usage+" this `time`, as 2026-11-25T08:00:00Z", func(s string) (err error) {
-			*to, err = time.Parse(time.RFC3339Nano, s)
-			return err
-		})
-	}
 	flags.StringVar((*string)(&q.Tenant), "tenant", "", "whose record (default everybody's)")
 	flags.StringVar(&q.Account, "account", "", "who acted, or was concerned")
 	actions := script.Strings(flags, "action", "what was done; may be repeated")
-	outcome := script.OneOf(flags, "outcome", "how it ended", "any", "success", "failure", "denied", "pending", "unknown")
-	at("from", "at or after", &q.From)
-	at("to", "before", &q.To)
+	outcomes := script.Strings(flags, "outcome", "how it ended, as success or denied; may be repeated")
+	flags.Func("from", "at or after this `time`, as 2026-11-25T08:00:00Z", func(s string) error { return q.From.UnmarshalText([]byte(s)) })
+	flags.Func("to", "before this `time`", func(s string) error { return q.To.UnmarshalText([]byte(s)) })
 	flags.BoolVar(&q.Newest, "newest", false, "the last first")
 	if err := parse(); err != nil {
 		return err
 	}
-	if q.Actions = *actions; *outcome != "any" {
-		q.Outcomes = []opsec.Outcome{opsec.Outcome(*outcome)}
+	q.Actions = *actions
+	for _, outcome := range *outcomes {
+		q.Outcomes = append(q.Outcomes, opsec.Outcome(outcome))
 	}
 	return h.use(ctx, func(ctx context.Context, log *translog.Log) error {
-		list, lines := []found{}, []string{}
+		list, text := []translog.Entry{}, new(strings.Builder)
 		for e, err := range log.View(operator(), profile()).Query(ctx, q) {
 			if err != nil {
 				return err
 			}
-			f := found{Index: e.Index, Leaf: e.LeafHash, Seq: e.Seq, Event: e.Event}
-			if profile().Pseudonyms {
-				f.Actor = e.Actor.String()
-			}
-			list = append(list, f)
-			lines = append(lines, fmt.Sprintf("%d  %s", e.Index, e.Event.AppendJSON(nil))) // escaped for terminals
+			list = append(list, e)
+			fmt.Fprintf(text, "%d  %s\n", e.Index, e.Event.AppendJSON(nil)) // escaped for terminals
 		}
-		return h.print(list, "%s", strings.Join(append(lines, fmt.Sprintf("%d events", len(list))), "\n"))
+		return h.print(list, "%s%d events", text, len(list))
 	})
 }
 
@@ -97,38 +77,33 @@ func prove(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 	if err := parse(); err != nil {
 		return err
 	}
-	if *out == "" {
-		*out = fmt.Sprintf("%d.tlog-proof", *index)
-	}
+	name := cmp.Or(*out, fmt.Sprintf("%d.tlog-proof", *index))
 	return h.use(ctx, func(ctx context.Context, log *translog.Log) error {
 		proof, err := log.Prove(ctx, *index)
-		if err == nil && *tenant != "" {
-			proof.Extra, err = show(ctx, log.View(operator(), profile()), opsec.TenantID(*tenant), *index)
-		}
 		if err != nil {
 			return err
+		}
+		if *tenant != "" {
+			e, err := log.View(operator(), profile()).At(ctx, *index)
+			if err == nil && e.Event.Tenant != opsec.TenantID(*tenant) {
+				err = opsec.ErrNotFound
+			}
+			if err != nil {
+				return fmt.Errorf("entry %d of %s: %w", *index, *tenant, err)
+			}
+			if proof.Extra, err = json.Marshal(shown{e.Leaf, e.Evidence}); err != nil {
+				return err
+			}
 		}
 		text, err := proof.MarshalText()
 		if err == nil {
-			err = wholefile.Write(*out, 0o600, func(w io.Writer) error { _, err := w.Write(text); return err })
+			err = write(name, text)
 		}
 		if err != nil {
 			return err
 		}
-		return h.print(map[string]any{"file": *out, "index": *index}, "%s proves entry %d", *out, *index)
+		return h.print(map[string]any{"file": name, "index": *index}, "%s proves entry %d", name, *index)
 	})
-}
-
-func show(ctx context.Context, v *translog.View, tenant opsec.TenantID, index uint64) ([]byte, error) {
-	for e, err := range v.Query(ctx, translog.Query{Tenant: tenant}) {
-		if err != nil {
-			return nil, err
-		}
-		if e.Index == index {
-			return json.Marshal(shown{e.Leaf, e.Evidence})
-		}
-	}
-	return nil, fmt.Errorf("entry %d of %s: %w", index, tenant, opsec.ErrNotFound)
 }
 
 func handOver(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
@@ -139,19 +114,16 @@ func handOver(ctx context.Context, flags *flag.FlagSet, parse func() error) erro
 	if err := parse(); err != nil {
 		return err
 	}
-	if *out == "" {
-		*out = *tenant + ".export"
-	}
-	return h.use(ctx, func(ctx context.Context, log *translog.Log) (err error) {
+	name := cmp.Or(*out, *tenant+".export")
+	return h.use(ctx, func(ctx context.Context, log *translog.Log) error {
 		var s *statement.Statement
-		err = wholefile.Write(*out, 0o600, func(w io.Writer) (err error) {
-			v := log.View(operator(), profile())
-			s, err = v.Export(ctx, w, opsec.TenantID(*tenant), export.Form(*form), export.Policy{})
+		err := wholefile.Write(name, 0o600, func(w io.Writer) (err error) {
+			s, err = log.View(operator(), profile()).Export(ctx, w, opsec.TenantID(*tenant), export.Form(*form), export.Policy{})
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		return h.print(map[string]any{"file": *out, "events": s.Events}, "%s: the %d events of %s", *out, s.Events, *tenant)
+		return h.print(map[string]any{"file": name, "events": s.Events}, "%s: the %d events of %s", name, s.Events, *tenant)
 	})
 }

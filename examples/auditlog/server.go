@@ -71,7 +71,7 @@ func newHandler(log *translog.Log, host string) (http.Handler, error) {
 	mux.Handle("/", tiles)
 	mux.HandleFunc("POST /events", func(w http.ResponseWriter, r *http.Request) {
 		events, err := parseEvents(http.MaxBytesReader(w, r.Body, maxPosted))
-		list := []receipt{}
+		list := []translog.Receipt{}
 		if err == nil {
 			list, err = appendAll(r.Context(), log, events)
 		}

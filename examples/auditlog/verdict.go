@@ -45,15 +45,22 @@ type proven struct {
 
 func examine(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 	policy := flags.String("trust", "", "policy `file` that says whose log to believe: init's, come by a way that you trust")
+	asJSON := flags.Bool("json", false, "print the verdict as JSON")
+
+	var whole verify.Options
 	dir := flags.String("dir", "", "`directory` of a log to verify")
 	url := flags.String("url", "", "`URL` of a log to verify")
-	proof := flags.String("proof", "", "proof `file` to verify")
-	exported := flags.String("export", "", "`file` of export to verify")
-	first := flags.Uint64("first", 1, "`number` of the event that the export must begin with: above 1 where older ones were pruned")
 	noted := script.Strings(flags, "noted", "checkpoint `file` kept from before, which a log must continue; may be repeated")
+	flags.BoolVar(&whole.Live, "live", false, "the log in -dir is being written to")
+
+	proof := flags.String("proof", "", "proof `file` to verify")
 	leaf := flags.String("leaf", "", "leaf `hash` from a receipt: what the proof must be of")
 	event := flags.String("event", "", "`file` of an event: what the proof must show")
-	asJSON := flags.Bool("json", false, "print the verdict as JSON")
+
+	var of statement.Options
+	exported := flags.String("export", "", "`file` of export to verify")
+	flags.Uint64Var(&of.From, "first", 1, "`number` of the event that the export must begin with: above 1 where older ones were pruned")
+	flags.Func("tag", "`tag` of the tenant, as in its first export", func(s string) error { return of.Tenant.UnmarshalText([]byte(s)) })
 	if err := parse(); err != nil {
 		return err
 	}
@@ -69,32 +76,33 @@ func examine(ctx context.Context, flags *flag.FlagSet, parse func() error) error
 	if err = errors.Join(err, trust.Validate()); err != nil {
 		return err
 	}
-	opts := verify.Options{TilesOnly: *url != ""}
 	for _, name := range *noted {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		opts.Noted = append(opts.Noted, text)
+		whole.Noted = append(whole.Noted, text)
 	}
 	want, err := newWanted(*leaf, *event)
 	if err != nil {
 		return err
 	}
 	var v verdict
-	switch one := given[0]; one {
-	case *dir:
-		v.Log, err = verify.Log(ctx, os.DirFS(one), trust, opts)
-	case *url:
-		remote, badURL := tile.Remote(ctx, nil, one)
+	switch {
+	case *dir != "":
+		v.Log, err = verify.Log(ctx, os.DirFS(*dir), trust, whole)
+	case *url != "":
+		remote, badURL := tile.Remote(ctx, nil, *url)
 		if badURL != nil {
 			return badURL
 		}
-		v.Log, err = verify.Log(ctx, remote, trust, opts)
-	case *proof:
-		v.Proof, err = want.verify(one, trust)
-	case *exported:
-		v.Export, err = verifyExport(one, trust, *first)
+		whole.TilesOnly = true
+		v.Log, err = verify.Log(ctx, remote, trust, whole)
+	case *proof != "":
+		v.Proof, err = want.verify(*proof, trust)
+	default:
+		of.Trust = trust
+		v.Export, err = verifyExport(*exported, of)
 	}
 	var unread *fs.PathError
 	switch {
@@ -107,13 +115,13 @@ func examine(ctx context.Context, flags *flag.FlagSet, parse func() error) error
 	return script.Print(&v, *asJSON, v.OK)
 }
 
-func verifyExport(name string, trust checkpoint.Policy, first uint64) (*statement.Exported, error) {
+func verifyExport(name string, opts statement.Options) (*statement.Exported, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return statement.Read(f, statement.Options{Trust: trust, From: first})
+	return statement.Read(f, opts)
 }
 
 // wanted is what a proof must be of.
@@ -181,38 +189,32 @@ func (w wanted) verify(name string, trust checkpoint.Policy) (*proven, error) {
 
 // WriteText writes the verdict for a terminal.
 func (v *verdict) WriteText(w io.Writer) error {
-	lines := []string{}
+	text := new(strings.Builder)
 	switch {
 	case v.Problem != "":
-		lines = append(lines, "not proven: "+v.Problem)
+		fmt.Fprintf(text, "not proven: %s\n", v.Problem)
 	case v.Log != nil:
 		for _, f := range v.Log.Findings {
-			lines = append(lines, f.String())
+			fmt.Fprintln(text, f)
 		}
-		lines = append(lines, fmt.Sprintf("%s: %d entries of %d tenants, %d findings", v.Log.Origin, v.Log.Size, v.Log.Tenants, v.Log.Count))
+		fmt.Fprintf(text, "%s: %d entries of %d tenants, %d findings\n", v.Log.Origin, v.Log.Size, v.Log.Tenants, v.Log.Count)
 	case v.Proof != nil:
-		lines = append(lines, fmt.Sprintf("%s: entry %d of %d has the leaf %s", v.Proof.Origin, v.Proof.Index, v.Proof.Size, v.Proof.Leaf))
+		fmt.Fprintf(text, "%s: entry %d of %d has the leaf %s\n", v.Proof.Origin, v.Proof.Index, v.Proof.Size, v.Proof.Leaf)
 		if v.Proof.Event != nil {
-			lines = append(lines, string(v.Proof.Event.AppendJSON(nil)))
+			fmt.Fprintf(text, "%s\n", v.Proof.Event.AppendJSON(nil))
 		}
 	case v.Export != nil:
-		lines = append(lines, fmt.Sprintf("%s: %d events, from number %d on, all there are until %s",
-			v.Export.Statement.Origin, v.Export.Events, v.Export.First, v.Export.Until.Format(time.RFC3339)))
+		fmt.Fprintf(text, "%s: %d events under the tag %s, from number %d on, all there are until %s\n", v.Export.Statement.Origin,
+			v.Export.Events, v.Export.Statement.Tenant, v.Export.First, v.Export.Until.Format(time.RFC3339))
 	}
-	for _, line := range lines {
-		if _, err := fmt.Fprintln(w, printable(line)); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := io.WriteString(w, strings.Map(printable, text.String()))
+	return err
 }
 
 // printable keeps the names of files, which others have chosen, from steering the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if strconv.IsPrint(r) {
-			return r
-		}
-		return '\ufffd'
-	}, s)
+func printable(r rune) rune {
+	if r == '\n' || strconv.IsPrint(r) {
+		return r
+	}
+	return '\ufffd'
 }
