@@ -404,6 +404,7 @@ func TestServe(t *testing.T) {
 	p.run(2, "", "query") // one at a time
 
 	require.Zero(t, p.verify(0, "-url", url).Log.Count, "of a log that grows")
+	require.Zero(t, p.verify(0, "-dir", "auditlog", "-live").Log.Count)
 	posted, rest := io.Pipe() // what is being posted at the interrupt is recorded still
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/events", posted)
 	require.NoError(t, err)

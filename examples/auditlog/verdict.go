@@ -50,12 +50,27 @@ func examine(ctx context.Context, flags *flag.FlagSet, parse func() error) error
 	var whole verify.Options
 	dir := flags.String("dir", "", "`directory` of a log to verify")
 	url := flags.String("url", "", "`URL` of a log to verify")
-	noted := script.Strings(flags, "noted", "checkpoint `file` kept from before, which a log must continue; may be repeated")
+	flags.Func("noted", "checkpoint `file` kept from before, which a log must continue; may be repeated", func(name string) error {
+		signed, err := os.ReadFile(name)
+		whole.Noted = append(whole.Noted, signed)
+		return err
+	})
 	flags.BoolVar(&whole.Live, "live", false, "the log in -dir is being written to")
 
 	proof := flags.String("proof", "", "proof `file` to verify")
-	leaf := flags.String("leaf", "", "leaf `hash` from a receipt: what the proof must be of")
-	event := flags.String("event", "", "`file` of an event: what the proof must show")
+	var leaf tlog.Hash
+	var event *opsec.Event
+	flags.Func("leaf", "leaf `hash` from a receipt: what the proof must be of", func(s string) (err error) {
+		leaf, err = tlog.ParseHash(s)
+		return err
+	})
+	flags.Func("event", "`file` of an event: what the proof must show", func(name string) error {
+		events, err := readEvents(name)
+		if err == nil {
+			event = events[0]
+		}
+		return err
+	})
 
 	var of statement.Options
 	exported := flags.String("export", "", "`file` of export to verify")
@@ -76,17 +91,6 @@ func examine(ctx context.Context, flags *flag.FlagSet, parse func() error) error
 	if err = errors.Join(err, trust.Validate()); err != nil {
 		return err
 	}
-	for _, name := range *noted {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		whole.Noted = append(whole.Noted, text)
-	}
-	want, err := newWanted(*leaf, *event)
-	if err != nil {
-		return err
-	}
 	var v verdict
 	switch {
 	case *dir != "":
@@ -99,7 +103,7 @@ func examine(ctx context.Context, flags *flag.FlagSet, parse func() error) error
 		whole.TilesOnly = true
 		v.Log, err = verify.Log(ctx, remote, trust, whole)
 	case *proof != "":
-		v.Proof, err = want.verify(*proof, trust)
+		v.Proof, err = verifyProof(*proof, trust, leaf, event)
 	default:
 		of.Trust = trust
 		v.Export, err = verifyExport(*exported, of)
@@ -124,34 +128,11 @@ func verifyExport(name string, opts statement.Options) (*statement.Exported, err
 	return statement.Read(f, opts)
 }
 
-// wanted is what a proof must be of.
-type wanted struct {
-	leaf  *tlog.Hash
-	event *opsec.Event
-}
-
-func newWanted(leaf, event string) (w wanted, err error) {
-	if leaf != "" {
-		hash, err := tlog.ParseHash(leaf)
-		if err != nil {
-			return w, fmt.Errorf("verify: -leaf: %w", err)
-		}
-		w.leaf = &hash
-	}
-	if event != "" {
-		events, err := readEvents(event)
-		if err != nil {
-			return w, fmt.Errorf("verify: -event: %w", err)
-		}
-		w.event = events[0]
-	}
-	return w, nil
-}
-
 // errNothing says that a proof proves something of which nobody knows what it is.
 var errNothing = errors.New("verify: this proof does not show its event: give the -leaf of a receipt")
 
-func (w wanted) verify(name string, trust checkpoint.Policy) (*proven, error) {
+// verifyProof verifies a proof, which must be of the leaf, and show the event, where there is one.
+func verifyProof(name string, trust checkpoint.Policy, leaf tlog.Hash, event *opsec.Event) (*proven, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
@@ -160,9 +141,8 @@ func (w wanted) verify(name string, trust checkpoint.Policy) (*proven, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proven{Index: proof.Index}
-	switch {
-	case len(proof.Extra) > 0:
+	p := &proven{Index: proof.Index, Leaf: leaf}
+	if len(proof.Extra) > 0 {
 		var s shown
 		if err := json.Unmarshal(proof.Extra, &s); err != nil {
 			return nil, err
@@ -171,15 +151,13 @@ func (w wanted) verify(name string, trust checkpoint.Policy) (*proven, error) {
 			return nil, err
 		}
 		p.Leaf = tlog.RecordHash(s.Leaf)
-	case w.leaf == nil || w.event != nil:
+	}
+	switch {
+	case p.Event == nil && (leaf == tlog.Hash{} || event != nil):
 		return nil, errNothing
-	default:
-		p.Leaf = *w.leaf
-	}
-	if w.leaf != nil && *w.leaf != p.Leaf {
+	case leaf != tlog.Hash{} && leaf != p.Leaf:
 		return nil, fmt.Errorf("the proof is of another leaf, %s", p.Leaf)
-	}
-	if w.event != nil && string(w.event.AppendJSON(nil)) != string(p.Event.AppendJSON(nil)) {
+	case event != nil && string(event.AppendJSON(nil)) != string(p.Event.AppendJSON(nil)):
 		return nil, fmt.Errorf("the proof is of another event: %s", p.Event.AppendJSON(nil))
 	}
 	under, err := proof.Verify(p.Leaf, trust, time.Now())
