@@ -201,8 +201,9 @@ func (l *Log) Run(ctx context.Context) error {
 	return errors.Join(commitErr, followErr, witnessErr, l.release())
 }
 
-// Close ends Run and waits for it, as long as ctx allows; what it could not do, Run returns. A log whose Run was never
-// called is let go of. Close implements [audit.Sink]; a second one does nothing.
+// Close ends Run and waits for it, as long as ctx allows; what it could not do, Run returns. A log whose Run has not
+// begun, also in a goroutine that was only just started, is let go of: Run is then an error. Close implements
+// [audit.Sink]; a second one does nothing.
 func (l *Log) Close(ctx context.Context) error {
 	if l.running.CompareAndSwap(false, true) {
 		l.refuse(errClosed)
