@@ -13,7 +13,8 @@ import (
 )
 
 // Unfinished yields the intents ([opsec.Begin]) among the events that fit whose end is not on record: what a crash or a
-// broken connection has interrupted, and what is still under way. Query.Outcomes must be empty.
+// broken connection has interrupted, and what is still under way. An intent is seen from the next
+// checkpoint on, as everything in a View is. Query.Outcomes must be empty.
 func (v *View) Unfinished(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if len(q.Outcomes) > 0 {
