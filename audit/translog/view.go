@@ -87,7 +87,9 @@ type View struct {
 }
 
 // View returns what who sees of the log under a profile. Every read is authorised ([ActionRead] on the log, for the
-// tenant asked for) and stands in the log itself, in the tenant's own record, before its first result is given.
+// tenant asked for) and stands in the log itself, in the tenant's own record, before its first result is given. What is
+// seen is what the published checkpoint covers: an event just written comes with the next one, for which [Log.Prove]
+// waits.
 func (l *Log) View(who opsec.Actor, p Profile) *View {
 	p.Most = cmp.Or(p.Most, opsec.Public)
 	return &View{l, who, p}
