@@ -11,7 +11,7 @@ import (
 	"github.com/cloudopsec/opsec/audit/translog/entry"
 )
 
-// ErrHeld says that a legal hold forbids what was asked.
+// ErrHeld says that a legal hold forbids what was asked: it comes with [opsec.ErrDenied].
 var ErrHeld = errors.New("translog: under legal hold")
 
 // Erase destroys the keys of a person's accounts, or of one account. What the log says about them is then gone from the
