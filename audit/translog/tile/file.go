@@ -19,6 +19,7 @@ const (
 	Ahead                         // it belongs to a larger tree than the one that was verified
 )
 
+// String returns the problem in a word or a few.
 func (p Problem) String() string {
 	switch p {
 	case Missing:
@@ -41,6 +42,7 @@ type DamageError struct {
 	Err     error  // what the file system says, may be nil
 }
 
+// Error names the file, what is wrong with it, and the first entry concerned.
 func (e *DamageError) Error() string {
 	if e.Err != nil {
 		return fmt.Sprintf("tile: %s %s (from entry %d): %v", e.Path, e.Problem, e.Index, e.Err)
