@@ -176,6 +176,16 @@ func TestQuerySelects(t *testing.T) {
 	require.Contains(t, text, "\n1 events\n")
 }
 
+func TestManyAreAppendedInTheirOrder(t *testing.T) {
+	p := newPlace(t)
+	var list []translog.Receipt
+	p.json(0, strings.Repeat(events[2]+"\n", 1001), &list, "append")
+	require.Len(t, list, 1001)
+	for i, r := range list {
+		require.EqualValues(t, i+2, r.Seq, "one of globex came before")
+	}
+}
+
 func TestProfilesShowWhatTheyMay(t *testing.T) {
 	p := newPlace(t)
 	q := []string{"-tenant", "acme", "-action", "console.login", "-profile"}
