@@ -12,6 +12,7 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit"
 	"github.com/cloudopsec/opsec/audit/translog/entry"
+	"github.com/cloudopsec/opsec/audit/translog/heads"
 	"github.com/cloudopsec/opsec/audit/translog/internal/ledger"
 	"github.com/cloudopsec/opsec/internal/journal"
 )
@@ -171,6 +172,17 @@ func (l *Log) refuse(err error) {
 	}
 }
 
+// abandon makes a log that nobody runs refuse what waits, and all else.
+func (l *Log) abandon(err error) {
+	l.refuse(err)
+	if r := l.take(); r != nil {
+		for _, d := range r.drafts {
+			d.err = l.refusal()
+		}
+		close(r.done)
+	}
+}
+
 func (l *Log) refusal() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -203,16 +215,13 @@ func (l *Log) commitLoop(ctx context.Context) error {
 			for r := l.take(); r != nil; r = l.take() {
 				l.commitRound(r)
 			}
-			if l.tamperedWith() {
-				return nil // nothing is added to what was put back
-			}
 			return l.commitEpoch(true)
 		case <-l.wake:
 			if r := l.take(); r != nil {
 				l.commitRound(r)
 			}
-		case reply := <-l.bind:
-			reply <- l.commitEpoch(false)
+		case do := <-l.bind:
+			do()
 		case <-epochs.C:
 			if err := l.commitEpoch(false); err != nil {
 				l.opts.Logger.Error("translog: no epoch", "err", err)
@@ -317,21 +326,45 @@ func (l *Log) commit(batch *journal.Batch) error {
 	return err
 }
 
-// bindNow has an epoch made of all that is committed, if there is anything new.
-func (l *Log) bindNow(ctx context.Context) error {
-	reply := make(chan error, 1)
-	select {
-	case l.bind <- reply:
-		return <-reply
-	case <-l.stopped:
-		return errClosed
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+// bound is the latest epoch, and what it says about a tenant's chain.
+type bound struct {
+	ledger.Bound
+	path heads.Proof
+	err  error
+}
+
+// bindNow has an epoch made of all that is committed, if there is anything new, and returns what it says about a tenant.
+func (l *Log) bindNow(ctx context.Context, tenant entry.Handle) (b bound, err error) {
+	reply := make(chan bound, 1)
+	ask, asked := l.bind, func() {
+		var b bound
+		ok := false
+		if b.err = l.commitEpoch(false); b.err == nil {
+			if b.Bound, b.path, ok = l.chains.Prove(tenant); !ok {
+				b.err = fmt.Errorf("%w: there is no epoch yet", ErrUnavailable)
+			}
+		}
+		reply <- b
+	}
+	for {
+		select {
+		case ask <- asked:
+			ask = nil
+		case b := <-reply:
+			return b, b.err
+		case <-l.stopped:
+			return bound{}, errClosed
+		case <-ctx.Done():
+			return bound{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		}
 	}
 }
 
 // commitEpoch binds the ends of all chains, if they have changed since the last time.
 func (l *Log) commitEpoch(last bool) error {
+	if l.tamperedWith() {
+		return nil // nothing is added to what was put back
+	}
 	leaf, changed := l.chains.Epoch(l.opts.Now())
 	if !changed {
 		if s := l.chains.Snapshot(); last && s.Size == l.journal.Size() && s.Size > l.reader.saved.Load() {

@@ -102,10 +102,15 @@ func (l *Log) followLoop(ctx context.Context) error {
 	defer l.tail.leave()
 	ticker := time.NewTicker(l.policy.CheckpointEvery)
 	defer ticker.Stop()
-	if err := l.sign(); err != nil {
-		l.fails("checkpoint", err)
-	}
 	broken := false
+	sign := func() error {
+		err := l.sign()
+		l.fails("checkpoint", err)
+		l.makeRoom(err)
+		broken = broken || f.tiles.Append(nil, nil) != nil // as every call of it, from the first error on
+		return err
+	}
+	sign()
 	for {
 		b, open := l.tail.next()
 		err := error(nil)
@@ -123,7 +128,11 @@ func (l *Log) followLoop(ctx context.Context) error {
 				l.tail.done()
 			}
 		case !open:
-			if err := l.sign(); err != nil {
+			err := sign()
+			if err != nil && (!broken || l.restart() == nil) { // with the reserve given back there may be room
+				err = sign()
+			}
+			if err != nil {
 				return fmt.Errorf("translog: last checkpoint: %w", err)
 			}
 			return nil
@@ -131,7 +140,7 @@ func (l *Log) followLoop(ctx context.Context) error {
 			select {
 			case <-l.tail.ready:
 			case <-ticker.C:
-				l.fails("checkpoint", l.sign())
+				sign()
 			}
 			continue
 		}
@@ -140,9 +149,7 @@ func (l *Log) followLoop(ctx context.Context) error {
 			if !open {
 				return fmt.Errorf("translog: tiles: %w", err) // the next Open follows the journal
 			}
-			if errors.Is(err, syscall.ENOSPC) {
-				l.fails("reserve", l.journal.Release())
-			}
+			l.makeRoom(err)
 			if err := pause.For(ctx, time.Second); err != nil {
 				return err
 			}
@@ -150,9 +157,16 @@ func (l *Log) followLoop(ctx context.Context) error {
 		}
 		select {
 		case <-ticker.C:
-			l.fails("checkpoint", l.sign())
+			sign()
 		default:
 		}
+	}
+}
+
+// makeRoom gives the reserve back when a disk that is full was the reason.
+func (l *Log) makeRoom(err error) {
+	if errors.Is(err, syscall.ENOSPC) {
+		l.fails("reserve", l.journal.Release())
 	}
 }
 
@@ -213,6 +227,12 @@ func (l *Log) saveDue() bool {
 func (l *Log) save(s *ledger.Savepoint) error {
 	f := &l.reader
 	if err := l.sign(); err != nil {
+		return err
+	}
+	if last, _ := l.signed.get(); last.Size < s.Size {
+		return nil // nothing is signed any more: see tamperedWith
+	}
+	if _, err := f.tiles.Flush(); err != nil { // once more, where a sync has failed since
 		return err
 	}
 	if err := f.tiles.Sync(); err != nil {

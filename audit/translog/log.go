@@ -75,16 +75,16 @@ type Log struct {
 	record  []byte                         // the writer's memory
 	tail    tail                           // committed, and not yet in the tiles
 	reader  follower                       // makes tiles, index and checkpoints of it
-	first   atomic.Uint64                  // the first entry that is kept whole
 	holds   holds
 
 	mu      sync.Mutex
 	waiting *round // the events that the next commit takes
 	refuses error  // why none are taken
 	wake    chan struct{}
-	bind    chan chan error // asks for an epoch
+	bind    chan func() // has the writer do something between two commits
 
 	observing sync.Mutex
+	begun     uint64                        // entries were there when the log was opened
 	shards    map[string]verify.Observation // of this process, in a log of logs
 
 	closing context.Context // ends with Close
@@ -119,6 +119,8 @@ func Open(dir string, p Policy, opts Options) (*Log, error) {
 	switch {
 	case opts.Signer == nil:
 		return nil, invalid("Options.Signer is nil")
+	case !p.names(opts.Signer):
+		return nil, invalid("Options.Signer is not of the log key that Policy.Trust names")
 	case opts.Keys == nil:
 		return nil, invalid("Options.Keys is nil")
 	case opts.Authorizer == nil:
@@ -135,7 +137,7 @@ func Open(dir string, p Policy, opts Options) (*Log, error) {
 		opts:    opts,
 		waiting: newRound(),
 		wake:    make(chan struct{}, 1),
-		bind:    make(chan chan error),
+		bind:    make(chan func()),
 		tail:    tail{ready: make(chan struct{}, 1)},
 		stopped: make(chan struct{}),
 		shards:  map[string]verify.Observation{},
@@ -178,10 +180,13 @@ func (l *Log) Run(ctx context.Context) error {
 	defer cancel()
 	stopClosing := context.AfterFunc(l.closing, cancel)
 	defer stopClosing()
+	stopHurry := context.AfterFunc(ctx, l.tail.hurry)
+	defer stopHurry()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx)) // until the last checkpoint is signed
 	defer stop()
 	witnesses, asked, err := l.meetWitnesses(ctx)
 	if err != nil {
+		l.abandon(fmt.Errorf("%w: %w", ErrUnavailable, err))
 		return errors.Join(err, l.release())
 	}
 	var group sync.WaitGroup
@@ -206,7 +211,7 @@ func (l *Log) Run(ctx context.Context) error {
 // [audit.Sink]; a second one does nothing.
 func (l *Log) Close(ctx context.Context) error {
 	if l.running.CompareAndSwap(false, true) {
-		l.refuse(errClosed)
+		l.abandon(errClosed)
 		defer close(l.stopped)
 		return l.release()
 	}
@@ -233,14 +238,11 @@ func (l *Log) prepareLoop(ctx context.Context) {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		err := l.journal.Prepare()
-		l.condition.set("prepare", err)
-		if err == nil {
-			err = l.journal.Intact()
-			l.condition.set("journal", err)
-			if err != nil {
-				l.refuse(fmt.Errorf("%w: %w", ErrTampered, err))
-			}
+		l.fails("prepare", l.journal.Prepare())
+		err := l.journal.Intact()
+		l.fails("journal", err)
+		if errors.Is(err, journal.ErrReplaced) {
+			l.refuse(fmt.Errorf("%w: %w", ErrTampered, err))
 		}
 		select {
 		case <-ctx.Done():

@@ -28,6 +28,8 @@ type Shard struct {
 // [ErrTampered]. Whoever calls it has decided that the shard belongs here. A checkpoint that is on record already is
 // not written again.
 func (l *Log) Observe(ctx context.Context, who opsec.Actor, s Shard) (verify.Observation, error) {
+	l.observing.Lock() // before the shard is read: what is read first must be recorded first
+	defer l.observing.Unlock()
 	signed, err := fs.ReadFile(s.FS, ledger.CheckpointFile)
 	if err != nil {
 		return verify.Observation{}, fmt.Errorf("translog: shard: %w", err)
@@ -37,8 +39,6 @@ func (l *Log) Observe(ctx context.Context, who opsec.Actor, s Shard) (verify.Obs
 		return verify.Observation{}, fmt.Errorf("translog: shard: %w", err)
 	}
 	o := verify.Observation{Log: seen.Origin, Size: seen.Size, Root: seen.Root}
-	l.observing.Lock()
-	defer l.observing.Unlock()
 	was, ok, err := l.observed(ctx, o.Log)
 	if err != nil {
 		return verify.Observation{}, err
@@ -93,19 +93,21 @@ func (l *Log) observed(ctx context.Context, origin string) (verify.Observation, 
 	if o, ok := l.shards[origin]; ok {
 		return o, true, nil
 	}
+	if l.begun == 0 {
+		return verify.Observation{}, false, nil
+	}
+	p, err := l.await(ctx, l.begun-1)
+	if err != nil {
+		return verify.Observation{}, false, err
+	}
 	provider := &View{l, opsec.Actor{}, AdministratorProfile()}
-	p, _ := l.shown.get()
 	s := &search{
-		view: provider, size: p.Size, under: p, from: max(p.Size, 1) - 1,
+		view: provider, size: p.Size, under: p, from: p.Size - 1,
 		query: Query{
 			Tenant: opsec.Provider, Actions: []string{ActionObserve}, Outcomes: []opsec.Outcome{opsec.Success}, Newest: true,
 			Resource: opsec.Resource{Tenant: opsec.Provider, Type: "log", ID: origin},
 		},
 	}
-	if p.Size == 0 {
-		return verify.Observation{}, false, nil
-	}
-	var err error
 	if s.tree, err = l.tree(p); err != nil {
 		return verify.Observation{}, false, err
 	}

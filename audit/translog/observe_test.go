@@ -2,7 +2,9 @@ package translog_test
 
 import (
 	"os"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,6 +57,47 @@ func TestLogOfLogsHasEveryShardOnRecord(t *testing.T) {
 	require.NoError(t, top.stop())
 	r := above.sound()
 	require.Equal(t, []verify.Observation{seen}, r.Shards)
+}
+
+func TestObservedByManyAtOnceItNeverShrinks(t *testing.T) {
+	above, a := newKit(t), newKit(t)
+	top, node := above.open(), a.open()
+	shard := translog.Shard{Trust: a.policy.Trust, FS: os.DirFS(a.dir)}
+	k := sync.WaitGroup{}
+	for w := range 8 {
+		k.Go(func() {
+			for n := range 10 {
+				if _, err := node.Append(t.Context(), login("acme", "eve", n*8+w)); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(5 * time.Millisecond)
+				if _, err := top.Observe(t.Context(), reader, shard); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	k.Wait()
+	require.NoError(t, node.stop())
+	require.NoError(t, top.stop())
+	above.sound()
+}
+
+func TestEmptyShardIsObservedToo(t *testing.T) {
+	above, a := newKit(t), newKit(t)
+	top, node := above.open(), a.open()
+	shard := translog.Shard{Trust: a.policy.Trust, FS: os.DirFS(a.dir)}
+	require.Eventually(t, func() bool { return node.Checkpoint() != nil }, 20*time.Second, time.Millisecond)
+	seen, err := top.Observe(t.Context(), reader, shard)
+	require.NoError(t, err)
+	require.Zero(t, seen.Size)
+	a.append(node, "acme", "eve", 1)
+	settle(t, node)
+	seen, err = top.Observe(t.Context(), reader, shard)
+	require.NoError(t, err)
+	require.Positive(t, seen.Size)
+	require.NoError(t, top.stop())
+	above.sound()
 }
 
 func TestShardThatWasRewrittenIsFound(t *testing.T) {

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog/checkpoint"
@@ -59,6 +62,12 @@ func (p Policy) Validate() error {
 		return invalid("policy: Remember is %d, want 1 to 1048576", q.Remember)
 	}
 	return nil
+}
+
+// names reports whether the log's key is the signer's.
+func (p Policy) names(s note.Signer) bool {
+	id := fmt.Sprintf("%s+%08x+", s.Name(), s.KeyHash())
+	return strings.HasPrefix(p.Trust.Logs[0].Key, id)
 }
 
 func (p Policy) withDefaults() Policy {

@@ -66,11 +66,10 @@ func (l *Log) recover(dir string) error {
 	case err != nil:
 		return fmt.Errorf("translog: %w", err)
 	}
-	l.journal = j
+	l.journal, l.begun = j, found.Size
 	if found.First > kept {
 		return tampered("journal: it begins with entry %d, and entries from %d on were kept", found.First, kept)
 	}
-	l.first.Store(found.First)
 	if found.Cut > 0 {
 		l.opts.Logger.Warn("translog: an unfinished write was cut off, which nobody was promised", "bytes", found.Cut)
 	}

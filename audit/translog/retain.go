@@ -30,6 +30,12 @@ type Hold struct {
 	Reason string         `json:"reason,omitempty"`
 }
 
+// covers reports whether h keeps all that x keeps.
+func (h Hold) covers(x Hold) bool {
+	return (h.Tenant == "" || h.Tenant == x.Tenant) && !h.From.After(x.From) &&
+		(h.To.IsZero() || !x.To.IsZero() && !h.To.Before(x.To))
+}
+
 // holds is the holds that stand. The lock is held through what a hold could forbid.
 type holds struct {
 	mu   sync.Mutex
@@ -63,8 +69,8 @@ func (l *Log) Holds() []Hold {
 	return slices.Clone(l.holds.list)
 }
 
-// Hold places a hold, in the place of one with the same id. The authorizer is asked for [ActionHold] on the log, for the
-// tenant.
+// Hold places a hold, in the place of one with the same id, of which it must keep all: otherwise lift that first. The
+// authorizer is asked for [ActionHold] on the log, for the tenant.
 func (l *Log) Hold(ctx context.Context, who opsec.Actor, h Hold) error {
 	if h.ID == "" || len(h.ID) > 128 {
 		return invalid("hold: an id of %d bytes, want 1 to 128", len(h.ID))
@@ -73,6 +79,9 @@ func (l *Log) Hold(ctx context.Context, who opsec.Actor, h Hold) error {
 		return invalid("hold: a reason of %d bytes, want at most %d", len(h.Reason), opsec.MaxValueLen)
 	}
 	return l.changeHolds(ctx, who, ActionHold, h, func(list []Hold) ([]Hold, error) {
+		if slices.ContainsFunc(list, func(x Hold) bool { return x.ID == h.ID && !h.covers(x) }) {
+			return nil, invalid("hold: %q stands, and keeps what this one does not", h.ID)
+		}
 		list = slices.DeleteFunc(list, func(x Hold) bool { return x.ID == h.ID })
 		if len(list) == maxHolds {
 			return nil, invalid("hold: %d stand already", maxHolds)
@@ -88,10 +97,15 @@ func (l *Log) Lift(ctx context.Context, who opsec.Actor, id, reason string) erro
 	if i < 0 {
 		return fmt.Errorf("translog: hold %q: %w", id, opsec.ErrNotFound)
 	}
-	h := list[i]
+	asked := list[i]
+	h := asked
 	h.Reason = reason
 	return l.changeHolds(ctx, who, ActionLift, h, func(list []Hold) ([]Hold, error) {
-		return slices.DeleteFunc(list, func(x Hold) bool { return x.ID == id }), nil
+		i := slices.Index(list, asked)
+		if i < 0 {
+			return nil, fmt.Errorf("translog: hold %q was changed meanwhile: %w", id, opsec.ErrNotFound)
+		}
+		return slices.Delete(list, i, i+1), nil
 	})
 }
 
@@ -173,10 +187,9 @@ func (l *Log) Prune(ctx context.Context, who opsec.Actor, before time.Time) (fir
 		if err != nil {
 			return fmt.Errorf("translog: %w", err)
 		}
-		l.first.Store(kept)
 		return errors.Join(tile.Prune(l.root, kept), l.reader.spans.Drop(kept))
 	})
-	return l.first.Load(), err
+	return l.journal.First(), err
 }
 
 // prunable returns the first entry that must stay.
@@ -192,7 +205,7 @@ func (l *Log) prunable(ctx context.Context, before time.Time) (uint64, error) {
 		}
 	}
 	limit := l.replayed(l.reader.saved.Load())
-	for r, err := range l.journal.Replay(l.first.Load()) {
+	for r, err := range l.journal.Replay(l.journal.First()) {
 		if err != nil {
 			return 0, fmt.Errorf("translog: %w", err)
 		}

@@ -33,14 +33,11 @@ func (l *Log) statement(ctx context.Context, tenant opsec.TenantID) (*statement.
 		return nil, fmt.Errorf("translog: tenant %s: %w", tenant, errors.Join(err, opsec.ErrNotFound))
 	}
 	tag := handles[0]
-	if err := l.bindNow(ctx); err != nil {
+	last, err := l.bindNow(ctx, tag)
+	if err != nil {
 		return nil, err
 	}
-	last, path, ok := l.chains.Prove(tag)
-	if !ok {
-		return nil, fmt.Errorf("%w: there is no epoch yet", ErrUnavailable)
-	}
-	head, ok, err := path.Verify(last.Heads, tag)
+	head, ok, err := last.path.Verify(last.Heads, tag)
 	if err != nil {
 		return nil, fmt.Errorf("translog: %w", err)
 	}
@@ -57,7 +54,7 @@ func (l *Log) statement(ctx context.Context, tenant opsec.TenantID) (*statement.
 	}
 	return &statement.Statement{
 		Origin: l.Origin(), Tenant: tag, Events: head.Seq, Last: head.Leaf, Epoch: leaf, Index: last.Index,
-		Path: path.AppendTo(nil), Inclusion: proof.Hashes, Checkpoint: proof.Checkpoint,
+		Path: last.path.AppendTo(nil), Inclusion: proof.Hashes, Checkpoint: proof.Checkpoint,
 	}, nil
 }
 

@@ -60,6 +60,7 @@ type tail struct {
 	room   chan struct{} // closed when there is room again
 	closed bool          // no more blocks come
 	left   bool          // the follower has gone
+	last   bool          // the log is closing: what waits to be committed need not wait for room
 	ready  chan struct{}
 	spare  *block // done, to be used again
 }
@@ -95,7 +96,7 @@ func (t *tail) put(b *block) {
 // wait returns when there is room for another block.
 func (t *tail) wait() {
 	t.mu.Lock()
-	for t.bytes > maxTail && !t.left {
+	for t.bytes > maxTail && !t.left && !t.last {
 		if t.room == nil {
 			t.room = make(chan struct{})
 		}
@@ -134,6 +135,14 @@ func (t *tail) done() {
 	}
 	t.blocks[0] = nil
 	t.blocks = t.blocks[1:]
+	t.admit()
+}
+
+// hurry lets in what is left to commit, however much the follower is behind: it may not come on any more.
+func (t *tail) hurry() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = true
 	t.admit()
 }
 

@@ -2,6 +2,7 @@ package translog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -14,7 +15,8 @@ import (
 
 // Unfinished yields the intents ([opsec.Begin]) among the events that fit whose end is not on record: what a crash or a
 // broken connection has interrupted, and what is still under way. An intent is seen from the next
-// checkpoint on, as everything in a View is. Query.Outcomes must be empty.
+// checkpoint on, as everything in a View is. Those of a tenant that was erased are left out: their ends cannot be told.
+// Query.Outcomes must be empty.
 func (v *View) Unfinished(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if len(q.Outcomes) > 0 {
@@ -43,12 +45,15 @@ func (v *View) Unfinished(ctx context.Context, q Query) iter.Seq2[Entry, error] 
 func (s *search) ended(ctx context.Context, e Entry) (bool, error) {
 	l := s.view.log
 	key, err := l.opts.Keys.Key(ctx, e.leaf.Tenant)
+	if errors.Is(err, entry.ErrErased) {
+		return true, nil // nobody can tell any more
+	}
 	if err != nil {
 		return false, fmt.Errorf("translog: entry %d: %w", e.Index, err)
 	}
 	term := entry.IntentTerm(key, e.Event.ID)
 	q := index.Query{All: []index.AnyOf{{ledger.TermKey(term)}}}
-	for i, err := range l.reader.spans.Find(q, e.Index, l.first.Load(), s.size) {
+	for i, err := range l.reader.spans.Find(q, e.Index, l.journal.First(), s.size) {
 		if err != nil {
 			return false, err
 		}

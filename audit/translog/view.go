@@ -364,17 +364,16 @@ func each[T any](list []T, key func(T) []byte) [][]byte {
 func (s *search) entries(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		l := s.view.log
-		for i, err := range l.reader.spans.Find(s.wanted(), s.from, l.first.Load(), s.size) {
+		for i, err := range l.reader.spans.Find(s.wanted(), s.from, l.journal.First(), s.size) {
 			if err == nil {
 				err = ctx.Err()
 			}
 			var e Entry
 			fits := false
 			if err == nil {
-				e, fits, err = s.entry(ctx, i)
-			}
-			if errors.Is(err, opsec.ErrNotFound) && i < l.first.Load() {
-				continue // pruned meanwhile
+				if e, fits, err = s.entry(ctx, i); err != nil && i < l.journal.First() {
+					continue // pruned meanwhile
+				}
 			}
 			if (fits || err != nil) && (!yield(e, err) || err != nil) {
 				return

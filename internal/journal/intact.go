@@ -66,10 +66,10 @@ func (j *Journal) Prune(before uint64) (first uint64, err error) {
 	for {
 		removed, err := j.pruneOne(before)
 		if err != nil {
-			return j.first(), fmt.Errorf("journal: %w", err)
+			return j.First(), fmt.Errorf("journal: %w", err)
 		}
 		if !removed {
-			return j.first(), nil
+			return j.First(), nil
 		}
 	}
 }

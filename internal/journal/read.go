@@ -189,14 +189,14 @@ func (j *Journal) open(s segment) (*os.File, error) {
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("journal: %w", err)
-	case s.first < j.first():
+	case s.first < j.First():
 		return nil, fmt.Errorf("journal: entry %d was pruned: %w", s.first, opsec.ErrNotFound)
 	}
 	return nil, fmt.Errorf("%w: %s", ErrReplaced, s.name())
 }
 
-// first is the index of the first entry that is kept.
-func (j *Journal) first() uint64 {
+// First is the index of the first entry that is kept.
+func (j *Journal) First() uint64 {
 	if v := j.view(); len(v.segments) > 0 {
 		return v.segments[0].first
 	}

@@ -15,7 +15,7 @@ import (
 
 const (
 	Span    = 1 << 16 // entries of a log that one index covers
-	MaxKeys = 64      // keys of an entry
+	MaxKeys = 80      // keys of an entry: more than an event can have
 )
 
 // Builder is the index of a span that is still growing. One goroutine adds; any number may find meanwhile, and each sees

@@ -85,7 +85,7 @@ func (c *Chain) Add(leaf []byte) (tlog.Hash, error) {
 	if err != nil {
 		return tlog.Hash{}, fmt.Errorf("%w: event after %d: %w", ErrIncomplete, c.Seq, err)
 	}
-	if c.First == 0 {
+	if c.First == 0 && l.Kind == entry.Event {
 		c.First, c.Seq, c.Last, c.Tenant = l.Seq, l.Seq-1, l.Prev, l.Tenant
 	}
 	switch {

@@ -209,6 +209,9 @@ func (v *verifier) journal() error {
 			v.finds(Finding{Part: "journal", Path: ledger.JournalDir + "/" + damage.File, Index: damage.Index, What: damage.Reason})
 			continue
 		}
+		if errors.Is(err, fs.ErrNotExist) && v.opts.Live {
+			continue // it has another name by now
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			break // no journal at all
 		}
@@ -364,7 +367,7 @@ func (v *verifier) entry(text, body []byte) error {
 	}
 	v.chain(i, leaf, hash)
 	if n, ok := ledger.Pruned(leaf); ok && i < v.signed.Size {
-		v.allowed = max(v.allowed, n)
+		v.allowed = max(v.allowed, min(n, i))
 	}
 	if o, ok := ObservationOf(leaf); ok {
 		if what := v.shards.add(o); what != "" {
@@ -530,6 +533,7 @@ func (v *verifier) askWitnesses(signed []byte) {
 		return
 	}
 	got, err := v.opts.Witness.Refresh(v.ctx, signed, tree.ProveConsistency)
+	late := false // the log has grown since it was read, and a witness has seen that
 	for _, failed := range got.Failed {
 		var ahead *checkpoint.AheadError
 		switch {
@@ -537,13 +541,15 @@ func (v *verifier) askWitnesses(signed []byte) {
 			if size := v.grown(); ahead.Size > size {
 				err = nil
 				v.finds(Finding{Part: "rollback", Index: size, What: fmt.Sprintf("witness %s has seen the log with %d entries", failed.Name, ahead.Size)})
+			} else {
+				late = true
 			}
 		case errors.Is(failed, checkpoint.ErrInconsistent):
 			err = nil
 			v.finds(Finding{Part: "rollback", Index: v.shown.Size, What: fmt.Sprintf("witness %s has seen another log of this name", failed.Name)})
 		}
 	}
-	if err != nil && v.grown() == v.shown.Size {
+	if err != nil && !late {
 		v.finds(Finding{Part: "witness", What: err.Error()})
 	}
 }

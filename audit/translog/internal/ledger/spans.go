@@ -5,7 +5,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"path"
 	"path/filepath"
 	"sync"
 
@@ -46,6 +45,9 @@ func NewSpans(dir string, j *journal.Journal, first uint64) (*Spans, error) {
 func (s *Spans) Add(i uint64, k Keys) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.turn(); err != nil { // has failed before
+		return err
+	}
 	next := s.span*index.Span + uint64(s.growing.Len())
 	switch {
 	case i < next:
@@ -56,11 +58,15 @@ func (s *Spans) Add(i uint64, k Keys) error {
 	if err := s.indexer.Add(s.growing, i, k); err != nil {
 		return err
 	}
+	return s.turn()
+}
+
+// turn begins the next span when the growing one is full and has its file.
+func (s *Spans) turn() error {
 	if s.growing.Len() < index.Span {
 		return nil
 	}
-	file := s.growing.Encode()
-	if err := s.store(s.span, file); err != nil {
+	if err := s.store(s.span, s.growing.Encode()); err != nil {
 		return err
 	}
 	s.span++
@@ -79,7 +85,7 @@ func (s *Spans) store(span uint64, file []byte) error {
 // Find yields the places of entries that may meet q, from one place on, upwards or downwards, below size.
 func (s *Spans) Find(q index.Query, from, first, size uint64) iter.Seq2[uint64, error] {
 	return func(yield func(uint64, error) bool) {
-		if size == 0 || first >= size {
+		if first >= size || q.Descending && from < first {
 			return
 		}
 		from = min(max(from, first), size-1)
@@ -132,7 +138,8 @@ func (s *Spans) in(span uint64, q index.Query, from uint16) (iter.Seq[uint16], e
 	return x.Find(q, from), nil
 }
 
-// load reads the file of a full span, or makes it anew from the journal when it is missing or damaged.
+// load reads the file of a full span, or makes it anew from the journal when it is missing or damaged: of what was pruned
+// it then knows nothing.
 func (s *Spans) load(span uint64) (*index.Index, error) {
 	file, err := os.ReadFile(filepath.Join(s.dir, SpanFile(span)))
 	if err == nil {
@@ -141,7 +148,13 @@ func (s *Spans) load(span uint64) (*index.Index, error) {
 		}
 	}
 	b, indexer := index.NewBuilder(span), Indexer{}
-	for r, err := range s.journal.Replay(span * index.Span) {
+	first := max(s.journal.First(), span*index.Span)
+	for i := span * index.Span; i < first; i++ {
+		if err := indexer.Add(b, i, Keys{}); err != nil {
+			return nil, err
+		}
+	}
+	for r, err := range s.journal.Replay(first) {
 		if err != nil {
 			return nil, err
 		}
@@ -157,11 +170,8 @@ func (s *Spans) load(span uint64) (*index.Index, error) {
 		}
 	}
 	file = b.Encode()
-	x, err := index.Open(file, span)
-	if err != nil {
-		return nil, err
-	}
-	return x, s.store(span, file)
+	s.store(span, file) // if it cannot be, it is made again the next time
+	return index.Open(file, span)
 }
 
 // Drop removes the files of the spans that end before an entry.
@@ -171,8 +181,8 @@ func (s *Spans) Drop(before uint64) error {
 		return err
 	}
 	for _, f := range names {
-		if f.Name() < SpanFile(before/index.Span) {
-			if err := os.Remove(filepath.Join(s.dir, path.Base(f.Name()))); err != nil {
+		if name := f.Name(); name[0] != '.' && name < SpanFile(before/index.Span) { // the others are being written
+			if err := os.Remove(filepath.Join(s.dir, name)); err != nil {
 				return err
 			}
 		}
