@@ -22,15 +22,15 @@ func TestOneEntryIsReadByItsIndex(t *testing.T) {
 	theirs := k.append(l, "globex", "bob", 2)
 	settle(t, l)
 	own := l.View(reader, translog.TenantProfile())
-	e, err := own.At(t.Context(), hers.Index)
+	e, err := own.At(t.Context(), "", hers.Index)
 	require.NoError(t, err)
 	require.Equal(t, "eve", e.Event.Actor.Account)
 	require.Equal(t, hers.Leaf, e.LeafHash)
 	for _, index := range []uint64{theirs.Index, 1 << 40} {
-		_, err = own.At(t.Context(), index)
+		_, err = own.At(t.Context(), "", index)
 		require.ErrorIs(t, err, opsec.ErrNotFound)
 	}
-	e, err = l.View(reader, translog.AdministratorProfile()).At(t.Context(), theirs.Index)
+	e, err = l.View(reader, translog.AdministratorProfile()).At(t.Context(), "globex", theirs.Index)
 	require.NoError(t, err)
 	require.Equal(t, opsec.TenantID("globex"), e.Event.Tenant)
 }
@@ -66,6 +66,16 @@ func TestLogThatShouldBeThereIsNotMadeAnew(t *testing.T) {
 	k.opts.Existing = true
 	l = k.open()
 	require.NoError(t, l.stop())
+}
+
+func TestRunAfterCloseIsNone(t *testing.T) {
+	k := newKit(t)
+	l, err := translog.Open(k.dir, k.policy, k.opts)
+	require.NoError(t, err)
+	require.NoError(t, l.Close(t.Context()))
+	require.NoError(t, l.Run(t.Context()), "whoever runs it in a goroutine may come second")
+	_, err = l.Append(t.Context(), login("acme", "eve", 1))
+	require.ErrorIs(t, err, translog.ErrUnavailable)
 }
 
 func TestCloseEndsRun(t *testing.T) {

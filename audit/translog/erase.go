@@ -62,8 +62,11 @@ func (l *Log) erase(ctx context.Context, who opsec.Actor, s entry.Subject, asked
 	}
 	if authErr != nil {
 		e.Outcome, e.Attrs = opsec.OutcomeOf(authErr), nil // whose accounts they are is not told
+		if !errors.Is(authErr, ErrHeld) {
+			authErr = fmt.Errorf("translog: %w", authErr)
+		}
 		_, err := l.Append(ctx, e)
-		return nil, errors.Join(fmt.Errorf("translog: %w", authErr), err)
+		return nil, errors.Join(authErr, err)
 	}
 	if len(handles) == 0 {
 		return nil, nil

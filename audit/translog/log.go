@@ -90,6 +90,7 @@ type Log struct {
 	closing context.Context // ends with Close
 	close   context.CancelFunc
 	running atomic.Bool
+	unrun   atomic.Bool   // closed, and never run
 	stopped chan struct{} // closed when Run has ended
 	signed  watched[published]
 	shown   watched[published]
@@ -173,6 +174,9 @@ func (l *Log) Origin() string { return l.opts.Signer.Name() }
 // when the log has failed before, which is also what [Log.Record] returns from then on.
 func (l *Log) Run(ctx context.Context) error {
 	if !l.running.CompareAndSwap(false, true) {
+		if l.unrun.Load() {
+			return nil // Close came first
+		}
 		return invalid("Run was called before")
 	}
 	defer close(l.stopped)
@@ -211,6 +215,7 @@ func (l *Log) Run(ctx context.Context) error {
 // [audit.Sink]; a second one does nothing.
 func (l *Log) Close(ctx context.Context) error {
 	if l.running.CompareAndSwap(false, true) {
+		l.unrun.Store(true)
 		l.abandon(errClosed)
 		defer close(l.stopped)
 		return l.release()

@@ -78,7 +78,7 @@ func TestRunEndsWhenTilesFailAndAllIsFull(t *testing.T) {
 	l = k.open()
 	settle(t, l)
 	for r := range acked {
-		e, err := l.View(reader, translog.TenantProfile()).At(t.Context(), r.Index)
+		e, err := l.View(reader, translog.TenantProfile()).At(t.Context(), "", r.Index)
 		require.NoError(t, err)
 		require.Equal(t, r.Event, e.Event.ID)
 		if r.Index > 200 {

@@ -113,11 +113,11 @@ func (v *View) Query(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 	}
 }
 
-// At returns the event at index, which must be under the published checkpoint: see [Log.Prove]. It is a read of the
-// reader's own tenant, or, where the profile shows all, of the provider. An event of another tenant is
-// [opsec.ErrNotFound], as is an entry that is none.
-func (v *View) At(ctx context.Context, index uint64) (Entry, error) {
-	s, err := v.begin(ctx, Query{}, 0)
+// At returns the event at index, which must be the tenant's and under the published checkpoint: see [Log.Prove]. An
+// empty tenant is the reader's own, or, where the profile shows all, any; the read stands in the record of the tenant
+// named, or of the provider. Any other entry is [opsec.ErrNotFound].
+func (v *View) At(ctx context.Context, tenant opsec.TenantID, index uint64) (Entry, error) {
+	s, err := v.begin(ctx, Query{Tenant: tenant}, 0)
 	if err != nil {
 		return Entry{}, err
 	}

@@ -84,10 +84,7 @@ func prove(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 			return err
 		}
 		if *tenant != "" {
-			e, err := log.View(operator(), profile()).At(ctx, *index)
-			if err == nil && e.Event.Tenant != opsec.TenantID(*tenant) {
-				err = opsec.ErrNotFound
-			}
+			e, err := log.View(operator(), profile()).At(ctx, opsec.TenantID(*tenant), *index)
 			if err != nil {
 				return fmt.Errorf("entry %d of %s: %w", *index, *tenant, err)
 			}
