@@ -92,22 +92,39 @@ type group struct {
 // ParseBody reads a body, which it does not copy. It accepts only what [Scribe.Draft] can have written, and nothing
 // longer than [MaxBody]; anything else is an error wrapping [opsec.ErrInvalid].
 func ParseBody(body []byte) (Body, error) {
+	var b Body
+	if err := b.Parse(body); err != nil {
+		return Body{}, err
+	}
+	return b, nil
+}
+
+// Parse is [ParseBody] into the memory that b has already, for whoever reads many. After an error b is of no use but
+// to parse again.
+func (b *Body) Parse(body []byte) error {
 	if len(body) > MaxBody {
-		return Body{}, badBody("longer than 1 MiB")
+		return badBody("longer than 1 MiB")
 	}
 	r := reader{rest: body}
-	b := Body{}
 	if !b.parse(&r) {
-		return Body{}, badBody("skeleton malformed")
+		return badBody("skeleton malformed")
 	}
 	b.skeleton = body[:len(body)-len(r.rest)]
 	for i := range b.groups {
 		b.groups[i].blob = r.bytes(b.groups[i].size)
 	}
 	if !r.done() {
-		return Body{}, badBody("not as long as its skeleton says")
+		return badBody("not as long as its skeleton says")
 	}
-	return b, nil
+	return nil
+}
+
+// resize returns a slice of n elements in the memory of s, if there is enough; they may hold what they held.
+func resize[T any](s []T, n int) []T {
+	if n > cap(s) {
+		return append(s[:cap(s)], make([]T, n-cap(s))...)
+	}
+	return s[:n]
 }
 
 // parse reads a skeleton.
@@ -117,7 +134,7 @@ func (b *Body) parse(r *reader) bool {
 		return false
 	}
 	b.behalf = flags == flagBehalf
-	b.terms = make([]Term, r.uvarint(maxOwnTerms))
+	b.terms = resize(b.terms, r.uvarint(maxOwnTerms))
 	for i := range b.terms {
 		t := &b.terms[i]
 		t.Kind = TermKind(r.byte())
@@ -126,7 +143,7 @@ func (b *Body) parse(r *reader) bool {
 			return false
 		}
 	}
-	b.groups = make([]group, r.uvarint(maxGroups))
+	b.groups = resize(b.groups, r.uvarint(maxGroups))
 	var taken [opsec.MaxAttrs]bool
 	last := Group(0)
 	for i := range b.groups {
@@ -145,11 +162,12 @@ func (b *Body) parse(r *reader) bool {
 func (g *group) parse(r *reader, taken *[opsec.MaxAttrs]bool) bool {
 	copy(g.handle[:], r.bytes(len(g.handle)))
 	copy(g.commitment[:], r.bytes(len(g.commitment)))
+	g.sum = [32]byte{}
 	if g.size = r.uvarint(MaxBody); g.size > 0 {
 		copy(g.sum[:], r.bytes(len(g.sum)))
 	}
 	n := r.uvarint(maxFields)
-	g.slots = make([]slot, n)
+	g.slots = resize(g.slots, n)
 	low, high := codeOrigin, codeReason
 	switch g.kind {
 	case GroupActor, GroupOnBehalf:
@@ -159,7 +177,7 @@ func (g *group) parse(r *reader, taken *[opsec.MaxAttrs]bool) bool {
 	}
 	for i := range g.slots {
 		f := &g.slots[i]
-		f.code = r.byte()
+		*f = slot{code: r.byte()}
 		switch {
 		case f.code == codeAttr:
 			var ok bool
@@ -179,7 +197,7 @@ func (g *group) parse(r *reader, taken *[opsec.MaxAttrs]bool) bool {
 
 // Verify returns an error wrapping [ErrMismatch] unless the body is whole and the one that a leaf names by want, its
 // Leaf.Body. The key of no subject is needed.
-func (b Body) Verify(want tlog.Hash) error {
+func (b *Body) Verify(want tlog.Hash) error {
 	if sha256.Sum256(b.skeleton) != want {
 		return fmt.Errorf("entry: skeleton: %w", ErrMismatch)
 	}
@@ -192,8 +210,12 @@ func (b Body) Verify(want tlog.Hash) error {
 }
 
 // Terms returns what the event can be found by.
-func (b Body) Terms() []Term {
-	list := make([]Term, 0, len(b.groups)+len(b.terms))
+func (b *Body) Terms() []Term {
+	return b.AppendTerms(make([]Term, 0, len(b.groups)+len(b.terms)))
+}
+
+// AppendTerms appends what Terms returns.
+func (b *Body) AppendTerms(list []Term) []Term {
 	for i := range b.groups {
 		if g := &b.groups[i]; g.kind != GroupTenant {
 			list = append(list, Term{termOf(g.kind), g.handle})
@@ -204,7 +226,7 @@ func (b Body) Terms() []Term {
 
 // Subjects returns the handles of the subjects that the event has values of, its tenant's first. A handle may come
 // twice, as that of somebody who acts for himself.
-func (b Body) Subjects() []Handle {
+func (b *Body) Subjects() []Handle {
 	list := make([]Handle, len(b.groups))
 	for i := range b.groups {
 		list[i] = b.groups[i].handle

@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -115,6 +116,9 @@ type verifier struct {
 	save    *ledger.Savepoint
 	span    *index.Builder
 	indexer ledger.Indexer
+	body    entry.Body // memory for one entry's
+	terms   []entry.Term
+	record  []byte
 	shards  shards
 }
 
@@ -348,7 +352,8 @@ func (v *verifier) entry(text, body []byte) error {
 	i := v.next
 	v.next++
 	v.report.Bytes += int64(2*len(text) + len(body))
-	hash := tlog.RecordHash(text)
+	v.record = append(append(v.record[:0], 0), text...) // what RFC 6962, section 2.1, hashes
+	hash := tlog.Hash(sha256.Sum256(v.record))
 	if i < v.signed.Size {
 		if err := v.tiles.Add(text, hash); err != nil {
 			return fmt.Errorf("verify: %w", err)
@@ -363,9 +368,9 @@ func (v *verifier) entry(text, body []byte) error {
 		return nil
 	}
 	if v.report.Sidecar {
-		v.sidecar(i, leaf, body)
+		v.sidecar(i, &leaf, body)
 	}
-	v.chain(i, leaf, hash)
+	v.chain(i, &leaf, hash)
 	if n, ok := ledger.Pruned(leaf); ok && i < v.signed.Size {
 		v.allowed = max(v.allowed, min(n, i))
 	}
@@ -381,12 +386,11 @@ func (v *verifier) entry(text, body []byte) error {
 }
 
 // sidecar compares what is sealed with the leaf, and enters the entry into the index to compare that.
-func (v *verifier) sidecar(i uint64, leaf entry.Leaf, body []byte) {
-	var parsed entry.Body
+func (v *verifier) sidecar(i uint64, leaf *entry.Leaf, body []byte) {
 	if leaf.Kind == entry.Event {
-		var err error
-		if parsed, err = entry.ParseBody(body); err == nil {
-			err = parsed.Verify(leaf.Body)
+		err := v.body.Parse(body)
+		if err == nil {
+			err = v.body.Verify(leaf.Body)
 		}
 		if err != nil {
 			v.finds(Finding{Part: "sidecar", Index: i, What: err.Error()})
@@ -402,7 +406,9 @@ func (v *verifier) sidecar(i uint64, leaf entry.Leaf, body []byte) {
 	if v.span == nil {
 		return
 	}
-	if err := v.indexer.Add(v.span, i, ledger.KeysOf(leaf, parsed)); err != nil {
+	keys := ledger.KeysOf(leaf, &v.body, v.terms)
+	v.terms = keys.Terms
+	if err := v.indexer.Add(v.span, i, keys); err != nil {
 		v.finds(Finding{Part: "index", Index: i, What: err.Error()})
 		v.span = nil
 		return
@@ -425,7 +431,7 @@ func (v *verifier) sidecar(i uint64, leaf entry.Leaf, body []byte) {
 
 // chain follows the chains of all tenants, and compares them with the epochs. Where older entries are missing, a chain
 // begins with the first leaf that is there.
-func (v *verifier) chain(i uint64, leaf entry.Leaf, hash tlog.Hash) {
+func (v *verifier) chain(i uint64, leaf *entry.Leaf, hash tlog.Hash) {
 	switch leaf.Kind {
 	case entry.Event:
 		h := v.chains.Of(leaf.Tenant)
@@ -443,7 +449,7 @@ func (v *verifier) chain(i uint64, leaf entry.Leaf, hash tlog.Hash) {
 		if v.first == 0 && (want.Number != leaf.Number || want.Tenants != leaf.Tenants || want.Heads != leaf.Heads) {
 			v.finds(Finding{Part: "epoch", Index: i, What: fmt.Sprintf("epoch %d does not bind the chains as they are", leaf.Number)})
 		}
-		v.chains.Bound(leaf, i, hash)
+		v.chains.Bound(*leaf, i, hash)
 		v.report.Epochs++
 	default:
 		v.finds(Finding{Part: "chain", Index: i, What: "a kind of entry that no log writes"})

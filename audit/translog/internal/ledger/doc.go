@@ -54,12 +54,12 @@ type Keys struct {
 	Terms   []entry.Term
 }
 
-// KeysOf returns the keys of a leaf and its body. That of an epoch is empty.
-func KeysOf(leaf entry.Leaf, body entry.Body) Keys {
+// KeysOf returns the keys of a leaf and its body. That of an epoch is empty. The terms are in the memory of room.
+func KeysOf(leaf *entry.Leaf, body *entry.Body, room []entry.Term) Keys {
 	if leaf.Kind != entry.Event {
 		return Keys{Time: leaf.Time}
 	}
-	return Keys{leaf.Time, leaf.Tenant, leaf.Action, leaf.Outcome, body.Terms()}
+	return Keys{leaf.Time, leaf.Tenant, leaf.Action, leaf.Outcome, body.AppendTerms(room[:0])}
 }
 
 // Parse reads an entry and its keys.
@@ -69,7 +69,7 @@ func Parse(leaf, body []byte) (entry.Leaf, Keys, error) {
 	if err == nil && l.Kind == entry.Event {
 		b, err = entry.ParseBody(body)
 	}
-	return l, KeysOf(l, b), err
+	return l, KeysOf(&l, &b, nil), err
 }
 
 // Indexer enters entries into the index of their span. The zero value is ready; it is for one goroutine at a time.
