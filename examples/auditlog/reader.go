@@ -40,7 +40,7 @@ func query(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 	flags.StringVar(&q.Account, "account", "", "who acted, or was concerned")
 	actions := script.Strings(flags, "action", "what was done; may be repeated")
 	outcomes := script.Strings(flags, "outcome", "how it ended, as success or denied; may be repeated")
-	flags.Func("from", "at or after this `time`, as 2026-11-25T08:00:00Z", func(s string) error { return q.From.UnmarshalText([]byte(s)) })
+	flags.Func("from", "at or after this `time`, as 2026-03-25T08:00:00Z", func(s string) error { return q.From.UnmarshalText([]byte(s)) })
 	flags.Func("to", "before this `time`", func(s string) error { return q.To.UnmarshalText([]byte(s)) })
 	flags.BoolVar(&q.Newest, "newest", false, "the last first")
 	if err := parse(); err != nil {
