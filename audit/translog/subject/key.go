@@ -4,7 +4,9 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding"
 	"fmt"
+	"hash"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -99,28 +101,49 @@ func (x box) Decrypt(ciphertext, associatedData []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// prf is HMAC-SHA-256 (RFC 2104) under one key, which costs no allocation for a short text.
-type prf struct{ inner, outer [sha256.BlockSize]byte }
+// prf is HMAC-SHA-256 (RFC 2104) under one key, as the states of SHA-256 once it has taken the key's two blocks: a short
+// text then costs two blocks more, and no allocation.
+type prf struct{ inner, outer []byte }
 
-func newPRF(key []byte) (p prf) {
+func newPRF(key []byte) prf {
 	if len(key) > sha256.BlockSize {
 		sum := sha256.Sum256(key)
 		key = sum[:]
 	}
-	copy(p.inner[:], key)
-	p.outer = p.inner
-	for i := range p.inner {
-		p.inner[i] ^= 0x36
-		p.outer[i] ^= 0x5c
+	return prf{stateAfter(key, 0x36), stateAfter(key, 0x5c)}
+}
+
+// stateAfter returns the state of SHA-256 after a block of key, with zeros behind it, and pad.
+func stateAfter(key []byte, pad byte) []byte {
+	var block [sha256.BlockSize]byte
+	copy(block[:], key)
+	for i := range block {
+		block[i] ^= pad
 	}
-	return p
+	h := sha256.New()
+	h.Write(block[:])
+	state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		panic(err) // crypto/sha256 returns none
+	}
+	return state
 }
 
 // sum returns the first half of the code of kind and value.
 func (p *prf) sum(kind byte, value []byte) [16]byte {
 	var room [256]byte
-	text := append(append(append(room[:0], p.inner[:]...), kind), value...)
-	inner := sha256.Sum256(text)
-	outer := sha256.Sum256(append(append(room[:0], p.outer[:]...), inner[:]...))
-	return [16]byte(outer[:16])
+	h := sha256.New()
+	resume(h, p.inner)
+	h.Write(append(append(room[:0], kind), value...))
+	inner := h.Sum(room[:0])
+	resume(h, p.outer)
+	h.Write(inner)
+	return [16]byte(h.Sum(room[:0]))
+}
+
+// resume puts SHA-256 into a state of stateAfter.
+func resume(h hash.Hash, state []byte) {
+	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
+		panic(err) // not of a state of its own
+	}
 }
