@@ -26,14 +26,18 @@ type Builder struct {
 	mu    sync.RWMutex
 	table []row // by number, open addressing; half of it is free at least
 	keys  int   // rows taken
-	// lists holds the positions of keys. What a list holds is not changed, nor its place given to another: who has taken
+	// chunks hold the positions of keys. What a list holds is not changed, nor its place given to another: who has taken
 	// the slice under the lock reads on without it.
-	lists  []byte
+	chunks [][]byte
+	free   []byte // the rest of the last one
 	blocks blocks
 }
 
-// row is a key of a Builder, by its number. One position lies in at, more from lists[at] on, where there is room for the
-// next power of two.
+// chunk is how many bytes are taken at a time: the longest list fits.
+const chunk = 2 * Span
+
+// row is a key of a Builder, by its number. One position lies in at, more from there on in chunks, where there is room
+// for the next power of two.
 type row struct {
 	number uint64
 	at     uint32
@@ -81,15 +85,28 @@ func (b *Builder) add(number uint64, pos uint16) {
 	if b.last(r) == pos {
 		return
 	}
-	if r.n&(r.n-1) == 0 { // full: it moves to the end, with room to double
+	if r.n&(r.n-1) == 0 { // full: it moves to where it has room to double
 		list := b.posting(r).data
-		r.at = uint32(len(b.lists))
-		b.lists = slices.Grow(b.lists, 2*len(list))[:len(b.lists)+2*len(list)]
-		copy(b.lists[r.at:], list)
+		r.at = b.take(2 * len(list))
+		copy(b.list(r.at), list)
 	}
-	binary.LittleEndian.PutUint16(b.lists[r.at+2*r.n:], pos)
+	binary.LittleEndian.PutUint16(b.list(r.at)[2*r.n:], pos)
 	r.n++
 }
+
+// take returns where n bytes are that were free.
+func (b *Builder) take(n int) uint32 {
+	if len(b.free) < n {
+		b.free = make([]byte, chunk)
+		b.chunks = append(b.chunks, b.free)
+	}
+	at := len(b.chunks)*chunk - len(b.free)
+	b.free = b.free[n:]
+	return uint32(at)
+}
+
+// list returns the list at a place, and what is behind it.
+func (b *Builder) list(at uint32) []byte { return b.chunks[at/chunk][at%chunk:] }
 
 // row returns the row of a number, or the free one where it belongs.
 func (b *Builder) row(number uint64) *row {
@@ -115,14 +132,14 @@ func (b *Builder) last(r *row) uint16 {
 	if r.n == 1 {
 		return uint16(r.at)
 	}
-	return binary.LittleEndian.Uint16(b.lists[r.at+2*r.n-2:])
+	return binary.LittleEndian.Uint16(b.list(r.at)[2*r.n-2:])
 }
 
 func (b *Builder) posting(r *row) posting {
 	if r.n == 1 {
 		return posting{n: 1, data: binary.LittleEndian.AppendUint16(nil, uint16(r.at))}
 	}
-	return posting{n: int(r.n), data: b.lists[r.at:][:2*r.n]}
+	return posting{n: int(r.n), data: b.list(r.at)[:2*r.n]}
 }
 
 // Len is the number of entries.
