@@ -1,9 +1,6 @@
 package opsec
 
-import (
-	"cmp"
-	"errors"
-)
+import "errors"
 
 // The conditions that callers of every room branch on. Rooms wrap them; test with [errors.Is].
 var (
@@ -112,7 +109,19 @@ const (
 func (s Sensitivity) Exceeds(t Sensitivity) bool { return s.rank() > t.rank() }
 
 func (s Sensitivity) rank() int {
-	return cmp.Or(rank(cmp.Or(s, Personal), Public, Tenant, Personal, Digest, Secret), 6)
+	switch s {
+	case Public:
+		return 1
+	case Tenant:
+		return 2
+	case Personal, "":
+		return 3
+	case Digest:
+		return 4
+	case Secret:
+		return 5
+	}
+	return 6
 }
 
 // rank is the place of word in list, counted from 1, or 0.
