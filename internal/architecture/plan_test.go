@@ -55,7 +55,18 @@ var plan = []row{
 	{"audit/translog/heads", "opsec internal/..."},
 	{"audit/translog/export", "opsec internal/..."},
 	{"audit/accounts", foundation},
-	{"audit/programme", foundation},
+	{"audit/accounts/dataaccess", foundation + "audit/accounts"},
+	{"audit/accounts/correlate", foundation + "audit/accounts"},
+	{"audit/programme", foundation + "audit/programme/catalogue audit/programme/competence audit/programme/sample " +
+		"audit/programme/independence"},
+	{"audit/programme/catalogue", foundation},
+	{"audit/programme/competence", foundation},
+	{"audit/programme/sample", foundation},
+	{"audit/programme/independence", foundation},
+	{"audit/programme/report", foundation + "audit/programme audit/programme/catalogue audit/programme/competence " +
+		"audit/programme/sample audit/programme/independence"},
+	{"audit/programme/oscal", foundation + "audit/programme audit/programme/catalogue audit/programme/competence " +
+		"audit/programme/sample audit/programme/independence audit/programme/report"},
 
 	{"identity", foundation},
 	{"identity/lockout", foundation},
