@@ -117,6 +117,7 @@ type desk struct {
 	count   int // of fields
 	slots   []byte
 	digests [1 + maxFields*sha256.Size]byte
+	input   []byte // of a digest
 	plain   []byte // salts and values
 
 	salts [4096]byte
@@ -307,15 +308,14 @@ func (d *desk) field(code byte, value string) {
 
 // add adds a field: its line in the skeleton, its digest, and what is to be sealed.
 func add[T ~string | ~[]byte](d *desk, code byte, value T) {
-	salt := d.salt()
-	var room [128]byte
-	input := append(append(append(room[:0], hashDisclosure), salt...), value...)
-	sum := sha256.Sum256(input)
-	copy(d.digests[1+d.count*sha256.Size:], sum[:])
+	d.input = append(append(append(d.input[:0], hashDisclosure), d.salt()...), value...)
+	h := sha256.New()
+	h.Write(d.input)
+	h.Sum(d.digests[:1+d.count*sha256.Size])
 	d.slots = append(d.slots, code)
 	d.count++
 	if !d.omit {
-		d.plain = appendDisclosure(d.plain, input[1:])
+		d.plain = appendDisclosure(d.plain, d.input[1:])
 	}
 }
 
