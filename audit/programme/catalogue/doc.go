@@ -17,31 +17,32 @@
 //
 // # The form
 //
-// A catalogue is one YAML document. All values are texts or lists of texts; what has a comma at its end in this list may
+// A catalogue is one YAML document. Its values are texts, lists of texts, and lists of fields; those marked with a star may
 // be left out:
 //
 //	id: house                     # lower-case letters, digits, '.', '_' and '-', up to 64
-//	title: House rules
+//	title: House rules            # one line
 //	version: "3"                  # like id; a plan names id and version, "house/3"
-//	source: Security office,      # where the requirements come from
-//	categories:
-//	- id: doors                   # like id
+//	source: Security office       # * where the requirements come from
+//	categories:                   # *
+//	- id: doors                   # like id, once
 //	  title: Doors and keys
-//	  requirement: H-1,           # the requirement that demands audits of this category
+//	  requirement: H-1            # * the one that demands audits of this category
 //	requirements:
-//	- id: H-1                     # printable, no spaces, up to 64 bytes, once in the catalogue
-//	  clause: "1",                # of the source
+//	- id: H-1                     # up to 64 bytes without spaces, once
+//	  clause: "1"                 # * of the source
 //	  title: Doors are audited
 //	  text: Once a year somebody tries every door.
-//	  categories: [doors],        # ids from above
-//	  refs:,                      # by framework, ids of its own that ask for the same
+//	  categories: [doors]         # * ids from above
+//	  refs:                       # * by framework, ids of what asks for the same
 //	    NIST SP 800-53 Rev. 5: [pe-3]
 //
 // # Promises
 //
 // What Parse returns is valid, and all that the file says: a field that is not in the form, one that stands twice, an id
 // that stands twice, a category that is not there, is refused with its line ([SyntaxError]). Anchors, aliases, tags and
-// further documents are refused, and so is a file that is larger than [MaxBytes]; time and memory are bounded by that.
+// further documents are refused, and so is a file that is larger than [MaxBytes] or has more than 65,536 commas and
+// brackets: the worst that we could make of the rest takes a second.
 //
 // # What it will not do
 //

@@ -1,7 +1,6 @@
 package catalogue
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +12,10 @@ import (
 	"github.com/cloudopsec/opsec"
 )
 
-// maxDepth is of nodes within nodes; the form has five.
-const maxDepth = 8
+const (
+	maxDepth = 8       // of nodes within nodes; the form has five
+	maxMarks = 1 << 16 // commas and brackets: they make nodes of 200 bytes each, ever slower, out of two bytes
+)
 
 // SyntaxError says what is wrong in a catalogue, and where. It wraps [opsec.ErrInvalid].
 type SyntaxError struct {
@@ -42,8 +43,8 @@ func Parse(r io.Reader) (*Catalogue, error) {
 	if len(text) > MaxBytes {
 		return nil, &SyntaxError{What: fmt.Sprintf("more than %d bytes", MaxBytes)}
 	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, &SyntaxError{What: "nothing in it"}
+	if n := marks(text); n > maxMarks {
+		return nil, &SyntaxError{What: fmt.Sprintf("%d commas and brackets, want up to %d", n, maxMarks)}
 	}
 	var root yaml.Node
 	err = yaml.Load(text, &root, yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
@@ -59,6 +60,16 @@ func Parse(r io.Reader) (*Catalogue, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+func marks(text []byte) (n int) {
+	for _, c := range text {
+		switch c {
+		case ',', '[', ']', '{', '}':
+			n++
+		}
+	}
+	return n
 }
 
 func notYAML(err error) error {

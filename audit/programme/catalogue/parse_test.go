@@ -144,6 +144,13 @@ func TestSizeIsBounded(t *testing.T) {
 	_, err = catalogue.Parse(strings.NewReader(pad(catalogue.MaxBytes + 1)))
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 
+	marks := func(n int) string { return house + "#" + strings.Repeat(",", n-strings.Count(house, ",")-2*4) }
+	require.Equal(t, 4, strings.Count(house, "[")+strings.Count(house, "{"))
+	_, err = catalogue.Parse(strings.NewReader(marks(1 << 16)))
+	require.NoError(t, err)
+	_, err = catalogue.Parse(strings.NewReader(marks(1<<16 + 1)))
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+
 	endless := io.LimitReader(zeros{}, 1<<40)
 	_, err = catalogue.Parse(endless)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
