@@ -35,7 +35,10 @@ func (k Key) Account() string {
 
 // String returns "tenant/main" or "tenant/main/sub" for people to read, quoted where it would not print as it is.
 func (k Key) String() string {
-	s := string(k.Tenant) + "/" + k.Account()
+	return printable(string(k.Tenant) + "/" + k.Account())
+}
+
+func printable(s string) string {
 	if q := strconv.Quote(s); q != `"`+s+`"` {
 		return q
 	}
@@ -107,7 +110,7 @@ type SignIn struct {
 	Key
 	Time     time.Time     `json:"time"`
 	Outcome  opsec.Outcome `json:"outcome"`            // opsec.Success is signed in; all others are not
-	Logout   bool          `json:"logout,omitempty"`   // the end of a session, whatever the outcome
+	Logout   bool          `json:"logout,omitempty"`   // a log-out: with opsec.Success the end of a session
 	Began    time.Time     `json:"began,omitzero"`     // on a log-out: when the session began, where that is known
 	Session  string        `json:"session,omitempty"`  // pairs a log-out with its log-in
 	IP       netip.Addr    `json:"ip,omitzero"`        // where from
