@@ -1,38 +1,67 @@
 package sample
 
 import (
-	"errors"
-
-	"golang.org/x/mod/sumdb/note"
+	"fmt"
+	"time"
 )
-
-// CheckpointVerifier says whose checkpoints are good. The zero CheckpointVerifier trusts nobody.
-type CheckpointVerifier struct {
-	Logs      []note.Verifier // keys of the log; their name is its origin
-	Witnesses []note.Verifier // of Ed25519 cosignatures (C2SP tlog-cosignature); those of one name are one witness
-	Quorum    int             // how many witnesses must have signed, from 1
-
-	// InsecureUnwitnessed takes the log's word alone: with no witnesses and a Quorum of 0. Whoever has the log's key can
-	// then choose the sample, and NotBefore and NotAfter mean nothing.
-	InsecureUnwitnessed bool
-}
 
 // Seed is what samples are drawn by.
 type Seed [32]byte
 
-// Derive returns the seed that a signed checkpoint gives to a freeze.
+// Derive returns the seed that a signed checkpoint (C2SP tlog-checkpoint, signed-note) gives to a freeze which the log has
+// recorded at the anchor. It believes the anchor; [Recompute] has it proven.
+//
+// The seed is the SHA-256 of parts, each behind its length (eight bytes, big-endian): "opsec/sample/seed/v1", the digest
+// of the freeze, the text of the checkpoint, and, for each cosignature of a known witness of a time from NotBefore to
+// NotAfter, the name of the witness and the bytes that its line has in base64; ordered by name, and then by those bytes.
+// Other lines do not count: the log's own signature could be made in many ways by whoever has its key.
+//
+// Errors: [ErrTooEarly], [ErrTooLate]; [ErrUnproven] when log or witnesses have not signed; else one that wraps
+// [opsec.ErrInvalid].
 func Derive(f Freeze, a Anchor, checkpoint []byte, v CheckpointVerifier) (Seed, error) {
-	return Seed{}, errors.ErrUnsupported
+	s, _, err := derive(f, a, checkpoint, v)
+	return s, err
 }
 
-// Draw returns k positions of the frame, ascending.
-func (s Seed) Draw(c Commitment, k int) ([]int, error) { return nil, errors.ErrUnsupported }
-
-// DrawStrata draws k positions from several frames together, at least so many from each as far as it has them, the others
-// in proportion to size.
-func (s Seed) DrawStrata(strata []Commitment, k, least int) ([][]int, error) {
-	return nil, errors.ErrUnsupported
+func derive(f Freeze, a Anchor, checkpoint []byte, v CheckpointVerifier) (Seed, head, error) {
+	fail := func(err error) (Seed, head, error) { return Seed{}, head{}, err }
+	digest, err := f.Digest()
+	if err != nil {
+		return fail(err)
+	}
+	h, err := v.open(checkpoint)
+	if err != nil {
+		return fail(err)
+	}
+	if h.origin != a.Log {
+		return fail(invalid("checkpoint of the log %q: the freeze is in %q", h.origin, a.Log))
+	}
+	if h.size <= a.Index {
+		return fail(fmt.Errorf("%w: it has %d entries, and the freeze is entry %d", ErrTooEarly, h.size, a.Index))
+	}
+	parts := []string{string(digest[:]), h.text}
+	witnesses, early, late := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, c := range h.cosignatures {
+		switch {
+		case c.time.Before(f.NotBefore):
+			early[c.name] = true
+		case c.time.After(f.until()):
+			late[c.name] = true
+		default:
+			witnesses[c.name] = true
+			parts = append(parts, c.name, string(c.raw))
+		}
+	}
+	if len(witnesses) < v.Quorum {
+		seen := fmt.Sprintf("%d of %d witnesses have signed from %s to %s, %d before, %d after", len(witnesses), v.Quorum,
+			f.NotBefore.UTC().Format(time.RFC3339), f.until().UTC().Format(time.RFC3339), len(early), len(late))
+		switch {
+		case len(early) > 0:
+			return fail(fmt.Errorf("%w: %s", ErrTooEarly, seen))
+		case len(late) > 0:
+			return fail(fmt.Errorf("%w: %s", ErrTooLate, seen))
+		}
+		return fail(unproven("%s", seen))
+	}
+	return hashOf("opsec/sample/seed/v1", parts...), h, nil
 }
-
-// Allocate says how many of k fall to each stratum.
-func Allocate(sizes []int, k, least int) ([]int, error) { return nil, errors.ErrUnsupported }

@@ -1,10 +1,14 @@
 package sample
 
 import (
-	"encoding"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
 )
@@ -26,6 +30,36 @@ var (
 	// ErrMismatch says that what was published is not what comes out.
 	ErrMismatch = errors.New("sample: does not come out as published")
 )
+
+// The bounds.
+const (
+	MaxSize  = 1<<31 - 1 // items of a population
+	maxFrame = 1024      // frames of a freeze
+	maxName  = 512       // bytes of an audit, a procedure, an origin
+	maxItem  = 1024      // bytes
+)
+
+// hashOf hashes a list of parts, the first of which says what for: each behind its length, eight bytes, big-endian.
+func hashOf[T ~string | ~[]byte](what string, parts ...T) [32]byte {
+	h := sha256.New()
+	put := func(p []byte) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(p))))
+		h.Write(p)
+	}
+	put([]byte(what))
+	for _, p := range parts {
+		put([]byte(p))
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// name reports whether s is 1 to most bytes of UTF-8 without control characters and line separators, so that JSON has one
+// way to write it.
+func name(s string, most int) bool {
+	return s != "" && len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+	})
+}
 
 // invalid returns an error of this package that wraps opsec.ErrInvalid.
 func invalid(format string, args ...any) error {
@@ -57,4 +91,12 @@ func (Blind) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[blind]") }
 // MarshalText refuses: an error wrapping [opsec.ErrInvalid].
 func (Blind) MarshalText() ([]byte, error) { return nil, invalid("a blind is secret") }
 
-var _ encoding.TextMarshaler = Blind{}
+// unproven returns an error that wraps ErrUnproven.
+func unproven(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrUnproven}, args...)...)
+}
+
+// mismatch returns an error that wraps ErrMismatch.
+func mismatch(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrMismatch}, args...)...)
+}
