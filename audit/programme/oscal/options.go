@@ -1,0 +1,68 @@
+package oscal
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/programme"
+)
+
+// ErrNothingOpen says that no finding is open: OSCAL has no empty plan of action and milestones.
+var ErrNothingOpen = errors.New("oscal: no finding is open")
+
+// Options is whose documents they are, who reads them, and where the others are.
+type Options struct {
+	// Provider is the name of the provider, or better its domain. Identifiers hang on it: two providers may have an audit of
+	// the same id.
+	Provider string
+	// Tenant is the customer who reads it; none: the provider and its auditors. It must be one of the plan's.
+	Tenant opsec.TenantID
+	// Plan and Catalogue are where these documents are, as a reference from the others; none: "assessment-plan.json" and
+	// "catalog.json".
+	Plan, Catalogue string
+	// SystemPlan is where an OSCAL system security plan is; none: there is none, and a resource with the scope stands for it.
+	SystemPlan string
+}
+
+func (o *Options) check(a *programme.Audit) error {
+	if line(o.Provider) != o.Provider || o.Provider == "" || len(o.Provider) > 256 {
+		return fmt.Errorf("oscal: provider: want one line of 1 to 256 bytes: %w", opsec.ErrInvalid)
+	}
+	if o.Plan == "" {
+		o.Plan = "assessment-plan.json"
+	}
+	if o.Catalogue == "" {
+		o.Catalogue = "catalog.json"
+	}
+	for _, href := range []string{o.Plan, o.Catalogue, o.SystemPlan} {
+		if _, err := url.Parse(href); err != nil || strings.ContainsAny(href, " \"<>\\^`{|}") || strings.HasPrefix(href, "#") {
+			return fmt.Errorf("oscal: %.64q: want a reference to another document: %w", href, opsec.ErrInvalid)
+		}
+	}
+	if o.Tenant != "" {
+		if err := o.Tenant.Validate(); err != nil || o.Tenant == opsec.Provider {
+			return fmt.Errorf("oscal: tenant %.64q: want a customer's id: %w", o.Tenant, opsec.ErrInvalid)
+		}
+		if !slices.Contains(a.Plan.Customers, o.Tenant) {
+			return fmt.Errorf("oscal: the audit does not concern this tenant: %w", opsec.ErrNotFound)
+		}
+	}
+	return nil
+}
+
+// Plan returns an audit's plan as an OSCAL assessment plan: scope, team, procedures as activities with their steps, when
+// they are to be carried out, and the commitments that its samples are drawn from. An error wraps [opsec.ErrInvalid], or
+// [opsec.ErrNotFound] for a tenant that the audit does not concern.
+func Plan(a programme.Audit, o Options) ([]byte, error) { return nil, errors.ErrUnsupported }
+
+// Results returns an audit's results as OSCAL assessment results: see the package for how. Errors are those of [Plan]; an
+// audit without any result is [opsec.ErrInvalid].
+func Results(a programme.Audit, o Options) ([]byte, error) { return nil, errors.ErrUnsupported }
+
+// POAM returns the findings that are open, accepted ones included, with what is done about them and until when, as an
+// OSCAL plan of action and milestones. Errors are those of [Plan], or [ErrNothingOpen].
+func POAM(a programme.Audit, o Options) ([]byte, error) { return nil, errors.ErrUnsupported }
