@@ -1,0 +1,252 @@
+package htmlreport
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"io"
+	"strconv"
+	"time"
+)
+
+//go:embed page.html
+var pageHTML string
+
+//go:embed style.css
+var styleCSS string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+
+// security is the page's Content-Security-Policy: its own style sheet, and nothing else.
+var security = func() string {
+	sum := sha256.Sum256([]byte(styleCSS))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; base-uri 'none'; form-action 'none'"
+}()
+
+// HTML writes the page as a document of HTML that stands alone, which is well-formed XML too. A page that is not valid is
+// refused before anything is written.
+func (p *Page) HTML(w io.Writer) error {
+	if err := p.validate(); err != nil {
+		return err
+	}
+	sections := make([]sectionView, len(p.Sections))
+	for i, s := range p.Sections {
+		sections[i] = viewSection(s)
+	}
+	return pageTemplate.Execute(w, map[string]any{
+		"Lang": p.lang(), "Title": clean(p.Title), "Subtitle": clean(p.Subtitle), "Facts": viewFacts(p.Facts),
+		"Sections": sections, "Footer": clean(p.Footer), "Security": security, "Style": template.CSS(styleCSS),
+	})
+}
+
+func (p *Page) lang() string {
+	if p.Lang == "" {
+		return "en"
+	}
+	return p.Lang
+}
+
+type sectionView struct {
+	ID, Title string
+	Break     bool
+	Blocks    []blockView
+	Sections  []sectionView
+}
+
+type blockView struct {
+	Kind  string
+	Block any
+}
+
+type cellView struct {
+	Text
+	Title   string
+	Numbers bool
+}
+
+type tableView struct {
+	Caption string
+	Columns []Column
+	Rows    [][]cellView
+	Foot    []cellView
+}
+
+type barView struct {
+	Label, Note string
+	Parts       []partView
+}
+
+type partView struct {
+	Label    string
+	Count    int
+	Tone     Tone
+	X, Width string // per cent
+}
+
+type periodView struct {
+	Label, Note string
+	Tone        Tone
+	X, Width    string // per cent
+}
+
+type timelineView struct {
+	Caption            string
+	Rows               []periodView
+	Now                string // per cent
+	First, Today, Last string
+}
+
+type chartView struct {
+	Caption string
+	Rows    []barView
+}
+
+func viewSection(s Section) sectionView {
+	v := sectionView{ID: s.ID, Title: clean(s.Title), Break: s.Break}
+	for _, b := range s.Blocks {
+		v.Blocks = append(v.Blocks, viewBlock(b))
+	}
+	for _, sub := range s.Sections {
+		v.Sections = append(v.Sections, viewSection(sub))
+	}
+	return v
+}
+
+func viewBlock(b Block) blockView {
+	v := blockView{Kind: b.kind()}
+	switch b := b.(type) {
+	case Paragraph:
+		v.Block = cleanText(Text(b))
+	case List:
+		var items []Text
+		for _, item := range b {
+			items = append(items, cleanText(item))
+		}
+		v.Block = items
+	case Facts:
+		v.Block = viewFacts(b)
+	case Table:
+		v.Block = viewTable(b)
+	case Callout:
+		v.Block = Callout{b.Tone, clean(b.Title), cleanText(b.Text)}
+	case Listing:
+		v.Block = Listing{clean(b.Caption), clean(b.Text)}
+	case Bars:
+		v.Block = viewBars(b)
+	case Timeline:
+		v.Block = viewTimeline(b)
+	}
+	return v
+}
+
+func viewFacts(facts Facts) (list Facts) {
+	for _, f := range facts {
+		list = append(list, Fact{clean(f.Label), cleanText(f.Value)})
+	}
+	return list
+}
+
+func viewTable(t Table) tableView {
+	v := tableView{Caption: clean(t.Caption)}
+	for _, c := range t.Columns {
+		v.Columns = append(v.Columns, Column{clean(c.Title), c.Numbers})
+	}
+	row := func(cells []Text) (list []cellView) {
+		for i, c := range cells {
+			list = append(list, cellView{cleanText(c), v.Columns[i].Title, v.Columns[i].Numbers})
+		}
+		return list
+	}
+	for _, r := range t.Rows {
+		v.Rows = append(v.Rows, row(r))
+	}
+	v.Foot = row(t.Foot)
+	return v
+}
+
+// leastWidth is how wide a part is drawn at least, in per cent of the chart: what is counted is seen.
+const leastWidth = 1.5
+
+func viewBars(b Bars) chartView {
+	v := chartView{Caption: clean(b.Caption)}
+	scale := 0
+	for _, r := range b.Rows {
+		scale = max(scale, r.total())
+	}
+	for _, r := range b.Rows {
+		bar := barView{Label: clean(r.Label), Note: clean(r.Note)}
+		var widths []float64
+		all := 0.0
+		for _, p := range r.Parts {
+			if p.Count > 0 {
+				widths = append(widths, max(leastWidth, 100*float64(p.Count)/float64(scale)))
+				all += widths[len(widths)-1]
+			}
+		}
+		x, squeeze := 0.0, min(1, 100/max(all, 1))
+		for _, p := range r.Parts {
+			if p.Count > 0 {
+				width := widths[len(bar.Parts)] * squeeze
+				bar.Parts = append(bar.Parts, partView{clean(p.Label), p.Count, p.Tone, percent(x), percent(width)})
+				x += width
+			}
+		}
+		v.Rows = append(v.Rows, bar)
+	}
+	return v
+}
+
+func (b Bar) total() (n int) {
+	for _, p := range b.Parts {
+		n += p.Count
+	}
+	return n
+}
+
+func viewTimeline(t Timeline) timelineView {
+	v := timelineView{Caption: clean(t.Caption)}
+	first, last := t.span()
+	share := func(at time.Time) float64 {
+		if !last.After(first) {
+			return 0
+		}
+		return 100 * at.Sub(first).Seconds() / last.Sub(first).Seconds()
+	}
+	for _, r := range t.Rows {
+		x := share(r.From)
+		width := max(leastWidth, share(r.Until)-x)
+		x = min(x, 100-width)
+		v.Rows = append(v.Rows, periodView{clean(r.Label), clean(r.Note), r.Tone, percent(x), percent(width)})
+	}
+	v.First, v.Last = day(first), day(last)
+	if !t.Now.IsZero() {
+		v.Now, v.Today = percent(share(t.Now)), "line: "+day(t.Now)
+	}
+	return v
+}
+
+// span returns the first and the last instant that a timeline shows.
+func (t Timeline) span() (first, last time.Time) {
+	widen := func(at time.Time) {
+		if first.IsZero() || at.Before(first) {
+			first = at
+		}
+		if last.IsZero() || at.After(last) {
+			last = at
+		}
+	}
+	for _, r := range t.Rows {
+		widen(r.From)
+		widen(r.Until)
+	}
+	if !t.Now.IsZero() {
+		widen(t.Now)
+	}
+	return first, last
+}
+
+func day(t time.Time) string { return t.Format(time.DateOnly) }
+
+func percent(f float64) string { return strconv.FormatFloat(f, 'f', 3, 64) }
