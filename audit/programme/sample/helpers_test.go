@@ -20,6 +20,9 @@ import (
 
 const origin = "log.example/audit"
 
+// blind is what the frames are hidden by that are not shown.
+var blind = sample.Blind(sha256.Sum256([]byte("papers")))
+
 var noon = time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
 
 // private makes a key that is the same in every run.
@@ -152,9 +155,9 @@ func freeze(t testing.TB, frames ...sample.Frame) sample.Freeze {
 // published is a dossier that is as it should be: two frames, one of them shown, one blind with proofs.
 func published(t testing.TB) sample.Dossier {
 	t.Helper()
-	shown, blind := frame("backup-1", 400), frame("keys-1/eu", 77)
-	blind.Blind = sample.Blind(sha256.Sum256([]byte("papers")))
-	d := sample.Dossier{Freeze: freeze(t, shown, blind), Samples: map[string][]int{}, Frames: []sample.Frame{shown}}
+	shown, hidden := frame("backup-1", 400), frame("keys-1/eu", 77)
+	hidden.Blind = blind
+	d := sample.Dossier{Freeze: freeze(t, shown, hidden), Samples: map[string][]int{}, Frames: []sample.Frame{shown}}
 	d.Freeze.Frames[0].Sample = 30
 	var l ledger
 	d.Anchor = l.record(t, d.Freeze)
@@ -171,7 +174,7 @@ func published(t testing.TB) sample.Dossier {
 		d.Samples[procedure], err = seed.Draw(c, k)
 		require.NoError(t, err)
 	}
-	proofs, err := blind.Prove(d.Samples["keys-1/eu"]...)
+	proofs, err := hidden.Prove(d.Samples["keys-1/eu"]...)
 	require.NoError(t, err)
 	for _, p := range proofs {
 		d.Proofs = append(d.Proofs, sample.Shown{Procedure: "keys-1/eu", Proof: p})

@@ -2,7 +2,6 @@ package sample_test
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"fmt"
 	"strings"
 	"testing"
@@ -180,10 +179,7 @@ func TestOnlyTheLogAndWhoIsKnownCount(t *testing.T) {
 	require.ErrorIs(t, err, sample.ErrUnproven, "somebody has who calls himself so")
 	_, err = sample.Derive(f, a, sign(t, text, logKey(t, origin, "another key")), v)
 	require.ErrorIs(t, err, sample.ErrUnproven, "nobody known has")
-	forged := strings.Replace(string(good), "\n6\n", "\n5\n", 1)
-	if forged == string(good) {
-		forged = strings.Replace(string(good), "\n5\n", "\n6\n", 1)
-	}
+	forged := strings.Replace(string(good), "\n5\n", "\n6\n", 1)
 	require.NotEqual(t, string(good), forged)
 	_, err = sample.Derive(f, a, []byte(forged), v)
 	require.ErrorIs(t, err, sample.ErrUnproven, "a size was changed")
@@ -200,11 +196,8 @@ func TestOnlyTheLogAndWhoIsKnownCount(t *testing.T) {
 func TestOneWitnessIsOneWitness(t *testing.T) {
 	l, f, a := recorded(t)
 	v := verifier(t, 2, "north", "south")
-	again, err := note.NewVerifier(witnessNoteKey(t))
-	require.NoError(t, err)
-	_ = again
 	north := witness(t, "north", noon)
-	_, err = sample.Derive(f, a, []byte(string(l.checkpoint(t, north))+lines(l.checkpoint(t, witness(t, "north", noon.Add(time.Second))))[5]), v)
+	_, err := sample.Derive(f, a, []byte(string(l.checkpoint(t, north))+lines(l.checkpoint(t, witness(t, "north", noon.Add(time.Second))))[5]), v)
 	require.ErrorIs(t, err, sample.ErrUnproven, "signing twice is not two")
 
 	v.Witnesses = append(v.Witnesses[:1], renamed{verifier(t, 1, "south").Witnesses[0], "witness.example/north"})
@@ -219,27 +212,13 @@ type renamed struct {
 
 func (r renamed) Name() string { return r.name }
 
-func witnessNoteKey(t testing.TB) string {
-	t.Helper()
-	vkey, err := note.NewEd25519VerifierKey("witness.example/plain", private("plain").Public().(ed25519.PublicKey))
-	require.NoError(t, err)
-	return vkey
-}
-
 func TestSignaturesWithoutATimeAreNoCosignatures(t *testing.T) {
 	l, f, a := recorded(t)
-	plain, err := note.NewVerifier(witnessNoteKey(t))
-	require.NoError(t, err)
-	signer, err := checkpointSigner(t)
-	require.NoError(t, err)
+	plain := logKey(t, "witness.example/plain", "plain")
 	v := verifier(t, 1, "north")
 	v.Witnesses = append(v.Witnesses, plain)
-	_, err = sample.Derive(f, a, l.checkpoint(t, witness(t, "north", noon), signer), v)
+	_, err := sample.Derive(f, a, l.checkpoint(t, witness(t, "north", noon), plain), v)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
-}
-
-func checkpointSigner(t testing.TB) (note.Signer, error) {
-	return logKey(t, "witness.example/plain", "plain"), nil
 }
 
 func TestALogWithoutWitnessesHasToBeSaidSo(t *testing.T) {

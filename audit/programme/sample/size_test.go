@@ -1,7 +1,6 @@
 package sample_test
 
 import (
-	"fmt"
 	"math/big"
 	"math/bits"
 	"testing"
@@ -159,16 +158,4 @@ func TestSizeAndEvaluateRefuseWhatIsNoQuestion(t *testing.T) {
 		_, err := sample.Evaluate(bad[0], bad[1], bad[2], sample.PPM(bad[3]))
 		require.ErrorIs(t, err, opsec.ErrInvalid, "%v", bad)
 	}
-}
-
-func ExampleSize() {
-	k, err := sample.Size(4200, 50_000, 950_000, 0) // of 4,200 volumes
-	fmt.Println(k, err)
-	// Output: 58 <nil>
-}
-
-func ExampleEvaluate() {
-	most, err := sample.Evaluate(4200, 58, 1, 950_000) // one of 58 deviates
-	fmt.Println(most, err)
-	// Output: 330 <nil>
 }
