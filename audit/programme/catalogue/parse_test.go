@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -61,6 +62,27 @@ func TestParseReadsTheForm(t *testing.T) {
 		"requirements": [{"id": "1", "title": "One", "text": "Only.", "refs": {"F": ["1"]}}]}`))
 	require.NoError(t, err)
 	require.Equal(t, "j/1", got.Name())
+}
+
+// TestTheDocumentedFormIsRead reads the catalogue that the package's documentation shows.
+func TestTheDocumentedFormIsRead(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	_, form, found := strings.Cut(string(doc), "# The form\n")
+	require.True(t, found)
+	form, _, found = strings.Cut(form, "# Promises")
+	require.True(t, found)
+	var text strings.Builder
+	for line := range strings.Lines(form) {
+		if code, ok := strings.CutPrefix(line, "//\t"); ok {
+			text.WriteString(code)
+		}
+	}
+	c, err := catalogue.Parse(strings.NewReader(text.String()))
+	require.NoError(t, err)
+	require.Equal(t, "house/3", c.Name())
+	require.Equal(t, "Once a year somebody tries every door.", c.Requirements[0].Text)
+	require.Equal(t, []catalogue.Ref{{Framework: catalogue.SP80053, ID: "pe-3"}}, c.Requirements[0].Refs)
 }
 
 // TestWhatIsNotInTheFormIsRefusedWithItsLine changes one thing of a good file each time.

@@ -21,7 +21,7 @@ type Certificate struct {
 	Replaces     string         `json:"replaces,omitempty"`     // id of the certificate that this one follows
 	Evidence     string         `json:"evidence"`               // digest of the document, "sha256:" and 64 hexadecimal digits
 	Withdrawn    time.Time      `json:"withdrawn,omitzero"`     // by the body: from then on it does not count
-	Dropped      time.Time      `json:"dropped,omitzero"`       // by the provider, which will not renew it: no warnings from then on
+	Dropped      time.Time      `json:"dropped,omitzero"`       // by the provider: nothing warns of it from then on
 }
 
 // Surveillance is an audit by the certifying body between issue and expiry.

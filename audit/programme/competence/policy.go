@@ -111,7 +111,9 @@ func (p Policy) Examine(staff []Staff, records []Record, at time.Time) ([]Findin
 }
 
 // each calls fn for every person, duty and need, in this order.
-func (p Policy) each(staff []Staff, records []Record, fn func(person, duty string, n Need, known bool, mine []Record)) error {
+func (p Policy) each(
+	staff []Staff, records []Record, fn func(person, duty string, n Need, known bool, mine []Record),
+) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}

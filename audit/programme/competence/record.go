@@ -51,7 +51,8 @@ type Record struct {
 func (r Record) Ref() string {
 	h := sha256.New()
 	for _, s := range []string{
-		"opsec/competence/record/v1", r.Person, r.Subject, string(r.Kind), r.Issuer, instant(r.Issued), instant(r.Expires), r.Evidence,
+		"opsec/competence/record/v1",
+		r.Person, r.Subject, string(r.Kind), r.Issuer, instant(r.Issued), instant(r.Expires), r.Evidence,
 	} {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s))))
 		h.Write([]byte(s))

@@ -113,7 +113,9 @@ func (r *Register) may(ctx context.Context, by opsec.Actor, action string, on op
 	return nil
 }
 
-func (r *Register) refuse(ctx context.Context, by opsec.Actor, action string, on opsec.Resource, key string, err error) error {
+func (r *Register) refuse(
+	ctx context.Context, by opsec.Actor, action string, on opsec.Resource, key string, err error,
+) error {
 	return errors.Join(err, r.states.Update(ctx, key, func(s State) (State, []opsec.Event, error) {
 		return s, []opsec.Event{r.event(by, action, on, err)}, nil
 	}))
