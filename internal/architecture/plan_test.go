@@ -13,7 +13,8 @@ type row struct{ room, may string }
 // Inside a family an edge runs from child to parent or from parent to child; whoever needs one adds it to the row, and
 // TestPlanKeepsDomainsApart keeps it from running both ways or to another domain.
 //
-// Tests of a room may also import its own family and the exported suites.
+// Tests of a room may also import its own family, the exported suites, and the engines of the store that need nothing
+// but Go.
 var plan = []row{
 	{"opsec", ""},
 	{"approval", "opsec"},
@@ -55,6 +56,8 @@ var plan = []row{
 	{"audit/translog/heads", "opsec internal/..."},
 	{"audit/translog/export", "opsec internal/..."},
 	{"audit/accounts", foundation},
+	{"audit/accounts/table", foundation + "audit/accounts"},
+	{"audit/accounts/tally", foundation + "audit/accounts audit/accounts/table"},
 	{"audit/accounts/dataaccess", foundation + "audit/accounts"},
 	{"audit/accounts/correlate", foundation + "audit/accounts"},
 	{"audit/programme", foundation + "audit/programme/catalogue audit/programme/competence audit/programme/sample " +
@@ -129,6 +132,9 @@ var plan = []row{
 
 // suites are test suites that users run against implementations of their own: standard library and opsec alone.
 const suites = "store/storetest/... audit/audittest keymgmt/custody/custodytest"
+
+// engines are what tests of rooms that keep things may keep them in.
+const engines = "store/memory store/bolt"
 
 // confined says which rooms may import a third-party module, tests included. What is not listed is free.
 var confined = []struct{ module, rooms string }{

@@ -49,7 +49,7 @@ func arrows(rooms []room) (broken []string) {
 				to, ours := own(imported)
 				switch {
 				case !ours || in(to, list):
-				case f.test && (family(to) == family(r.path) || in(to, suites)):
+				case f.test && (family(to) == family(r.path) || in(to, suites+" "+engines)):
 				default:
 					broken = append(broken, fmt.Sprintf("%s: imports %s; the plan allows %s: %q", f.path, to, r.path, list))
 				}
