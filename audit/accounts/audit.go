@@ -67,7 +67,8 @@ func (e *OrderError) Unwrap() error { return opsec.ErrInvalid }
 
 // Audit reads the sequences once, in step, and yields what is wrong at the time now: the accounts in their order, then
 // the origins of attempts with accounts that do not exist, then the people. The first error is yielded and ends it: what
-// wraps [opsec.ErrInvalid] is a policy, a row or an order against the rules (an [*OrderError]).
+// wraps [opsec.ErrInvalid] is a policy, a row or an order against the rules (an [*OrderError]). What was found before may
+// be due to rows that came too late, so discard it.
 //
 // Memory does not grow with the number of rows: at most 64 of each sequence, the permissions of one main account (65536)
 // and the sessions of one account (256), and what Policy.Origins allows.

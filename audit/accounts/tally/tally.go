@@ -48,6 +48,8 @@ func (t *Tally) Add(e *opsec.Event, ref string) error {
 			Session: e.Actor.Session, IP: e.Actor.IP, Terminal: e.Actor.Terminal, Ref: ref,
 		})
 	case e.Outcome == opsec.Pending:
+	case permission == "":
+		return fmt.Errorf("tally: Options.Map: no permission for an event of action %q: %w", e.Action, opsec.ErrInvalid)
 	case e.Outcome == opsec.Denied:
 		err = add(&t.uses, &t.w, &accounts.Use{Key: key, Permission: permission, Denied: 1, Ref: ref})
 	default:
