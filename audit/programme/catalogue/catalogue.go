@@ -45,7 +45,7 @@ type Ref struct {
 // Name returns id and version, "x1642/1", by which plans and reports name the catalogue.
 func (c *Catalogue) Name() string { return c.ID + "/" + c.Version }
 
-// Requirement returns the requirement with this id.
+// Requirement returns the requirement with this id. It looks through all of them.
 func (c *Catalogue) Requirement(id string) (Requirement, bool) {
 	i := slices.IndexFunc(c.Requirements, func(r Requirement) bool { return r.ID == id })
 	if i < 0 {

@@ -70,6 +70,8 @@ func (c Certificate) Validate() error {
 
 func (c *Certificate) end() time.Time { return earlier(c.Expires, c.Withdrawn) }
 
+func (c *Certificate) inForce(at time.Time) bool { return !at.Before(c.Issued) && at.Before(c.end()) }
+
 func (s *Surveillance) open(at time.Time) bool { return s.Done.IsZero() || s.Done.After(at) }
 
 // Reason is why there is a [Warning].
@@ -84,19 +86,21 @@ const (
 	ScopeChanged        Reason = "scope changed"        // what follows it covers something else; this stays
 	SurveillanceDue     Reason = "surveillance due"     // soon
 	SurveillanceOverdue Reason = "surveillance overdue" // and not done
+	NotHeld             Reason = "not held"             // the policy wants a certificate of a standard, and none is in force
 )
 
 // Warning says that something is to be done about a certificate, or was not done in time.
 type Warning struct {
-	Certificate string    `json:"certificate"`
+	Certificate string    `json:"certificate,omitempty"` // id
+	Name        string    `json:"name,omitempty"`        // of the standard that is not held
 	Reason      Reason    `json:"reason"`
-	When        time.Time `json:"when"`                // the end, or when the surveillance is due
+	When        time.Time `json:"when,omitzero"`       // the end, or when the surveillance is due
 	Until       time.Time `json:"until,omitzero"`      // of a gap: when the next one begins
 	Successor   string    `json:"successor,omitempty"` // id
 	Stage       Days      `json:"stage,omitempty"`     // of the warning that has been reached: the shortest
 }
 
-// Renewals returns all warnings, by certificate. A certificate is replaced when the first that names it has begun: it is
+// Renewals returns all warnings: of standards that are not held, then by certificate. A certificate is replaced when the first that names it has begun: it is
 // warned of no more, but for a gap or another scope. One that has not been issued yet is not warned of either. An id that
 // stands twice, or a certificate that replaces one that is not there or was issued later, is [opsec.ErrInvalid].
 func (p Policy) Renewals(certificates []Certificate, at time.Time) ([]Warning, error) {
@@ -108,6 +112,11 @@ func (p Policy) Renewals(certificates []Certificate, at time.Time) ([]Warning, e
 		return nil, err
 	}
 	var warnings []Warning
+	for _, name := range p.Hold {
+		if !slices.ContainsFunc(certificates, func(c Certificate) bool { return c.Name == name && c.inForce(at) }) {
+			warnings = append(warnings, Warning{Name: name, Reason: NotHeld})
+		}
+	}
 	for _, c := range slices.SortedFunc(slices.Values(certificates), byID) {
 		if at.Before(c.Issued) || !c.Dropped.IsZero() && !at.Before(c.Dropped) {
 			continue

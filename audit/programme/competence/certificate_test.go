@@ -99,6 +99,36 @@ func TestEveryWarningIsGivenAndItsNearMissIsNot(t *testing.T) {
 	}
 }
 
+func TestStandardThatIsNotHeldIsWarnedOf(t *testing.T) {
+	p := policy()
+	p.Hold = []string{"ISO/IEC 27001:2022", "ISO/IEC 27017:2015"}
+	other := certificate("b", runs(day(10), day(20)))
+	other.Name = "ISO/IEC 27017:2015"
+	all := []competence.Certificate{certificate("a", withdrawn(day(500)), dropped(day(1))), other}
+	for _, test := range []struct {
+		at   time.Time
+		want []string
+	}{
+		{day(0).Add(-moment), p.Hold},
+		{day(0), p.Hold[1:]},
+		{day(10), nil},
+		{day(20).Add(-moment), nil},
+		{day(20), p.Hold[1:]},
+		{day(500), p.Hold},
+	} {
+		warnings, err := p.Renewals(all, test.at)
+		require.NoError(t, err)
+		var names []string
+		for _, w := range warnings {
+			if w.Reason == competence.NotHeld {
+				require.Empty(t, w.Certificate)
+				names = append(names, w.Name)
+			}
+		}
+		require.Equal(t, test.want, names, "%v", test.at)
+	}
+}
+
 func TestCertificatesOutOfBoundsAreRefused(t *testing.T) {
 	audit := competence.Surveillance{Due: day(500)}
 	tests := map[string]func(*competence.Certificate){

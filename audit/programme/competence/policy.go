@@ -13,12 +13,14 @@ const (
 	MaxDuties = 1024
 	MaxNeeds  = 64 // of one duty
 	MaxStages = 16 // of warning
+	MaxHold   = 64 // standards that must be held
 )
 
 // Policy says what duties need, and how early to warn. It is data; as JSON it is read strictly. The zero Policy warns of
 // nothing and is not valid.
 type Policy struct {
 	Duties map[string][]Need `json:"duties,omitempty"` // by duty, all that it needs
+	Hold   []string          `json:"hold,omitempty"`   // names of standards of which a certificate must be in force
 	Warn   []Days            `json:"warn"`             // before an end: the stages of warning, the longest first: 90, 30, 7
 }
 
@@ -37,6 +39,11 @@ func (p Policy) Validate() error {
 	for i, w := range p.Warn {
 		if w < 1 || w > maxDays || i > 0 && w >= p.Warn[i-1] {
 			return invalid("policy: warn[%d]: want 1 to %d days, and fewer than before", i, maxDays)
+		}
+	}
+	for i, name := range p.Hold {
+		if i == MaxHold || !line(name, maxName) || slices.Contains(p.Hold[:i], name) {
+			return invalid("policy: hold[%d]: want "+wantName+", none twice, up to %d", i, MaxHold)
 		}
 	}
 	for _, duty := range slices.Sorted(maps.Keys(p.Duties)) {

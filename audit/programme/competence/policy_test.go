@@ -127,6 +127,13 @@ func TestPoliciesOutOfBoundsAreRefused(t *testing.T) {
 		"duty of nothing": func(p *competence.Policy) { p.Duties["x"] = nil },
 		"duty of much":    func(p *competence.Policy) { p.Duties["x"] = slices.Repeat([]competence.Need{certified}, 65) },
 		"bad need":        func(p *competence.Policy) { p.Duties["x"] = []competence.Need{{}} },
+		"holds nothing":   func(p *competence.Policy) { p.Hold = []string{""} },
+		"holds twice":     func(p *competence.Policy) { p.Hold = []string{"x", "x"} },
+		"holds much": func(p *competence.Policy) {
+			for i := range competence.MaxHold + 1 {
+				p.Hold = append(p.Hold, sum(i))
+			}
+		},
 		"too many duties": func(p *competence.Policy) { p.Duties = many },
 	} {
 		p := policy()
@@ -180,6 +187,7 @@ func someRecords(t *rapid.T) []competence.Record {
 func somePolicy(t *rapid.T) competence.Policy {
 	age := competence.Days(rapid.SampledFrom([]int{0, 20, 50}).Draw(t, "within"))
 	return competence.Policy{
+		Hold: rapid.SampledFrom([][]string{nil, {"ISO/IEC 27001:2022"}}).Draw(t, "hold"),
 		Duties: map[string][]competence.Need{
 			"audit": {certified, {Subject: "data operations", Kinds: []competence.Kind{competence.Training}, Within: age}},
 		},

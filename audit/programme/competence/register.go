@@ -39,7 +39,7 @@ func New(states States, p Policy, o *Options) (*Register, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	p.Duties, p.Warn = maps.Clone(p.Duties), slices.Clone(p.Warn)
+	p.Duties, p.Hold, p.Warn = maps.Clone(p.Duties), slices.Clone(p.Hold), slices.Clone(p.Warn)
 	for duty, needs := range p.Duties {
 		p.Duties[duty] = slices.Clone(needs)
 	}
