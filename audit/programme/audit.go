@@ -51,6 +51,8 @@ type Plan struct {
 	Resources  []Need             `json:"resources,omitempty"`
 	Procedures []Procedure        `json:"procedures"`
 	Follows    string             `json:"follows,omitempty"` // the audit before it in its series: repeat findings are those of it
+	Series     string             `json:"series,omitempty"`  // the [Series] that it is a turn of
+	Turn       int                `json:"turn,omitempty"`    // which one, from 0
 }
 
 // Need is something the audit needs, and who has guaranteed that it will be there.
@@ -73,12 +75,13 @@ type Procedure struct {
 
 // Member is somebody of the audit team.
 type Member struct {
-	Person         string   `json:"person"`
-	Function       Function `json:"function"`
-	Lead           bool     `json:"lead,omitempty"`
-	Categories     []string `json:"categories,omitempty"`     // what the member audits: competence is asked for these
-	Clearance      string   `json:"clearance"`                // digest of the independence.Clearance that it rests on
-	Qualifications []string `json:"qualifications,omitempty"` // the records that competence rests on
+	Person         string    `json:"person"`
+	Function       Function  `json:"function"`
+	Lead           bool      `json:"lead,omitempty"`
+	Categories     []string  `json:"categories,omitempty"`     // what the member audits: competence is asked for these
+	Qualifications []string  `json:"qualifications,omitempty"` // the records that competence rests on, by competence.Record.Ref
+	Clearance      string    `json:"clearance"`                // digest of the independence.Clearance that it rests on
+	Cleared        time.Time `json:"cleared,omitzero"`         // when that was made; zero: for another scope than the plan's
 }
 
 // Function is the part of the organisation that a member comes from; 8.11.1 asks for all three.
@@ -106,9 +109,10 @@ type Freeze struct {
 
 // Draw is a sample, and what it was drawn by. Anybody can draw it again: see [sample.Recompute].
 type Draw struct {
-	Anchor     sample.Anchor    `json:"anchor"`     // where the log holds the freeze
-	Checkpoint string           `json:"checkpoint"` // the signed note that came after it
-	Samples    map[string][]int `json:"samples"`    // by procedure: positions in its population, ascending
+	Anchor     sample.Anchor       `json:"anchor"`     // where the log holds the freeze
+	Checkpoint string              `json:"checkpoint"` // the signed note that came after it
+	Samples    map[string][]int    `json:"samples"`    // by procedure: positions in its population, ascending
+	Items      map[string][]string `json:"items"`      // by procedure: what stands at these positions
 }
 
 // Status is what a procedure came to, for one item.
@@ -151,14 +155,15 @@ type Finding struct {
 	Procedure    string           `json:"procedure"`
 	Requirements []string         `json:"requirements"` // that are not met
 	Items        []string         `json:"items,omitempty"`
-	Tenants      []opsec.TenantID `json:"tenants,omitempty"`  // customers it concerns; none: the provider alone
-	Criterion    string           `json:"criterion"`          // what should be
-	Condition    string           `json:"condition"`          // what is
-	Cause        string           `json:"cause"`              // why it is so
-	Effect       string           `json:"effect"`             // what may come of it
-	Risk         opsec.Severity   `json:"risk"`               // a repeat raises it by a step each time
-	Subject      string           `json:"subject"`            // what makes it the same finding in the next audit: "backup of vol-7"
-	Repeats      int              `json:"repeats,omitempty"`  // how many audits in a row have found it before
+	Tenants      []opsec.TenantID `json:"tenants,omitempty"` // customers it concerns; none: the provider alone
+	Criterion    string           `json:"criterion"`         // what should be
+	Condition    string           `json:"condition"`         // what is
+	Cause        string           `json:"cause"`             // why it is so
+	Effect       string           `json:"effect"`            // what may come of it
+	Risk         opsec.Severity   `json:"risk"`              // a repeat raises it by a step each time
+	Subject      string           `json:"subject"`           // what makes it the same finding in the next audit: "backup of vol-7"
+	Repeats      int              `json:"repeats,omitempty"` // how many audits in a row have found it before
+	Raised       time.Time        `json:"raised"`
 	Accepted     *Acceptance      `json:"accepted,omitempty"` // the risk is borne
 }
 
@@ -185,9 +190,11 @@ type Action struct {
 
 // Entry is a step that was taken.
 type Entry struct {
-	Time   time.Time `json:"time"`
-	Person string    `json:"person"`
-	Action string    `json:"action"` // a constant of this package
-	What   string    `json:"what,omitempty"`
-	Event  opsec.ID  `json:"event"` // its record in the log
+	Time     time.Time `json:"time"`
+	Person   string    `json:"person"`
+	Action   string    `json:"action"` // a constant of this package
+	What     string    `json:"what,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Event    opsec.ID  `json:"event"`              // its record in the log
+	Replaced []Result  `json:"replaced,omitempty"` // results that it corrected, as they were
 }

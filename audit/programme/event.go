@@ -1,6 +1,14 @@
 package programme
 
-// The actions of the events that a [Desk] records, and that its Authorizer is asked for.
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/programme/independence"
+)
+
+// The actions of the events that steps return, one each, and that a [Desk] asks its Authorizer for.
 const (
 	ActionOpen      = "programme.open"
 	ActionRevise    = "programme.revise"
@@ -24,3 +32,55 @@ const (
 	ActionClose     = "programme.close"
 	ActionCancel    = "programme.cancel"
 )
+
+// ActionRead is what a [Desk] asks its Authorizer for when it shows an audit. It has no event.
+const ActionRead = "programme.read"
+
+// note adds an attribute to the event.
+func (t *taking) note(key, value string, mark opsec.Sensitivity) {
+	t.attrs = append(t.attrs, opsec.Attr{Key: key, Value: value, Mark: mark})
+}
+
+// resource is an audit, to authorizers and in events.
+func resource(id string) opsec.Resource {
+	return opsec.Resource{Tenant: opsec.Provider, Type: "audit", ID: cut(id, maxID)}
+}
+
+// event tells of the step, or of the attempt.
+func (t *taking) event(s Step, outcome opsec.Outcome) opsec.Event {
+	e := opsec.Event{
+		ID: t.by.Event, Time: t.by.Time, Tenant: opsec.Provider, Class: opsec.Critical, Action: s.action(), Outcome: outcome,
+		Actor: t.by.Actor, Resource: resource(t.ID), Reason: t.reason,
+	}
+	add := func(key, value string, mark opsec.Sensitivity) {
+		if value != "" {
+			e.Attrs = append(e.Attrs, opsec.Attr{Key: key, Value: value, Mark: mark})
+		}
+	}
+	what, mark := s.what()
+	add("what", cut(what, maxItem), mark)
+	for _, a := range t.attrs {
+		add(a.Key, a.Value, a.Mark)
+	}
+	if outcome == opsec.Success {
+		add("stage", string(t.Stage), opsec.Tenant)
+		add("audit_digest", t.digest, opsec.Tenant)
+	}
+	return e
+}
+
+// refusal is an error as an event may have it: without persons.
+func refusal(err error) string {
+	if conflict, ok := errors.AsType[*independence.ConflictError](err); ok {
+		kinds := map[independence.Kind]bool{}
+		text := "conflict of interest:"
+		for _, c := range conflict.Conflicts {
+			if !kinds[c.Kind] {
+				kinds[c.Kind] = true
+				text += " " + string(c.Kind)
+			}
+		}
+		return fmt.Sprintf("%s (%d)", text, len(conflict.Conflicts))
+	}
+	return cut(err.Error(), maxReason)
+}

@@ -1,95 +1,194 @@
 package programme
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/programme/competence"
 	"github.com/cloudopsec/opsec/audit/programme/independence"
 	"github.com/cloudopsec/opsec/audit/programme/sample"
 )
 
 // Step is something that is done in an audit: [Assign], [Release], [Fix] and so on.
 type Step interface {
-	apply(p *Policy, a *Audit, by By) error
-	action() string // the event's
-	what() string   // what of the audit it is about
+	apply(t *taking) error
+	action() string                    // the event's
+	what() (string, opsec.Sensitivity) // what of the audit it is about
 }
 
 // By is who takes a step, and when.
 type By struct {
-	Actor opsec.Actor
+	Actor opsec.Actor // of the provider, with the person known
 	Time  time.Time
 	Event opsec.ID // of the record to be
 }
 
-// The steps.
+func (b By) validate() error {
+	if err := b.Event.Validate(); err != nil {
+		return err
+	}
+	for _, s := range []string{b.Actor.Account, b.Actor.Person, b.Actor.Session, b.Actor.Terminal} {
+		if err := checkText("actor", s, 0, maxName); err != nil {
+			return err
+		}
+	}
+	return checkTime("time", b.Time)
+}
+
+// The steps. Fields that the step itself finds out (when, by whom, how often) are not taken from what is given.
 type (
-	// Assign puts somebody on the team, who must be cleared and competent. It may be taken until fieldwork ends.
+	// Revise replaces the plan, before it is released. What was guaranteed stays so. With another scope, all members have
+	// to be assigned anew: clearances are for a scope. A waiver of what is now covered falls.
+	Revise struct{ Plan Plan }
+	// Assign puts somebody on the team who is cleared and competent, or renews what the membership rests on. It may be
+	// taken until the audit is closed.
 	Assign struct {
 		Member    Member
-		Clearance independence.Clearance // over the plan's scope and the policy's look-back
-		Qualified []string               // records of competence for every category of the member
+		Clearance independence.Clearance // of the plan's scope, by the policy's look-back, of the last 24 hours
+		Records   []competence.Record    // what the member has shown; those that competence rests on are kept
 	}
-	// Dismiss takes somebody off the team.
-	Dismiss struct{ Person, Reason string }
-	// Revise replaces the plan, before it is released.
-	Revise struct{ Plan Plan }
+	// Dismiss takes somebody off the team, until fieldwork ends.
+	Dismiss struct {
+		Person, Reason string
+		Successor      string // takes over the procedures: a member with their categories. Before the release there need be none.
+	}
 	// Guarantee says that a resource will be there.
 	Guarantee struct{ Resource string }
 	// Waive leaves a category out. By senior management.
 	Waive struct{ Category, Reason string }
 	// Release approves plan and team: by senior management that does not lead the audit.
 	Release struct{}
-	// Fix freezes the scope with the populations of all procedures. Again, with a reason, until samples are drawn.
+	// Fix freezes the scope with the populations of all procedures: by the lead. Again, with a reason, until samples are
+	// drawn.
 	Fix struct {
-		Frames    []sample.Commitment
-		NotBefore time.Time // of the checkpoint that decides
-		Reason    string    // when it is not the first
+		Frames    []sample.Commitment // one for each procedure; Sample is filled in
+		NotBefore time.Time           // of the checkpoint that decides, in whole seconds; zero: at once
+		NotAfter  time.Time           // zero: 24 hours later
+		Reason    string              // when it is not the first
 	}
-	// Seed draws all samples by a checkpoint that came after the freeze. There is one draw for a freeze.
+	// Seed draws all samples by a checkpoint that came after the freeze. There is one draw.
 	Seed struct {
-		Anchor     sample.Anchor
+		Anchor     sample.Anchor // of the event of the freeze
 		Checkpoint []byte
+		Verifier   sample.CheckpointVerifier
+		Frames     []sample.Frame // the populations that were frozen
 	}
-	// Perform records results.
-	Perform struct{ Results []Result }
-	// Raise records a finding.
+	// Perform records results of items that were drawn: by the person of the procedure, or, when Automated, of what a
+	// member had carried out. One that is there already is corrected, for a reason; History keeps it as it was.
+	Perform struct {
+		Results []Result
+		Reason  string
+	}
+	// Raise records a finding: by the person of the procedure or the lead. Its items have failed; one without items states
+	// its condition. The tenants of the items are added. What was found before weighs more, by a grade each time.
 	Raise struct {
 		Finding  Finding
-		Previous *Finding // the same one in the audit that this one follows
+		Previous *Finding // the one with the same subject in the audit that this one follows
 	}
-	// Agree records what will be done about a finding.
+	// Agree records what will be done about a finding: by a member.
 	Agree struct{ Action Action }
 	// Complete says that an action is done: by its owner.
 	Complete struct {
 		Action   string
 		Evidence []Evidence
 	}
-	// Verify says whether an action is done indeed: by a member who does not own it.
+	// Verify says whether an action is done indeed: by a member who does not own it. When not, it is to be done again.
 	Verify struct {
 		Action string
 		Done   bool
 		Reason string // when not
 	}
-	// Accept bears a risk for a time: by senior management.
+	// Accept bears a risk for a time: by senior management that owns no action about it.
 	Accept struct {
 		Finding string
 		Acceptance
 	}
-	// Lend grants the use of a tool: by the lead.
+	// Lend grants the use of a tool to a member: by the lead, and to the lead by senior management.
 	Lend struct{ Grant Grant }
-	// Use counts one use of a tool, before it is used.
+	// Use counts one use of a tool, before it is used: by whom it was lent to.
 	Use struct {
-		Grant  string
-		Target opsec.Resource
-		Writes bool
+		Grant     string
+		Target    opsec.Resource
+		Writes    bool
+		Procedure string // whose check it is for, which must be the grant's tool; none: by hand
 	}
-	// Recall ends a grant.
+	// Recall ends a grant: by the lead, by senior management or by whom it was lent to.
 	Recall struct{ Grant, Reason string }
-	// Issue reports the results, when every procedure has them all.
+	// Issue reports the results, when every procedure has them all and every failure is in a finding: by the lead.
 	Issue struct{}
-	// Close ends the follow-up.
+	// Close ends the follow-up, when all actions of every finding are verified or its risk is accepted: by the lead.
 	Close struct{}
 	// Cancel ends the audit before its time: by senior management.
 	Cancel struct{ Reason string }
 )
+
+// open is the first step; see [Policy.Open].
+type open struct{ plan Plan }
+
+func (open) action() string      { return ActionOpen }
+func (Revise) action() string    { return ActionRevise }
+func (Assign) action() string    { return ActionAssign }
+func (Dismiss) action() string   { return ActionDismiss }
+func (Guarantee) action() string { return ActionGuarantee }
+func (Waive) action() string     { return ActionWaive }
+func (Release) action() string   { return ActionRelease }
+func (Fix) action() string       { return ActionFreeze }
+func (Seed) action() string      { return ActionDraw }
+func (Perform) action() string   { return ActionPerform }
+func (Raise) action() string     { return ActionRaise }
+func (Agree) action() string     { return ActionAgree }
+func (Complete) action() string  { return ActionComplete }
+func (Verify) action() string    { return ActionVerify }
+func (Accept) action() string    { return ActionAccept }
+func (Lend) action() string      { return ActionLend }
+func (Use) action() string       { return ActionUse }
+func (Recall) action() string    { return ActionRecall }
+func (Issue) action() string     { return ActionIssue }
+func (Close) action() string     { return ActionClose }
+func (Cancel) action() string    { return ActionCancel }
+
+func (s open) what() (string, opsec.Sensitivity)      { return s.plan.Title, opsec.Tenant }
+func (s Revise) what() (string, opsec.Sensitivity)    { return s.Plan.Title, opsec.Tenant }
+func (s Assign) what() (string, opsec.Sensitivity)    { return s.Member.Person, opsec.Personal }
+func (s Dismiss) what() (string, opsec.Sensitivity)   { return s.Person, opsec.Personal }
+func (s Guarantee) what() (string, opsec.Sensitivity) { return s.Resource, opsec.Tenant }
+func (s Waive) what() (string, opsec.Sensitivity)     { return s.Category, opsec.Tenant }
+func (Release) what() (string, opsec.Sensitivity)     { return "", opsec.Tenant }
+func (Fix) what() (string, opsec.Sensitivity)         { return "", opsec.Tenant }
+func (Seed) what() (string, opsec.Sensitivity)        { return "", opsec.Tenant }
+func (s Raise) what() (string, opsec.Sensitivity)     { return s.Finding.ID, opsec.Tenant }
+func (s Agree) what() (string, opsec.Sensitivity)     { return s.Action.ID, opsec.Tenant }
+func (s Complete) what() (string, opsec.Sensitivity)  { return s.Action, opsec.Tenant }
+func (s Verify) what() (string, opsec.Sensitivity)    { return s.Action, opsec.Tenant }
+func (s Accept) what() (string, opsec.Sensitivity)    { return s.Finding, opsec.Tenant }
+func (s Lend) what() (string, opsec.Sensitivity)      { return s.Grant.ID, opsec.Tenant }
+func (s Recall) what() (string, opsec.Sensitivity)    { return s.Grant, opsec.Tenant }
+func (Issue) what() (string, opsec.Sensitivity)       { return "", opsec.Tenant }
+func (Close) what() (string, opsec.Sensitivity)       { return "", opsec.Tenant }
+func (Cancel) what() (string, opsec.Sensitivity)      { return "", opsec.Tenant }
+
+func (s Perform) what() (string, opsec.Sensitivity) {
+	var names []string
+	for _, r := range s.Results {
+		if n := len(names); n == 0 || names[n-1] != r.Procedure {
+			names = append(names, r.Procedure)
+		}
+	}
+	return strings.Join(names, " ") + " " + strconv.Itoa(len(s.Results)), opsec.Tenant
+}
+
+func (s Use) what() (string, opsec.Sensitivity) {
+	return s.Grant + " " + s.Target.Type + "/" + s.Target.ID, opsec.Tenant
+}
+
+// plain reports whether a step is one of these, and nothing that merely embeds or points to one.
+func plain(s Step) bool {
+	switch s.(type) {
+	case open, Revise, Assign, Dismiss, Guarantee, Waive, Release, Fix, Seed, Perform, Raise, Agree, Complete, Verify, Accept,
+		Lend, Use, Recall, Issue, Close, Cancel:
+		return true
+	}
+	return false
+}

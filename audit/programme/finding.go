@@ -1,0 +1,307 @@
+package programme
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cloudopsec/opsec"
+)
+
+// Escalate returns the risk of a finding that so many audits in a row had before: a grade more for each, up to critical.
+func Escalate(risk opsec.Severity, repeats int) opsec.Severity {
+	grades := [...]opsec.Severity{
+		opsec.SeverityInfo, opsec.SeverityLow, opsec.SeverityMedium, opsec.SeverityHigh, opsec.SeverityCritical,
+	}
+	rank := risk.Rank()
+	if rank == 0 || repeats <= 0 {
+		return risk
+	}
+	return grades[min(rank-1+min(repeats, len(grades)), len(grades)-1)]
+}
+
+func (a *Audit) finding(id string) *Finding {
+	i := slices.IndexFunc(a.Findings, func(f Finding) bool { return f.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &a.Findings[i]
+}
+
+func (a *Audit) action(id string) *Action {
+	i := slices.IndexFunc(a.Actions, func(x Action) bool { return x.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &a.Actions[i]
+}
+
+// mended reports whether there are actions about the finding, all of them verified.
+func (a *Audit) mended(finding string) bool {
+	n := 0
+	for _, x := range a.Actions {
+		if x.Finding != finding {
+			continue
+		}
+		if x.Verified.IsZero() {
+			return false
+		}
+		n++
+	}
+	return n > 0
+}
+
+// borne reports whether the risk is accepted at an instant.
+func (f *Finding) borne(now time.Time) bool { return f.Accepted != nil && now.Before(f.Accepted.Until) }
+
+func (s Raise) apply(t *taking) error {
+	if err := t.at(Fieldwork); err != nil {
+		return err
+	}
+	x := t.Plan.procedure(s.Finding.Procedure)
+	if x == nil {
+		return invalid("finding: of no procedure of the plan")
+	}
+	if m := t.member(t.person); m == nil || !m.Lead && x.Person != t.person {
+		return denied("procedure %s: another one answers for it", x.ID)
+	}
+	if err := s.Finding.validate(x); err != nil {
+		return err
+	}
+	f, err := own("finding", s.Finding, maxElement)
+	if err != nil {
+		return err
+	}
+	for _, o := range t.Findings {
+		if o.ID == f.ID || o.Subject == f.Subject {
+			return invalid("finding %s: another one has its id or its subject", f.ID)
+		}
+	}
+	for _, item := range f.Items {
+		r := t.result(f.Procedure, item)
+		if r == nil || r.Status != Failed {
+			return invalid("finding %s: an item that has not failed", f.ID)
+		}
+		if r.Tenant != "" && r.Tenant != opsec.Provider && !slices.Contains(f.Tenants, r.Tenant) {
+			f.Tenants = append(f.Tenants, r.Tenant)
+		}
+	}
+	slices.Sort(f.Tenants)
+	if f, err = own("finding", f, maxElement); err != nil {
+		return err
+	}
+	f.Repeats = 0
+	if s.Previous != nil {
+		if s.Previous.Subject != f.Subject || s.Previous.Repeats < 0 {
+			return invalid("finding %s: the previous one has another subject", f.ID)
+		}
+		f.Repeats = s.Previous.Repeats + 1
+	}
+	f.Risk, f.Raised, f.Accepted = Escalate(f.Risk, f.Repeats), t.by.Time, nil
+	t.note("procedure", f.Procedure, opsec.Tenant)
+	t.note("risk", string(f.Risk), opsec.Tenant)
+	t.note("repeats", strconv.Itoa(f.Repeats), opsec.Tenant)
+	t.Findings = append(t.Findings, f)
+	return nil
+}
+
+func (f *Finding) validate(x *Procedure) error {
+	condition := 1
+	if len(f.Items) > 0 {
+		condition = 0
+	}
+	for _, err := range []error{
+		checkID("finding: id", f.ID),
+		checkTexts("finding: requirements", f.Requirements, maxList, maxName),
+		checkTexts("finding: items", f.Items, maxElement, maxItem),
+		checkTenants("finding: tenants", f.Tenants),
+		checkText("finding: criterion", f.Criterion, 1, maxText),
+		checkText("finding: condition", f.Condition, condition, maxText),
+		checkText("finding: cause", f.Cause, 1, maxText),
+		checkText("finding: effect", f.Effect, 1, maxText),
+		checkText("finding: subject", f.Subject, 1, maxName),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	if f.Risk.Rank() == 0 {
+		return invalid("finding: risk unknown")
+	}
+	if len(f.Requirements) == 0 {
+		return invalid("finding: no requirement that is not met")
+	}
+	for _, id := range f.Requirements {
+		if !slices.Contains(x.Requirements, id) {
+			return invalid("finding: a requirement that procedure %s is not about", x.ID)
+		}
+	}
+	return nil
+}
+
+func (s Agree) apply(t *taking) error {
+	if err := t.at(Fieldwork, Reported); err != nil {
+		return err
+	}
+	if err := t.byMember(); err != nil {
+		return err
+	}
+	for _, err := range []error{
+		checkID("action: id", s.Action.ID),
+		checkText("action: text", s.Action.Text, 1, maxText),
+		checkText("action: owner", s.Action.Owner, 1, maxName),
+		checkTime("action: due", s.Action.Due),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	f := t.finding(s.Action.Finding)
+	if f == nil || t.action(s.Action.ID) != nil {
+		return invalid("action %s: about no finding, or its id is taken", s.Action.ID)
+	}
+	due, longest := at(s.Action.Due), t.due(f.Risk)
+	if !due.After(t.by.Time) || due.After(t.by.Time.Add(longest)) {
+		return invalid("action %s: due: want a time within the %v that a finding of risk %s has", s.Action.ID, longest, f.Risk)
+	}
+	t.note("finding", f.ID, opsec.Tenant)
+	t.note("owner", s.Action.Owner, opsec.Personal)
+	t.note("due", due.Format(time.RFC3339), opsec.Tenant)
+	t.Actions = append(t.Actions, Action{ID: s.Action.ID, Finding: f.ID, Text: s.Action.Text, Owner: s.Action.Owner, Due: due})
+	return nil
+}
+
+func (s Complete) apply(t *taking) error {
+	if err := t.at(Fieldwork, Reported); err != nil {
+		return err
+	}
+	x := t.action(s.Action)
+	switch {
+	case x == nil:
+		return invalid("complete: no such action")
+	case x.Owner != t.person:
+		return denied("action %s: another one owns it", x.ID)
+	case !x.Completed.IsZero():
+		return notNow("action %s is completed already", x.ID)
+	case len(s.Evidence) == 0 || len(x.Evidence)+len(s.Evidence) > maxList:
+		return invalid("action %s: want evidence, at most %d with what is there", x.ID, maxList)
+	}
+	evidence, err := t.evidence(s.Evidence)
+	if err != nil {
+		return err
+	}
+	x.Completed, x.Evidence = t.by.Time, append(x.Evidence, evidence...)
+	if _, err := own("action", *x, maxElement); err != nil {
+		return err
+	}
+	t.note("finding", x.Finding, opsec.Tenant)
+	return nil
+}
+
+func (s Verify) apply(t *taking) error {
+	if err := t.at(Fieldwork, Reported); err != nil {
+		return err
+	}
+	x := t.action(s.Action)
+	if x == nil {
+		return invalid("verify: no such action")
+	}
+	if err := t.byMember(); err != nil {
+		return err
+	}
+	switch {
+	case x.Owner == t.person:
+		return denied("action %s: nobody verifies their own", x.ID)
+	case x.Completed.IsZero():
+		return notNow("action %s is not completed", x.ID)
+	case !x.Verified.IsZero():
+		return notNow("action %s is verified already", x.ID)
+	}
+	t.note("finding", x.Finding, opsec.Tenant)
+	t.note("done", strconv.FormatBool(s.Done), opsec.Tenant)
+	if s.Done {
+		x.Verified, x.Verifier, t.reason = t.by.Time, t.person, s.Reason
+		return checkText("verify: reason", s.Reason, 0, maxReason)
+	}
+	x.Completed = time.Time{}
+	x.Rejected++
+	return t.because("verify: reason", s.Reason)
+}
+
+func (s Accept) apply(t *taking) error {
+	if err := t.at(Fieldwork, Reported); err != nil {
+		return err
+	}
+	if err := t.bySenior(); err != nil {
+		return err
+	}
+	f := t.finding(s.Finding)
+	if f == nil {
+		return invalid("accept: no such finding")
+	}
+	if s.Person != "" && s.Person != t.person {
+		return invalid("accept: in somebody else's name")
+	}
+	for _, x := range t.Actions {
+		if x.Finding == f.ID && x.Owner == t.person {
+			return denied("finding %s: who owns an action about it does not accept its risk", f.ID)
+		}
+	}
+	if err := t.because("accept: reason", s.Acceptance.Reason); err != nil {
+		return err
+	}
+	until, longest := at(s.Until), orElse(t.LongestRisk, 365)
+	if !until.After(t.by.Time) || until.After(t.by.Time.Add(longest)) {
+		return invalid("finding %s: until: want a time within %v", f.ID, longest)
+	}
+	f.Accepted = &Acceptance{Person: t.person, Reason: s.Acceptance.Reason, Until: until}
+	t.note("risk", string(f.Risk), opsec.Tenant)
+	t.note("until", until.Format(time.RFC3339), opsec.Tenant)
+	return nil
+}
+
+func (s Close) apply(t *taking) error {
+	if err := t.at(Reported); err != nil {
+		return err
+	}
+	if err := t.byLead(); err != nil {
+		return err
+	}
+	var missing []string
+	for _, f := range t.Findings {
+		if !t.mended(f.ID) && !f.borne(t.by.Time) {
+			missing = append(missing, "finding "+f.ID+": neither are actions about it all verified, nor is its risk accepted")
+		}
+	}
+	if len(missing) > 0 {
+		return &IncompleteError{missing}
+	}
+	t.Stage = Closed
+	return nil
+}
+
+// Overdue returns the actions that should be completed and verified by now, and, as an Action without an ID, each accepted
+// risk whose time is over. What is about a finding whose risk is accepted by now is not overdue.
+func (a Audit) Overdue(now time.Time) []Action {
+	if a.Stage == Cancelled {
+		return nil
+	}
+	var list []Action
+	for _, f := range a.Findings {
+		if f.borne(now) {
+			continue
+		}
+		for _, x := range a.Actions {
+			if x.Finding == f.ID && x.Verified.IsZero() && !now.Before(x.Due) {
+				x.Evidence = each(x.Evidence, Evidence.clone)
+				list = append(list, x)
+			}
+		}
+		if f.Accepted != nil && !a.mended(f.ID) {
+			text := fmt.Sprintf("The risk of finding %s was accepted until %s.", f.ID, f.Accepted.Until.Format(time.RFC3339))
+			list = append(list, Action{Finding: f.ID, Text: text, Owner: f.Accepted.Person, Due: f.Accepted.Until})
+		}
+	}
+	return list
+}

@@ -1,0 +1,160 @@
+package programme
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cloudopsec/opsec"
+)
+
+// The bounds of what an audit holds: bytes of texts, numbers of things.
+const (
+	maxID         = 128
+	maxName       = 512 // of a person, a title, anything with a name
+	maxText       = 4 << 10
+	maxReason     = 1 << 10
+	maxItem       = 1 << 10 // as package sample has it
+	maxProof      = 16 << 10
+	maxPlan       = 192 << 10 // of JSON, as all below that is one thing
+	maxElement    = 64 << 10
+	maxObjectives = 64
+	maxNeeds      = 128
+	maxCustomers  = 1024
+	maxProcedures = 256
+	maxTeam       = 128
+	maxList       = 256 // of anything else that a thing lists
+	maxUses       = 1 << 20
+	maxSample     = 1 << 20
+)
+
+// validID accepts 1 to 128 bytes of ASCII letters, digits, '.', '_' and '-', beginning with a letter or a digit.
+func validID(s string) bool {
+	if s == "" || len(s) > maxID || strings.IndexByte("._-", s[0]) >= 0 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._-", c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func checkID(field, s string) error {
+	if !validID(s) {
+		return invalid("%s of %d bytes: want 1 to %d letters, digits, '.', '_', '-', none of these three first", field, len(s), maxID)
+	}
+	return nil
+}
+
+// checkText wants UTF-8 of least to most bytes, without control characters but tabs and ends of lines.
+func checkText(field, s string, least, most int) error {
+	control := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+	if len(s) < least || len(s) > most || !utf8.ValidString(s) || strings.ContainsFunc(s, control) {
+		return invalid("%s of %d bytes: want %d to %d, UTF-8, no control characters", field, len(s), least, most)
+	}
+	return nil
+}
+
+func checkTexts(field string, list []string, most, longest int) error {
+	if len(list) > most {
+		return invalid("%s: %d, want at most %d", field, len(list), most)
+	}
+	for i, s := range list {
+		if err := checkText(field, s, 1, longest); err != nil {
+			return err
+		}
+		if slices.Contains(list[:i], s) {
+			return invalid("%s: number %d is there twice", field, i)
+		}
+	}
+	return nil
+}
+
+func checkIDs(field string, list []string, most int) error {
+	for _, s := range list {
+		if err := checkID(field, s); err != nil {
+			return err
+		}
+	}
+	return checkTexts(field, list, most, maxID)
+}
+
+func checkTime(field string, t time.Time) error {
+	if y := t.UTC().Year(); t.IsZero() || y < 1 || y > 9990 {
+		return invalid("%s: want a time of the years 1 to 9990", field)
+	}
+	return nil
+}
+
+func checkTenants(field string, list []opsec.TenantID) error {
+	if len(list) > maxCustomers {
+		return invalid("%s: %d, want at most %d", field, len(list), maxCustomers)
+	}
+	for i, t := range list {
+		if t == opsec.Provider || t.Validate() != nil || slices.Contains(list[:i], t) {
+			return invalid("%s: number %d: want ids of customers, each once", field, i)
+		}
+	}
+	return nil
+}
+
+// validDigest accepts "sha256:" and 64 lower-case hexadecimal digits.
+func validDigest(s string) bool {
+	digits, ok := strings.CutPrefix(s, "sha256:")
+	_, err := hex.DecodeString(digits)
+	return ok && len(digits) == 64 && err == nil && digits == strings.ToLower(digits)
+}
+
+// short is a text of somebody else as it may stand in an error.
+func short(s string) string {
+	if validID(s) {
+		return s
+	}
+	return "(no id)"
+}
+
+// cut returns s as UTF-8 without control characters, of at most most bytes.
+func cut(s string, most int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, s)
+	for len(s) > most {
+		_, n := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-n]
+	}
+	return s
+}
+
+// own returns a copy that shares nothing with what a caller has, as it will be read back from JSON.
+func own[T any](field string, v T, most int) (T, error) {
+	var copied T
+	b, err := json.Marshal(v)
+	if err != nil {
+		return copied, invalid("%s: %v", field, err)
+	}
+	if len(b) > most {
+		return copied, invalid("%s: %d bytes of JSON, want at most %d", field, len(b), most)
+	}
+	if err := json.Unmarshal(b, &copied); err != nil {
+		return copied, invalid("%s: %v", field, err)
+	}
+	return copied, nil
+}
+
+// at is a time as it will be read back.
+func at(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Round(0)
+}
