@@ -19,7 +19,7 @@ type Certificate struct {
 	Expires      time.Time      `json:"expires"`
 	Surveillance []Surveillance `json:"surveillance,omitempty"` // the body's audits in between, by Due
 	Replaces     string         `json:"replaces,omitempty"`     // id of the certificate that this one follows
-	Evidence     string         `json:"evidence"`               // digest of the document, "sha256:" and 64 hexadecimal digits
+	Evidence     string         `json:"evidence"`               // digest of the document, as in [Record]
 	Withdrawn    time.Time      `json:"withdrawn,omitzero"`     // by the body: from then on it does not count
 	Dropped      time.Time      `json:"dropped,omitzero"`       // by the provider: nothing warns of it from then on
 }
@@ -100,9 +100,10 @@ type Warning struct {
 	Stage       Days      `json:"stage,omitempty"`     // of the warning that has been reached: the shortest
 }
 
-// Renewals returns all warnings: of standards that are not held, then by certificate. A certificate is replaced when the first that names it has begun: it is
-// warned of no more, but for a gap or another scope. One that has not been issued yet is not warned of either. An id that
-// stands twice, or a certificate that replaces one that is not there or was issued later, is [opsec.ErrInvalid].
+// Renewals returns all warnings: of standards that are not held, then by certificate. A certificate is replaced when the
+// first that names it has begun: it is warned of no more, but for a gap or another scope. One that has not been issued yet
+// is not warned of either. An id that stands twice, or a certificate that replaces one that is not there or was issued
+// later, is [opsec.ErrInvalid].
 func (p Policy) Renewals(certificates []Certificate, at time.Time) ([]Warning, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err

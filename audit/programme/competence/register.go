@@ -193,8 +193,8 @@ func (s *State) record(ref string) int {
 	return slices.IndexFunc(s.Records, func(r Record) bool { return r.Ref() == ref })
 }
 
-// Revoke ends a record from an instant on, which may have passed: that of its issue when it never should have been.
-// A record that is revoked already can only be revoked from earlier on. The actor must be another person than whose it is.
+// Revoke ends a record from an instant on, which may have passed: that of its issue when it never should have been. If
+// it is revoked already, only an earlier instant changes it. The actor must be another person than whose it is.
 func (r *Register) Revoke(ctx context.Context, by opsec.Actor, who, ref string, from time.Time, reason string) error {
 	if !dated(from) || !line(reason, maxText) {
 		return invalid("revocation: want "+wantYear+", and a reason of one line of up to %d bytes", maxText)
