@@ -1,24 +1,30 @@
-// Package independence finds out who may audit something, from what people did, own and answer for: nobody audits what
-// they operated, approved or owned, or what somebody in their line of reporting did.
+// Package independence finds out who may audit something. Nobody may who operated, approved or owned it in the look-back,
+// nor who is in a line of reporting with somebody who did; and that is computed from what was recorded, not asked.
 //
 // # Recommendation
 //
-// ITU-T X.1642, 8.11.1: the audit team is fair, without conflicts of interest; 7.2.2.5: audits are made by an independent
-// team. The look-back of twelve months is that of the Institute of Internal Auditors (Standard 1130.A1 of 2017).
+// ITU-T X.1642, 8.11.1: the audit team works fairly, without conflicts of interest; 7.2.2.5: audits are done by an
+// independent team. The look-back, twelve months unless said otherwise, is that of the Institute of Internal Auditors
+// (Standards, 1130.A1, 2017).
 //
 // # In short
 //
-//	acts := ...                                       // an iter.Seq2[independence.Act, error] over the log; see [ActOf]
+//	scope := independence.Scope{Systems: []string{"backup-eu"}, Actions: []string{"backup.*"}}
 //	clearance, err := policy.Examine(ctx, scope, []string{"ann", "bob"}, organisation, acts, now)
-//	if err := clearance.Cleared("ann"); err != nil {  // a *ConflictError says what stands against it
+//	err = clearance.Cleared("ann")   // nil, or a *ConflictError that says what stands against it, with evidence
+//
+// acts is an iter.Seq2[independence.Act, error] over the log: [ActOf] makes one of an event.
 //
 // # Promises
 //
-// Events are read once, in any order, in memory that does not grow with their number. What could not be laid to anybody
-// is counted and listed, and nobody is cleared while there is any. The look-back includes the instant at which it begins; what is
-// dated after now counts too, for clocks differ.
+// Acts are read once, in any order, with the same result, in memory that does not grow with their number. Doubt counts
+// against the candidate: the look-back includes its first instant, a line or an ownership counts when it was there at any
+// time of it, an act counts for who did it and for whom it was done, and what is dated later than now counts as well. An
+// act that cannot be laid to anybody is counted and listed, and clears nobody.
 //
 // # What it will not do
 //
-// Know what is not in the log, or friendship.
+// Know what is not in the log, in the owners or in the lines: friends, families, and who will work there next month. Senior
+// management above all operators is in line with all of them: take somebody from elsewhere, or say in the policy how many
+// levels count.
 package independence
