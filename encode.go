@@ -22,11 +22,9 @@ func (e *Event) AppendJSON(b []byte) []byte {
 		b = e.OnBehalfOf.appendJSON(append(b, `,"on_behalf_of":`...))
 	}
 	if (e.Resource != Resource{}) {
-		b = append(b, `,"resource":{`...)
-		b = appendField(b, "tenant", string(e.Resource.Tenant))
+		b = appendField(append(b, `,"resource":{`...), "tenant", string(e.Resource.Tenant))
 		b = appendField(b, "type", e.Resource.Type)
-		b = appendField(b, "id", e.Resource.ID)
-		b = append(b, '}')
+		b = append(appendField(b, "id", e.Resource.ID), '}')
 	}
 	b = appendList(b, `,"granted":[`, e.Granted)
 	b = appendList(b, `,"cancelled":[`, e.Cancelled)
@@ -62,8 +60,7 @@ func (a *Attr) appendJSON(b []byte) []byte {
 }
 
 func (a *Actor) appendJSON(b []byte) []byte {
-	b = append(b, '{')
-	b = appendField(b, "tenant", string(a.Tenant))
+	b = appendField(append(b, '{'), "tenant", string(a.Tenant))
 	b = appendField(b, "account", a.Account)
 	b = appendField(b, "person", a.Person)
 	b = appendField(b, "kind", string(a.Kind))
@@ -72,8 +69,7 @@ func (a *Actor) appendJSON(b []byte) []byte {
 		var text [64]byte // no allocation: an address with a zone may be longer, and then allocates
 		b = appendField(b, "ip", string(a.IP.AppendTo(text[:0])))
 	}
-	b = appendField(b, "terminal", a.Terminal)
-	return append(b, '}')
+	return append(appendField(b, "terminal", a.Terminal), '}')
 }
 
 // appendField writes "name":value, unless the value is empty, with a comma before it unless it is an object's first.
@@ -102,8 +98,7 @@ func appendList(b []byte, name string, list []string) []byte {
 
 // appendTime writes RFC 3339 in UTC with as many digits as the time has; Validate has bounded the year.
 func appendTime(b []byte, t time.Time) []byte {
-	b = append(b, '"')
-	return append(t.UTC().AppendFormat(b, time.RFC3339Nano), '"')
+	return append(t.UTC().AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
 }
 
 // appendString writes a JSON string (RFC 8259, section 7). Like encoding/json it escapes U+2028 and U+2029, which

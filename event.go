@@ -160,8 +160,7 @@ func (e *Event) Redacted(most Sensitivity) *Event {
 	if Personal.Exceeds(most) {
 		r.Actor = e.Actor.redacted()
 		if e.OnBehalfOf != nil {
-			other := e.OnBehalfOf.redacted()
-			r.OnBehalfOf = &other
+			r.OnBehalfOf = new(e.OnBehalfOf.redacted())
 		}
 	}
 	if Tenant.Exceeds(most) {

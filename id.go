@@ -2,6 +2,7 @@ package opsec
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"time"
 )
@@ -13,11 +14,8 @@ type ID string
 // NewID returns a fresh ID. It panics only where crypto/rand does, when the system has no randomness to give.
 func NewID() ID {
 	var u [16]byte
+	binary.BigEndian.PutUint64(u[:], uint64(time.Now().UnixMilli())<<16)
 	rand.Read(u[6:])
-	ms := time.Now().UnixMilli()
-	for i := range 6 {
-		u[i] = byte(ms >> (8 * (5 - i)))
-	}
 	u[6] = u[6]&0x0f | 0x70 // version 7
 	u[8] = u[8]&0x3f | 0x80 // variant of RFC 9562
 	return ID(fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:]))
@@ -30,7 +28,7 @@ func (id ID) Validate() error {
 		if i == 8 || i == 13 || i == 18 || i == 23 {
 			ok = id[i] == '-'
 		} else {
-			ok = lowerHex[id[i]]
+			ok = lowerHex[id[i]>>6]>>(id[i]&63)&1 == 1
 		}
 	}
 	if !ok {
@@ -39,8 +37,5 @@ func (id ID) Validate() error {
 	return nil
 }
 
-// lowerHex is a table because ids are random: a processor would guess wrong about every other comparison.
-var lowerHex = [256]bool{
-	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
-	'a': true, 'b': true, 'c': true, 'd': true, 'e': true, 'f': true,
-}
+// lowerHex has a bit for each digit, since ids are random: of comparisons a processor would guess every other one wrong.
+var lowerHex = [4]uint64{'0' >> 6: 0x3ff << ('0' & 63), 'a' >> 6: 0x3f << ('a' & 63)}

@@ -1,6 +1,9 @@
 package opsec
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // The conditions that callers of every room branch on. Rooms wrap them; test with [errors.Is].
 var (
@@ -125,11 +128,4 @@ func (s Sensitivity) rank() int {
 }
 
 // rank is the place of word in list, counted from 1, or 0.
-func rank[T ~string](word T, list ...T) int {
-	for i, w := range list {
-		if w == word {
-			return i + 1
-		}
-	}
-	return 0
-}
+func rank[T ~string](word T, list ...T) int { return slices.Index(list, word) + 1 }
