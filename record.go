@@ -32,7 +32,9 @@ type Operation struct {
 }
 
 // Format implements [fmt.Formatter]: the action and the intent's id, under every verb.
-func (o *Operation) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s %s", o.intent.Action, o.intent.ID) }
+func (o *Operation) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "%s %s", o.intent.Action, o.intent.ID)
+}
 
 // Begin records e as an intent, with [Pending] for its outcome, before an effect outside the process. When Begin
 // fails, nothing may be done. An intent that never gets its end is visible in the log, as it should be.
