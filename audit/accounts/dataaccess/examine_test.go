@@ -450,9 +450,13 @@ func TestFindingBecomesAnEvent(t *testing.T) {
 	require.NoError(t, err)
 	e := found[0].Event(monday.Add(day))
 	require.NoError(t, e.Validate())
-	require.Equal(t, "dataaccess.no-purpose", e.Action)
-	require.Equal(t, opsec.Actor{Tenant: opsec.Provider, Account: "ops-eve", Person: "eve"}, e.Actor)
+	require.Equal(t, dataaccess.ActionFinding, e.Action)
+	require.Equal(t, opsec.Resource{Tenant: opsec.Provider, Type: "account", ID: "ops-eve"}, e.Resource)
 	require.Equal(t, opsec.TenantID("acme"), e.Tenant)
+	require.Contains(t, e.Attrs, opsec.Attr{Key: "kind", Value: "no-purpose", Mark: opsec.Public})
+	require.Contains(t, e.Attrs, opsec.Attr{Key: "evidence", Value: a.Ref, Mark: opsec.Tenant})
+	found[0].Evidence = slices.Repeat([]string{strings.Repeat("x", 1024)}, 1024)
+	require.NoError(t, found[0].Event(monday.Add(day)).Validate())
 }
 
 func TestAccessFromEvent(t *testing.T) {

@@ -78,7 +78,7 @@ func ExampleCase_Judge() {
 	}
 	fmt.Println(c.Steps[0].By.Person, c.Steps[0].Qualification)
 	// Output:
-	// dataaccess.no-consent open
+	// dataaccess.finding open
 	// denied open dataaccess: the auditor is the operator: denied
 	// denied open dataaccess: no qualification of the auditor is on record: denied
 	// success justified <nil>

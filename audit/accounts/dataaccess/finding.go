@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -75,17 +76,37 @@ func (f Finding) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Event returns the finding as an event, with the operator for its actor, so that it can be recorded and be correlated
-// with others. Its action is "dataaccess." and the kind.
-func (f Finding) Event(at time.Time) *opsec.Event {
-	e := opsec.NewEvent("dataaccess."+string(f.Kind), at)
-	e.Tenant, e.Outcome, e.Began, e.Reason = f.Tenant, opsec.Success, f.Since, f.Detail
-	e.Actor = opsec.Actor{Tenant: f.Operator.Tenant, Account: f.Operator.Account, Person: f.Operator.Person}
-	e.Resource = opsec.Resource{Tenant: f.Tenant, Type: "finding", ID: f.Digest()}
-	e.Attrs = []opsec.Attr{
-		{Key: "severity", Value: string(f.Severity), Mark: opsec.Tenant},
-		{Key: "accesses", Value: strconv.FormatUint(f.Count, 10), Mark: opsec.Tenant},
+// ActionFinding is the action of the event that says what an examination has found.
+const ActionFinding = "dataaccess.finding"
+
+// Event returns the finding as an event, to be recorded and correlated with others: at the time now, in the name of whom
+// it concerns, about the operator's account. Attributes carry the rest.
+func (f Finding) Event(now time.Time) *opsec.Event {
+	e := opsec.NewEvent(ActionFinding, now)
+	e.Tenant, e.Outcome = f.Tenant, opsec.Success
+	e.Actor = opsec.Actor{Tenant: opsec.Provider, Account: "audit/accounts/dataaccess", Kind: opsec.System}
+	e.Resource = opsec.Resource{Tenant: f.Operator.Tenant, Type: "account", ID: f.Operator.Account}
+	add := func(key, value string, mark opsec.Sensitivity) {
+		if value != "" {
+			e.Attrs = append(e.Attrs, opsec.Attr{Key: key, Value: value, Mark: mark})
+		}
 	}
+	add("kind", string(f.Kind), opsec.Public)
+	add("of", string(f.Of), opsec.Public)
+	add("severity", string(f.Severity), opsec.Public)
+	add("detail", f.Detail, opsec.Tenant)
+	add("person", f.Operator.Person, opsec.Personal)
+	add("count", strconv.FormatUint(f.Count, 10), opsec.Tenant)
+	add("since", f.Since.UTC().Format(time.RFC3339), opsec.Tenant)
+	add("finding", f.Digest(), opsec.Tenant)
+	var refs strings.Builder
+	for _, ref := range f.Evidence {
+		if refs.Len()+len(ref)+1 > opsec.MaxValueLen {
+			break
+		}
+		refs.WriteString(ref + "\n")
+	}
+	add("evidence", strings.TrimSuffix(refs.String(), "\n"), opsec.Tenant)
 	return e
 }
 

@@ -13,7 +13,7 @@ import (
 // Subject is what an auditor must be qualified for.
 const Subject = "audit of operations on customers' data"
 
-// ActionJudge is the action of the event of a verdict. Findings have "dataaccess." and their kind.
+// ActionJudge is the action of the event of a verdict.
 const ActionJudge = "dataaccess.judge"
 
 // Qualifications knows which certificates are on record.
