@@ -44,13 +44,15 @@ func (t *tally) add(m *mention) {
 	if m.time.After(t.last) {
 		t.last = m.time
 	}
-	n := len(t.earliest)
-	if n == maxRefs && m.compare(&t.earliest[n-1]) >= 0 {
+	at := len(t.earliest)
+	for at > 0 && m.compare(&t.earliest[at-1]) < 0 {
+		at--
+	}
+	if at == maxRefs {
 		return
 	}
-	at, _ := slices.BinarySearchFunc(t.earliest, m, func(a mention, b *mention) int { return a.compare(b) })
-	if n == maxRefs {
-		t.earliest = t.earliest[:n-1]
+	if len(t.earliest) == maxRefs {
+		t.earliest = t.earliest[:maxRefs-1]
 	}
 	t.earliest = slices.Insert(t.earliest, at, mention{ // not to hold what the texts are cut from
 		m.time, strings.Clone(m.ref), strings.Clone(m.action), strings.Clone(m.system), opsec.Resource{
