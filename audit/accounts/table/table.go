@@ -186,18 +186,20 @@ func readCSV[T any](in io.Reader, name string, k kind[T], yield func(T, error) b
 	limited := &limit{r: in}
 	table := csv.NewReader(limited)
 	table.ReuseRecord = true
+	before := 0 // the line where the last record began
 	next := func() ([]string, error) {
 		limited.left = maxLine
 		cells, err := table.Read()
 		var parse *csv.ParseError
 		switch {
 		case errors.Is(err, errTooLong):
-			line, _ := table.FieldPos(0)
-			return nil, &Error{name, line + 1, 0, err.Error()}
+			return nil, &Error{name, before + 1, 0, err.Error()}
 		case errors.As(err, &parse):
 			return nil, &Error{name, parse.Line, parse.Column, parse.Err.Error()}
 		case err != nil && err != io.EOF:
 			return nil, fmt.Errorf("table: %s: %w", name, err)
+		case err == nil:
+			before, _ = table.FieldPos(0)
 		}
 		return cells, err
 	}
@@ -243,8 +245,7 @@ func readCSV[T any](in io.Reader, name string, k kind[T], yield func(T, error) b
 				return
 			}
 		}
-		line, _ := table.FieldPos(0)
-		k.finish(&row, name, line)
+		k.finish(&row, name, before)
 		if !yield(row, nil) {
 			return
 		}
