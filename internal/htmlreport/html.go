@@ -62,13 +62,15 @@ type blockView struct {
 
 type cellView struct {
 	Text
-	Title   string
-	Numbers bool
+	Title, Class string
 }
+
+type headView struct{ Title, Class string }
 
 type tableView struct {
 	Caption string
-	Columns []Column
+	Whole   bool // on one page of paper
+	Columns []headView
 	Rows    [][]cellView
 	Foot    []cellView
 }
@@ -148,14 +150,27 @@ func viewFacts(facts Facts) (list Facts) {
 	return list
 }
 
+// mostWhole is how many rows a table has, at most, that is not divided between pages of paper.
+const mostWhole = 10
+
+func (c Column) class() string {
+	switch {
+	case c.Numbers:
+		return "number"
+	case c.Short:
+		return "short"
+	}
+	return ""
+}
+
 func viewTable(t Table) tableView {
-	v := tableView{Caption: clean(t.Caption)}
+	v := tableView{Caption: clean(t.Caption), Whole: len(t.Rows) <= mostWhole}
 	for _, c := range t.Columns {
-		v.Columns = append(v.Columns, Column{clean(c.Title), c.Numbers})
+		v.Columns = append(v.Columns, headView{clean(c.Title), c.class()})
 	}
 	row := func(cells []Text) (list []cellView) {
 		for i, c := range cells {
-			list = append(list, cellView{cleanText(c), v.Columns[i].Title, v.Columns[i].Numbers})
+			list = append(list, cellView{cleanText(c), v.Columns[i].Title, v.Columns[i].Class})
 		}
 		return list
 	}
@@ -222,7 +237,7 @@ func viewTimeline(t Timeline) timelineView {
 	}
 	v.First, v.Last = day(first), day(last)
 	if !t.Now.IsZero() {
-		v.Now, v.Today = percent(share(t.Now)), "line: "+day(t.Now)
+		v.Now, v.Today = percent(share(t.Now)), day(t.Now)+" (the line)"
 	}
 	return v
 }

@@ -13,7 +13,7 @@ func (p *Page) Markdown(w io.Writer) error {
 		return err
 	}
 	m := &markdown{w: bufio.NewWriter(w)}
-	m.printf("# %s\n", inline(p.Title, " "))
+	m.printf("# %s\n", inline(strings.TrimSpace(p.Title), " "))
 	if p.Subtitle != "" {
 		m.printf("\n%s\n", inline(p.Subtitle, " "))
 	}
@@ -32,7 +32,7 @@ func (m *markdown) printf(format string, args ...any) { fmt.Fprintf(m.w, format,
 
 func (m *markdown) sections(list []Section, level int) {
 	for _, s := range list {
-		m.printf("\n%s %s\n", strings.Repeat("#", level), inline(s.Title, " "))
+		m.printf("\n%s %s\n", strings.Repeat("#", level), inline(strings.TrimSpace(s.Title), " "))
 		for _, b := range s.Blocks {
 			m.block(b)
 		}
@@ -54,10 +54,11 @@ func (m *markdown) block(b Block) {
 	case Table:
 		m.table(b)
 	case Callout:
-		m.printf("\n> **%s**\n", inline(b.Title, " "))
+		m.printf("\n> **%s.**", inline(b.Title, " "))
 		if len(b.Text) > 0 {
-			m.printf(">\n> %s\n", spans(b.Text, "\\\n> "))
+			m.printf(" %s", spans(b.Text, "\\\n> "))
 		}
+		m.printf("\n")
 	case Listing:
 		m.caption(b.Caption)
 		text := strings.TrimSuffix(clean(b.Text), "\n")
@@ -85,7 +86,7 @@ func (m *markdown) facts(list Facts) {
 		m.printf("\n")
 	}
 	for _, f := range list {
-		m.printf("- **%s:** %s\n", inline(f.Label, " "), spans(f.Value, " "))
+		m.printf("- **%s:** %s\n", inline(f.Label, " "), spans(f.Value, "<br>"))
 	}
 }
 
@@ -117,7 +118,7 @@ func (m *markdown) row(cells []Text, strong bool) {
 	m.printf("|")
 	for _, c := range cells {
 		text := spans(c, "<br>")
-		if strong && text != "" {
+		if strong && text != "" && !strings.HasPrefix(text, "**") {
 			text = "**" + text + "**"
 		}
 		m.printf(" %s |", text)
@@ -145,20 +146,41 @@ func (m *markdown) bars(b Bars) {
 // spans returns a text in Markdown, with what a line break becomes.
 func spans(t Text, br string) string {
 	var b strings.Builder
-	for _, s := range t {
+	for _, s := range trimmed(t) {
 		switch {
-		case s.Text == "":
 		case s.Link != "" && linked(s.Link) && !strings.HasPrefix(s.Link, "#"):
 			fmt.Fprintf(&b, "[%s](%s)", inline(s.Text, " "), s.Link)
 		case s.Code:
 			b.WriteString(code(s.Text))
-		case s.Mark != "" && strings.TrimSpace(clean(s.Text)) != "":
-			fmt.Fprintf(&b, "**%s**", inline(strings.TrimSpace(clean(s.Text)), " "))
+		case s.Mark.loud() && strings.TrimSpace(s.Text) != "":
+			fmt.Fprintf(&b, "**%s**", inline(strings.TrimSpace(s.Text), " "))
 		default:
 			b.WriteString(inline(s.Text, br))
 		}
 	}
 	return b.String()
+}
+
+// loud says whether a mark stands out: one among many that do is not seen.
+func (t Tone) loud() bool { return t == Bad || t == Unknown || t == Warn }
+
+// trimmed returns a text that is clean and begins and ends with something that shows.
+func trimmed(t Text) Text {
+	t = cleanText(t)
+	for len(t) > 0 {
+		if t[0].Text = strings.TrimLeft(t[0].Text, " \n"); t[0].Text != "" {
+			break
+		}
+		t = t[1:]
+	}
+	for len(t) > 0 {
+		last := &t[len(t)-1]
+		if last.Text = strings.TrimRight(last.Text, " \n"); last.Text != "" {
+			break
+		}
+		t = t[:len(t)-1]
+	}
+	return t
 }
 
 // code returns a code span: in a fence longer than any within, and with what would end a cell of a table escaped, which is
@@ -193,28 +215,30 @@ func longest(s string, c byte) (most int) {
 // block, a link, a reference to a character, or a tag is escaped wherever it stands.
 func inline(s, br string) string {
 	var b strings.Builder
-	for i, line := range strings.Split(strings.Trim(clean(s), "\n"), "\n") {
+	for i, line := range strings.Split(clean(s), "\n") {
 		if i > 0 {
 			b.WriteString(br)
+			line = strings.TrimLeft(line, " ")
 		}
-		escape(&b, strings.TrimSpace(line), i == 0 || strings.HasPrefix(br, "\\"))
+		escape(&b, line)
 	}
 	return b.String()
 }
 
-func escape(b *strings.Builder, line string, first bool) {
-	digits := first // so far there are digits only
+func escape(b *strings.Builder, line string) {
+	start := len(line) - len(strings.TrimLeft(line, " "))
+	digits := true // there were digits only
 	for i := range len(line) {
 		c := line[i]
 		switch {
 		case strings.IndexByte("\\`*_[]<>&|~$@^", c) >= 0,
-			first && i == 0 && strings.IndexByte("#+-=:", c) >= 0, // at the beginning of a line
-			digits && i > 0 && (c == '.' || c == ')'),             // a numbered list
-			c == ':' && strings.HasPrefix(line[i:], "://"),        // a link of its own
+			i == start && strings.IndexByte("#+-=:", c) >= 0,
+			digits && i > start && (c == '.' || c == ')'),  // a numbered list
+			c == ':' && strings.HasPrefix(line[i:], "://"), // a link of its own
 			c == '.' && i >= 3 && strings.EqualFold(line[i-3:i], "www"):
 			b.WriteByte('\\')
 		}
-		digits = digits && '0' <= c && c <= '9'
+		digits = digits && (i < start || '0' <= c && c <= '9')
 		b.WriteByte(c)
 	}
 }

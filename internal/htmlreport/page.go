@@ -51,6 +51,7 @@ type Table struct {
 type Column struct {
 	Title   string
 	Numbers bool // aligned as numbers are
+	Short   bool // its texts are never divided between lines: dates, marks
 }
 
 // Callout is a text that must not be overlooked.
