@@ -1,6 +1,7 @@
 package oscal
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -30,9 +31,9 @@ func Catalogue(c *catalogue.Catalogue, modified time.Time) ([]byte, error) {
 	}
 	b.out.UUID = uuid5("catalogue", c.ID, c.Version)
 	b.out.Metadata = metadata{
-		Title: marked(c.Title), LastModified: at, Version: line(c.Version), OSCALVersion: Version,
+		Title: text(c.Title), LastModified: at, Version: line(c.Version), OSCALVersion: Version,
 		DocumentIDs: []documentID{{c.Name()}},
-		Remarks:     lines(c.Source),
+		Remarks:     prose(c.Source),
 	}
 	return encode(catalogFile{b.out})
 }
@@ -47,9 +48,9 @@ type catalogBuilder struct {
 func (b *catalogBuilder) add(r catalogue.Requirement) {
 	id := controlToken(b.c.ID, r.ID)
 	k := control{
-		ID: id, Title: marked(r.Title),
+		ID: id, Title: text(r.Title),
 		Props: []property{{Name: "label", Value: r.ID}},
-		Parts: []part{{ID: id + "_smt", Name: "statement", Prose: lines(r.Text)}},
+		Parts: []part{{ID: id + "_smt", Name: "statement", Prose: prose(r.Text)}},
 	}
 	for _, category := range r.Categories {
 		title := category
@@ -61,7 +62,7 @@ func (b *catalogBuilder) add(r catalogue.Requirement) {
 	for _, ref := range r.Refs {
 		k.Links = append(k.Links, link{
 			Href: "#" + b.framework(ref.Framework), Rel: "reference", Fragment: url.PathEscape(ref.ID),
-			Text: marked(ref.Framework + ": " + ref.ID),
+			Text: text(ref.Framework + ": " + ref.ID),
 		})
 	}
 	if r.Clause == "" {
@@ -73,7 +74,7 @@ func (b *catalogBuilder) add(r catalogue.Requirement) {
 		i = len(b.out.Groups)
 		b.groups[r.Clause] = i
 		b.out.Groups = append(b.out.Groups, group{
-			ID: controlToken(b.c.ID, r.Clause) + "_clause", Class: "clause", Title: marked("Clause " + r.Clause),
+			ID: controlToken(b.c.ID, r.Clause) + "_clause", Class: "clause", Title: text("Clause " + r.Clause),
 			Props: []property{{Name: "label", Value: line(r.Clause)}},
 		})
 	}
@@ -85,7 +86,7 @@ func (b *catalogBuilder) framework(name string) string {
 	if id, ok := b.frameworks[name]; ok {
 		return id
 	}
-	r := resource{UUID: uuid5("framework", name), Title: marked(name), Citation: &citation{marked(name)}}
+	r := resource{UUID: uuid5("framework", name), Title: text(name), Citation: &citation{text(name)}}
 	if name == catalogue.SP80053 {
 		r.Links = []resLink{{Href: sp80053, MediaType: "application/json"}}
 		r.Citation.Text = "NIST Special Publication 800-53, Revision 5: https://doi.org/10.6028/NIST.SP.800-53r5"
@@ -103,11 +104,14 @@ const sp80053 = "https://raw.githubusercontent.com/usnistgov/oscal-content/main/
 
 // encode writes a document: indented, with a line break at its end.
 func encode(document any) ([]byte, error) {
-	text, err := json.MarshalIndent(document, "", "  ")
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(document); err != nil {
 		return nil, fmt.Errorf("oscal: %w", err)
 	}
-	return append(text, '\n'), nil
+	return b.Bytes(), nil
 }
 
 // instant writes a time as OSCAL takes it, in UTC.

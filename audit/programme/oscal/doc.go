@@ -30,7 +30,8 @@
 //	no finding                   nothing is applicable: the control is excluded from what was reviewed
 //
 // What was not tested is thus never satisfied; the reason, a property "status" with the value "not-tested" and a remark
-// with the numbers tell it from what failed.
+// with the numbers tell it from what failed. A state is that of the audit: mending what a finding says closes its risk, and
+// leaves the finding. For a tenant it is judged by its own items, the provider's, and findings about either.
 //
 // A risk is open; remediating, once there is an action; closed, when every action is verified; and deviation-approved while
 // it is accepted. Whether it still is, is judged at the time of the audit's last step, which last-modified says too: no

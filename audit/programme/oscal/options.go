@@ -53,16 +53,3 @@ func (o *Options) check(a *programme.Audit) error {
 	}
 	return nil
 }
-
-// Plan returns an audit's plan as an OSCAL assessment plan: scope, team, procedures as activities with their steps, when
-// they are to be carried out, and the commitments that its samples are drawn from. An error wraps [opsec.ErrInvalid], or
-// [opsec.ErrNotFound] for a tenant that the audit does not concern.
-func Plan(a programme.Audit, o Options) ([]byte, error) { return nil, errors.ErrUnsupported }
-
-// Results returns an audit's results as OSCAL assessment results: see the package for how. Errors are those of [Plan]; an
-// audit without any result is [opsec.ErrInvalid].
-func Results(a programme.Audit, o Options) ([]byte, error) { return nil, errors.ErrUnsupported }
-
-// POAM returns the findings that are open, accepted ones included, with what is done about them and until when, as an
-// OSCAL plan of action and milestones. Errors are those of [Plan], or [ErrNothingOpen].
-func POAM(a programme.Audit, o Options) ([]byte, error) { return nil, errors.ErrUnsupported }

@@ -80,13 +80,43 @@ func marked(s string) string {
 
 func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// lines is marked for a text of several paragraphs.
-func lines(s string) string {
-	var paragraphs []string
-	for _, p := range strings.Split(strings.ToValidUTF8(s, "\ufffd"), "\n") {
+// text is marked, and never empty.
+func text(s string) string {
+	if s = marked(s); s == "" {
+		return "-"
+	}
+	return s
+}
+
+// prose is a paragraph of markup for each line of the texts that is not empty; when all are, it is "".
+func prose(texts ...string) string {
+	var all []string
+	for p := range strings.SplitSeq(strings.Join(texts, "\n"), "\n") {
 		if p = marked(p); p != "" {
-			paragraphs = append(paragraphs, p)
+			all = append(all, p)
 		}
 	}
-	return strings.Join(paragraphs, "\n\n")
+	return strings.Join(all, "\n\n")
+}
+
+// list is a paragraph and a list below it, or "" when the list is empty.
+func list(about string, texts []string) string {
+	all := []string{about, ""}
+	for _, s := range texts {
+		if s = marked(s); s != "" {
+			all = append(all, "- "+s)
+		}
+	}
+	if len(all) == 2 {
+		return ""
+	}
+	return strings.Join(all, "\n")
+}
+
+// labelled is a text behind what it is, or "" when it is empty.
+func labelled(label, s string) string {
+	if line(s) == "" {
+		return ""
+	}
+	return label + ": " + s
 }
