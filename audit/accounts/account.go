@@ -32,7 +32,7 @@ func (a *audit) registered(acc *Account) {
 	}
 	if usable(acc.State) {
 		a.standing(acc)
-		a.dormant(acc, a.latest(acc.LastUsed, lastUse, signedIn))
+		a.dormant(acc, lastUse, signedIn)
 		if !known && len(a.p.Roles) > 0 {
 			a.untold[UnderAuthorised]++
 		}
@@ -48,10 +48,10 @@ func usable(s State) bool { return s == Active || s == Suspended }
 // past reports whether t is set, and not later than now.
 func (a *audit) past(t time.Time) bool { return !t.IsZero() && !t.After(a.now) }
 
-// older reports whether t is unknown or further back than d.
-func (a *audit) older(t time.Time, d time.Duration) bool { return t.Before(a.now.Add(-d)) }
+// recent reports whether t is between a time and now. What is said to be in the future excuses nothing.
+func (a *audit) recent(t, from time.Time) bool { return !t.Before(from) && !t.After(a.now) }
 
-// latest returns the last of the times that are not later than now: what is said to be in the future excuses nothing.
+// latest returns the last of the times that are not later than now.
 func (a *audit) latest(times ...time.Time) (last time.Time) {
 	for _, t := range times {
 		if t.After(last) && !t.After(a.now) {
@@ -69,21 +69,25 @@ func (a *audit) standing(acc *Account) {
 	if !a.past(acc.Approved) {
 		a.own(acc, Unapproved, acc.Created, "no approval of the account is on record")
 	}
-	if !a.skip[Misnamed] && (!a.conforms(acc.Main) || acc.Sub != "" && !a.conforms(acc.Sub)) {
+	if !a.conforms(acc.Main) || acc.Sub != "" && !a.conforms(acc.Sub) {
 		a.own(acc, Misnamed, acc.Created, "the name breaks the naming policy")
 	}
 	if a.past(acc.Expires) {
 		a.own(acc, Overdue, acc.Expires, "the account should have ended on "+date(acc.Expires)+" and is "+string(acc.State))
 	}
-	if reviewed := a.latest(acc.Reviewed, acc.Approved, acc.Created); a.older(reviewed, a.p.ReviewAfter) {
+	if from := a.from.review; !a.recent(acc.Reviewed, from) && !a.recent(acc.Approved, from) && !a.recent(acc.Created, from) {
+		reviewed := a.latest(acc.Reviewed, acc.Approved, acc.Created)
 		a.own(acc, Unreviewed, reviewed, "last reviewed or approved "+on(reviewed))
 	}
 }
 
 // dormant judges when the account was last used. An account that has just been made, or made active again, has its time
 // from there.
-func (a *audit) dormant(acc *Account, used time.Time) {
-	if acc.State == Active && a.older(a.latest(used, acc.Since, acc.Created), a.p.DormantAfter) {
+func (a *audit) dormant(acc *Account, lastUse, signedIn time.Time) {
+	from := a.from.use
+	if acc.State == Active && !a.recent(acc.LastUsed, from) && !a.recent(lastUse, from) && !a.recent(signedIn, from) &&
+		!a.recent(acc.Since, from) && !a.recent(acc.Created, from) {
+		used := a.latest(acc.LastUsed, lastUse, signedIn)
 		a.own(acc, Dormant, used, "active, and last used "+on(used))
 	}
 }
@@ -126,7 +130,9 @@ func (a *audit) permissions(acc *Account, baseline []string) (lastUse time.Time)
 		}
 		if hasU && u.row.Permission == at {
 			use = u.row
-			lastUse = a.latest(lastUse, use.Last)
+			if use.Last.After(lastUse) && !use.Last.After(a.now) {
+				lastUse = use.Last
+			}
 		}
 		due := len(baseline) > 0 && baseline[0] == at
 		a.permission(acc, at, held, use, due, &cover)
@@ -217,11 +223,12 @@ func (a *audit) permission(acc *Account, permission string, held *Entitlement, u
 
 // unused reports whether a permission was there for long enough and not used.
 func (a *audit) unused(acc *Account, held *Entitlement, use *Use) bool {
-	from := a.latest(held.Granted, held.Approved, acc.Created)
-	if use != nil {
-		from = a.latest(from, use.Last)
+	from := a.from.permission
+	if use != nil && a.recent(use.Last, from) {
+		return false
 	}
-	return a.older(from, a.p.UnusedAfter) && !a.rare[held.Permission]
+	return !a.recent(held.Granted, from) && !a.recent(held.Approved, from) && !a.recent(acc.Created, from) &&
+		!a.rare[held.Permission]
 }
 
 // entitled tells what was found about the account's permissions.
@@ -240,7 +247,7 @@ func (a *audit) entitled(acc *Account) {
 	}
 	if p.unused.count > 0 {
 		a.tell(p.unused.finding(OverAuthorised, acc.Key,
-			fmt.Sprintf("has not used %s since %s", count(p.unused.count, "permission"), date(a.now.Add(-a.p.UnusedAfter)))))
+			fmt.Sprintf("has not used %s since %s", count(p.unused.count, "permission"), date(a.from.permission))))
 	}
 	if p.lacking.count > 0 {
 		lacking := p.lacking

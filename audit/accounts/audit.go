@@ -112,6 +112,7 @@ type audit struct {
 	people       *cursor[Person]
 	holdings     *cursor[Holding]
 
+	from      struct{ use, review, permission time.Time } // what is older is too old
 	conforms  func(string) bool
 	baselines baselines
 	rare      map[string]bool
@@ -120,6 +121,7 @@ type audit struct {
 	main      mainAccount
 	sessions  sessions
 	piles     piles
+	mains     pile           // of the person that is judged
 	untold    map[Kind]int64 // accounts that were not judged for a kind, where the others were
 }
 
@@ -141,7 +143,10 @@ func newAudit(p Policy, s Sources, now time.Time, yield func(Finding, error) boo
 	for _, permission := range p.Rare {
 		a.rare[permission] = true
 	}
-	a.conforms, _ = p.naming()
+	a.from.use, a.from.review, a.from.permission = now.Add(-p.DormantAfter), now.Add(-p.ReviewAfter), now.Add(-p.UnusedAfter)
+	if a.conforms, _ = p.naming(); a.skip[Misnamed] {
+		a.conforms = func(string) bool { return true }
+	}
 	a.sessions = sessions{longest: p.MaxSession, places: p.Places, listed: p.Listed, since: s.Since}
 	if s.Key != nil {
 		var err error

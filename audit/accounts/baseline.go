@@ -22,17 +22,18 @@ func newBaselines(roles map[string][]string) baselines {
 
 // union returns the permissions of all the roles, sorted; known is false when a role has no baseline.
 func (b *baselines) union(roles []string) (permissions []string, known bool) {
+	switch len(roles) {
+	case 0:
+		return nil, true
+	case 1:
+		permissions, known = b.of[roles[0]]
+		return permissions, known
+	}
 	known = true
 	for _, role := range roles {
 		if _, ok := b.of[role]; !ok {
 			known = false
 		}
-	}
-	switch len(roles) {
-	case 0:
-		return nil, true
-	case 1:
-		return b.of[roles[0]], known
 	}
 	b.named = b.named[:0]
 	for _, role := range roles {

@@ -109,6 +109,14 @@ func (c *cursor[T]) fail(err error) {
 	c.next = func() ([]T, error, bool) { return nil, nil, false }
 }
 
+// compare is Key.Compare, and quick about keys that are equal.
+func compare(a, b *Key) int {
+	if a.Sub == b.Sub && a.Main == b.Main && a.Tenant == b.Tenant {
+		return 0
+	}
+	return a.Compare(*b)
+}
+
 // The rules of rows. An error names the field and never its value.
 
 func newAccounts() *cursor[Account] {
@@ -131,8 +139,10 @@ func newAccounts() *cursor[Account] {
 			default:
 				return errors.New("state: want active, suspended, disabled or deleted")
 			}
-			return errors.Join(validKey(before != nil && before.Tenant == a.Tenant, &a.Key),
-				validKind(a.Kind), validTexts(a.Person, a.Ref))
+			if !validKind(a.Kind) {
+				return errKind
+			}
+			return validKey(before != nil && before.Tenant == a.Tenant, &a.Key, a.Person, a.Ref)
 		},
 	}
 }
@@ -141,13 +151,13 @@ func newEntitlements() *cursor[Entitlement] {
 	return &cursor[Entitlement]{
 		name: "entitlements",
 		order: func(a, b *Entitlement) (int, int) {
-			return a.Key.Compare(b.Key), strings.Compare(a.Permission, b.Permission)
+			return compare(&a.Key, &b.Key), strings.Compare(a.Permission, b.Permission)
 		},
 		valid: func(before, e *Entitlement) error {
 			if e.Permission == "" {
 				return errors.New("permission: is empty")
 			}
-			return errors.Join(validKey(before != nil && before.Tenant == e.Tenant, &e.Key), validTexts(e.Permission, e.Ref))
+			return validKey(before != nil && before.Tenant == e.Tenant, &e.Key, e.Permission, e.Ref)
 		},
 	}
 }
@@ -156,7 +166,7 @@ func newUses() *cursor[Use] {
 	return &cursor[Use]{
 		name: "uses",
 		order: func(a, b *Use) (int, int) {
-			return a.Key.Compare(b.Key), strings.Compare(a.Permission, b.Permission)
+			return compare(&a.Key, &b.Key), strings.Compare(a.Permission, b.Permission)
 		},
 		valid: func(before, u *Use) error {
 			if u.Permission == "" {
@@ -165,7 +175,7 @@ func newUses() *cursor[Use] {
 			if u.Count > 0 && u.Last.IsZero() || u.Count == 0 && !u.Last.IsZero() {
 				return errors.New("count, last: want both or neither")
 			}
-			return errors.Join(validKey(before != nil && before.Tenant == u.Tenant, &u.Key), validTexts(u.Permission, u.Ref))
+			return validKey(before != nil && before.Tenant == u.Tenant, &u.Key, u.Permission, u.Ref)
 		},
 	}
 }
@@ -176,7 +186,7 @@ func newSignIns() *cursor[SignIn] {
 	return &cursor[SignIn]{
 		name: "sign-ins",
 		order: func(a, b *SignIn) (int, int) {
-			return a.Key.Compare(b.Key), a.Time.Compare(b.Time)
+			return compare(&a.Key, &b.Key), a.Time.Compare(b.Time)
 		},
 		again: true,
 		valid: func(_, s *SignIn) error {
@@ -210,11 +220,16 @@ func newPeople() *cursor[Person] {
 			}
 			return strings.Compare(a.ID, b.ID), 0
 		},
-		valid: func(_, p *Person) error {
+		valid: func(before, p *Person) error {
 			if p.ID == "" {
 				return errors.New("id: is empty")
 			}
-			return errors.Join(p.Tenant.Validate(), validTexts(p.ID, p.Ref))
+			if before == nil || before.Tenant != p.Tenant {
+				if err := p.Tenant.Validate(); err != nil {
+					return err
+				}
+			}
+			return validTexts(p.ID, p.Ref)
 		},
 	}
 }
@@ -237,8 +252,10 @@ func newHoldings() *cursor[Holding] {
 			default:
 				return errors.New("state: want active, suspended, disabled or deleted")
 			}
-			return errors.Join(validKey(before != nil && before.Tenant == h.Tenant, &h.Key), validKind(h.Kind),
-				validTexts(h.Person, h.Ref))
+			if !validKind(h.Kind) {
+				return errKind
+			}
+			return validKey(before != nil && before.Tenant == h.Tenant, &h.Key, h.Person, h.Ref)
 		},
 	}
 }
@@ -248,7 +265,7 @@ const (
 	maxText  = 1 << 10 // bytes of a text, but for those of a sign-in
 )
 
-func validKey(tenantKnown bool, k *Key) error {
+func validKey(tenantKnown bool, k *Key, text, ref string) error {
 	if !tenantKnown {
 		if err := k.Tenant.Validate(); err != nil {
 			return err
@@ -257,22 +274,21 @@ func validKey(tenantKnown bool, k *Key) error {
 	if k.Main == "" {
 		return errors.New("main: is empty")
 	}
-	return validTexts(k.Main, k.Sub)
-}
-
-func validKind(k opsec.ActorKind) error {
-	switch k {
-	case "", opsec.Human, opsec.Service, opsec.System:
-		return nil
+	if max(len(k.Main), len(k.Sub)) > maxText {
+		return validTexts(k.Main, k.Sub)
 	}
-	return errors.New("kind: want human, service, system or none")
+	return validTexts(text, ref)
 }
 
-func validTexts(texts ...string) error {
-	for _, s := range texts {
-		if len(s) > maxText {
-			return fmt.Errorf("a text of %d bytes, want at most %d", len(s), maxText)
-		}
+var errKind = errors.New("kind: want human, service, system or none")
+
+func validKind(k opsec.ActorKind) bool {
+	return k == opsec.Human || k == "" || k == opsec.Service || k == opsec.System
+}
+
+func validTexts(a, b string) error {
+	if longest := max(len(a), len(b)); longest > maxText {
+		return fmt.Errorf("a text of %d bytes, want at most %d", longest, maxText)
 	}
 	return nil
 }

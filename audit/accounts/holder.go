@@ -15,8 +15,9 @@ func (a *audit) holder() {
 	h := a.holdings
 	tenant, id := h.row.Tenant, h.row.Person
 	why, left := a.person(tenant, id)
-	var mains pile
-	var names []string
+	mains := &a.mains
+	mains.reset()
+	var named [namesListed]string
 	for first := true; h.row != nil && (first || h.same); first = false {
 		row := h.row
 		if usable(row.State) && why != "" {
@@ -30,14 +31,18 @@ func (a *audit) holder() {
 			a.tell(f)
 		}
 		if usable(row.State) && row.Sub == "" && human(row.Kind) {
-			mains.add(a.p.Listed, 1, "", row.Ref, time.Time{})
-			if len(names) < namesListed {
-				names = append(names, printable(row.Main))
+			if mains.count < namesListed {
+				named[mains.count] = row.Main
 			}
+			mains.add(a.p.Listed, 1, "", row.Ref, time.Time{})
 		}
 		h.advance()
 	}
 	if mains.count > 1 {
+		var names []string
+		for _, name := range named[:min(mains.count, namesListed)] {
+			names = append(names, printable(name))
+		}
 		if mains.count > namesListed {
 			names = append(names, "...")
 		}

@@ -82,7 +82,9 @@ func (s *sessions) settle() {
 	left := 0
 	for i := range s.tie {
 		if r := &s.tie[i]; !r.Logout || !s.logOut(r) {
-			s.tie[left] = *r
+			if left < i {
+				s.tie[left] = *r
+			}
 			left++
 		}
 	}
