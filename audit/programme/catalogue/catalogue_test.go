@@ -80,9 +80,12 @@ func TestX1642IsTheCallersOwn(t *testing.T) {
 	require.NotEqual(t, c, catalogue.X1642())
 }
 
-func TestWhatIsNotThereIsNotFound(t *testing.T) {
+func TestWhatIsThereIsFoundAndNothingElse(t *testing.T) {
 	c := catalogue.X1642()
-	_, ok := c.Requirement("8.11.2")
+	first, ok := c.Requirement("7.1-1")
+	require.True(t, ok)
+	require.Equal(t, c.Requirements[0], first)
+	_, ok = c.Requirement("8.11.2")
 	require.False(t, ok)
 	_, ok = c.Category("IAM")
 	require.False(t, ok)

@@ -3,6 +3,7 @@ package catalogue_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -126,6 +127,7 @@ func TestWhatIsNotInTheFormIsRefusedWithItsLine(t *testing.T) {
 		{"id with a space", "id: H-2", "id: H 2", 21, "id: want"},
 		{"requirement without text", ", text: \"Each month: all of them.\"", "", 21, "text: want"},
 		{"requirement without title", "title: Keys are counted, ", "", 21, "title: want"},
+		{"category's bad id", "- id: doors\n", "- id: Doors\n", 7, "id: want"},
 		{"category without title", "  title: Doors and keys\n", "", 7, "title: want"},
 		{"escape in a text", "all of them.", "\\e[2J", 21, "text: want"},
 		{"reference with a space", "[pe-3]", "[pe 3]", 11, "a reference's id"},
@@ -143,6 +145,7 @@ func TestWhatIsNotInTheFormIsRefusedWithItsLine(t *testing.T) {
 			var wrong *catalogue.SyntaxError
 			require.ErrorAs(t, err, &wrong)
 			require.Contains(t, err.Error(), test.what)
+			require.Contains(t, err.Error(), fmt.Sprintf("line %d:", test.line))
 			require.Equal(t, test.line, wrong.Line, err)
 		})
 	}
@@ -198,21 +201,12 @@ func TestValidateHoldsForValuesMadeInGo(t *testing.T) {
 	}
 	require.NoError(t, good().Validate())
 	tests := map[string]func(*catalogue.Catalogue){
-		"id":                func(c *catalogue.Catalogue) { c.ID = "" },
-		"long id":           func(c *catalogue.Catalogue) { c.ID = strings.Repeat("x", catalogue.MaxID+1) },
-		"not UTF-8":         func(c *catalogue.Catalogue) { c.Requirements[0].Title = "\xff" },
-		"long text":         func(c *catalogue.Catalogue) { c.Requirements[0].Text = strings.Repeat("x", catalogue.MaxText+1) },
-		"empty lines alone": func(c *catalogue.Catalogue) { c.Requirements[0].Text = "\n" },
-		"no requirements":   func(c *catalogue.Catalogue) { c.Requirements = nil },
-		"too many requirements": func(c *catalogue.Catalogue) {
-			c.Requirements = make([]catalogue.Requirement, catalogue.MaxRequirements+1)
-		},
-		"too many categories": func(c *catalogue.Catalogue) {
-			c.Categories = make([]catalogue.Category, catalogue.MaxCategories+1)
-		},
-		"too many references": func(c *catalogue.Catalogue) {
-			c.Requirements[0].Refs = make([]catalogue.Ref, catalogue.MaxRefs+1)
-		},
+		"id":                     func(c *catalogue.Catalogue) { c.ID = "" },
+		"long id":                func(c *catalogue.Catalogue) { c.ID = strings.Repeat("x", catalogue.MaxID+1) },
+		"not UTF-8":              func(c *catalogue.Catalogue) { c.Requirements[0].Title = "\xff" },
+		"long text":              func(c *catalogue.Catalogue) { c.Requirements[0].Text = strings.Repeat("x", catalogue.MaxText+1) },
+		"empty lines alone":      func(c *catalogue.Catalogue) { c.Requirements[0].Text = "\n" },
+		"no requirements":        func(c *catalogue.Catalogue) { c.Requirements = nil },
 		"category is not there":  func(c *catalogue.Catalogue) { c.Categories = nil },
 		"space around the title": func(c *catalogue.Catalogue) { c.Title += " " },
 	}
@@ -225,6 +219,49 @@ func TestValidateHoldsForValuesMadeInGo(t *testing.T) {
 			var wrong *catalogue.SyntaxError
 			require.ErrorAs(t, err, &wrong)
 			require.Zero(t, wrong.Line)
+			require.NotContains(t, err.Error(), "line 0")
+		})
+	}
+}
+
+func TestBoundsAreTheLastThatIsTaken(t *testing.T) {
+	type made = catalogue.Catalogue
+	for name, fill := range map[string]struct {
+		most int
+		with func(c *made, n int)
+	}{
+		"id":      {catalogue.MaxID, func(c *made, n int) { c.ID = strings.Repeat("x", n) }},
+		"version": {catalogue.MaxID, func(c *made, n int) { c.Version = strings.Repeat("1", n) }},
+		"title":   {catalogue.MaxTitle, func(c *made, n int) { c.Title = strings.Repeat("x", n) }},
+		"clause":  {catalogue.MaxID, func(c *made, n int) { c.Requirements[0].Clause = strings.Repeat("x", n) }},
+		"text":    {catalogue.MaxText, func(c *made, n int) { c.Requirements[0].Text = strings.Repeat("x", n) }},
+		"categories": {catalogue.MaxCategories, func(c *made, n int) {
+			c.Categories = nil
+			for i := range n {
+				c.Categories = append(c.Categories, catalogue.Category{ID: fmt.Sprint(i), Title: "One"})
+			}
+			c.Requirements[0].Categories = nil
+		}},
+		"requirements": {catalogue.MaxRequirements, func(c *made, n int) {
+			c.Categories, c.Requirements = nil, nil
+			for i := range n {
+				c.Requirements = append(c.Requirements, catalogue.Requirement{ID: fmt.Sprint(i), Title: "One", Text: "Of many."})
+			}
+		}},
+		"references": {catalogue.MaxRefs, func(c *made, n int) {
+			c.Requirements[0].Refs = nil
+			for i := range n {
+				c.Requirements[0].Refs = append(c.Requirements[0].Refs, catalogue.Ref{Framework: "F", ID: fmt.Sprint(i)})
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := catalogue.Parse(strings.NewReader(house))
+			require.NoError(t, err)
+			fill.with(c, fill.most)
+			require.NoError(t, c.Validate())
+			fill.with(c, fill.most+1)
+			require.ErrorIs(t, c.Validate(), opsec.ErrInvalid)
 		})
 	}
 }
