@@ -1,6 +1,9 @@
 package programme
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -37,6 +40,18 @@ type Audit struct {
 	Actions  []Action  `json:"actions,omitempty"`
 	Grants   []Grant   `json:"grants,omitempty"`
 	History  []Entry   `json:"history,omitempty"` // every step, in order
+}
+
+// Digest returns what names the audit as it is: the SHA-256 of its JSON, "sha256:" and 64 digits of hexadecimal. The
+// event of each step has the digest of the audit after it.
+func (a Audit) Digest() string {
+	b, _ := json.Marshal(a) // plain values: it cannot fail
+	return digestOf(b)
+}
+
+func digestOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // Plan is what is to be audited, why, with what, and when (8.11.1-1, -2).

@@ -16,7 +16,7 @@ import (
 	"github.com/cloudopsec/opsec/audit/programme/sample"
 )
 
-// Audits keeps audits. [Memory] and [Stored] are two; see the package's documentation for one on a table of your own.
+// Audits keeps audits. Package shelf has two; see the documentation of this package for one on a table of your own.
 type Audits interface {
 	// Update calls fn with the audit as it is (the zero Audit when there is none), saves what it returns and records
 	// the events, all or nothing: of two at once, one goes after the other, and fn may be called again for it. An Audit
@@ -39,13 +39,13 @@ type Ledger interface {
 
 // Options is what a Desk is wired with. Authorizer and Verifier must be set.
 type Options struct {
-	Authorizer   opsec.Authorizer                                                      // asked for the action of each step, on a resource of type "audit" and for ActionRead
+	Authorizer   opsec.Authorizer                                                      // asked for the action of each step, and ActionRead, on a resource of type "audit"
 	Ledger       Ledger                                                                // needed by Assign and Draw
 	Verifier     sample.CheckpointVerifier                                             // whose checkpoints a sample may be drawn by
 	Organisation func(context.Context) (independence.Organisation, error)              // needed by Assign
 	Records      func(ctx context.Context, person string) ([]competence.Record, error) // needed by Assign
 	Catalogue    func(name string) (*catalogue.Catalogue, error)                       // by Name; nil: X.1642 alone
-	Proofs       func(ctx context.Context, e Evidence) error                           // verifies evidence that has a proof; none: such evidence is refused
+	Proofs       func(ctx context.Context, e Evidence) error                           // verifies a proof; nil: evidence with one is refused
 	Blackouts    func(from, until time.Time) error                                     // nil when nothing forbids fieldwork then
 	Notifier     opsec.Notifier                                                        // needed by Sweep
 	Now          func() time.Time
@@ -89,9 +89,6 @@ func builtIn(name string) (*catalogue.Catalogue, error) {
 
 // Open starts an audit.
 func (d *Desk) Open(ctx context.Context, who opsec.Actor, id string, plan Plan) (Audit, error) {
-	if err := checkID("id", id); err != nil {
-		return Audit{}, err
-	}
 	if err := d.authorize(ctx, who, ActionOpen, id); err != nil {
 		return Audit{}, err
 	}
@@ -103,10 +100,7 @@ func (d *Desk) Open(ctx context.Context, who opsec.Actor, id string, plan Plan) 
 
 // Audit returns an audit as it is. The error wraps [opsec.ErrNotFound] when there is none.
 func (d *Desk) Audit(ctx context.Context, who opsec.Actor, id string) (Audit, error) {
-	if err := d.authorize(ctx, who, ActionRead, id); err != nil {
-		return Audit{}, err
-	}
-	return d.load(ctx, id)
+	return d.enter(ctx, who, ActionRead, id)
 }
 
 // Take takes a step. What the desk can find out by itself it does not take from the caller: members are put on the team
@@ -121,7 +115,8 @@ func (d *Desk) Take(ctx context.Context, who opsec.Actor, id string, s Step) (Au
 	case open, Assign, Seed:
 		return Audit{}, invalid("step: this one is taken by Desk.Open, Desk.Assign or Desk.Draw")
 	}
-	if err := d.authorize(ctx, who, s.action(), id); err != nil {
+	action, _ := s.about()
+	if err := d.authorize(ctx, who, action, id); err != nil {
 		return Audit{}, err
 	}
 	s, err := d.prepared(ctx, id, s)
@@ -220,11 +215,7 @@ func (d *Desk) previous(ctx context.Context, id, subject string) (*Finding, erro
 		if a.Stage == Cancelled {
 			continue
 		}
-		i := slices.IndexFunc(a.Findings, func(f Finding) bool { return f.Subject == subject })
-		if i < 0 {
-			return nil, nil
-		}
-		return &a.Findings[i], nil
+		return find(a.Findings, func(f *Finding) bool { return f.Subject == subject }), nil
 	}
 	return nil, invalid("plan: follows more than %d cancelled audits", maxFollowed)
 }
@@ -236,10 +227,7 @@ func (d *Desk) Assign(ctx context.Context, who opsec.Actor, id string, members .
 	if d.opts.Ledger == nil || d.opts.Organisation == nil || d.opts.Records == nil || len(members) == 0 {
 		return Audit{}, invalid("assign: no members, or the desk has no Ledger, Organisation or Records")
 	}
-	if err := d.authorize(ctx, who, ActionAssign, id); err != nil {
-		return Audit{}, err
-	}
-	a, err := d.load(ctx, id)
+	a, err := d.enter(ctx, who, ActionAssign, id)
 	if err != nil {
 		return Audit{}, err
 	}
@@ -274,10 +262,7 @@ func (d *Desk) Draw(ctx context.Context, who opsec.Actor, id string, populations
 	if d.opts.Ledger == nil {
 		return Audit{}, invalid("draw: the desk has no Ledger")
 	}
-	if err := d.authorize(ctx, who, ActionDraw, id); err != nil {
-		return Audit{}, err
-	}
-	a, err := d.load(ctx, id)
+	a, err := d.enter(ctx, who, ActionDraw, id)
 	if err != nil {
 		return Audit{}, err
 	}
@@ -325,10 +310,7 @@ func (d *Desk) take(ctx context.Context, who opsec.Actor, id string, steps ...St
 		}
 		return next, events, nil
 	})
-	if err == nil {
-		err = refused
-	}
-	return a, err
+	return a, errors.Join(refused, err)
 }
 
 func (d *Desk) step(a Audit, id string, s Step, by By) (Audit, opsec.Event, error) {
@@ -350,13 +332,24 @@ func (d *Desk) by(who opsec.Actor) By {
 
 // update returns the audit as it is kept afterwards.
 func (d *Desk) update(ctx context.Context, id string, fn func(Audit) (Audit, []opsec.Event, error)) (Audit, error) {
-	var after Audit
-	err := d.audits.Update(ctx, id, func(a Audit) (Audit, []opsec.Event, error) {
-		next, events, err := fn(a)
-		after = next
+	var before, after Audit
+	err := d.audits.Update(ctx, id, func(a Audit) (next Audit, events []opsec.Event, err error) {
+		next, events, err = fn(a)
+		before, after = a, next
 		return next, events, err
 	})
-	return after, err
+	if err != nil {
+		return before, err
+	}
+	return after, nil
+}
+
+// enter returns the audit, if the actor may do something about it.
+func (d *Desk) enter(ctx context.Context, who opsec.Actor, action, id string) (Audit, error) {
+	if err := d.authorize(ctx, who, action, id); err != nil {
+		return Audit{}, err
+	}
+	return d.load(ctx, id)
 }
 
 func (d *Desk) load(ctx context.Context, id string) (Audit, error) {

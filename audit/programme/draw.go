@@ -22,10 +22,7 @@ func (x *Procedure) drawn(size int) int {
 }
 
 func (s Fix) apply(t *taking) error {
-	if err := t.at(Approved, Frozen); err != nil {
-		return err
-	}
-	if err := t.byLead(); err != nil {
+	if err := first(t.at(Approved, Frozen), t.byLead()); err != nil {
 		return err
 	}
 	least := 0
@@ -87,10 +84,7 @@ func (t *taking) frames(given []sample.Commitment) ([]sample.Commitment, error) 
 }
 
 func (s Seed) apply(t *taking) error {
-	if err := t.at(Frozen); err != nil {
-		return err
-	}
-	if err := t.byMember(); err != nil {
+	if err := first(t.at(Frozen), t.byAny()); err != nil {
 		return err
 	}
 	freeze := t.Freezes[len(t.Freezes)-1].Freeze

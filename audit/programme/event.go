@@ -3,6 +3,8 @@ package programme
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/programme/independence"
@@ -48,8 +50,9 @@ func resource(id string) opsec.Resource {
 
 // event tells of the step, or of the attempt.
 func (t *taking) event(s Step, outcome opsec.Outcome) opsec.Event {
+	action, what := s.about()
 	e := opsec.Event{
-		ID: t.by.Event, Time: t.by.Time, Tenant: opsec.Provider, Class: opsec.Critical, Action: s.action(), Outcome: outcome,
+		ID: t.by.Event, Time: t.by.Time, Tenant: opsec.Provider, Class: opsec.Critical, Action: action, Outcome: outcome,
 		Actor: t.by.Actor, Resource: resource(t.ID), Reason: t.reason,
 	}
 	add := func(key, value string, mark opsec.Sensitivity) {
@@ -57,7 +60,10 @@ func (t *taking) event(s Step, outcome opsec.Outcome) opsec.Event {
 			e.Attrs = append(e.Attrs, opsec.Attr{Key: key, Value: value, Mark: mark})
 		}
 	}
-	what, mark := s.what()
+	mark := opsec.Tenant
+	if action == ActionAssign || action == ActionDismiss {
+		mark = opsec.Personal
+	}
 	add("what", cut(what, maxItem), mark)
 	for _, a := range t.attrs {
 		add(a.Key, a.Value, a.Mark)
@@ -72,15 +78,16 @@ func (t *taking) event(s Step, outcome opsec.Outcome) opsec.Event {
 // refusal is an error as an event may have it: without persons.
 func refusal(err error) string {
 	if conflict, ok := errors.AsType[*independence.ConflictError](err); ok {
-		kinds := map[independence.Kind]bool{}
-		text := "conflict of interest:"
+		var kinds []string
 		for _, c := range conflict.Conflicts {
-			if !kinds[c.Kind] {
-				kinds[c.Kind] = true
-				text += " " + string(c.Kind)
+			if !slices.Contains(kinds, string(c.Kind)) {
+				kinds = append(kinds, string(c.Kind))
 			}
 		}
-		return fmt.Sprintf("%s (%d)", text, len(conflict.Conflicts))
+		return "conflict of interest: " + strings.Join(kinds, ", ")
+	}
+	if who, ok := errors.AsType[*independence.UnattributedError](err); ok {
+		return fmt.Sprintf("%d acts by nobody that could be found", who.Acts)
 	}
 	return cut(err.Error(), maxReason)
 }

@@ -22,19 +22,11 @@ func Escalate(risk opsec.Severity, repeats int) opsec.Severity {
 }
 
 func (a *Audit) finding(id string) *Finding {
-	i := slices.IndexFunc(a.Findings, func(f Finding) bool { return f.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return &a.Findings[i]
+	return find(a.Findings, func(f *Finding) bool { return f.ID == id })
 }
 
 func (a *Audit) action(id string) *Action {
-	i := slices.IndexFunc(a.Actions, func(x Action) bool { return x.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return &a.Actions[i]
+	return find(a.Actions, func(x *Action) bool { return x.ID == id })
 }
 
 // mended reports whether there are actions about the finding, all of them verified.
@@ -111,7 +103,7 @@ func (f *Finding) validate(x *Procedure) error {
 	if len(f.Items) > 0 {
 		condition = 0
 	}
-	for _, err := range []error{
+	if err := first(
 		checkID("finding: id", f.ID),
 		checkTexts("finding: requirements", f.Requirements, maxList, maxName),
 		checkTexts("finding: items", f.Items, maxElement, maxItem),
@@ -121,10 +113,8 @@ func (f *Finding) validate(x *Procedure) error {
 		checkText("finding: cause", f.Cause, 1, maxText),
 		checkText("finding: effect", f.Effect, 1, maxText),
 		checkText("finding: subject", f.Subject, 1, maxName),
-	} {
-		if err != nil {
-			return err
-		}
+	); err != nil {
+		return err
 	}
 	if f.Risk.Rank() == 0 {
 		return invalid("finding: risk unknown")
@@ -141,21 +131,16 @@ func (f *Finding) validate(x *Procedure) error {
 }
 
 func (s Agree) apply(t *taking) error {
-	if err := t.at(Fieldwork, Reported); err != nil {
+	if err := first(t.at(Fieldwork, Reported), t.byAny()); err != nil {
 		return err
 	}
-	if err := t.byMember(); err != nil {
-		return err
-	}
-	for _, err := range []error{
+	if err := first(
 		checkID("action: id", s.Action.ID),
 		checkText("action: text", s.Action.Text, 1, maxText),
 		checkText("action: owner", s.Action.Owner, 1, maxName),
 		checkTime("action: due", s.Action.Due),
-	} {
-		if err != nil {
-			return err
-		}
+	); err != nil {
+		return err
 	}
 	f := t.finding(s.Action.Finding)
 	if f == nil || t.action(s.Action.ID) != nil {
@@ -207,7 +192,7 @@ func (s Verify) apply(t *taking) error {
 	if x == nil {
 		return invalid("verify: no such action")
 	}
-	if err := t.byMember(); err != nil {
+	if err := t.byAny(); err != nil {
 		return err
 	}
 	switch {
@@ -230,10 +215,7 @@ func (s Verify) apply(t *taking) error {
 }
 
 func (s Accept) apply(t *taking) error {
-	if err := t.at(Fieldwork, Reported); err != nil {
-		return err
-	}
-	if err := t.bySenior(); err != nil {
+	if err := first(t.at(Fieldwork, Reported), t.bySenior()); err != nil {
 		return err
 	}
 	f := t.finding(s.Finding)
@@ -262,10 +244,7 @@ func (s Accept) apply(t *taking) error {
 }
 
 func (s Close) apply(t *taking) error {
-	if err := t.at(Reported); err != nil {
-		return err
-	}
-	if err := t.byLead(); err != nil {
+	if err := first(t.at(Reported), t.byLead()); err != nil {
 		return err
 	}
 	var missing []string
@@ -294,7 +273,6 @@ func (a Audit) Overdue(now time.Time) []Action {
 		}
 		for _, x := range a.Actions {
 			if x.Finding == f.ID && x.Verified.IsZero() && !now.Before(x.Due) {
-				x.Evidence = each(x.Evidence, Evidence.clone)
 				list = append(list, x)
 			}
 		}

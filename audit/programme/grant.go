@@ -24,24 +24,18 @@ type Grant struct {
 }
 
 func (a *Audit) grant(id string) *Grant {
-	i := slices.IndexFunc(a.Grants, func(g Grant) bool { return g.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return &a.Grants[i]
+	return find(a.Grants, func(g *Grant) bool { return g.ID == id })
 }
 
 func (g *Grant) validate() error {
-	for _, err := range []error{
+	if err := first(
 		checkID("grant: id", g.ID),
 		checkText("grant: tool", g.Tool, 1, maxName),
 		checkText("grant: person", g.Person, 1, maxName),
 		checkTexts("grant: targets", g.Targets, maxList, maxName+maxItem),
 		checkTime("grant: from", g.From), checkTime("grant: until", g.Until),
-	} {
-		if err != nil {
-			return err
-		}
+	); err != nil {
+		return err
 	}
 	for _, target := range g.Targets {
 		kind, id, ok := strings.Cut(target, "/")
@@ -121,12 +115,10 @@ func (s Use) apply(t *taking) error {
 	if rule := t.refuses(g, s); rule != "" {
 		return &GrantError{g.ID, rule}
 	}
-	for _, err := range []error{
+	if err := first(
 		checkText("use: target: type", s.Target.Type, 1, maxName), checkText("use: target: id", s.Target.ID, 1, maxItem),
-	} {
-		if err != nil {
-			return err
-		}
+	); err != nil {
+		return err
 	}
 	g.Used++
 	t.note("use", strconv.Itoa(g.Used)+" of "+strconv.Itoa(g.Uses), opsec.Tenant)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,11 +65,8 @@ func (a *Audit) notices(now time.Time) (list []opsec.Message) {
 		return list
 	}
 	for _, f := range a.Findings {
-		acted := false
-		for _, x := range a.Actions {
-			acted = acted || x.Finding == f.ID
-		}
-		if !acted && f.Accepted == nil {
+		about := func(x Action) bool { return x.Finding == f.ID }
+		if f.Accepted == nil && !slices.ContainsFunc(a.Actions, about) {
 			subject := "Finding " + f.ID + " of audit " + a.ID + " has no action, and its risk is not accepted"
 			list = append(list, a.notice(now, f.Raised, f.Risk, a.lead(), subject, f.Subject, []string{"open", f.ID}))
 		}
@@ -77,10 +75,8 @@ func (a *Audit) notices(now time.Time) (list []opsec.Message) {
 }
 
 func (a *Audit) lead() string {
-	for _, m := range a.Team {
-		if m.Lead {
-			return m.Person
-		}
+	if i := slices.IndexFunc(a.Team, func(m Member) bool { return m.Lead }); i >= 0 {
+		return a.Team[i].Person
 	}
 	return ""
 }
@@ -93,20 +89,13 @@ func (a *Audit) notice(now, due time.Time, risk opsec.Severity, to, subject, tex
 		Tenant: opsec.Provider, Severity: risk, Subject: subject,
 		Body: fmt.Sprintf("%s\nAudit: %s\nDue: %s\nRisk: %s\n", text, a.Plan.Title, due.Format(time.RFC3339), risk),
 	}
-	add := func(person string) {
-		for _, have := range m.To {
-			if have == person {
-				return
-			}
-		}
-		if person != "" {
-			m.To = append(m.To, person)
-		}
+	if to != "" {
+		m.To = []string{to}
 	}
-	add(to)
 	for _, member := range a.Team {
-		if (weeks > 0 || to == "") && (member.Lead || member.Function == SeniorManagement) {
-			add(member.Person)
+		senior := member.Lead || member.Function == SeniorManagement
+		if senior && (weeks > 0 || to == "") && member.Person != to {
+			m.To = append(m.To, member.Person)
 		}
 	}
 	h := sha256.New()

@@ -3,6 +3,7 @@ package programme
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -12,50 +13,39 @@ import (
 
 // validate checks the form; whether all is there, Release does.
 func (p *Plan) validate() error {
-	for _, err := range []error{
+	if err := first(
 		checkText("plan: title", p.Title, 1, maxName),
-		checkTexts("plan: objectives", p.Objectives, maxObjectives, maxText),
+		checkTexts("plan: objectives", p.Objectives, maxList, maxText),
 		checkText("plan: catalogue", p.Catalogue, 1, maxName),
 		p.Scope.Validate(),
 		checkTenants("plan: customers", p.Customers),
 		checkTime("plan: from", p.From), checkTime("plan: until", p.Until),
-	} {
-		if err != nil {
-			return err
-		}
+	); err != nil {
+		return err
 	}
 	switch {
 	case !p.From.Before(p.Until):
 		return invalid("plan: until: not after from")
-	case len(p.Resources) > maxNeeds || len(p.Procedures) > maxProcedures:
-		return invalid("plan: %d resources, %d procedures: want at most %d, %d",
-			len(p.Resources), len(p.Procedures), maxNeeds, maxProcedures)
 	case p.Follows != "" && !validID(p.Follows) || p.Series != "" && !validID(p.Series):
 		return invalid("plan: follows, series: want an id or none")
 	case p.Turn < 0 || p.Turn > maxTurns || p.Turn > 0 && p.Series == "":
 		return invalid("plan: turn %d: want 0 to %d, of a series", p.Turn, maxTurns)
 	}
-	for i, n := range p.Resources {
-		if err := checkText("plan: resource", n.Name, 1, maxName); err != nil {
-			return err
-		}
-		if slices.ContainsFunc(p.Resources[:i], func(o Need) bool { return o.Name == n.Name }) {
-			return invalid("plan: resource number %d is there twice", i)
-		}
+	var names, ids []string
+	for _, n := range p.Resources {
+		names = append(names, n.Name)
 	}
 	for i := range p.Procedures {
 		if err := p.Procedures[i].validate(); err != nil {
 			return err
 		}
-		if slices.ContainsFunc(p.Procedures[:i], func(o Procedure) bool { return o.ID == p.Procedures[i].ID }) {
-			return invalid("procedure %s: there twice", p.Procedures[i].ID)
-		}
+		ids = append(ids, p.Procedures[i].ID)
 	}
-	return nil
+	return first(checkTexts("plan: resources", names, maxList, maxName), checkIDs("plan: procedures", ids, maxList))
 }
 
 func (x *Procedure) validate() error {
-	for _, err := range []error{
+	if err := first(
 		checkID("procedure: id", x.ID),
 		checkText("procedure: title", x.Title, 1, maxName),
 		checkID("procedure: category", x.Category),
@@ -63,10 +53,8 @@ func (x *Procedure) validate() error {
 		checkTexts("procedure: steps", x.Steps, maxList, maxText),
 		checkText("procedure: person", x.Person, 0, maxName),
 		checkText("procedure: check", x.Check, 0, maxName),
-	} {
-		if err != nil {
-			return err
-		}
+	); err != nil {
+		return err
 	}
 	if x.Sample < 0 || x.Sample > maxSample {
 		return invalid("procedure %s: sample of %d, want 0 to %d", x.ID, x.Sample, maxSample)
@@ -77,7 +65,7 @@ func (x *Procedure) validate() error {
 // Digest returns what a freeze fixes beside the populations: the SHA-256 of "opsec/programme/plan/v1", a zero byte, and
 // the JSON of the plan without the persons of its procedures and resources, who may change.
 func (p Plan) Digest() sample.Digest {
-	p = p.clone()
+	p.Procedures, p.Resources = slices.Clone(p.Procedures), slices.Clone(p.Resources)
 	for i := range p.Procedures {
 		p.Procedures[i].Person = ""
 	}
@@ -93,11 +81,21 @@ func (p *Plan) covers(category string) bool {
 }
 
 func (p *Plan) procedure(id string) *Procedure {
-	i := slices.IndexFunc(p.Procedures, func(x Procedure) bool { return x.ID == id })
-	if i < 0 {
-		return nil
+	return find(p.Procedures, func(x *Procedure) bool { return x.ID == id })
+}
+
+func (p *Plan) resource(name string) *Need {
+	return find(p.Resources, func(n *Need) bool { return n.Name == name })
+}
+
+// find returns the first element that is right, or nil.
+func find[T any](list []T, right func(*T) bool) *T {
+	for i := range list {
+		if right(&list[i]) {
+			return &list[i]
+		}
 	}
-	return &p.Procedures[i]
+	return nil
 }
 
 // adopt makes a plan that a caller gives that of the audit.
@@ -116,10 +114,8 @@ func (t *taking) adopt(given Plan) error {
 	for i := range plan.Resources {
 		n := &plan.Resources[i]
 		was := ""
-		for _, o := range t.Plan.Resources {
-			if o.Name == n.Name {
-				was = o.Guaranteed
-			}
+		if o := t.Plan.resource(n.Name); o != nil {
+			was = o.Guaranteed
 		}
 		if n.Guaranteed != "" && n.Guaranteed != was {
 			return invalid("plan: resource number %d: guaranteed by nobody's own step", i)
@@ -154,23 +150,19 @@ func (s Guarantee) apply(t *taking) error {
 	if err := t.at(Planned); err != nil {
 		return err
 	}
-	for i := range t.Plan.Resources {
-		if n := &t.Plan.Resources[i]; n.Name == s.Resource {
-			if n.Guaranteed != "" {
-				return notNow("the resource is guaranteed already")
-			}
-			n.Guaranteed = t.person
-			return nil
-		}
+	n := t.Plan.resource(s.Resource)
+	if n == nil {
+		return invalid("guarantee: no such resource in the plan")
 	}
-	return invalid("guarantee: no such resource in the plan")
+	if n.Guaranteed != "" {
+		return notNow("the resource is guaranteed already")
+	}
+	n.Guaranteed = t.person
+	return nil
 }
 
 func (s Waive) apply(t *taking) error {
-	if err := t.at(Planned); err != nil {
-		return err
-	}
-	if err := t.bySenior(); err != nil {
+	if err := first(t.at(Planned), t.bySenior()); err != nil {
 		return err
 	}
 	if err := t.because("waive: reason", s.Reason); err != nil {
@@ -185,16 +177,13 @@ func (s Waive) apply(t *taking) error {
 }
 
 func (s Release) apply(t *taking) error {
-	if err := t.at(Planned); err != nil {
-		return err
-	}
-	if err := t.bySenior(); err != nil {
+	if err := first(t.at(Planned), t.bySenior()); err != nil {
 		return err
 	}
 	if t.member(t.person).Lead {
 		return denied("the lead does not release its own plan")
 	}
-	if err := joined(t.team(true), t.incomplete()); err != nil {
+	if err := errors.Join(t.team(true), t.incomplete()); err != nil {
 		return err
 	}
 	t.Stage = Approved

@@ -94,8 +94,8 @@ func (p *Policy) needs(category string) []competence.Need {
 	if needs := p.Competence[category]; len(needs) > 0 {
 		return needs
 	}
-	any := []competence.Kind{competence.Training, competence.Certification, competence.Experience}
-	return []competence.Need{{Subject: category, Kinds: any, Within: competent}}
+	kinds := []competence.Kind{competence.Training, competence.Certification, competence.Experience}
+	return []competence.Need{{Subject: category, Kinds: kinds, Within: competent}}
 }
 
 func (p *Policy) due(risk opsec.Severity) time.Duration {
@@ -138,7 +138,11 @@ func (p Policy) Apply(a Audit, s Step, by By) (Audit, opsec.Event, error) {
 	if slices.ContainsFunc(a.History, func(e Entry) bool { return e.Event == by.Event }) {
 		return a, opsec.Event{}, invalid("step: one with this event was taken before")
 	}
-	return p.take(a, a.clone(), s, by)
+	next, err := own("audit", a, MaxAudit)
+	if err != nil {
+		return a, opsec.Event{}, err
+	}
+	return p.take(a, next, s, by)
 }
 
 func (p *Policy) take(before, next Audit, s Step, by By) (Audit, opsec.Event, error) {
@@ -183,9 +187,9 @@ func (t *taking) take(s Step) error {
 	if err := s.apply(t); err != nil {
 		return err
 	}
-	what, _ := s.what()
+	action, what := s.about()
 	t.History = append(t.History, Entry{
-		Time: t.by.Time, Person: t.person, Action: s.action(), What: cut(what, maxItem), Reason: t.reason, Event: t.by.Event,
+		Time: t.by.Time, Person: t.person, Action: action, What: cut(what, maxItem), Reason: t.reason, Event: t.by.Event,
 		Replaced: t.replaced,
 	})
 	b, err := json.Marshal(t.Audit)
@@ -223,24 +227,16 @@ func (t *taking) because(field, reason string) error {
 	return checkText(field, reason, 1, maxReason)
 }
 
-// byMember, byLead and bySenior refuse the step to everybody else.
-func (t *taking) byMember() error {
-	if t.member(t.person) == nil {
-		return denied("not a member of the team")
+// byMember refuses the step unless its person is on the team, and such a member.
+func (t *taking) byMember(what string, such func(Member) bool) error {
+	if m := t.member(t.person); m == nil || !such(*m) {
+		return denied("not %s of the team", what)
 	}
 	return nil
 }
 
-func (t *taking) byLead() error {
-	if m := t.member(t.person); m == nil || !m.Lead {
-		return denied("not the lead of the team")
-	}
-	return nil
-}
-
+func (t *taking) byAny() error  { return t.byMember("a member", func(Member) bool { return true }) }
+func (t *taking) byLead() error { return t.byMember("the lead", func(m Member) bool { return m.Lead }) }
 func (t *taking) bySenior() error {
-	if m := t.member(t.person); m == nil || m.Function != SeniorManagement {
-		return denied("not of senior management on the team")
-	}
-	return nil
+	return t.byMember("senior management", func(m Member) bool { return m.Function == SeniorManagement })
 }

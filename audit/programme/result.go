@@ -1,6 +1,7 @@
 package programme
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,15 +38,13 @@ func checkEvidence(list []Evidence) error {
 		return invalid("evidence: %d, want at most %d", len(list), maxList)
 	}
 	for _, e := range list {
-		for _, err := range []error{
+		if err := first(
 			checkText("evidence: name", e.Name, 1, maxName),
 			checkText("evidence: proof", e.Proof, 0, maxProof),
 			checkTime("evidence: collected", e.Collected),
 			checkText("evidence: person", e.Person, 1, maxName),
-		} {
-			if err != nil {
-				return err
-			}
+		); err != nil {
+			return err
 		}
 		if !validDigest(e.Digest) {
 			return invalid("evidence: digest: want \"sha256:\" and 64 digits of lower-case hexadecimal")
@@ -78,11 +77,7 @@ func (t *taking) evidence(given []Evidence) ([]Evidence, error) {
 
 // result returns what is known about an item, or nil.
 func (a *Audit) result(procedure, item string) *Result {
-	i := slices.IndexFunc(a.Results, func(r Result) bool { return r.Procedure == procedure && r.Item == item })
-	if i < 0 {
-		return nil
-	}
-	return &a.Results[i]
+	return find(a.Results, func(r *Result) bool { return r.Procedure == procedure && r.Item == item })
 }
 
 func (s Perform) apply(t *taking) error {
@@ -175,10 +170,7 @@ func (t *taking) correctable(old, next *Result, reason string) error {
 }
 
 func (s Issue) apply(t *taking) error {
-	if err := t.at(Fieldwork); err != nil {
-		return err
-	}
-	if err := t.byLead(); err != nil {
+	if err := first(t.at(Fieldwork), t.byLead()); err != nil {
 		return err
 	}
 	counts := map[string]int{}
@@ -199,7 +191,7 @@ func (s Issue) apply(t *taking) error {
 	if len(missing) > 0 {
 		incomplete = &IncompleteError{missing}
 	}
-	if err := joined(t.team(false), incomplete); err != nil {
+	if err := errors.Join(t.team(false), incomplete); err != nil {
 		return err
 	}
 	t.note("findings", strconv.Itoa(len(t.Findings)), opsec.Tenant)

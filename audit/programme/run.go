@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -60,12 +61,10 @@ func (d *Desk) Run(ctx context.Context, who opsec.Actor, id, procedure, grant st
 	if c == nil || timeout <= 0 {
 		return Audit{}, invalid("run: no check, or no timeout")
 	}
-	for _, action := range []string{ActionPerform, ActionUse} {
-		if err := d.authorize(ctx, who, action, id); err != nil {
-			return Audit{}, err
-		}
+	if err := d.authorize(ctx, who, ActionPerform, id); err != nil {
+		return Audit{}, err
 	}
-	a, err := d.load(ctx, id)
+	a, err := d.enter(ctx, who, ActionUse, id)
 	if err != nil {
 		return a, err
 	}
@@ -142,7 +141,7 @@ func (d *Desk) test(ctx context.Context, person, procedure string, c Check, item
 	}
 	r := Result{
 		Procedure: procedure, Item: item.ID, Tenant: item.Tenant, Status: v.Status, Detail: cut(v.Detail, maxText),
-		Evidence: each(v.Evidence, Evidence.clone), Automated: true,
+		Evidence: slices.Clone(v.Evidence), Automated: true,
 	}
 	for i := range r.Evidence {
 		e := &r.Evidence[i]
@@ -153,24 +152,13 @@ func (d *Desk) test(ctx context.Context, person, procedure string, c Check, item
 			e.Collected = began
 		}
 	}
-	if err == nil && !v.Status.known() {
-		err = errors.New("the check has no known status")
-	}
 	if err == nil {
-		err = r.validate()
-	}
-	if err == nil {
-		_, err = own("result", r, maxElement)
-	}
-	if err == nil {
-		err = d.prove(ctx, r.Evidence)
+		_, tooLong := own("result", r, maxElement)
+		err = first(r.validate(), tooLong, d.prove(ctx, r.Evidence))
 	}
 	if err != nil {
 		d.opts.Logger.WarnContext(ctx, "programme: not tested", "procedure", procedure, "item", item.ID, "reason", err)
 		r.Status, r.Evidence, r.Detail = NotTested, nil, cut(err.Error(), maxText)
-	}
-	if r.Detail == "" && r.Status != Passed {
-		r.Detail = "no reason given"
 	}
 	return r, nil
 }

@@ -43,12 +43,10 @@ const (
 
 // Validate returns an error wrapping [opsec.ErrInvalid] that names the first field out of bounds.
 func (s Series) Validate() error {
-	for _, err := range []error{
+	if err := first(
 		checkID("series: id", s.ID), checkText("series: title", s.Title, 1, maxName), checkTime("series: first", s.First),
-	} {
-		if err != nil {
-			return err
-		}
+	); err != nil {
+		return err
 	}
 	if s.Months < 1 || s.Months > maxMonths {
 		return invalid("series: %d months, want 1 to %d", s.Months, maxMonths)

@@ -1,7 +1,7 @@
 package programme
 
 import (
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +14,7 @@ import (
 // Step is something that is done in an audit: [Assign], [Release], [Fix] and so on.
 type Step interface {
 	apply(t *taking) error
-	action() string                    // the event's
-	what() (string, opsec.Sensitivity) // what of the audit it is about
+	about() (action, what string) // the event's, and what of the audit is meant
 }
 
 // By is who takes a step, and when.
@@ -127,60 +126,38 @@ type (
 // open is the first step; see [Policy.Open].
 type open struct{ plan Plan }
 
-func (open) action() string      { return ActionOpen }
-func (Revise) action() string    { return ActionRevise }
-func (Assign) action() string    { return ActionAssign }
-func (Dismiss) action() string   { return ActionDismiss }
-func (Guarantee) action() string { return ActionGuarantee }
-func (Waive) action() string     { return ActionWaive }
-func (Release) action() string   { return ActionRelease }
-func (Fix) action() string       { return ActionFreeze }
-func (Seed) action() string      { return ActionDraw }
-func (Perform) action() string   { return ActionPerform }
-func (Raise) action() string     { return ActionRaise }
-func (Agree) action() string     { return ActionAgree }
-func (Complete) action() string  { return ActionComplete }
-func (Verify) action() string    { return ActionVerify }
-func (Accept) action() string    { return ActionAccept }
-func (Lend) action() string      { return ActionLend }
-func (Use) action() string       { return ActionUse }
-func (Recall) action() string    { return ActionRecall }
-func (Issue) action() string     { return ActionIssue }
-func (Close) action() string     { return ActionClose }
-func (Cancel) action() string    { return ActionCancel }
+func (s open) about() (action, what string)      { return ActionOpen, s.plan.Title }
+func (s Revise) about() (action, what string)    { return ActionRevise, s.Plan.Title }
+func (s Assign) about() (action, what string)    { return ActionAssign, s.Member.Person }
+func (s Dismiss) about() (action, what string)   { return ActionDismiss, s.Person }
+func (s Guarantee) about() (action, what string) { return ActionGuarantee, s.Resource }
+func (s Waive) about() (action, what string)     { return ActionWaive, s.Category }
+func (Release) about() (action, what string)     { return ActionRelease, "" }
+func (Fix) about() (action, what string)         { return ActionFreeze, "" }
+func (Seed) about() (action, what string)        { return ActionDraw, "" }
+func (s Raise) about() (action, what string)     { return ActionRaise, s.Finding.ID }
+func (s Agree) about() (action, what string)     { return ActionAgree, s.Action.ID }
+func (s Complete) about() (action, what string)  { return ActionComplete, s.Action }
+func (s Verify) about() (action, what string)    { return ActionVerify, s.Action }
+func (s Accept) about() (action, what string)    { return ActionAccept, s.Finding }
+func (s Lend) about() (action, what string)      { return ActionLend, s.Grant.ID }
+func (s Recall) about() (action, what string)    { return ActionRecall, s.Grant }
+func (Issue) about() (action, what string)       { return ActionIssue, "" }
+func (Close) about() (action, what string)       { return ActionClose, "" }
+func (Cancel) about() (action, what string)      { return ActionCancel, "" }
 
-func (s open) what() (string, opsec.Sensitivity)      { return s.plan.Title, opsec.Tenant }
-func (s Revise) what() (string, opsec.Sensitivity)    { return s.Plan.Title, opsec.Tenant }
-func (s Assign) what() (string, opsec.Sensitivity)    { return s.Member.Person, opsec.Personal }
-func (s Dismiss) what() (string, opsec.Sensitivity)   { return s.Person, opsec.Personal }
-func (s Guarantee) what() (string, opsec.Sensitivity) { return s.Resource, opsec.Tenant }
-func (s Waive) what() (string, opsec.Sensitivity)     { return s.Category, opsec.Tenant }
-func (Release) what() (string, opsec.Sensitivity)     { return "", opsec.Tenant }
-func (Fix) what() (string, opsec.Sensitivity)         { return "", opsec.Tenant }
-func (Seed) what() (string, opsec.Sensitivity)        { return "", opsec.Tenant }
-func (s Raise) what() (string, opsec.Sensitivity)     { return s.Finding.ID, opsec.Tenant }
-func (s Agree) what() (string, opsec.Sensitivity)     { return s.Action.ID, opsec.Tenant }
-func (s Complete) what() (string, opsec.Sensitivity)  { return s.Action, opsec.Tenant }
-func (s Verify) what() (string, opsec.Sensitivity)    { return s.Action, opsec.Tenant }
-func (s Accept) what() (string, opsec.Sensitivity)    { return s.Finding, opsec.Tenant }
-func (s Lend) what() (string, opsec.Sensitivity)      { return s.Grant.ID, opsec.Tenant }
-func (s Recall) what() (string, opsec.Sensitivity)    { return s.Grant, opsec.Tenant }
-func (Issue) what() (string, opsec.Sensitivity)       { return "", opsec.Tenant }
-func (Close) what() (string, opsec.Sensitivity)       { return "", opsec.Tenant }
-func (Cancel) what() (string, opsec.Sensitivity)      { return "", opsec.Tenant }
-
-func (s Perform) what() (string, opsec.Sensitivity) {
+func (s Perform) about() (action, what string) {
 	var names []string
 	for _, r := range s.Results {
-		if n := len(names); n == 0 || names[n-1] != r.Procedure {
+		if !slices.Contains(names, r.Procedure) && len(names) < maxList {
 			names = append(names, r.Procedure)
 		}
 	}
-	return strings.Join(names, " ") + " " + strconv.Itoa(len(s.Results)), opsec.Tenant
+	return ActionPerform, strings.Join(names, " ")
 }
 
-func (s Use) what() (string, opsec.Sensitivity) {
-	return s.Grant + " " + s.Target.Type + "/" + s.Target.ID, opsec.Tenant
+func (s Use) about() (action, what string) {
+	return ActionUse, s.Grant + " " + s.Target.Type + "/" + s.Target.ID
 }
 
 // plain reports whether a step is one of these, and nothing that merely embeds or points to one.

@@ -21,11 +21,7 @@ func (f Function) known() bool {
 
 // member returns who is called so, or nil.
 func (a *Audit) member(person string) *Member {
-	i := slices.IndexFunc(a.Team, func(m Member) bool { return m.Person == person })
-	if i < 0 {
-		return nil
-	}
-	return &a.Team[i]
+	return find(a.Team, func(m *Member) bool { return m.Person == person })
 }
 
 func (s Assign) apply(t *taking) error {
@@ -36,13 +32,11 @@ func (s Assign) apply(t *taking) error {
 	if err != nil {
 		return err
 	}
-	for _, err := range []error{
+	if err := first(
 		checkText("member: person", s.Member.Person, 1, maxName),
 		checkIDs("member: categories", m.Categories, maxList),
-	} {
-		if err != nil {
-			return err
-		}
+	); err != nil {
+		return err
 	}
 	if !m.Function.known() {
 		return invalid("member: function unknown")
@@ -63,8 +57,8 @@ func (s Assign) apply(t *taking) error {
 		*old = m
 		return nil
 	}
-	if len(t.Team) == maxTeam {
-		return invalid("team: more than %d", maxTeam)
+	if len(t.Team) == maxList {
+		return invalid("team: more than %d", maxList)
 	}
 	t.Team = append(t.Team, m)
 	return nil
@@ -76,8 +70,8 @@ func (t *taking) cleared(s Assign) error {
 	switch age := t.by.Time.Sub(c.To); {
 	case c.Scope != t.Plan.Scope.Digest():
 		return invalid("clearance: of another scope than the plan's")
-	case c.To.Sub(c.From) < t.lookBack():
-		return invalid("clearance: looks back %v, want %v", c.To.Sub(c.From), t.lookBack())
+	case c.Policy != t.Independence.Digest() || c.To.Sub(c.From) < t.lookBack():
+		return invalid("clearance: by another policy, or looks back less than %v", t.lookBack())
 	case age < -clockSkew || age > maxClearanceAge:
 		return invalid("clearance: %v old, want at most %v", age, maxClearanceAge)
 	}
@@ -172,12 +166,4 @@ func (t *taking) team(fresh bool) error {
 		return &TeamError{missing}
 	}
 	return nil
-}
-
-func joined(errs ...error) error {
-	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
-	if len(errs) == 1 {
-		return errs[0]
-	}
-	return errors.Join(errs...)
 }

@@ -14,36 +14,35 @@ import (
 
 // The bounds of what an audit holds: bytes of texts, numbers of things.
 const (
-	maxID         = 128
-	maxName       = 512 // of a person, a title, anything with a name
-	maxText       = 4 << 10
-	maxReason     = 1 << 10
-	maxItem       = 1 << 10 // as package sample has it
-	maxProof      = 16 << 10
-	maxPlan       = 192 << 10 // of JSON, as all below that is one thing
-	maxElement    = 64 << 10
-	maxObjectives = 64
-	maxNeeds      = 128
-	maxCustomers  = 1024
-	maxProcedures = 256
-	maxTeam       = 128
-	maxList       = 256 // of anything else that a thing lists
-	maxUses       = 1 << 20
-	maxSample     = 1 << 20
+	maxID        = 128
+	maxName      = 512 // of a person, a title, anything with a name
+	maxText      = 4 << 10
+	maxReason    = 1 << 10
+	maxItem      = 1 << 10 // as package sample has it
+	maxProof     = 16 << 10
+	maxPlan      = 192 << 10 // of JSON, as all below that is one thing
+	maxElement   = 64 << 10
+	maxCustomers = 1024
+	maxList      = 256 // of anything else that a thing lists
+	maxUses      = 1 << 20
+	maxSample    = 1 << 20
 )
 
-// validID accepts 1 to 128 bytes of ASCII letters, digits, '.', '_' and '-', beginning with a letter or a digit.
-func validID(s string) bool {
-	if s == "" || len(s) > maxID || strings.IndexByte("._-", s[0]) >= 0 {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._-", c) >= 0) {
-			return false
+// first returns the first error there is.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
 		}
 	}
-	return true
+	return nil
+}
+
+// validID accepts what could be a customer's id: 1 to 128 bytes of ASCII letters, digits, '.', '_' and '-', beginning with a
+// letter or a digit.
+func validID(s string) bool {
+	t := opsec.TenantID(s)
+	return t != opsec.Provider && t.Validate() == nil
 }
 
 func checkID(field, s string) error {
@@ -78,10 +77,8 @@ func checkTexts(field string, list []string, most, longest int) error {
 }
 
 func checkIDs(field string, list []string, most int) error {
-	for _, s := range list {
-		if err := checkID(field, s); err != nil {
-			return err
-		}
+	if i := slices.IndexFunc(list, func(s string) bool { return !validID(s) }); i >= 0 {
+		return checkID(field, list[i])
 	}
 	return checkTexts(field, list, most, maxID)
 }
