@@ -37,7 +37,8 @@ func (a *auditor) close() {
 }
 
 // sorted reads a file, if there is a name.
-func sorted[T tally.Row](a *auditor, name string, read func(io.Reader, string) iter.Seq2[T, error], into *iter.Seq2[T, error]) error {
+func sorted[T tally.Row](a *auditor, name string, read func(io.Reader, string) iter.Seq2[T, error],
+	into *iter.Seq2[T, error]) error {
 	if name == "" {
 		return nil
 	}

@@ -46,7 +46,8 @@ func (r *report) WriteText(w io.Writer) error {
 		fmt.Fprintf(out, "not tested: %s (%s)\n", n.Kind, n.Why)
 	}
 	if c := r.Correlation; c.Lost() {
-		fmt.Fprintf(out, "not correlated: %d events too late, %d from the future, keys too many for %d rules\n", c.Late, c.Ahead, len(c.Evicted))
+		fmt.Fprintf(out, "not correlated: %d events too late, %d from the future, keys too many for %d rules\n",
+			c.Late, c.Ahead, len(c.Evicted))
 	}
 	fmt.Fprintf(out, "%d findings, %d matches\n", len(r.Findings), len(r.Matches))
 	return out.Flush()

@@ -33,11 +33,12 @@
 // All steps of a rule, by events that agree in the fields of By, the first and the last of them at most Within apart. Of
 // an ordered rule, all events of a step come after all events of the step before. A step with Distinct wants so many
 // different values instead of so many events. After a match the events about the same begin anew: no event is part of
-// two matches of one rule about the same. Each match is found: what is remembered of a step is enough to decide, whatever comes.
+// two matches of one rule about the same. Each match is found: what is remembered of a step is enough to decide, whatever
+// comes.
 //
 // # Promises
 //
-// Memory is bounded by the policy, whatever is sent. What is dropped for it, or because it came too late, is counted in
+// Memory is bounded by the policy and the length of your references, whatever is sent. What is dropped for it, or because it came too late, is counted in
 // [Status]. Values are remembered as digests under a random key of the process; a match shows those of the last event.
 //
 // # What it will not do

@@ -89,7 +89,8 @@ func (p Policy) Validate() error {
 	case p.Lateness < 0 || p.Lateness > maxLateness:
 		return invalid("Lateness is %v, want up to %v, not negative", p.Lateness, maxLateness)
 	case min(p.Keys, p.Held, p.Listed) < 1 || max(p.Keys, p.Held) > maxKeys || p.Listed > maxListed:
-		return invalid("Keys is %d, Held %d, Listed %d: want 1 to %d, %d and %d", p.Keys, p.Held, p.Listed, maxKeys, maxKeys, maxListed)
+		return invalid("Keys is %d, Held %d, Listed %d: want 1 to %d, %d and %d",
+			p.Keys, p.Held, p.Listed, maxKeys, maxKeys, maxListed)
 	case len(p.Rules) == 0 || len(p.Rules) > MaxRules:
 		return invalid("%d rules, want 1 to %d", len(p.Rules), MaxRules)
 	}
@@ -112,7 +113,7 @@ func invalid(format string, args ...any) error {
 
 func (r *Rule) validate() error {
 	switch {
-	case r.Name == "" || len(r.Name) > maxName || strings.ContainsFunc(r.Name, func(c rune) bool { return c <= ' ' || c > '~' }):
+	case r.Name == "" || len(r.Name) > maxName || strings.ContainsFunc(r.Name, unprintable):
 		return fmt.Errorf("name: want 1 to %d printable ASCII characters, no spaces", maxName)
 	case len(r.About) > opsec.MaxValueLen:
 		return fmt.Errorf("about: want at most %d bytes", opsec.MaxValueLen)
@@ -133,6 +134,8 @@ func (r *Rule) validate() error {
 	}
 	return nil
 }
+
+func unprintable(c rune) bool { return c <= ' ' || c > '~' }
 
 func validFields(where string, list []Field) error {
 	if len(list) > maxBy {

@@ -128,7 +128,8 @@ func (c *Case) allowed(s *Step, before []Step) error {
 	if s.By.Person == "" || s.By.Account == "" || s.By.Tenant.Validate() != nil {
 		return invalid("by: want a tenant, an account and a person")
 	}
-	operator := opsec.Actor{Tenant: c.Finding.Operator.Tenant, Account: c.Finding.Operator.Account, Person: c.Finding.Operator.Person}
+	o := c.Finding.Operator
+	operator := opsec.Actor{Tenant: o.Tenant, Account: o.Account, Person: o.Person}
 	switch {
 	case s.By.Kind == opsec.Service || s.By.Kind == opsec.System:
 		return fmt.Errorf("dataaccess: no person: %w", opsec.ErrDenied)

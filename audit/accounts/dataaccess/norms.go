@@ -186,7 +186,8 @@ func (n *Norms) UnmarshalJSON(data []byte) error {
 	}
 	for duty, d := range read.Duties {
 		if len(duty) > maxText || d == nil || !d.Records.holds(d.Operators) || !d.Bytes.holds(d.Operators) {
-			return fmt.Errorf("dataaccess: norms: duty %.40q: want one size of each sort for each operator: %w", duty, opsec.ErrInvalid)
+			return fmt.Errorf("dataaccess: norms: duty %.40q: want one size of each sort for each operator: %w",
+				duty, opsec.ErrInvalid)
 		}
 	}
 	n.duties = read.Duties

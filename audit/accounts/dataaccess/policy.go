@@ -86,7 +86,8 @@ func (p *Policy) compile() (map[string]*limits, error) {
 		}
 	}
 	if d.Window < 0 || d.Window > maxHistory*24*time.Hour {
-		return nil, fmt.Errorf("dataaccess: policy: Window is %v, want up to %d days, not negative: %w", d.Window, maxHistory, opsec.ErrInvalid)
+		return nil, fmt.Errorf("dataaccess: policy: Window is %v, want up to %d days, not negative: %w",
+			d.Window, maxHistory, opsec.ErrInvalid)
 	}
 	if len(d.Duties) > maxDuties {
 		return nil, fmt.Errorf("dataaccess: policy: %d duties, want at most %d: %w", len(d.Duties), maxDuties, opsec.ErrInvalid)

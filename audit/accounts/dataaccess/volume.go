@@ -14,6 +14,11 @@ func (v *volume) add(a *Access) {
 	v.bytes = plus(v.bytes, a.Bytes)
 }
 
+// above reports whether v has more records, or as many and more bytes.
+func (v volume) above(w volume) bool {
+	return v.records > w.records || v.records == w.records && v.bytes > w.bytes
+}
+
 // plus adds, and stays at the most that there is.
 func plus(a, b uint64) uint64 {
 	sum, carry := bits.Add64(a, b, 0)
@@ -106,7 +111,7 @@ func (l *largest) add(a *Access, listed int) {
 	}
 	v := volume{max(a.Records, 1), a.Bytes}
 	at := len(l.refs)
-	for at > 0 && (v.records > l.volumes[at-1].records || v.records == l.volumes[at-1].records && v.bytes > l.volumes[at-1].bytes) {
+	for at > 0 && v.above(l.volumes[at-1]) {
 		at--
 	}
 	if len(l.refs) == listed {
