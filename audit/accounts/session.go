@@ -247,7 +247,7 @@ func (a *audit) signedIn(acc *Account) (last time.Time) {
 			a.piles.abandoned.add(a.p.Listed, 1, "", r.Ref, r.Time)
 			a.piles.entered = a.piles.entered || in
 		}
-		if in && !r.Logout {
+		if in && !r.Logout && !r.Time.After(a.now) {
 			last = r.Time
 		}
 		if in && human(acc.Kind) {
