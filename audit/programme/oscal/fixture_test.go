@@ -19,6 +19,7 @@ import (
 
 var (
 	options = oscal.Options{Provider: "cloud.example"}
+	acme    = oscal.Options{Provider: "cloud.example", Tenant: "acme"}
 )
 
 // house is a catalogue with ids that OSCAL does not take as they are, and with and without clauses.

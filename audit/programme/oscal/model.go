@@ -397,6 +397,7 @@ type response struct {
 	Title       string     `json:"title"`
 	Description string     `json:"description"`
 	Props       []property `json:"props,omitempty"`
+	Links       []link     `json:"links,omitempty"`
 	Origins     []origin   `json:"origins,omitempty"`
 	Tasks       []task     `json:"tasks,omitempty"`
 }

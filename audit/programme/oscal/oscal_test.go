@@ -27,7 +27,7 @@ func documents(t testing.TB) map[string][]byte {
 	keep("audit.json", append(text, '\n'), err)
 	text, err = oscal.Catalogue(house(), day(1))
 	keep("catalog.json", text, err)
-	for name, o := range map[string]oscal.Options{"": options} {
+	for name, o := range map[string]oscal.Options{"": options, "acme-": acme} {
 		text, err = oscal.Plan(a, o)
 		keep(name+"assessment-plan.json", text, err)
 		text, err = oscal.Results(a, o)
@@ -73,7 +73,7 @@ func TestReferencesResolveAndValuesAreOSCALsOwn(t *testing.T) {
 	all := documents(t)
 	controls, err := oscal.Catalogue(catalogue.X1642(), day(1))
 	require.NoError(t, err)
-	for _, whose := range []string{""} {
+	for _, whose := range []string{"", "acme-"} {
 		held(t, all[whose+"assessment-plan.json"], all[whose+"assessment-results.json"], all[whose+"plan-of-action-and-milestones.json"], controls)
 	}
 	require.Empty(t, read(t, all["catalog.json"]).check(nil))

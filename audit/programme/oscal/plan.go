@@ -79,7 +79,7 @@ func attach(name, media string, content []byte) *attachment {
 
 func (b *builder) team() {
 	for _, m := range b.a.Team {
-		who := b.by(m.Person, strings.ReplaceAll(token(string(m.Function)), "_20_", "-"))
+		who := b.by(m.Person, function(m.Function))
 		if m.Lead {
 			b.by(m.Person, leads)
 		}
@@ -96,6 +96,11 @@ func (b *builder) team() {
 		}
 		b.parties[i].Props = about
 	}
+}
+
+// function is the role of those who are on the team for one.
+func function(f programme.Function) string {
+	return or(strings.ReplaceAll(token(line(string(f))), "_20_", "-"), "team-member")
 }
 
 // systems are components, and subjects what is to be looked at: them, or what the scope says in words.

@@ -114,6 +114,7 @@ func (b *builder) remediation(a programme.Action) response {
 	r := response{
 		UUID: b.id("action", a.ID), Lifecycle: "planned", Title: text(a.ID), Description: or(prose(a.Text), "-"),
 		Props:   []property{{Name: "type", Value: "mitigate"}},
+		Links:   b.links(a.Evidence),
 		Origins: []origin{{Actors: []actor{b.by(a.Owner, owns)}}},
 		Tasks: []task{{
 			UUID: b.id("milestone", a.ID), Type: "milestone", Title: text("Due: " + a.ID),

@@ -151,6 +151,9 @@ func (d *document) props(o object, in string) {
 	for _, v := range list {
 		p := v.(object)
 		if p["ns"] != nil {
+			if p["name"] == "custodian" && d.things[p["value"].(string)] != "parties" {
+				d.fault("%s: custodian %s is no party", in, p["value"])
+			}
 			continue
 		}
 		if name := p["name"].(string); !slices.Contains(named[in+" name"], name) {
