@@ -70,7 +70,7 @@ func (s Series) zone() (*time.Location, error) {
 }
 
 // Due returns when a turn is due, counted from 0: so many months after the first, on the same day, or the month's last where
-// there is no such day; at the same time of day, or as much later as clocks were put forward.
+// there is no such day; at the same time of day: the first time that clocks show it, or as much later as they skip.
 func (s Series) Due(turn int) (time.Time, error) {
 	if err := s.Validate(); err != nil {
 		return time.Time{}, err
@@ -86,15 +86,16 @@ func (s Series) Due(turn int) (time.Time, error) {
 func monthsAfter(t time.Time, months int) time.Time {
 	y, m, d := t.Date()
 	last := time.Date(y, m+time.Month(months)+1, 0, 12, 0, 0, 0, time.UTC)
-	y, m, d = last.Year(), last.Month(), min(d, last.Day())
 	h, mi, sec := t.Clock()
-	due := time.Date(y, m, d, h, mi, sec, t.Nanosecond(), t.Location())
-	if gotH, gotM, _ := due.Clock(); gotH == h && gotM == mi {
+	local := time.Date(last.Year(), last.Month(), min(d, last.Day()), h, mi, sec, t.Nanosecond(), time.UTC)
+	due := time.Date(last.Year(), last.Month(), local.Day(), h, mi, sec, t.Nanosecond(), t.Location())
+	_, before := due.Add(-24 * time.Hour).Zone()
+	first := local.Add(-time.Duration(before) * time.Second).In(t.Location()) // or later, when the clock skips it
+	shows := func(t time.Time) bool { return t.Format(time.DateTime) == local.Format(time.DateTime) }
+	if shows(due) && !shows(first) {
 		return due
 	}
-	// The clock skips this time. By the offset from before the gap it comes out as much later.
-	_, before := due.Add(-24 * time.Hour).Zone()
-	return time.Date(y, m, d, h, mi, sec, t.Nanosecond(), time.UTC).Add(-time.Duration(before) * time.Second).In(t.Location())
+	return first
 }
 
 // Turns returns the turns of the series up to the first that is upcoming, by the audits whose plans name it; others are
