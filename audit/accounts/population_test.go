@@ -81,8 +81,8 @@ func (p *population) household(n int) *household {
 func rows[T any](p *population, of func(*household) []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for n := range p.households {
-			for _, row := range of(p.household(n)) {
-				if !yield(row, nil) {
+			for i := 0; i < len(of(p.household(n))); i++ { // which another sequence may have taken apart in between
+				if !yield(of(p.household(n))[i], nil) {
 					return
 				}
 			}
