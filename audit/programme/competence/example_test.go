@@ -104,12 +104,13 @@ func ExampleRegister() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	basis, err := r.Qualified(ctx, "ann", "audit virtualisation", day(50))
+	ann := opsec.Actor{Tenant: opsec.Provider, Account: "ann-1", Person: "ann"}
+	basis, err := r.Qualified(ctx, ann, "audit virtualisation", day(50))
 	fmt.Println(basis == ref, err)
 
 	err = r.Revoke(ctx, hr, "ann", ref, day(40), "examination was repeated, and failed")
 	fmt.Println(err)
-	_, err = r.Qualified(ctx, "ann", "audit virtualisation", day(50))
+	_, err = r.Qualified(ctx, ann, "audit virtualisation", day(50))
 	fmt.Println(err)
 	for _, e := range recorder.Events() {
 		fmt.Println(e.Action, e.Outcome, e.Resource)

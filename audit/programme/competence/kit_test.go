@@ -48,10 +48,12 @@ func revoked(at time.Time) func(*competence.Record) {
 
 var certified = competence.Need{Subject: "virtualisation", Kinds: []competence.Kind{competence.Certification}}
 
-// policy has one duty and two stages of warning.
+// policy has two duties, one of which needs more, and two stages of warning.
 func policy() competence.Policy {
+	data := certified
+	data.Subject = "data operations"
 	return competence.Policy{
-		Duties: map[string][]competence.Need{"audit virtualisation": {certified}},
+		Duties: map[string][]competence.Need{"audit virtualisation": {certified}, "audit data": {data, certified}},
 		Warn:   []competence.Days{30, 7},
 	}
 }

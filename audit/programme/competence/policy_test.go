@@ -145,8 +145,11 @@ func TestPoliciesOutOfBoundsAreRefused(t *testing.T) {
 func TestPolicyIsReadStrictly(t *testing.T) {
 	text, err := json.Marshal(policy())
 	require.NoError(t, err)
-	require.JSONEq(t, `{"duties": {"audit virtualisation": [{"subject": "virtualisation", "kinds": ["certification"]}]},
-		"warn": [30, 7]}`, string(text))
+	require.JSONEq(t, `{"duties": {
+		"audit virtualisation": [{"subject": "virtualisation", "kinds": ["certification"]}],
+		"audit data": [{"subject": "data operations", "kinds": ["certification"]},
+			{"subject": "virtualisation", "kinds": ["certification"]}]
+	}, "warn": [30, 7]}`, string(text))
 	var back competence.Policy
 	require.NoError(t, json.Unmarshal(text, &back))
 	require.Equal(t, policy(), back)

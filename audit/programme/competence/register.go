@@ -54,19 +54,23 @@ const certificatesKey = "certificates"
 
 func personKey(id string) string { return "person/" + id }
 
-// Qualified says whether a person is qualified, as of an instant, for a duty of the policy, and by which records: their
-// references, one for each need, joined by spaces. When not, the error is an [*UnqualifiedError]; a duty that the policy
-// does not know is [opsec.ErrInvalid]. It asks nobody's leave: it is for programs that decide by it.
-func (r *Register) Qualified(ctx context.Context, person, duty string, at time.Time) (ref string, err error) {
+// Qualified says whether the person behind an account of the provider is qualified, as of an instant, for a duty of the
+// policy, and by which records: their references, one for each need, joined by spaces. When not, or when nobody is known
+// behind the account, the error is an [*UnqualifiedError]; a duty that the policy does not know is [opsec.ErrInvalid].
+// It asks nobody's leave: it is for programs that decide by it.
+func (r *Register) Qualified(ctx context.Context, who opsec.Actor, duty string, at time.Time) (ref string, err error) {
 	needs, known := r.policy.Duties[duty]
 	if !known {
 		return "", invalid("duty: the policy does not know it")
 	}
-	records, err := r.Of(ctx, person)
+	if who.Tenant != opsec.Provider || who.Person == "" {
+		return "", &UnqualifiedError{Person: who.Person, Missing: slices.Clone(needs)}
+	}
+	records, err := r.Of(ctx, who.Person)
 	if err != nil {
 		return "", err
 	}
-	basis, err := Qualified(records, person, needs, at)
+	basis, err := Qualified(records, who.Person, needs, at)
 	if err != nil {
 		return "", err
 	}

@@ -105,23 +105,41 @@ func TestRegisterKeepsWhatItIsGiven(t *testing.T) {
 func TestQualifiedNamesTheRecordsItRestsOn(t *testing.T) {
 	desks(t, func(t *testing.T, d *desk) {
 		ctx := t.Context()
-		_, err := d.Qualified(ctx, "ann", "audit virtualisation", day(50))
-		require.ErrorIs(t, err, opsec.ErrDenied)
-		ref, err := d.Add(ctx, hr, record())
-		require.NoError(t, err)
-		got, err := d.Qualified(ctx, "ann", "audit virtualisation", day(50))
-		require.NoError(t, err)
-		require.Equal(t, ref, got)
-		_, err = d.Qualified(ctx, "ann", "audit virtualisation", day(100))
+		ann := opsec.Actor{Tenant: opsec.Provider, Account: "ann-7", Person: "ann"}
 		var wrong *competence.UnqualifiedError
+		_, err := d.Qualified(ctx, ann, "audit virtualisation", day(50))
 		require.ErrorAs(t, err, &wrong)
-		_, err = d.Qualified(ctx, "bob", "audit virtualisation", day(50))
+		first, err := d.Add(ctx, hr, record())
+		require.NoError(t, err)
+		got, err := d.Qualified(ctx, ann, "audit virtualisation", day(50))
+		require.NoError(t, err)
+		require.Equal(t, first, got)
+		_, err = d.Qualified(ctx, ann, "audit data", day(50))
 		require.ErrorAs(t, err, &wrong)
+		second, err := d.Add(ctx, hr, record(about("data operations")))
+		require.NoError(t, err)
+		got, err = d.Qualified(ctx, ann, "audit data", day(50))
+		require.NoError(t, err)
+		require.Equal(t, second+" "+first, got, "in the order of the needs")
+
+		_, err = d.Qualified(ctx, ann, "audit virtualisation", day(100))
+		require.ErrorAs(t, err, &wrong)
+		require.Len(t, wrong.Expired, 1)
+		for name, who := range map[string]opsec.Actor{
+			"somebody else":        {Tenant: opsec.Provider, Account: "ann-7", Person: "bob"},
+			"nobody":               {Tenant: opsec.Provider, Account: "ann-7"},
+			"a customer's own ann": {Tenant: "acme", Account: "ann-7", Person: "ann"},
+		} {
+			_, err = d.Qualified(ctx, who, "audit virtualisation", day(50))
+			require.ErrorAs(t, err, &wrong, name)
+			require.Equal(t, who.Person, wrong.Person, name)
+			require.Len(t, wrong.Missing, 1, name)
+		}
 		for _, duty := range []string{"", "gardening"} {
-			_, err = d.Qualified(ctx, "ann", duty, day(50))
+			_, err = d.Qualified(ctx, ann, duty, day(50))
 			require.ErrorIs(t, err, opsec.ErrInvalid)
 		}
-		_, err = d.Qualified(ctx, "", "audit virtualisation", day(50))
+		_, err = d.Qualified(ctx, opsec.Actor{Tenant: opsec.Provider, Person: long}, "audit virtualisation", day(50))
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	})
 }
