@@ -43,6 +43,7 @@ type States interface {
 	// Update gives fn the state under a key, the zero State when there is none, and keeps what it returns together
 	// with the events, which it records at least once: all or nothing. Of two at once, one goes after the other; fn may
 	// be called again for that, and keeps nothing of what it is given. An error of fn is returned, and nothing is kept.
+	// Without events the state is as it was, and need not be written.
 	Update(ctx context.Context, key string, fn func(State) (State, []opsec.Event, error)) error
 }
 
