@@ -64,8 +64,8 @@ func (a *Access) Validate() error {
 		return err
 	}
 	switch {
-	case a.Time.IsZero():
-		return fmt.Errorf("time: is not set: %w", opsec.ErrInvalid)
+	case a.Time.UTC().Year() < 1970 || a.Time.UTC().Year() > 9999:
+		return fmt.Errorf("time: want a year from 1970 to 9999: %w", opsec.ErrInvalid)
 	case a.Operator.Account == "":
 		return fmt.Errorf("operator.account: is empty: %w", opsec.ErrInvalid)
 	case a.Resource == "":

@@ -58,27 +58,34 @@ func consentFault(a *Access, list []Consent) (Kind, string) {
 	if a.Consent != "" {
 		why = "with a consent that is not on record"
 	}
-	for _, c := range list {
-		begins, afterwards := c.From, c.Given.After(a.Time)
-		if begins.Before(c.Given) {
-			begins = c.Given
+	for i := range list {
+		c := &list[i]
+		if a.Consent != "" && a.Consent != c.Ref {
+			continue
 		}
-		switch {
-		case a.Consent != "" && a.Consent != c.Ref:
-		case afterwards && kind == NoConsent:
-			kind, why = LateConsent, "with a consent that was given afterwards"
-		case afterwards:
-		case !c.Revoked.IsZero() && !a.Time.Before(c.Revoked):
-			kind, why = LapsedConsent, "with a consent that had been revoked"
-		case !c.Until.IsZero() && !a.Time.Before(c.Until):
-			kind, why = LapsedConsent, "with a consent that had expired"
-		case a.Time.Before(begins):
-			kind, why = LapsedConsent, "with a consent that did not hold yet"
-		default:
+		k, w := c.fault(a.Time)
+		if k == "" {
 			return "", ""
+		}
+		if kind != LateConsent {
+			kind, why = k, w
 		}
 	}
 	return kind, why
+}
+
+func (c *Consent) fault(at time.Time) (Kind, string) {
+	switch {
+	case c.Given.After(at):
+		return LateConsent, "with a consent that was given afterwards"
+	case !c.Revoked.IsZero() && !at.Before(c.Revoked):
+		return LapsedConsent, "with a consent that had been revoked"
+	case !c.Until.IsZero() && !at.Before(c.Until):
+		return LapsedConsent, "with a consent that had expired"
+	case at.Before(c.From):
+		return LapsedConsent, "with a consent that did not hold yet"
+	}
+	return "", ""
 }
 
 // recent is how many answers of a directory are kept, of each sort.

@@ -44,7 +44,7 @@ func (p Policy) Examine(ctx context.Context, s Sources) iter.Seq2[Finding, error
 		e := &examiner{
 			Policy: p.withDefaults(), ctx: ctx, duties: duties, norms: s.Norms, since: s.Since, yield: yield,
 			skip: map[Kind]bool{}, groups: map[group]int{}, today: map[string]*volume{},
-			notTested: map[NotTested]int64{}, found: map[Kind]int64{},
+			usual: map[string]usual{}, notTested: map[NotTested]int64{}, found: map[Kind]int64{},
 		}
 		for _, k := range p.Skip {
 			e.skip[k] = true
@@ -95,6 +95,7 @@ type examiner struct {
 	duties    map[string]*limits
 	directory *asked
 	norms     *Norms
+	usual     map[string]usual // by duty, once it was asked for
 	since     time.Time
 	skip      map[Kind]bool
 	widest    int
@@ -317,18 +318,36 @@ func (e *examiner) flushDay() {
 
 func (e *examiner) peers() {
 	for _, duty := range sortedDuties(e.today) {
-		records, bytes, operators := e.norms.Usual(duty)
+		u := e.usualOf(duty)
 		switch {
 		case e.norms == nil:
 			e.untested(AbovePeers, "no norms were given")
-		case operators < uint64(e.MinPeers):
+		case u.peers < uint64(e.MinPeers):
 			e.untested(AbovePeers, "a duty has too few peers")
 		default:
-			factor := uint64(e.PeerFactor)
-			usual := volume{max(e.FloorRecords, times(factor, records)), max(e.FloorBytes, times(factor, bytes))}
-			e.over(AbovePeers, *e.today[duty], usual, "where the peers of the duty explain up to ")
+			e.over(AbovePeers, *e.today[duty], u.volume, "where the peers of the duty explain up to ")
 		}
 	}
+}
+
+// usual is the most that is usual for a duty.
+type usual struct {
+	volume
+	peers uint64
+}
+
+func (e *examiner) usualOf(duty string) usual {
+	u, ok := e.usual[duty]
+	if ok {
+		return u
+	}
+	records, bytes, peers := e.norms.Usual(duty)
+	factor := uint64(e.PeerFactor)
+	u = usual{volume{max(e.FloorRecords, times(factor, records)), max(e.FloorBytes, times(factor, bytes))}, peers}
+	if len(e.usual) < maxDuties {
+		e.usual[duty] = u
+	}
+	return u
 }
 
 // ceiling holds each duty's volume against its own limit.

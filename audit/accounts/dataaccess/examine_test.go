@@ -85,6 +85,9 @@ func TestEachKindIsFoundAndItsNearMissIsNot(t *testing.T) {
 		{"a consent that lapsed, beside one that holds", dataaccess.LapsedConsent, change(same), change(same),
 			consent(dataaccess.Consent{Given: before, Until: before}, dataaccess.Consent{Given: before, Revoked: before}),
 			consent(dataaccess.Consent{Given: before, Until: before}, dataaccess.Consent{Given: before}), "access with"},
+		{"a consent from afterwards, which is the least", dataaccess.LateConsent, change(same), change(same),
+			consent(dataaccess.Consent{Given: before, Until: before}, dataaccess.Consent{Given: monday.Add(second)}, dataaccess.Consent{Given: before, Until: before}),
+			consent(dataaccess.Consent{Given: monday.Add(second)}, dataaccess.Consent{Given: before}), "given afterwards"},
 		{"a consent from afterwards, dated back", dataaccess.LateConsent, change(same), change(same),
 			consent(dataaccess.Consent{Given: monday.Add(second), From: before}),
 			consent(dataaccess.Consent{Given: monday, From: before}), "given afterwards"},
@@ -162,6 +165,30 @@ func TestCeilingHoldsWithoutHistoryAndPeers(t *testing.T) {
 	require.EqualValues(t, 501, found[0].Count)
 	require.Len(t, found[0].Evidence, 16)
 	require.EqualValues(t, 485, found[0].Omitted)
+}
+
+func TestLargestAccessesAreTheEvidence(t *testing.T) {
+	p := policy()
+	p.Listed = 3
+	var list []dataaccess.Access
+	for i, size := range [][2]uint64{{5000, 1}, {0, 0}, {7000, 1}, {5000, 2}, {1, 0}, {9000, 0}} {
+		a := access("eve", monday.Add(time.Duration(i)*time.Second), "acme")
+		a.Records, a.Bytes, a.Ref = size[0], size[1], fmt.Sprint("log/", i)
+		list = append(list, a)
+	}
+	found, err := examine(t, p, dataaccess.Sources{Accesses: rows(list...)})
+	require.NoError(t, err)
+	require.Equal(t, []dataaccess.Kind{dataaccess.AboveCeiling}, kindsOf(found))
+	require.Equal(t, []string{"log/5", "log/2", "log/3"}, found[0].Evidence)
+	require.EqualValues(t, 3, found[0].Omitted)
+}
+
+func TestTicketOfNobodyIsNobodys(t *testing.T) {
+	a := access("", monday, "acme")
+	dir := &records{purposes: map[string]dataaccess.Purpose{"T-acme": {Customer: "acme", Persons: []string{""}}}}
+	found, err := examine(t, policy(), dataaccess.Sources{Accesses: rows(a), Directory: dir})
+	require.NoError(t, err)
+	require.Equal(t, []dataaccess.Kind{dataaccess.Unattributed, dataaccess.WrongPurpose}, kindsOf(found))
 }
 
 func TestAllAccountsOfAPersonAreOneOperator(t *testing.T) {
@@ -302,6 +329,7 @@ func TestUnsortedRowsAreRefused(t *testing.T) {
 func TestBadRowIsNamedByItsPlace(t *testing.T) {
 	for name, spoil := range map[string]func(*dataaccess.Access){
 		"time":             func(a *dataaccess.Access) { a.Time = time.Time{} },
+		"1970 to 9999":     func(a *dataaccess.Access) { a.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"operator.account": func(a *dataaccess.Access) { a.Operator.Account = "" },
 		"resource":         func(a *dataaccess.Access) { a.Resource = "" },
 		"tenant id":        func(a *dataaccess.Access) { a.Customer = "a b" },

@@ -98,7 +98,7 @@ func (p Policy) Norms(accesses iter.Seq2[Access, error]) (*Norms, error) {
 		}
 		v := today[a.Operator.Duty]
 		if v == nil {
-			if len(today)+len(busiest) > maxDuties {
+			if len(today) == maxDuties || len(busiest) > maxDuties {
 				return nil, fmt.Errorf("dataaccess: norms: one operator has more than %d duties: %w", maxDuties, opsec.ErrInvalid)
 			}
 			v = new(volume)

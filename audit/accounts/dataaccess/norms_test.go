@@ -21,7 +21,7 @@ func drawAccesses(t *rapid.T, persons ...string) (list []dataaccess.Access) {
 		a := access(rapid.SampledFrom(persons).Draw(t, "person"),
 			monday.Add(time.Duration(rapid.IntRange(0, 30*24).Draw(t, "hour"))*time.Hour), opsec.TenantID(rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "customer")))
 		a.Operator.Duty = rapid.SampledFrom([]string{"storage", "network"}).Draw(t, "duty")
-		a.Records = uint64(rapid.OneOf(rapid.IntRange(0, 100), rapid.IntRange(0, 5000)).Draw(t, "records"))
+		a.Records = uint64(rapid.OneOf(rapid.IntRange(0, 3), rapid.IntRange(0, 100), rapid.IntRange(0, 5000)).Draw(t, "records"))
 		a.Bytes = rapid.Uint64Range(0, 4<<20).Draw(t, "bytes")
 		list = append(list, a)
 	}
@@ -149,6 +149,17 @@ func TestNormsAreBounded(t *testing.T) {
 	}
 	_, err = dataaccess.Policy{}.Norms(rows(list...))
 	require.ErrorIs(t, err, opsec.ErrInvalid)
+	require.ErrorContains(t, err, "one operator")
+	for i := range list {
+		list[i].Time = monday.Add(time.Duration(i%3) * day)
+	}
+	_, err = dataaccess.Policy{}.Norms(rows(list...))
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	for i := range list {
+		list[i].Operator.Duty = fmt.Sprint("duty", i%1000)
+	}
+	_, err = dataaccess.Policy{}.Norms(rows(list...))
+	require.NoError(t, err, "a duty of every day counts once")
 }
 
 func TestNormsThatNobodyMeasuredAreRefused(t *testing.T) {
@@ -177,7 +188,8 @@ func TestVolumesAgreeWithAPlainCount(t *testing.T) {
 		p := dataaccess.Policy{
 			MinDays: rapid.IntRange(1, 4).Draw(t, "min"), HistoryDays: rapid.IntRange(4, 40).Draw(t, "history"),
 			Deviations: rapid.IntRange(1, 6).Draw(t, "deviations"), PeerFactor: 1, MinPeers: 2,
-			Duties: map[string]dataaccess.Limits{"": {Records: 1000, Bytes: 3 << 20}},
+			FloorRecords: uint64(rapid.SampledFrom([]int{1, 100}).Draw(t, "floor")),
+			Duties:       map[string]dataaccess.Limits{"": {Records: 1000, Bytes: 3 << 20}},
 		}
 		norms, err := p.Norms(rows(drawAccesses(t, "p1", "p2", "p3")...))
 		require.NoError(t, err)
@@ -218,7 +230,7 @@ func plainly(list []dataaccess.Access, p dataaccess.Policy, norms *dataaccess.No
 				if s.records > 1000 || s.bytes > 3<<20 {
 					found[fmt.Sprint(dataaccess.AboveCeiling, person, date)]++
 				}
-				if r, b, n := norms.Usual(duty); n >= 2 && (s.records > max(100, r) || s.bytes > max(1<<20, b)) {
+				if r, b, n := norms.Usual(duty); n >= 2 && (s.records > max(p.FloorRecords, r) || s.bytes > max(1<<20, b)) {
 					found[fmt.Sprint(dataaccess.AbovePeers, person, date)]++
 				}
 			}
@@ -229,7 +241,7 @@ func plainly(list []dataaccess.Access, p dataaccess.Policy, norms *dataaccess.No
 				}
 			}
 			if len(records) >= p.MinDays {
-				usual := sums{max(100, usual(records, p.Deviations)), max(1<<20, usual(bytes, p.Deviations))}
+				usual := sums{max(p.FloorRecords, usual(records, p.Deviations)), max(1<<20, usual(bytes, p.Deviations))}
 				if total.records > usual.records || total.bytes > usual.bytes {
 					found[fmt.Sprint(dataaccess.AboveOwn, person, date)]++
 				}

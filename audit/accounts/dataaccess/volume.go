@@ -38,14 +38,7 @@ func times(a, b uint64) uint64 {
 }
 
 // dayOf counts the days of UTC since 1970.
-func dayOf(t time.Time) int64 {
-	s := t.Unix()
-	d := s / 86400
-	if s%86400 < 0 {
-		d--
-	}
-	return d
-}
+func dayOf(t time.Time) int64 { return t.Unix() / 86400 }
 
 // history is what an operator took on the days before, the latest last.
 type history struct {
