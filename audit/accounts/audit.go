@@ -50,6 +50,7 @@ type NotTested struct {
 type OrderError struct {
 	Sequence string // "accounts", "entitlements", "uses", "sign-ins", "people" or "holdings"
 	Position int64  // of the row that should have come earlier, from 1
+	Ref      string // of that row
 	Twice    bool   // it is there twice
 }
 
@@ -59,7 +60,7 @@ func (e *OrderError) Error() string {
 	if e.Twice {
 		what = "is about the same as the row before it"
 	}
-	return fmt.Sprintf("accounts: %s: row %d %s: %v", e.Sequence, e.Position, what, opsec.ErrInvalid)
+	return fmt.Sprintf("accounts: %s: %s %s: %v", e.Sequence, rowAt(e.Position, e.Ref), what, opsec.ErrInvalid)
 }
 
 // Unwrap returns [opsec.ErrInvalid].

@@ -101,18 +101,18 @@ func TestUnsortedSequencesAreRefusedWithThePosition(t *testing.T) {
 		spoil func(*accounts.Sources)
 		want  accounts.OrderError
 	}{
-		"accounts":     {func(s *accounts.Sources) { s.Accounts = swap(s.Accounts, 1, 2) }, accounts.OrderError{Sequence: "accounts", Position: 3}},
-		"entitlements": {func(s *accounts.Sources) { s.Entitlements = swap(s.Entitlements, 4, 5) }, accounts.OrderError{Sequence: "entitlements", Position: 6}},
-		"uses":         {func(s *accounts.Sources) { s.Uses = swap(s.Uses, 1, 2) }, accounts.OrderError{Sequence: "uses", Position: 3}},
-		"sign-ins":     {func(s *accounts.Sources) { s.SignIns = swap(s.SignIns, 0, 1) }, accounts.OrderError{Sequence: "sign-ins", Position: 2}},
-		"people":       {func(s *accounts.Sources) { s.People = swap(s.People, 0, 1) }, accounts.OrderError{Sequence: "people", Position: 2}},
-		"holdings":     {func(s *accounts.Sources) { s.Holdings = swap(s.Holdings, 0, 2) }, accounts.OrderError{Sequence: "holdings", Position: 2}},
+		"accounts":     {func(s *accounts.Sources) { s.Accounts = swap(s.Accounts, 1, 2) }, accounts.OrderError{Sequence: "accounts", Position: 3, Ref: "register:ann/db"}},
+		"entitlements": {func(s *accounts.Sources) { s.Entitlements = swap(s.Entitlements, 4, 5) }, accounts.OrderError{Sequence: "entitlements", Position: 6, Ref: "grant:bob:vm.start"}},
+		"uses":         {func(s *accounts.Sources) { s.Uses = swap(s.Uses, 1, 2) }, accounts.OrderError{Sequence: "uses", Position: 3, Ref: "use:ann"}},
+		"sign-ins":     {func(s *accounts.Sources) { s.SignIns = swap(s.SignIns, 0, 1) }, accounts.OrderError{Sequence: "sign-ins", Position: 2, Ref: "in:ann"}},
+		"people":       {func(s *accounts.Sources) { s.People = swap(s.People, 0, 1) }, accounts.OrderError{Sequence: "people", Position: 2, Ref: "person:p-ann"}},
+		"holdings":     {func(s *accounts.Sources) { s.Holdings = swap(s.Holdings, 0, 2) }, accounts.OrderError{Sequence: "holdings", Position: 2, Ref: "register:ann/db"}},
 
-		"accounts twice":     {func(s *accounts.Sources) { s.Accounts = twice(s.Accounts, 0) }, accounts.OrderError{Sequence: "accounts", Position: 2, Twice: true}},
-		"entitlements twice": {func(s *accounts.Sources) { s.Entitlements = twice(s.Entitlements, 3) }, accounts.OrderError{Sequence: "entitlements", Position: 5, Twice: true}},
-		"uses twice":         {func(s *accounts.Sources) { s.Uses = twice(s.Uses, 5) }, accounts.OrderError{Sequence: "uses", Position: 7, Twice: true}},
-		"people twice":       {func(s *accounts.Sources) { s.People = twice(s.People, 1) }, accounts.OrderError{Sequence: "people", Position: 3, Twice: true}},
-		"holdings twice":     {func(s *accounts.Sources) { s.Holdings = twice(s.Holdings, 2) }, accounts.OrderError{Sequence: "holdings", Position: 4, Twice: true}},
+		"accounts twice":     {func(s *accounts.Sources) { s.Accounts = twice(s.Accounts, 0) }, accounts.OrderError{Sequence: "accounts", Position: 2, Ref: "register:ann", Twice: true}},
+		"entitlements twice": {func(s *accounts.Sources) { s.Entitlements = twice(s.Entitlements, 3) }, accounts.OrderError{Sequence: "entitlements", Position: 5, Ref: "grant:ann/db:vm.stop", Twice: true}},
+		"uses twice":         {func(s *accounts.Sources) { s.Uses = twice(s.Uses, 5) }, accounts.OrderError{Sequence: "uses", Position: 7, Ref: "use:bob", Twice: true}},
+		"people twice":       {func(s *accounts.Sources) { s.People = twice(s.People, 1) }, accounts.OrderError{Sequence: "people", Position: 3, Ref: "person:p-bob", Twice: true}},
+		"holdings twice":     {func(s *accounts.Sources) { s.Holdings = twice(s.Holdings, 2) }, accounts.OrderError{Sequence: "holdings", Position: 4, Ref: "register:bob", Twice: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -125,7 +125,7 @@ func TestUnsortedSequencesAreRefusedWithThePosition(t *testing.T) {
 			require.ErrorAs(t, err, &order)
 			require.Equal(t, c.want, *order)
 			require.ErrorIs(t, err, opsec.ErrInvalid)
-			require.Contains(t, err.Error(), fmt.Sprintf("%s: row %d", order.Sequence, order.Position))
+			require.Contains(t, err.Error(), fmt.Sprintf("%s: row %d (%s)", order.Sequence, order.Position, order.Ref))
 			require.Empty(t, summary.Tested)
 			require.Len(t, summary.NotTested, len(accounts.Kinds())-1)
 		})
@@ -150,34 +150,35 @@ func TestThePositionIsRightFarBehind(t *testing.T) {
 func TestRowsAgainstTheRulesAreRefused(t *testing.T) {
 	long := strings.Repeat("x", 1025)
 	for name, c := range map[string]struct {
-		with func(w *world)
-		want string
+		with      func(w *world)
+		row, want string
 	}{
-		"state":           {func(w *world) { w.account("bob").State = "" }, "accounts: row 3: state"},
-		"kind":            {func(w *world) { w.account("bob").Kind = "robot" }, "accounts: row 3: kind"},
-		"tenant":          {func(w *world) { w.account("ann").Tenant = "" }, "accounts: row 1: opsec: tenant id"},
-		"main":            {func(w *world) { w.account("ann").Main = "" }, "accounts: row 1: main"},
-		"a role":          {func(w *world) { w.account("ann").Roles = []string{""} }, "accounts: row 1: roles"},
-		"roles":           {func(w *world) { w.account("ann").Roles = make([]string, 65) }, "accounts: row 1: roles"},
-		"a long ref":      {func(w *world) { w.account("ann").Ref = long }, "accounts: row 1: a text of 1025 bytes"},
-		"permission":      {func(w *world) { w.grant("ann", "") }, "entitlements: row 1: permission"},
-		"used permission": {func(w *world) { w.use("ann", "").Denied = 1 }, "uses: row 1: permission"},
-		"count":           {func(w *world) { w.use("ann", "vm.stop").Count = 0 }, "uses: row 2: count, last"},
-		"last":            {func(w *world) { w.use("ann", "vm.stop").Last = time.Time{} }, "uses: row 2: count, last"},
-		"outcome":         {func(w *world) { w.signIns[0].Outcome = opsec.Pending }, "sign-ins: row 1: outcome"},
-		"time":            {func(w *world) { w.signIns[0].Time = time.Time{} }, "sign-ins: row 1: time"},
-		"began":           {func(w *world) { w.signIns[0].Began = ago(9 * time.Hour) }, "sign-ins: row 1: began"},
-		"began in future": {func(w *world) { w.signIns[1].Began = now }, "sign-ins: row 2: began"},
-		"a long name":     {func(w *world) { w.signIns[5].Sub = strings.Repeat("x", 8193) }, "sign-ins: row 6: a text of 8193 bytes"},
-		"person's id":     {func(w *world) { w.people[0].ID = "" }, "people: row 1: id"},
-		"person's tenant": {func(w *world) { w.people[0].Tenant = "a b" }, "people: row 1: opsec: tenant id"},
+		"state":           {func(w *world) { w.account("bob").State = "" }, "accounts: row 3", "state"},
+		"kind":            {func(w *world) { w.account("bob").Kind = "robot" }, "accounts: row 3", "kind"},
+		"tenant":          {func(w *world) { w.account("ann").Tenant = "" }, "accounts: row 1", "opsec: tenant id"},
+		"main":            {func(w *world) { w.account("ann").Main = "" }, "accounts: row 1", "main"},
+		"a role":          {func(w *world) { w.account("ann").Roles = []string{""} }, "accounts: row 1", "roles"},
+		"roles":           {func(w *world) { w.account("ann").Roles = make([]string, 65) }, "accounts: row 1", "roles"},
+		"a long ref":      {func(w *world) { w.account("ann").Ref = long }, "accounts: row 1", "a text of 1025 bytes"},
+		"permission":      {func(w *world) { w.grant("ann", "") }, "entitlements: row 1", "permission"},
+		"used permission": {func(w *world) { w.use("ann", "").Denied = 1 }, "uses: row 1", "permission"},
+		"count":           {func(w *world) { w.use("ann", "vm.stop").Count = 0 }, "uses: row 2", "count, last"},
+		"last":            {func(w *world) { w.use("ann", "vm.stop").Last = time.Time{} }, "uses: row 2", "count, last"},
+		"outcome":         {func(w *world) { w.signIns[0].Outcome = opsec.Pending }, "sign-ins: row 1", "outcome"},
+		"time":            {func(w *world) { w.signIns[0].Time = time.Time{} }, "sign-ins: row 1", "time"},
+		"began":           {func(w *world) { w.signIns[0].Began = ago(9 * time.Hour) }, "sign-ins: row 1", "began"},
+		"began in future": {func(w *world) { w.signIns[1].Began = now }, "sign-ins: row 2", "began"},
+		"a long name":     {func(w *world) { w.signIns[5].Sub = strings.Repeat("x", 8193) }, "sign-ins: row 6", "a text of 8193 bytes"},
+		"person's id":     {func(w *world) { w.people[0].ID = "" }, "people: row 1", "id"},
+		"person's tenant": {func(w *world) { w.people[0].Tenant = "a b" }, "people: row 1", "opsec: tenant id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			c.with(w)
 			_, err := failure(w.policy.Audit(w.sources(), now))
 			require.ErrorIs(t, err, opsec.ErrInvalid)
-			require.ErrorContains(t, err, "accounts: "+c.want)
+			require.ErrorContains(t, err, "accounts: "+c.row)
+			require.ErrorContains(t, err, ": "+c.want)
 			require.NotContains(t, err.Error(), "xxx")
 		})
 	}

@@ -20,6 +20,7 @@ type cursor[T any] struct {
 	// again says that rows may be equal.
 	again bool
 	valid func(before, row *T) error
+	ref   func(*T) string
 
 	next func() ([]T, error, bool)
 	stop func()
@@ -92,16 +93,24 @@ func (c *cursor[T]) advance() {
 	if c.from != nil {
 		group, within := c.order(c.from, row)
 		if group > 0 || group == 0 && (within > 0 || within == 0 && !c.again) {
-			c.fail(&OrderError{Sequence: c.name, Position: c.position, Twice: group == 0 && within == 0})
+			c.fail(&OrderError{c.name, c.position, c.ref(row), group == 0 && within == 0})
 			return
 		}
 		c.same = group == 0
 	}
 	if err := c.valid(c.from, row); err != nil {
-		c.fail(fmt.Errorf("accounts: %s: row %d: %w: %w", c.name, c.position, err, opsec.ErrInvalid))
+		c.fail(fmt.Errorf("accounts: %s: %s: %w: %w", c.name, rowAt(c.position, c.ref(row)), err, opsec.ErrInvalid))
 		return
 	}
 	c.row = row
+}
+
+// rowAt names a row, by its reference too: the position may be one that sorting has given it.
+func rowAt(position int64, ref string) string {
+	if ref == "" || len(ref) > 256 {
+		return fmt.Sprintf("row %d", position)
+	}
+	return fmt.Sprintf("row %d (%s)", position, printable(ref))
 }
 
 func (c *cursor[T]) fail(err error) {
@@ -121,6 +130,7 @@ func compare(a, b *Key) int {
 
 func newAccounts() *cursor[Account] {
 	return &cursor[Account]{
+		ref:  func(a *Account) string { return a.Ref },
 		name: "accounts",
 		order: func(a, b *Account) (int, int) {
 			return a.Key.Compare(b.Key), 0
@@ -149,6 +159,7 @@ func newAccounts() *cursor[Account] {
 
 func newEntitlements() *cursor[Entitlement] {
 	return &cursor[Entitlement]{
+		ref:  func(e *Entitlement) string { return e.Ref },
 		name: "entitlements",
 		order: func(a, b *Entitlement) (int, int) {
 			return compare(&a.Key, &b.Key), strings.Compare(a.Permission, b.Permission)
@@ -164,6 +175,7 @@ func newEntitlements() *cursor[Entitlement] {
 
 func newUses() *cursor[Use] {
 	return &cursor[Use]{
+		ref:  func(u *Use) string { return u.Ref },
 		name: "uses",
 		order: func(a, b *Use) (int, int) {
 			return compare(&a.Key, &b.Key), strings.Compare(a.Permission, b.Permission)
@@ -184,6 +196,7 @@ func newUses() *cursor[Use] {
 // audit by it.
 func newSignIns() *cursor[SignIn] {
 	return &cursor[SignIn]{
+		ref:  func(s *SignIn) string { return s.Ref },
 		name: "sign-ins",
 		order: func(a, b *SignIn) (int, int) {
 			return compare(&a.Key, &b.Key), a.Time.Compare(b.Time)
@@ -213,6 +226,7 @@ func newSignIns() *cursor[SignIn] {
 
 func newPeople() *cursor[Person] {
 	return &cursor[Person]{
+		ref:  func(p *Person) string { return p.Ref },
 		name: "people",
 		order: func(a, b *Person) (int, int) {
 			if c := strings.Compare(string(a.Tenant), string(b.Tenant)); c != 0 {
@@ -236,6 +250,7 @@ func newPeople() *cursor[Person] {
 
 func newHoldings() *cursor[Holding] {
 	return &cursor[Holding]{
+		ref:  func(h *Holding) string { return h.Ref },
 		name: "holdings",
 		order: func(a, b *Holding) (int, int) {
 			if c := strings.Compare(string(a.Tenant), string(b.Tenant)); c != 0 {

@@ -1,0 +1,137 @@
+package accounts_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/accounts"
+)
+
+// sessionsOf draws complete sessions of one account, one after the other, as logs of different quality have them: with or
+// without ids, with or without the beginning on the log-out, by clocks that tick in hours. Each is a log-in and a log-out.
+func sessionsOf(t *rapid.T) (rows []accounts.SignIn) {
+	ids, began := rapid.Bool().Draw(t, "ids"), rapid.Bool().Draw(t, "beginnings")
+	oneTerminal := rapid.Bool().Draw(t, "one terminal")
+	at := ago(80 * day)
+	for i := range rapid.IntRange(1, 12).Draw(t, "sessions") {
+		at = at.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "pause")) * time.Hour)
+		in := accounts.SignIn{Key: name("bob"), Time: at, Outcome: opsec.Success, Terminal: "t1", Ref: fmt.Sprint("in", i)}
+		if !oneTerminal {
+			in.Terminal = rapid.SampledFrom([]string{"t1", "t2", "t3"}).Draw(t, "terminal")
+		}
+		if ids {
+			in.Session = fmt.Sprint("s", i)
+		}
+		out := in
+		at = at.Add(time.Duration(rapid.IntRange(1, 12).Draw(t, "length")) * time.Hour)
+		out.Time, out.Logout, out.Ref = at, true, fmt.Sprint("out", i)
+		if began {
+			out.Began = in.Time
+		}
+		rows = append(rows, in, out)
+	}
+	return rows
+}
+
+func auditSessions(t *rapid.T, rows []accounts.SignIn) []accounts.Finding {
+	w := newWorld()
+	w.gone("bob")
+	w.account("bob").Roles = nil
+	w.signIns = append(w.signIns, rows...)
+	found, summary := w.audit(t)
+	require.Empty(t, summary.NotTested)
+	return found
+}
+
+func TestSessionsThatEndHaveNoFindings(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := sessionsOf(t)
+		// Rows of one time come in any order.
+		for i := range len(rows) - 1 {
+			if rows[i].Time.Equal(rows[i+1].Time) && rapid.Bool().Draw(t, "swap") {
+				rows[i], rows[i+1] = rows[i+1], rows[i]
+			}
+		}
+		require.Empty(t, auditSessions(t, rows))
+	})
+}
+
+func TestARowThatIsMissingIsFound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := sessionsOf(t)
+		i := rapid.IntRange(0, len(rows)-1).Draw(t, "missing")
+		missing := rows[i]
+		found := auditSessions(t, slices.Delete(slices.Clone(rows), i, i+1))
+		found = slices.DeleteFunc(found, func(f accounts.Finding) bool { // a session that stays open may overlap the next
+			return f.Kind == accounts.Shared && missing.Logout
+		})
+		require.Len(t, found, 1)
+		f := found[0]
+		require.Equal(t, name("bob"), f.Account)
+		require.EqualValues(t, 1, f.Count)
+		switch {
+		case missing.Logout:
+			require.Equal(t, accounts.Unclosed, f.Kind)
+			if missing.Session != "" || !missing.Began.IsZero() {
+				require.Equal(t, []string{"in" + missing.Ref[3:]}, f.Evidence, "the session that was not closed")
+			}
+		default:
+			require.Equal(t, accounts.Unopened, f.Kind)
+			require.Equal(t, []string{"out" + missing.Ref[2:]}, f.Evidence)
+		}
+	})
+}
+
+// Of sessions that overlap, those count that are open at once from different places.
+func TestOverlapsAreCounted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		places := rapid.IntRange(1, 3).Draw(t, "places allowed")
+		type session struct {
+			from, to int // hours; open within [from, to)
+			place    string
+		}
+		var sessions []session
+		w := newWorld()
+		w.policy.Places = places
+		w.gone("bob")
+		w.account("bob").Roles = nil
+		starts := rapid.SliceOfNDistinct(rapid.IntRange(0, 40), 0, 8, rapid.ID).Draw(t, "starts")
+		slices.Sort(starts)
+		for i, from := range starts {
+			s := session{from, from + rapid.IntRange(1, 12).Draw(t, "length"), rapid.SampledFrom([]string{"t1", "t2", "t3", "t4"}).Draw(t, "place")}
+			sessions = append(sessions, s)
+			in := accounts.SignIn{
+				Key: name("bob"), Time: ago(20 * day).Add(time.Duration(s.from) * time.Hour), Outcome: opsec.Success, Session: fmt.Sprint(i), Terminal: s.place,
+			}
+			out := in
+			out.Time, out.Logout = ago(20*day).Add(time.Duration(s.to)*time.Hour), true
+			w.signIns = append(w.signIns, in, out)
+		}
+		want := 0
+		for i, s := range sessions {
+			open := map[string]bool{s.place: true}
+			for _, other := range sessions[:i] {
+				if other.from <= s.from && s.from < other.to {
+					open[other.place] = true
+				}
+			}
+			if len(open) > places {
+				want++
+			}
+		}
+		found, _ := w.audit(t)
+		if want == 0 {
+			require.Empty(t, found)
+			return
+		}
+		require.Len(t, found, 1)
+		require.Equal(t, accounts.Shared, found[0].Kind)
+		require.EqualValues(t, want, found[0].Count)
+	})
+}
