@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
 )
@@ -44,7 +45,7 @@ func quoted(s string) string {
 	return s
 }
 
-// Access is one operation of an operator on a customer's data. Rows are sorted by [Operator.Compare] and Time. An
+// Access is one operation of an operator on a customer's data. Rows are sorted by [Operator.Compare] and Time ([Sort]). An
 // access of a customer's own staff, or to the provider's own data, is passed over.
 type Access struct {
 	Time     time.Time      `json:"time"`
@@ -72,8 +73,8 @@ func (a *Access) Validate() error {
 		return fmt.Errorf("resource: is empty: %w", opsec.ErrInvalid)
 	}
 	for _, s := range []string{a.Operator.Person, a.Operator.Account, a.Operator.Duty, a.Resource, a.Ticket, a.Consent, a.Ref} {
-		if len(s) > maxText {
-			return fmt.Errorf("a text of %d bytes, want at most %d: %w", len(s), maxText, opsec.ErrInvalid)
+		if len(s) > maxText || !utf8.ValidString(s) {
+			return fmt.Errorf("a text of %d bytes, want at most %d, of UTF-8: %w", len(s), maxText, opsec.ErrInvalid)
 		}
 	}
 	return nil

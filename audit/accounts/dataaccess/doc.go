@@ -11,9 +11,11 @@
 //
 //	policy := dataaccess.Policy{Hours: map[string]calendar.Policy{"": office}}
 //	norms, err := policy.Norms(lastQuarter)                         // what is usual for each duty
+//	sorted, err := dataaccess.Sort(accesses, dataaccess.SortOptions{}) // from a log, in any order
+//	defer sorted.Close()
 //	var summary dataaccess.Summary
 //	found := policy.Examine(ctx, dataaccess.Sources{
-//		Accesses: accesses, Directory: tickets, Norms: norms, Since: monday, Summary: &summary,
+//		Accesses: sorted.Accesses(), Directory: tickets, Norms: norms, Since: monday, Summary: &summary,
 //	})
 //	for f, err := range found {
 //		c, event, err := dataaccess.OpenCase(f, time.Now())             // save c, record event

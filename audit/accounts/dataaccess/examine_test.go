@@ -334,6 +334,7 @@ func TestBadRowIsNamedByItsPlace(t *testing.T) {
 		"resource":         func(a *dataaccess.Access) { a.Resource = "" },
 		"tenant id":        func(a *dataaccess.Access) { a.Customer = "a b" },
 		"want at most":     func(a *dataaccess.Access) { a.Ticket = strings.Repeat("x", 1025) },
+		"UTF-8":            func(a *dataaccess.Access) { a.Operator.Person = "e\xff" },
 	} {
 		bad := access("eve", monday, "acme")
 		spoil(&bad)
