@@ -53,9 +53,8 @@ func (s Fix) apply(t *taking) error {
 	if err != nil {
 		return err
 	}
-	t.note("freeze", hexadecimal(digest), opsec.Public)
-	t.note("attempt", strconv.Itoa(f.Attempt), opsec.Public)
-	t.note("not_before", f.NotBefore.Format(time.RFC3339), opsec.Public)
+	t.note(opsec.Public, "freeze", hexadecimal(digest), "attempt", strconv.Itoa(f.Attempt),
+		"not_before", f.NotBefore.Format(time.RFC3339))
 	t.Freezes, t.Stage = append(t.Freezes, Freeze{Freeze: f, Event: t.by.Event}), Frozen
 	return nil
 }
@@ -110,9 +109,8 @@ func (s Seed) apply(t *taking) error {
 	if _, err := own("draw: sample", *d, maxPlan); err != nil {
 		return err
 	}
-	t.note("log", s.Anchor.Log, opsec.Public)
-	t.note("index", strconv.FormatUint(s.Anchor.Index, 10), opsec.Public)
-	t.note("checkpoint", digestOf(s.Checkpoint), opsec.Public)
+	t.note(opsec.Public, "log", s.Anchor.Log, "index", strconv.FormatUint(s.Anchor.Index, 10),
+		"checkpoint", digestOf(s.Checkpoint))
 	t.Draw, t.Stage = d, Fieldwork
 	return nil
 }

@@ -33,6 +33,13 @@ func (e *IncompleteError) Error() string { return listed("not complete", e.Missi
 // Unwrap returns [ErrStage].
 func (e *IncompleteError) Unwrap() error { return ErrStage }
 
+func incomplete(missing []string) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	return &IncompleteError{missing}
+}
+
 // GrantError says why a tool may not be used. It wraps [opsec.ErrDenied].
 type GrantError struct {
 	Grant string

@@ -38,9 +38,11 @@ const (
 // ActionRead is what a [Desk] asks its Authorizer for when it shows an audit. It has no event.
 const ActionRead = "programme.read"
 
-// note adds an attribute to the event.
-func (t *taking) note(key, value string, mark opsec.Sensitivity) {
-	t.attrs = append(t.attrs, opsec.Attr{Key: key, Value: value, Mark: mark})
+// note adds attributes to the event: keys, and the value behind each.
+func (t *taking) note(mark opsec.Sensitivity, pairs ...string) {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		t.attrs = append(t.attrs, opsec.Attr{Key: pairs[i], Value: pairs[i+1], Mark: mark})
+	}
 }
 
 // resource is an audit, to authorizers and in events.

@@ -31,17 +31,9 @@ func (a *Audit) action(id string) *Action {
 
 // mended reports whether there are actions about the finding, all of them verified.
 func (a *Audit) mended(finding string) bool {
-	n := 0
-	for _, x := range a.Actions {
-		if x.Finding != finding {
-			continue
-		}
-		if x.Verified.IsZero() {
-			return false
-		}
-		n++
-	}
-	return n > 0
+	about := func(x Action) bool { return x.Finding == finding }
+	open := func(x Action) bool { return about(x) && x.Verified.IsZero() }
+	return slices.ContainsFunc(a.Actions, about) && !slices.ContainsFunc(a.Actions, open)
 }
 
 // borne reports whether the risk is accepted at an instant.
@@ -61,10 +53,8 @@ func (s Raise) apply(t *taking) error {
 	if err := s.Finding.validate(x); err != nil {
 		return err
 	}
-	f, err := own("finding", s.Finding, maxElement)
-	if err != nil {
-		return err
-	}
+	f := s.Finding
+	f.Tenants = slices.Clone(f.Tenants)
 	for _, o := range t.Findings {
 		if o.ID == f.ID || o.Subject == f.Subject {
 			return invalid("finding %s: another one has its id or its subject", f.ID)
@@ -80,7 +70,8 @@ func (s Raise) apply(t *taking) error {
 		}
 	}
 	slices.Sort(f.Tenants)
-	if f, err = own("finding", f, maxElement); err != nil {
+	f, err := own("finding", f, maxElement)
+	if err != nil {
 		return err
 	}
 	f.Repeats = 0
@@ -91,25 +82,19 @@ func (s Raise) apply(t *taking) error {
 		f.Repeats = s.Previous.Repeats + 1
 	}
 	f.Risk, f.Raised, f.Accepted = Escalate(f.Risk, f.Repeats), t.by.Time, nil
-	t.note("procedure", f.Procedure, opsec.Tenant)
-	t.note("risk", string(f.Risk), opsec.Tenant)
-	t.note("repeats", strconv.Itoa(f.Repeats), opsec.Tenant)
+	t.note(opsec.Tenant, "procedure", f.Procedure, "risk", string(f.Risk), "repeats", strconv.Itoa(f.Repeats))
 	t.Findings = append(t.Findings, f)
 	return nil
 }
 
 func (f *Finding) validate(x *Procedure) error {
-	condition := 1
-	if len(f.Items) > 0 {
-		condition = 0
-	}
 	if err := first(
 		checkID("finding: id", f.ID),
 		checkTexts("finding: requirements", f.Requirements, maxList, maxName),
 		checkTexts("finding: items", f.Items, maxElement, maxItem),
 		checkTenants("finding: tenants", f.Tenants),
 		checkText("finding: criterion", f.Criterion, 1, maxText),
-		checkText("finding: condition", f.Condition, condition, maxText),
+		checkText("finding: condition", f.Condition, 1-min(len(f.Items), 1), maxText),
 		checkText("finding: cause", f.Cause, 1, maxText),
 		checkText("finding: effect", f.Effect, 1, maxText),
 		checkText("finding: subject", f.Subject, 1, maxName),
@@ -150,9 +135,8 @@ func (s Agree) apply(t *taking) error {
 	if !due.After(t.by.Time) || due.After(t.by.Time.Add(longest)) {
 		return invalid("action %s: due: want a time within the %v that a finding of risk %s has", s.Action.ID, longest, f.Risk)
 	}
-	t.note("finding", f.ID, opsec.Tenant)
-	t.note("owner", s.Action.Owner, opsec.Personal)
-	t.note("due", due.Format(time.RFC3339), opsec.Tenant)
+	t.note(opsec.Tenant, "finding", f.ID, "due", due.Format(time.RFC3339))
+	t.note(opsec.Personal, "owner", s.Action.Owner)
 	t.Actions = append(t.Actions, Action{ID: s.Action.ID, Finding: f.ID, Text: s.Action.Text, Owner: s.Action.Owner, Due: due})
 	return nil
 }
@@ -180,7 +164,7 @@ func (s Complete) apply(t *taking) error {
 	if _, err := own("action", *x, maxElement); err != nil {
 		return err
 	}
-	t.note("finding", x.Finding, opsec.Tenant)
+	t.note(opsec.Tenant, "finding", x.Finding)
 	return nil
 }
 
@@ -203,8 +187,7 @@ func (s Verify) apply(t *taking) error {
 	case !x.Verified.IsZero():
 		return notNow("action %s is verified already", x.ID)
 	}
-	t.note("finding", x.Finding, opsec.Tenant)
-	t.note("done", strconv.FormatBool(s.Done), opsec.Tenant)
+	t.note(opsec.Tenant, "finding", x.Finding, "done", strconv.FormatBool(s.Done))
 	if s.Done {
 		x.Verified, x.Verifier, t.reason = t.by.Time, t.person, s.Reason
 		return checkText("verify: reason", s.Reason, 0, maxReason)
@@ -238,8 +221,7 @@ func (s Accept) apply(t *taking) error {
 		return invalid("finding %s: until: want a time within %v", f.ID, longest)
 	}
 	f.Accepted = &Acceptance{Person: t.person, Reason: s.Acceptance.Reason, Until: until}
-	t.note("risk", string(f.Risk), opsec.Tenant)
-	t.note("until", until.Format(time.RFC3339), opsec.Tenant)
+	t.note(opsec.Tenant, "risk", string(f.Risk), "until", until.Format(time.RFC3339))
 	return nil
 }
 
@@ -253,11 +235,8 @@ func (s Close) apply(t *taking) error {
 			missing = append(missing, "finding "+f.ID+": neither are actions about it all verified, nor is its risk accepted")
 		}
 	}
-	if len(missing) > 0 {
-		return &IncompleteError{missing}
-	}
 	t.Stage = Closed
-	return nil
+	return incomplete(missing)
 }
 
 // Overdue returns the actions that should be completed and verified by now, and, as an Action without an ID, each accepted

@@ -94,24 +94,21 @@ func (s Lend) apply(t *taking) error {
 	if g.Until.Sub(g.From) > longest || !g.Until.After(t.by.Time) {
 		return invalid("grant %s: until: want a time to come, at most %v after from", g.ID, longest)
 	}
-	t.note("tool", g.Tool, opsec.Tenant)
-	t.note("to", g.Person, opsec.Personal)
-	t.note("targets", cut(strings.Join(g.Targets, " "), maxText), opsec.Tenant)
-	t.note("until", g.Until.Format(time.RFC3339), opsec.Tenant)
-	t.note("uses", strconv.Itoa(g.Uses), opsec.Tenant)
-	t.note("writes", strconv.FormatBool(g.Writes), opsec.Tenant)
+	t.note(opsec.Tenant, "tool", g.Tool)
+	t.note(opsec.Personal, "to", g.Person)
+	t.note(opsec.Tenant, "targets", cut(strings.Join(g.Targets, " "), maxText),
+		"until", g.Until.Format(time.RFC3339), "uses", strconv.Itoa(g.Uses), "writes", strconv.FormatBool(g.Writes))
 	t.Grants = append(t.Grants, g)
 	return nil
 }
 
 func (s Use) apply(t *taking) error {
-	t.note("target", cut(s.Target.String(), maxText), opsec.Tenant)
-	t.note("writes", strconv.FormatBool(s.Writes), opsec.Tenant)
+	t.note(opsec.Tenant, "target", cut(s.Target.String(), maxText), "writes", strconv.FormatBool(s.Writes))
 	g := t.grant(s.Grant)
 	if g == nil {
 		return &GrantError{s.Grant, "there is none"}
 	}
-	t.note("tool", g.Tool, opsec.Tenant)
+	t.note(opsec.Tenant, "tool", g.Tool)
 	if rule := t.refuses(g, s); rule != "" {
 		return &GrantError{g.ID, rule}
 	}
@@ -121,7 +118,7 @@ func (s Use) apply(t *taking) error {
 		return err
 	}
 	g.Used++
-	t.note("use", strconv.Itoa(g.Used)+" of "+strconv.Itoa(g.Uses), opsec.Tenant)
+	t.note(opsec.Tenant, "use", strconv.Itoa(g.Used)+" of "+strconv.Itoa(g.Uses))
 	return nil
 }
 

@@ -88,6 +88,14 @@ func (p *Plan) resource(name string) *Need {
 	return find(p.Resources, func(n *Need) bool { return n.Name == name })
 }
 
+// without returns what is left of a list, nil for nothing, as it will be read back.
+func without[T any](list []T, gone func(T) bool) []T {
+	if list = slices.DeleteFunc(list, gone); len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
 // find returns the first element that is right, or nil.
 func find[T any](list []T, right func(*T) bool) *T {
 	for i := range list {
@@ -123,7 +131,7 @@ func (t *taking) adopt(given Plan) error {
 		n.Guaranteed = was
 	}
 	t.Plan = plan
-	t.note("plan", hexadecimal(t.Plan.Digest()), opsec.Tenant)
+	t.note(opsec.Tenant, "plan", hexadecimal(t.Plan.Digest()))
 	return nil
 }
 
@@ -142,7 +150,7 @@ func (s Revise) apply(t *taking) error {
 			t.Team[i].Cleared = time.Time{}
 		}
 	}
-	t.Waivers = slices.DeleteFunc(t.Waivers, func(w Waiver) bool { return t.Plan.covers(w.Category) })
+	t.Waivers = without(t.Waivers, func(w Waiver) bool { return t.Plan.covers(w.Category) })
 	return nil
 }
 
@@ -183,15 +191,15 @@ func (s Release) apply(t *taking) error {
 	if t.member(t.person).Lead {
 		return denied("the lead does not release its own plan")
 	}
-	if err := errors.Join(t.team(true), t.incomplete()); err != nil {
+	if err := errors.Join(t.team(true), t.ready()); err != nil {
 		return err
 	}
 	t.Stage = Approved
 	return nil
 }
 
-// incomplete lists what the plan lacks.
-func (t *taking) incomplete() error {
+// ready lists what the plan lacks.
+func (t *taking) ready() error {
 	var missing []string
 	add := func(lacks bool, what string) {
 		if lacks {
@@ -213,10 +221,7 @@ func (t *taking) incomplete() error {
 		waived := slices.ContainsFunc(t.Waivers, func(w Waiver) bool { return w.Category == c })
 		add(!p.covers(c) && !waived, "category "+c+": neither covered nor waived")
 	}
-	if len(missing) > 0 {
-		return &IncompleteError{missing}
-	}
-	return nil
+	return incomplete(missing)
 }
 
 func (s Cancel) apply(t *taking) error {

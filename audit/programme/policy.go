@@ -1,6 +1,7 @@
 package programme
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -77,25 +78,21 @@ func (p Policy) Validate() error {
 }
 
 func (p *Policy) functions() []Function {
-	if len(p.Functions) == 0 {
-		return []Function{SeniorManagement, Administrative, Technical}
-	}
-	return p.Functions
+	return either(p.Functions, []Function{SeniorManagement, Administrative, Technical})
 }
 
-func (p *Policy) categories() []string {
-	if len(p.Categories) == 0 {
-		return categories
+func (p *Policy) categories() []string { return either(p.Categories, categories) }
+
+func either[T any](list, otherwise []T) []T {
+	if len(list) == 0 {
+		return otherwise
 	}
-	return p.Categories
+	return list
 }
 
 func (p *Policy) needs(category string) []competence.Need {
-	if needs := p.Competence[category]; len(needs) > 0 {
-		return needs
-	}
 	kinds := []competence.Kind{competence.Training, competence.Certification, competence.Experience}
-	return []competence.Need{{Subject: category, Kinds: kinds, Within: competent}}
+	return either(p.Competence[category], []competence.Need{{Subject: category, Kinds: kinds, Within: competent}})
 }
 
 func (p *Policy) due(risk opsec.Severity) time.Duration {
@@ -105,19 +102,9 @@ func (p *Policy) due(risk opsec.Severity) time.Duration {
 	return [...]Days{0, 365, 180, 90, 30, 7}[risk.Rank()].duration()
 }
 
-func (p *Policy) lookBack() time.Duration {
-	if p.Independence.LookBack > 0 {
-		return p.Independence.LookBack
-	}
-	return 365 * 24 * time.Hour
-}
+func (p *Policy) lookBack() time.Duration { return cmp.Or(p.Independence.LookBack, 365*24*time.Hour) }
 
-func orElse(days, otherwise Days) time.Duration {
-	if days == 0 {
-		days = otherwise
-	}
-	return days.duration()
-}
+func orElse(days, otherwise Days) time.Duration { return cmp.Or(days, otherwise).duration() }
 
 // Open returns a new audit, and the event that records it. The error wraps [opsec.ErrInvalid], or [opsec.ErrDenied] when
 // nobody of the provider is known to be behind the actor.

@@ -117,11 +117,11 @@ func (s Perform) apply(t *taking) error {
 	t.reason = s.Reason
 	for _, status := range []Status{Passed, Failed, NotTested, NotApplicable} {
 		if counts[status] > 0 {
-			t.note(strings.ReplaceAll(string(status), " ", "_"), strconv.Itoa(counts[status]), opsec.Tenant)
+			t.note(opsec.Tenant, strings.ReplaceAll(string(status), " ", "_"), strconv.Itoa(counts[status]))
 		}
 	}
 	if len(t.replaced) > 0 {
-		t.note("corrected", strconv.Itoa(len(t.replaced)), opsec.Tenant)
+		t.note(opsec.Tenant, "corrected", strconv.Itoa(len(t.replaced)))
 	}
 	return nil
 }
@@ -187,14 +187,10 @@ func (s Issue) apply(t *taking) error {
 			missing = append(missing, "procedure "+x.ID+": "+strconv.Itoa(want-counts[x.ID])+" items without a result")
 		}
 	}
-	var incomplete error
-	if len(missing) > 0 {
-		incomplete = &IncompleteError{missing}
-	}
-	if err := errors.Join(t.team(false), incomplete); err != nil {
+	if err := errors.Join(t.team(false), incomplete(missing)); err != nil {
 		return err
 	}
-	t.note("findings", strconv.Itoa(len(t.Findings)), opsec.Tenant)
+	t.note(opsec.Tenant, "findings", strconv.Itoa(len(t.Findings)))
 	t.Stage = Reported
 	return nil
 }

@@ -44,7 +44,7 @@ func (s Assign) apply(t *taking) error {
 	if m.Lead && slices.ContainsFunc(t.Team, func(o Member) bool { return o.Lead && o.Person != m.Person }) {
 		return invalid("member: another one leads")
 	}
-	t.note("function", string(m.Function), opsec.Tenant)
+	t.note(opsec.Tenant, "function", string(m.Function))
 	if err := t.cleared(s); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (s Assign) apply(t *taking) error {
 	if m.Qualifications, err = t.qualified(m, s.Records); err != nil {
 		return err
 	}
-	t.note("clearance", m.Clearance, opsec.Tenant)
+	t.note(opsec.Tenant, "clearance", m.Clearance)
 	if old := t.member(m.Person); old != nil {
 		*old = m
 		return nil
@@ -125,9 +125,9 @@ func (s Dismiss) apply(t *taking) error {
 		}
 	}
 	if s.Successor != "" {
-		t.note("successor", s.Successor, opsec.Personal)
+		t.note(opsec.Personal, "successor", s.Successor)
 	}
-	t.Team = slices.DeleteFunc(t.Team, func(m Member) bool { return m.Person == s.Person })
+	t.Team = without(t.Team, func(m Member) bool { return m.Person == s.Person })
 	return nil
 }
 

@@ -117,19 +117,14 @@ func short(s string) string {
 	return "(no id)"
 }
 
-// cut returns s as UTF-8 without control characters, of at most most bytes.
+// cut returns the beginning of s as UTF-8 without control characters, of at most most bytes.
 func cut(s string, most int) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' || r == utf8.RuneError {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return '?'
 		}
 		return r
-	}, s)
-	for len(s) > most {
-		_, n := utf8.DecodeLastRuneInString(s)
-		s = s[:len(s)-n]
-	}
-	return s
+	}, strings.ToValidUTF8(s[:min(len(s), most)], "?"))
 }
 
 // own returns a copy that shares nothing with what a caller has, as it will be read back from JSON.
