@@ -8,7 +8,12 @@ import (
 // PPM is a share in millionths: 50_000 is 5 %.
 type PPM int
 
-const all PPM = 1_000_000
+const (
+	all PPM = 1_000_000
+
+	maxSample = 1 << 17 // items; more would take minutes, and so would more of
+	maxFound  = 1 << 13 // deviations in a sample
+)
 
 // Size returns how many of a population must be drawn so that, should a share of tolerable or more of it deviate, more than
 // allowed of those would be in the sample with at least that confidence. With allowed 0 it is the sample of a discovery:
@@ -16,7 +21,9 @@ const all PPM = 1_000_000
 // exactly, from the hypergeometric distribution (drawing without replacement); the deviations are taken to be the least
 // whole number that is the share.
 //
-// An error wraps [opsec.ErrInvalid], also when no sample can do it, for allowed is all the deviations that there are.
+// An error wraps [opsec.ErrInvalid], also when no sample can do it, for allowed is all the deviations that there are, or
+// when sample and deviations both go beyond 131,072, or allowed beyond 8,192. It takes less than a millisecond for what is
+// usual, and some ten seconds for the largest.
 func Size(population int, tolerable, confidence PPM, allowed int) (int, error) {
 	if population < 1 || population > MaxSize {
 		return 0, invalid("population of %d: want 1 to %d", population, MaxSize)
@@ -28,11 +35,17 @@ func Size(population int, tolerable, confidence PPM, allowed int) (int, error) {
 	if allowed < 0 || allowed >= deviations {
 		return 0, invalid("allowed %d of %d deviations: want 0 to fewer than there are", allowed, deviations)
 	}
+	if confidence == all {
+		return population - deviations + allowed + 1, nil // all that do not deviate may come first
+	}
 	enough := func(k int) bool { return !atMost(population, deviations, k, allowed).exceeds(all - confidence) }
 	// Double first: small samples are cheap to judge.
 	high := allowed + 1
-	for high < population && !enough(high) {
+	for high < population && countable(min(high, deviations), allowed) && !enough(high) {
 		high *= 2
+	}
+	if !countable(min(high, deviations), allowed) {
+		return 0, invalid("sample of more than %d, and %d allowed: too large to be computed", high/2, allowed)
 	}
 	low, high := high/2, min(high, population)
 	return low + sort.Search(high-low, func(i int) bool { return enough(low + i) }), nil
@@ -40,7 +53,8 @@ func Size(population int, tolerable, confidence PPM, allowed int) (int, error) {
 
 // Evaluate returns how many of the population deviate at most, with that confidence, when found of sampled do: the largest
 // number with which as few as found would still be seen with a chance of more than 1 - confidence. It is exact. The
-// least that can be is found. An error wraps [opsec.ErrInvalid].
+// least that can be is found. An error wraps [opsec.ErrInvalid], also when sample and deviations both go
+// beyond 131,072, or found beyond 8,192. It takes less than a millisecond for what is usual, and some ten seconds for the largest.
 func Evaluate(population, sampled, found int, confidence PPM) (int, error) {
 	if population < 1 || population > MaxSize || sampled < 0 || sampled > population || found < 0 || found > sampled {
 		return 0, invalid("%d found in %d of %d: want them to ascend, up to %d", found, sampled, population, MaxSize)
@@ -48,11 +62,26 @@ func Evaluate(population, sampled, found int, confidence PPM) (int, error) {
 	if confidence < 1 || confidence > all {
 		return 0, invalid("confidence %d millionths: want 1 to %d", confidence, all)
 	}
-	most := population - (sampled - found) // the others have been seen not to deviate
-	return found + sort.Search(most-found, func(i int) bool {
-		return !atMost(population, found+i+1, sampled, found).exceeds(all - confidence)
-	}), nil
+	most := population - (sampled - found) // the others were seen not to deviate
+	if confidence == all {
+		return most, nil
+	}
+	tooMany := func(marked int) bool {
+		return marked > most || !atMost(population, marked, sampled, found).exceeds(all-confidence)
+	}
+	step := 1
+	for countable(min(sampled, found+step), found) && !tooMany(found+step) {
+		step *= 2
+	}
+	if !countable(min(sampled, found+step), found) {
+		return 0, invalid("%d found in %d, and %d deviations or more: too large to be computed", found, sampled, found+step/2)
+	}
+	low := found + step/2 // not too many
+	return low + sort.Search(found+step-low-1, func(i int) bool { return tooMany(low + i + 1) }), nil
 }
+
+// countable reports whether atMost comes to an end in a second or so.
+func countable(drawn, found int) bool { return drawn <= maxSample && found <= maxFound }
 
 // chance is a fraction.
 type chance struct{ part, whole *big.Int }
@@ -78,12 +107,20 @@ func atMost(population, marked, drawn, found int) chance {
 	case int64(found) < x:
 		return chance{big.NewInt(0), big.NewInt(1)}
 	}
-	whole, sum, term, factor := new(big.Int).Binomial(n, d), new(big.Int), new(big.Int), new(big.Int)
-	term.Mul(term.Binomial(m, x), factor.Binomial(o, d-x)) // of exactly x
-	for ; x <= int64(found); x++ {
-		sum.Add(sum, term)
-		term.Mul(term, factor.SetInt64((m-x)*(d-x)))
-		term.Quo(term, factor.SetInt64((x+1)*(o-d+x+1)))
+	// P(x) + P(x+1) + ... + P(found) is P(x) (1 + r(x) (1 + r(x+1) (1 + ...))), where r(i) is P(i+1) / P(i), a fraction of
+	// small numbers: from the inside out, in part / whole.
+	part, whole, term, factor := big.NewInt(1), big.NewInt(1), new(big.Int), new(big.Int)
+	for i := int64(found) - 1; i >= x; i-- {
+		whole.Mul(whole, factor.SetInt64((i+1)*(o-d+i+1)))
+		term.Mul(part, factor.SetInt64((m-i)*(d-i)))
+		part.Add(whole, term)
 	}
-	return chance{sum, whole}
+	if x == 0 { // P(0) is o (o-1) ... / n (n-1) ..., d factors each
+		part.Mul(part, term.MulRange(o-d+1, o))
+		whole.Mul(whole, factor.MulRange(n-d+1, n))
+		return chance{part, whole}
+	}
+	part.Mul(part, term.Binomial(m, x)) // all the others are drawn
+	whole.Mul(whole, factor.Binomial(n, d))
+	return chance{part, whole}
 }

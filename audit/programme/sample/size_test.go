@@ -150,11 +150,13 @@ func TestASampleOfThatSizeWithNothingFoundBoundsTheRate(t *testing.T) {
 
 func TestSizeAndEvaluateRefuseWhatIsNoQuestion(t *testing.T) {
 	for _, bad := range [][4]int{{0, 1, 1, 0}, {-1, 1, 1, 0}, {sample.MaxSize + 1, 1, 1, 0}, {10, 0, 1, 0}, {10, 1_000_001, 1, 0}, {10, 1, 0, 0},
-		{10, 1, 1_000_001, 0}, {10, 1, 1, -1}, {10, 1, 1, 1}} {
+		{10, 1, 1_000_001, 0}, {10, 1, 1, -1}, {10, 1, 1, 1}, {sample.MaxSize, 10_000, 900_000, 5000}} {
 		_, err := sample.Size(bad[0], sample.PPM(bad[1]), sample.PPM(bad[2]), bad[3])
 		require.ErrorIs(t, err, opsec.ErrInvalid, "%v", bad)
 	}
-	for _, bad := range [][4]int{{0, 0, 0, 1}, {10, 11, 0, 1}, {10, -1, 0, 1}, {10, 5, 6, 1}, {10, 5, -1, 1}, {10, 5, 1, 0}, {10, 5, 1, 1_000_001}} {
+	for _, bad := range [][4]int{{0, 0, 0, 1}, {10, 11, 0, 1}, {10, -1, 0, 1}, {10, 5, 6, 1}, {10, 5, -1, 1}, {10, 5, 1, 0}, {10, 5, 1, 1_000_001},
+		{sample.MaxSize, 1 << 18, 1 << 12, 1},
+		{1_000_000, 1 << 14, 1<<13 + 1, 1}} {
 		_, err := sample.Evaluate(bad[0], bad[1], bad[2], sample.PPM(bad[3]))
 		require.ErrorIs(t, err, opsec.ErrInvalid, "%v", bad)
 	}
