@@ -74,7 +74,7 @@ func riskTable(caption string, risks []Risk) htmlreport.Table {
 }
 
 func (d *Document) finding(i int, f Finding) htmlreport.Section {
-	s := htmlreport.Section{ID: strings.TrimPrefix(findingID(i), "#"), Title: f.ID + ": " + shorten(f.heading())}
+	s := htmlreport.Section{ID: strings.TrimPrefix(findingID(i), "#"), Title: f.ID + ": " + shorten(f.heading(), inHeading)}
 	facts := htmlreport.Facts{
 		{Label: "Risk", Value: append(riskMark(f.Risk), repeated(f)...)},
 		{Label: "State", Value: stateMark(f.State)},
@@ -199,7 +199,7 @@ func (d *Document) actions() htmlreport.Section {
 }
 
 func (d *Document) period(a Action) htmlreport.Period {
-	p := htmlreport.Period{Label: a.ID + ": " + shorten(a.Text), Tone: htmlreport.Mild, Until: a.Due}
+	p := htmlreport.Period{Label: a.ID + ": " + shorten(a.Text, inHeading), Tone: htmlreport.Mild, Until: a.Due}
 	p.Note = "due " + day(a.Due)
 	switch a.State {
 	case Overdue:

@@ -57,8 +57,11 @@ func (d *Document) facts() htmlreport.Facts {
 	}
 }
 
-// topmost is how many findings and actions a summary has: it is one page.
-const topmost = 5
+// How much a summary has at most: it is one page.
+const (
+	topmost        = 5 // findings, and actions
+	mostObjectives = 3
+)
 
 func (d *Document) summary() htmlreport.Section {
 	s := htmlreport.Section{ID: "summary", Title: "Summary", Break: d.Audience == Management}
@@ -109,12 +112,12 @@ func (d *Document) audited() string {
 		s += fmt.Sprintf("; %d not covered", open)
 	}
 	objectives := d.Audit.Plan.Objectives
-	if len(objectives) > topmost {
-		objectives = append(objectives[:topmost:topmost], fmt.Sprintf("and %d more", len(objectives)-topmost))
+	if len(objectives) > mostObjectives {
+		objectives = append(objectives[:mostObjectives:mostObjectives], fmt.Sprintf("and %d more", len(objectives)-mostObjectives))
 	}
 	between := ". Objectives: "
 	for _, o := range objectives {
-		s += between + strings.TrimRight(shorten(o), ".")
+		s += between + strings.TrimRight(shorten(o, inHeading), ".")
 		between = "; "
 	}
 	return s + "."
@@ -216,7 +219,7 @@ func (d *Document) gravest(s htmlreport.Section) htmlreport.Section {
 		if f.State != Verified && f.State != Accepted {
 			if open++; open <= topmost {
 				top.Rows = append(top.Rows, []htmlreport.Text{
-					htmlreport.Link(f.ID, findingID(i)), plain(shorten(f.heading())), riskMark(f.Risk), stateMark(f.State),
+					htmlreport.Link(f.ID, findingID(i)), plain(shorten(f.heading(), inTable)), riskMark(f.Risk), stateMark(f.State),
 				})
 			}
 		}
@@ -229,7 +232,7 @@ func (d *Document) gravest(s htmlreport.Section) htmlreport.Section {
 	slices.SortStableFunc(overdue, func(a, b Action) int { return a.Due.Compare(b.Due) })
 	for _, a := range overdue[:min(topmost, len(overdue))] {
 		late.Rows = append(late.Rows, []htmlreport.Text{
-			plain(a.ID), plain(shorten(a.Text)), plain(a.Owner), htmlreport.Mark(htmlreport.Bad, day(a.Due)),
+			plain(a.ID), plain(shorten(a.Text, inTable)), plain(shorten(a.Owner, inTable/2)), htmlreport.Mark(htmlreport.Bad, day(a.Due)),
 		})
 	}
 	add := func(t htmlreport.Table, n int, nothing string) {
@@ -247,9 +250,14 @@ func (d *Document) gravest(s htmlreport.Section) htmlreport.Section {
 	return s
 }
 
-// shorten returns the beginning of a text, for a table of one page.
-func shorten(s string) string {
-	const most = 90
+// How long a text is that has to stand in a line, in characters.
+const (
+	inTable   = 56
+	inHeading = 90
+)
+
+// shorten returns a text, or its beginning when it is longer or of several lines.
+func shorten(s string, most int) string {
 	line, _, cut := strings.Cut(s, "\n")
 	runes := []rune(line)
 	if len(runes) > most {

@@ -60,7 +60,7 @@ func (d *Document) byCategory() htmlreport.Bars {
 		switch {
 		case k.Items() > 0:
 		case k.Waived != "":
-			bar.Note = "left out: " + shorten(k.Waived)
+			bar.Note = "left out: " + shorten(k.Waived, inHeading)
 		case k.Procedures == 0 && !d.shared():
 			bar.Note = "NOT COVERED by any procedure"
 		case d.shared():
