@@ -10,8 +10,9 @@ import (
 // Kind is what is wrong with an account.
 type Kind string
 
-// The kinds of findings, all of clause 8.1.1: item 5 unless another is named. Only accounts that are active or
-// suspended have those of the first group.
+// The kinds of findings, all of clause 8.1.1: item 5 unless another is named. But for Unregistered and AbandonedAttempt,
+// they are about accounts that are active or suspended, or about permissions left on a deleted one; Unclosed, Unopened and
+// Shared are about accounts that are not a program's.
 const (
 	Unowned      Kind = "unowned"      // nobody answers for the account (item 4)
 	Unapproved   Kind = "unapproved"   // illegal: no approval of the account on record (item 2)
