@@ -275,6 +275,29 @@ func TestTooManyKeysAreCounted(t *testing.T) {
 	require.Equal(t, map[string]uint64{"r": 1}, g.Status().Evicted, "what could not match any more is no loss")
 }
 
+func TestKeyThatWasSeenLatelyIsKept(t *testing.T) {
+	p := twoSteps()
+	p.Keys = 3
+	g, err := correlate.New(p)
+	require.NoError(t, err)
+	at := start
+	for _, account := range []string{"x", "y", "w", "x", "w", "z", "x"} { // y has to go
+		at = at.Add(time.Second)
+		g.Add(event("a", at, account), "", far)
+	}
+	var found []correlate.Match
+	for _, account := range []string{"w", "x", "y", "z"} {
+		at = at.Add(time.Second)
+		found = append(found, g.Add(event("b", at, account), "", far)...)
+	}
+	var met []string
+	for _, m := range append(found, g.Flush()...) {
+		met = append(met, m.By[0].Value)
+	}
+	require.Equal(t, []string{"acme/w", "acme/x", "acme/z"}, met)
+	require.Equal(t, map[string]uint64{"r": 1}, g.Status().Evicted)
+}
+
 func TestTooManyWaitingAreJudgedEarly(t *testing.T) {
 	p := twoSteps()
 	p.Held, p.Lateness = 2, time.Hour
@@ -321,6 +344,12 @@ func TestSecretsAndTenantsStayApart(t *testing.T) {
 	p.Rules[0].By = []correlate.Field{"ip"}
 	found := run(t, p, a, b)
 	require.Equal(t, opsec.Provider, found[0].Tenant, "what concerns two tenants is for neither")
+	p.Rules[0].Ordered = false
+	require.Equal(t, opsec.Provider, run(t, p, a, b)[0].Tenant)
+	p.Rules[0].Steps = []correlate.Step{{Actions: []string{"*"}, Count: 2}}
+	require.Equal(t, opsec.Provider, run(t, p, a, b)[0].Tenant, "also within a step")
+	p = twoSteps()
+	p.Rules[0].By = []correlate.Field{"ip"}
 	b.Tenant = "acme"
 	require.Equal(t, opsec.TenantID("acme"), run(t, p, a, b)[0].Tenant)
 
