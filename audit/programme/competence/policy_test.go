@@ -85,7 +85,7 @@ func TestEveryTroubleIsFoundAndItsNearMissIsNot(t *testing.T) {
 func TestDutyThatThePolicyDoesNotKnowIsFound(t *testing.T) {
 	staff := []competence.Staff{
 		{Person: "bob", Duties: []string{"gardening"}}, {Person: "ann", Duties: []string{"gardening", "audit virtualisation"}},
-		{Person: "ann", Duties: []string{"gardening"}}, {Person: "eve"},
+		{Person: "ann", Duties: []string{"gardening"}}, {Person: "eve"}, {Person: "bob"},
 	}
 	found, err := policy().Examine(staff, []competence.Record{record(), record(of("eve"))}, day(1))
 	require.NoError(t, err)
