@@ -24,7 +24,9 @@ type provider struct {
 
 func newProvider(people int) *provider {
 	p := &provider{people: people, accounts: map[string]string{}}
-	actions := []string{"backup.restore", "backup.create", "console.login", "volume.attach", "key.rotate", "patch.install", "approval.approve", "session.open"}
+	actions := []string{
+		"backup.restore", "backup.create", "console.login", "volume.attach", "key.rotate", "patch.install", "approval.approve", "session.open",
+	}
 	for i := range 1 << 14 {
 		person := fmt.Sprintf("p%05d", i%people)
 		account := fmt.Sprintf("%s-%d", person, i%3)
@@ -83,7 +85,9 @@ func (p *provider) acts(n int) iter.Seq2[independence.Act, error] {
 
 // wide is a scope that most acts of the generator have to be compared with to the end, and half of them touch.
 func wide() independence.Scope {
-	s := independence.Scope{Systems: []string{"backup-*"}, Actions: []string{"backup.*", "key.*"}, Resources: []opsec.Resource{{Type: "volume", ID: "vol-00*"}}}
+	s := independence.Scope{
+		Systems: []string{"backup-*"}, Actions: []string{"backup.*", "key.*"}, Resources: []opsec.Resource{{Type: "volume", ID: "vol-00*"}},
+	}
 	for i := range 500 {
 		s.Tenants = append(s.Tenants, opsec.TenantID(fmt.Sprintf("tenant-%d", i)))
 		s.Resources = append(s.Resources, opsec.Resource{Tenant: "acme", Type: "volume", ID: fmt.Sprintf("vol-%06d", 7*i)})

@@ -142,7 +142,8 @@ type UnattributedError struct{ Unattributed }
 
 // Error names how many, and whose accounts.
 func (e *UnattributedError) Error() string {
-	return fmt.Sprintf("independence: %d acts within the scope by nobody that could be found (%q): %v", e.Acts, e.Accounts, opsec.ErrDenied)
+	return fmt.Sprintf("independence: %d acts within the scope by nobody that could be found (%q): %v",
+		e.Acts, e.Accounts, opsec.ErrDenied)
 }
 
 // Unwrap returns [opsec.ErrDenied].

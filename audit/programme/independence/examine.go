@@ -29,7 +29,9 @@ const (
 // An error of acts, or of ctx, ends the reading, and there is no clearance. Others wrap [opsec.ErrInvalid].
 //
 // It takes memory for the candidates and those in their lines, however many acts there are.
-func (p Policy) Examine(ctx context.Context, s Scope, candidates []string, o Organisation, acts iter.Seq2[Act, error], now time.Time) (Clearance, error) {
+func (p Policy) Examine(
+	ctx context.Context, s Scope, candidates []string, o Organisation, acts iter.Seq2[Act, error], now time.Time,
+) (Clearance, error) {
 	e, err := p.newExamination(s, candidates, o, now)
 	if err != nil {
 		return Clearance{}, err

@@ -49,12 +49,16 @@ func seq(acts ...independence.Act) iter.Seq2[independence.Act, error] {
 }
 
 // examine looks at candidates by a policy that is zero.
-func examine(t testing.TB, s independence.Scope, o independence.Organisation, candidates []string, acts ...independence.Act) independence.Clearance {
+func examine(
+	t testing.TB, s independence.Scope, o independence.Organisation, candidates []string, acts ...independence.Act,
+) independence.Clearance {
 	t.Helper()
 	return examineBy(t, independence.Policy{}, s, o, candidates, acts...)
 }
 
-func examineBy(t testing.TB, p independence.Policy, s independence.Scope, o independence.Organisation, candidates []string, acts ...independence.Act) independence.Clearance {
+func examineBy(
+	t testing.TB, p independence.Policy, s independence.Scope, o independence.Organisation, candidates []string, acts ...independence.Act,
+) independence.Clearance {
 	t.Helper()
 	c, err := p.Examine(context.Background(), s, candidates, o, seq(acts...), now)
 	require.NoError(t, err)

@@ -46,7 +46,8 @@ type CycleError struct {
 
 // Error names them.
 func (e *CycleError) Error() string {
-	return fmt.Sprintf("independence: lines: a circle at %s: %s: %v", e.At.UTC().Format(time.RFC3339), strings.Join(e.Persons, ", "), opsec.ErrInvalid)
+	return fmt.Sprintf("independence: lines: a circle at %s: %s: %v",
+		e.At.UTC().Format(time.RFC3339), strings.Join(e.Persons, ", "), opsec.ErrInvalid)
 }
 
 // Unwrap returns [opsec.ErrInvalid].

@@ -123,7 +123,10 @@ func TestPolicyIsReadAndWrittenAsJSON(t *testing.T) {
 	var back independence.Policy
 	require.NoError(t, json.Unmarshal(text, &back))
 	require.Equal(t, p, back)
-	for _, bad := range []string{`{"look_back":"-1h"}`, `{"look_back":"876001h"}`, `{"levels":-1}`, `{"ignore":["*x"]}`, `{"approvals":[""]}`, `{"more":1}`, `{"look_back":1}`} {
+	for _, bad := range []string{
+		`{"look_back":"-1h"}`, `{"look_back":"876001h"}`, `{"levels":-1}`, `{"ignore":["*x"]}`, `{"approvals":[""]}`, `{"more":1}`,
+		`{"look_back":1}`,
+	} {
 		require.ErrorIs(t, json.Unmarshal([]byte(bad), &back), opsec.ErrInvalid, bad)
 		require.Equal(t, p, back)
 	}

@@ -145,7 +145,9 @@ func commit(t testing.TB, f sample.Frame) sample.Commitment {
 // freeze is one of these frames.
 func freeze(t testing.TB, frames ...sample.Frame) sample.Freeze {
 	t.Helper()
-	f := sample.Freeze{Audit: "2026-1", Attempt: 1, Scope: sha256.Sum256([]byte("plan")), NotBefore: noon, NotAfter: noon.Add(10 * time.Minute)}
+	f := sample.Freeze{
+		Audit: "2026-1", Attempt: 1, Scope: sha256.Sum256([]byte("plan")), NotBefore: noon, NotAfter: noon.Add(10 * time.Minute),
+	}
 	for _, fr := range frames {
 		f.Frames = append(f.Frames, commit(t, fr))
 	}

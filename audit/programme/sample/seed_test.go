@@ -197,7 +197,8 @@ func TestOneWitnessIsOneWitness(t *testing.T) {
 	l, f, a := recorded(t)
 	v := verifier(t, 2, "north", "south")
 	north := witness(t, "north", noon)
-	_, err := sample.Derive(f, a, []byte(string(l.checkpoint(t, north))+lines(l.checkpoint(t, witness(t, "north", noon.Add(time.Second))))[5]), v)
+	again := lines(l.checkpoint(t, witness(t, "north", noon.Add(time.Second))))[5]
+	_, err := sample.Derive(f, a, []byte(string(l.checkpoint(t, north))+again), v)
 	require.ErrorIs(t, err, sample.ErrUnproven, "signing twice is not two")
 
 	v.Witnesses = append(v.Witnesses[:1], renamed{verifier(t, 1, "south").Witnesses[0], "witness.example/north"})

@@ -54,7 +54,8 @@ func Size(population int, tolerable, confidence PPM, allowed int) (int, error) {
 // Evaluate returns how many of the population deviate at most, with that confidence, when found of sampled do: the largest
 // number with which as few as found would still be seen with a chance of more than 1 - confidence. It is exact. The
 // least that can be is found. An error wraps [opsec.ErrInvalid], also when sample and deviations both go
-// beyond 131,072, or found beyond 8,192. It takes less than a millisecond for what is usual, and some ten seconds for the largest.
+// beyond 131,072, or found beyond 8,192. It takes less than a millisecond for what is usual, and some ten seconds for the
+// largest.
 func Evaluate(population, sampled, found int, confidence PPM) (int, error) {
 	if population < 1 || population > MaxSize || sampled < 0 || sampled > population || found < 0 || found > sampled {
 		return 0, invalid("%d found in %d of %d: want them to ascend, up to %d", found, sampled, population, MaxSize)
