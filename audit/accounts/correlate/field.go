@@ -9,7 +9,8 @@ import (
 )
 
 // Field names something that an event says. Accounts, persons, sessions, terminals and resources are those of their
-// tenant: "bob" of one is not "bob" of another. A field that is empty agrees with nothing.
+// tenant: "bob" of one is not "bob" of another. In By, what has no tenant (ip, origin, system, attributes) never agrees
+// with what has one. A field that is empty agrees with nothing.
 //
 //	tenant                             whose record it is
 //	account, person, session           of the actor

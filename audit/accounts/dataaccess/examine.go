@@ -71,6 +71,10 @@ func (p Policy) Examine(ctx context.Context, s Sources) iter.Seq2[Finding, error
 		}
 		if r.complete {
 			e.flush()
+			if err := ctx.Err(); err != nil && !e.stopped { // the last answers may be missing
+				r.complete = false
+				yield(Finding{}, err)
+			}
 		}
 		if s.Summary != nil {
 			*s.Summary = e.summary(&r)

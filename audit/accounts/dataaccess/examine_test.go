@@ -387,6 +387,31 @@ func TestExaminationEndsWhenToldTo(t *testing.T) {
 	require.False(t, s.Complete)
 }
 
+// cancelling is a directory during whose answer the work is called off.
+type cancelling struct {
+	*records
+	cancel func()
+}
+
+func (c *cancelling) Purpose(context.Context, string) (dataaccess.Purpose, error) {
+	c.cancel()
+	return dataaccess.Purpose{}, context.Canceled
+}
+
+func TestWorkCalledOffAtTheLastRowIsNotComplete(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var s dataaccess.Summary
+	var last error
+	for _, err := range policy().Examine(ctx, dataaccess.Sources{
+		Accesses: rows(access("eve", monday, "acme")), Directory: &cancelling{&records{}, cancel}, Summary: &s,
+	}) {
+		last = err
+	}
+	require.ErrorIs(t, last, context.Canceled)
+	require.False(t, s.Complete)
+}
+
 // More findings at once than are held in memory end early, and no access is lost.
 func TestNoAccessIsLostAmongManyCustomers(t *testing.T) {
 	var list []dataaccess.Access
