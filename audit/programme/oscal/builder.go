@@ -31,7 +31,7 @@ type builder struct {
 }
 
 func newBuilder(a programme.Audit, o Options) (*builder, error) {
-	if err := o.check(&a); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
 	if line(a.ID) == "" || len(a.History) == 0 {
@@ -70,11 +70,12 @@ func newBuilder(a programme.Audit, o Options) (*builder, error) {
 // distinct refuses an audit in which an id stands twice, for identifiers hang on them.
 func distinct(a *programme.Audit) error {
 	seen := map[string]bool{}
-	check := func(kind, id string) error {
-		if id == "" || seen[kind+id] {
+	check := func(kind, id string, of ...string) error {
+		key := uuid5(append([]string{kind, id}, of...)...)
+		if id == "" || seen[key] {
 			return fmt.Errorf("oscal: %s %.64q: want an id, and each once: %w", kind, id, opsec.ErrInvalid)
 		}
-		seen[kind+id] = true
+		seen[key] = true
 		return nil
 	}
 	var errs []error
@@ -88,7 +89,7 @@ func distinct(a *programme.Audit) error {
 		errs = append(errs, check("action", x.ID))
 	}
 	for _, r := range a.Results {
-		errs = append(errs, check("result of "+r.Procedure, string(r.Tenant)+"\x00"+r.Item))
+		errs = append(errs, check("result about", r.Item, r.Procedure, owner(r)))
 	}
 	return errors.Join(errs...)
 }
@@ -159,10 +160,10 @@ func (b *builder) holds(role, party string) {
 	}
 }
 
-// by returns somebody in a role. To a tenant, everybody is the provider.
+// by returns somebody in a role: the provider, where nobody is named, as to a tenant.
 func (b *builder) by(person, role string) actor {
 	id := b.provider()
-	if person = line(person); person != "" && b.o.Tenant == "" {
+	if person = line(person); person != "" {
 		id = b.known("person", person)
 		if !slices.ContainsFunc(b.parties, func(p party) bool { return p.UUID == id }) {
 			b.parties = append(b.parties, party{UUID: id, Type: "person", Name: person})

@@ -100,7 +100,8 @@ func (b *catalogBuilder) framework(name string) string {
 }
 
 // sp80053 is where NIST publishes the controls in OSCAL; a fragment of it is a control's id.
-const sp80053 = "https://raw.githubusercontent.com/usnistgov/oscal-content/main/nist.gov/SP800-53/rev5/json/NIST_SP-800-53_rev5_catalog.json"
+const sp80053 = "https://raw.githubusercontent.com/usnistgov/oscal-content/main/" +
+	"nist.gov/SP800-53/rev5/json/NIST_SP-800-53_rev5_catalog.json"
 
 // encode writes a document: indented, with a line break at its end.
 func encode(document any) ([]byte, error) {

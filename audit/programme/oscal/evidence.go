@@ -18,7 +18,7 @@ func (b *builder) evidence(list []programme.Evidence) (all []evidence) {
 		}
 		x.Links = b.proof(e)
 		for _, who := range append([]string{e.Person}, e.Custody...) {
-			if b.o.Tenant == "" && line(who) != "" {
+			if line(who) != "" {
 				x.Props = append(x.Props, props("custodian", b.by(who, collects).UUID)...)
 			}
 		}

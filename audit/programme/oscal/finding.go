@@ -114,8 +114,8 @@ func unmet(a, shared *programme.Audit) (all []string) {
 	for i, p := range a.Plan.Procedures {
 		for j, id := range p.Requirements {
 			named := slices.ContainsFunc(a.Findings, func(f programme.Finding) bool {
-				customer := slices.ContainsFunc(f.Tenants, func(t opsec.TenantID) bool { return t != "" && t != opsec.Provider })
-				return !customer && slices.Contains(f.Requirements, id)
+				another := func(t opsec.TenantID) bool { return t != "" && t != opsec.Provider }
+				return !slices.ContainsFunc(f.Tenants, another) && slices.Contains(f.Requirements, id)
 			})
 			if named && i < len(shared.Plan.Procedures) && j < len(shared.Plan.Procedures[i].Requirements) {
 				all = append(all, shared.Plan.Procedures[i].Requirements[j])

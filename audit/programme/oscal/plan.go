@@ -257,7 +257,7 @@ func (b *builder) terms() *terms {
 	add("resources", Namespace, "Resources", list("The audit needs:", needs))
 	if b.a.Draw != nil {
 		add("methodology", "", "Samples", prose("The populations were committed to in the log "+b.a.Draw.Anchor.Log+
-			" before the checkpoint was there by which the samples are drawn. The resource “Samples” has all that it takes to draw them again."))
+			" before there was the checkpoint that the samples are drawn by. The resource “Samples” has both."))
 	}
 	if len(all.Parts) == 0 {
 		return nil

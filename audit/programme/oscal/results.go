@@ -11,7 +11,8 @@ import (
 )
 
 // Results returns an audit's results as OSCAL assessment results; the package says how. Errors are those of [Plan]. An
-// audit without any result is [opsec.ErrInvalid]; for a tenant, results that are not issued, or none of which concerns it, are [opsec.ErrNotFound].
+// audit without any result is [opsec.ErrInvalid]; for a tenant, results that are not issued, or none of which concerns it,
+// are [opsec.ErrNotFound].
 func Results(a programme.Audit, o Options) ([]byte, error) {
 	b, err := newBuilder(a, o)
 	if err != nil {
@@ -49,13 +50,16 @@ func Results(a programme.Audit, o Options) ([]byte, error) {
 		r.Log = b.log()
 	}
 	r.Remarks = notTested
-	if a.Stage == programme.Cancelled {
-		r.Remarks = "The audit was cancelled.\n\n" + notTested
+	if r.End == "" {
+		r.Remarks = "The results are not issued.\n\n" + r.Remarks
 	}
-	d := assessmentResults{UUID: b.id("results", string(o.Tenant)), ImportAP: reference{Href: b.o.Plan}, Results: []result{r}}
-	d.Metadata = b.metadata("Audit results")
-	d.BackMatter = b.matter()
-	return b.done(resultsFile{d})
+	if a.Stage == programme.Cancelled {
+		r.Remarks = "The audit was cancelled.\n\n" + r.Remarks
+	}
+	return b.done(resultsFile{assessmentResults{
+		UUID: b.id("results", string(o.Tenant)), Metadata: b.metadata("Audit results"),
+		ImportAP: reference{Href: b.o.Plan}, Results: []result{r}, BackMatter: b.matter(),
+	}})
 }
 
 // notTested stands in every document that judges.
@@ -89,10 +93,18 @@ func (b *builder) period(history []programme.Entry) (start, end string) {
 
 // summed reports whether a result is one of those that the reader sees in numbers alone.
 func (b *builder) summed(r programme.Result) bool {
-	return b.o.Tenant != "" && (r.Tenant == "" || r.Tenant == opsec.Provider)
+	return b.o.Tenant != "" && owner(r) == ""
 }
 
-func (b *builder) item(r programme.Result) string { return b.known("item", string(r.Tenant), r.Item) }
+// owner is whose an item is; the provider's is nobody's else.
+func owner(r programme.Result) string {
+	if r.Tenant == opsec.Provider {
+		return ""
+	}
+	return string(r.Tenant)
+}
+
+func (b *builder) item(r programme.Result) string { return b.known("item", owner(r), r.Item) }
 
 func (b *builder) items(results []programme.Result) (all []inventoryItem) {
 	seen := map[string]bool{}
@@ -102,7 +114,7 @@ func (b *builder) items(results []programme.Result) (all []inventoryItem) {
 			continue
 		}
 		seen[id] = true
-		x := inventoryItem{UUID: id, Description: text(r.Item), Props: props("tenant", string(r.Tenant))}
+		x := inventoryItem{UUID: id, Description: text(r.Item), Props: props("tenant", owner(r))}
 		if name := line(r.Item); name != "" {
 			x.Props = append([]property{{Name: "asset-id", Value: name}}, x.Props...)
 		}
@@ -116,7 +128,7 @@ func (b *builder) observed(r programme.Result) string {
 	if b.summed(r) {
 		return b.id("observations in numbers", string(b.o.Tenant), r.Procedure)
 	}
-	return b.id("observation", r.Procedure, string(r.Tenant), r.Item)
+	return b.id("observation", r.Procedure, owner(r), r.Item)
 }
 
 func (b *builder) observations(results []programme.Result) (all []observation) {

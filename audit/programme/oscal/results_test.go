@@ -107,6 +107,45 @@ func TestWhatIsNotTestedIsNeverSatisfied(t *testing.T) {
 	}
 }
 
+func TestStatusThatNobodyKnowsIsNotTested(t *testing.T) {
+	a := audited(t)
+	a.Results[0].Status = "fine"
+	text, err := oscal.Results(a, options)
+	require.NoError(t, err)
+	first := read(t, text).root["results"].([]any)[0].(object)["observations"].([]any)[0].(object)
+	require.True(t, has(first, "status", "not-tested"))
+}
+
+func TestProviderIsNobodyElse(t *testing.T) {
+	a := audited(t)
+	for i := range a.Results {
+		if a.Results[i].Tenant == "" {
+			a.Results[i].Tenant = opsec.Provider
+		}
+	}
+	a.Findings[2].Tenants = []opsec.TenantID{opsec.Provider}
+	all := documents(t)
+	for name, o := range map[string]oscal.Options{"": options, "acme-": acme} {
+		text, err := oscal.Results(a, o)
+		require.NoError(t, err)
+		require.Equal(t, string(all[name+"assessment-results.json"]), string(text))
+	}
+}
+
+func TestResultsEndWhenTheyAreIssued(t *testing.T) {
+	end := func(a programme.Audit) any {
+		text, err := oscal.Results(a, options)
+		require.NoError(t, err)
+		return read(t, text).root["results"].([]any)[0].(object)["end"]
+	}
+	a := audited(t)
+	a.Stage = programme.Cancelled
+	a.History = append(a.History, programme.Entry{Time: day(20), Person: "carol", Action: programme.ActionCancel})
+	require.Equal(t, "2026-03-12T09:00:00Z", end(a))
+	a.History = a.History[:6]
+	require.Nil(t, end(a))
+}
+
 // A requirement that two procedures test is satisfied by both or not at all.
 func TestRequirementOfTwoProcedures(t *testing.T) {
 	a := audited(t)
@@ -328,7 +367,8 @@ func TestResultsThatAreNotThere(t *testing.T) {
 		_, err = oscal.Plan(a, acme)
 		require.NoError(t, err, stage)
 	}
-	a.History = a.History[:len(a.History)-1] // cancelled before it was issued
+	a = audited(t)
+	a.Stage, a.History = programme.Cancelled, a.History[:6] // before it was issued
 	_, err = oscal.Results(a, acme)
 	require.ErrorIs(t, err, opsec.ErrNotFound)
 }

@@ -137,21 +137,21 @@ func (b *builder) remediation(a programme.Action) response {
 // riskLog is what became of it.
 func (b *builder) riskLog(f programme.Finding) (l assessmentLog) {
 	add := func(e logEntry, id, kind string, at time.Time, by actor) {
+		if at.IsZero() {
+			return
+		}
 		e.UUID, e.Start, e.End = b.id("risk log", id, kind), b.time(at), b.time(at)
 		e.Props = []property{{Name: "type", Value: kind}}
 		e.By = []loggedBy{{by.UUID, by.Role}}
 		l.Entries = append(l.Entries, e)
 	}
-	if !f.Raised.IsZero() {
-		add(logEntry{Title: "Raised", Status: open}, f.ID, "status-update", f.Raised, b.lead())
-	}
+	add(logEntry{Title: "Raised", Status: open}, f.ID, "status-update", f.Raised, b.lead())
 	for _, a := range b.actions(f) {
-		about := []answered{{b.id("action", a.ID)}}
-		if !a.Completed.IsZero() {
-			add(logEntry{Title: text(a.ID + ": done, says its owner"), Responses: about}, a.ID, "mitigation", a.Completed, b.by(a.Owner, owns))
-		}
+		done := logEntry{Title: text(a.ID + ": done, says its owner"), Responses: []answered{{b.id("action", a.ID)}}}
+		add(done, a.ID, "mitigation", a.Completed, b.by(a.Owner, owns))
 		if !a.Verified.IsZero() {
-			add(logEntry{Title: text(a.ID + ": verified"), Responses: about}, a.ID, "remediated", a.Verified, b.by(a.Verifier, verifies))
+			done.Title = text(a.ID + ": verified")
+			add(done, a.ID, "remediated", a.Verified, b.by(a.Verifier, verifies))
 		}
 	}
 	return l

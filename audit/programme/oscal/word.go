@@ -58,7 +58,7 @@ func token(s string) string {
 
 // line returns s as OSCAL's string: in one line, no space around it.
 func line(s string) string {
-	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\ufffd"), blank), " ")
+	return strings.Join(strings.FieldsFunc(s, blank), " ")
 }
 
 func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\ufeff' }
