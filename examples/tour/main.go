@@ -38,6 +38,8 @@ var stops = []struct {
 	{"store", "The store (8.8): what is sealed, what is evidence, and who has put back an old state?", storeStop},
 	{"change", "A change (8.1.1, 8.7): who must agree, to what exactly, and when may it run?", changeStop},
 	{"audit", "The record (8.1.2, 8.3): who can change it, who must be forgotten, and what may a tenant have?", auditStop},
+	{"accounts", "Accounts (8.1.1): which should not be there, and who tries some that are not?", accountsStop},
+	{"programme", "An audit (8.11): who may hold it, and who chooses what is looked at?", programmeStop},
 }
 
 func main() {

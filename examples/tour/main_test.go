@@ -15,6 +15,9 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/approval"
+	"github.com/cloudopsec/opsec/audit/accounts"
+	"github.com/cloudopsec/opsec/audit/programme/independence"
+	"github.com/cloudopsec/opsec/audit/programme/sample"
 	"github.com/cloudopsec/opsec/audit/translog/verify"
 	"github.com/cloudopsec/opsec/backup"
 )
@@ -86,6 +89,14 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 			Withheld string
 			Damaged  verify.Report
 		}
+		Accounts  accounts.Summary
+		Programme struct {
+			Clearance  independence.Clearance
+			Population sample.Commitment
+			Drawn      []int
+			Early      string
+			Same       bool
+		}
 		Events []opsec.Event
 	}
 	dec := json.NewDecoder(strings.NewReader(stdout))
@@ -135,6 +146,19 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 	require.False(t, result.Audit.Damaged.OK)
 	require.Positive(t, result.Audit.Damaged.Count)
 
+	require.EqualValues(t, 1, result.Accounts.Findings[accounts.InventedAttempt])
+	require.EqualValues(t, 5, result.Accounts.Attempts.Attempts)
+	require.NotContains(t, stdout, "hunter2!", "what somebody typed is nowhere")
+	require.NotEmpty(t, result.Accounts.NotTested)
+
+	visitor := result.Events[0].Actor.Person
+	require.ErrorIs(t, result.Programme.Clearance.Cleared(visitor), opsec.ErrDenied, "who made the backups does not audit them")
+	require.NoError(t, result.Programme.Clearance.Cleared("ann"))
+	require.Equal(t, 3, result.Programme.Population.Size)
+	require.Equal(t, []int{0, 1, 2}, result.Programme.Drawn, "a tenth of three is one, and only all three show it")
+	require.Contains(t, result.Programme.Early, "not of after the freeze")
+	require.False(t, result.Programme.Same)
+
 	text, err := os.ReadFile(filepath.Join(dir, "sub", "big.bin"))
 	require.NoError(t, err)
 	require.Equal(t, strings.Repeat("0123456789", 20_000), string(text), "the original is not touched")
@@ -146,7 +170,8 @@ func TestTourTellsItsStory(t *testing.T) {
 	require.Empty(t, stderr)
 	for _, want := range []string{"1. Backup", "X.1642", "3 files", "the copy: ok, signature ok", "flipped: damaged", "found in sub/big.bin", "backup.build", "backup.verify",
 		"2. The store", "3 records in a sealed file", "the backup in its place, beside the trail: 1 problems",
-		"3. A change", "v2 accepted", "4. The record", "[approval.approve] by [erased]", "after event 2 comes event 4", "findings, journal: journal/0", "Done in"} {
+		"3. A change", "v2 accepted", "4. The record", "[approval.approve] by [erased]", "after event 2 comes event 4", "findings, journal: journal/0",
+		"5. Accounts", "tried 5 names of accounts that do not exist", "6. An audit", "may ann? yes", "not of after the freeze", "Done in"} {
 		require.Contains(t, stdout, want)
 	}
 }
