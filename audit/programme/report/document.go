@@ -107,7 +107,7 @@ type State string
 // The states. A finding is overdue when one of its actions is.
 const (
 	Open     State = "open"
-	Overdue  State = "overdue"               // past its due date, and not verified
+	Overdue  State = "overdue"               // as [programme.Audit.Overdue] says
 	Waiting  State = "awaiting verification" // done, says its owner
 	Verified State = "verified"              // done, somebody else says
 	Accepted State = "risk accepted"         // for now

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -210,11 +211,10 @@ func (d *Document) gravest(s htmlreport.Section) htmlreport.Section {
 	top := htmlreport.Table{Caption: "Gravest findings that are open", Columns: []htmlreport.Column{
 		{Title: "Finding"}, {Title: "What"}, {Title: "Risk", Short: true}, {Title: "State", Short: true},
 	}}
-	late := htmlreport.Table{Caption: "Overdue actions, the longest first", Columns: []htmlreport.Column{
-		{Title: "Action"}, {Title: "What"}, {Title: "Owner"}, {Title: "Due", Short: true},
+	late := htmlreport.Table{Caption: "Overdue, the longest first", Columns: []htmlreport.Column{
+		{Title: "Of"}, {Title: "What"}, {Title: "Owner"}, {Title: "Due", Short: true},
 	}}
 	open := 0
-	var overdue []Action
 	for i, f := range d.Findings {
 		if f.State != Verified && f.State != Accepted {
 			if open++; open <= topmost {
@@ -223,16 +223,12 @@ func (d *Document) gravest(s htmlreport.Section) htmlreport.Section {
 				})
 			}
 		}
-		for _, a := range f.Actions {
-			if a.State == Overdue {
-				overdue = append(overdue, a)
-			}
-		}
 	}
-	slices.SortStableFunc(overdue, func(a, b Action) int { return a.Due.Compare(b.Due) })
+	overdue := d.Audit.Overdue(d.At)
+	slices.SortStableFunc(overdue, func(a, b programme.Action) int { return a.Due.Compare(b.Due) })
 	for _, a := range overdue[:min(topmost, len(overdue))] {
 		late.Rows = append(late.Rows, []htmlreport.Text{
-			plain(a.ID), plain(shorten(a.Text, inTable)), plain(shorten(a.Owner, inTable/2)), htmlreport.Mark(htmlreport.Bad, day(a.Due)),
+			plain(cmp.Or(a.ID, a.Finding)), plain(shorten(a.Text, inTable)), plain(shorten(a.Owner, inTable/2)), htmlreport.Mark(htmlreport.Bad, day(a.Due)),
 		})
 	}
 	add := func(t htmlreport.Table, n int, nothing string) {
@@ -246,7 +242,7 @@ func (d *Document) gravest(s htmlreport.Section) htmlreport.Section {
 		s.Blocks = append(s.Blocks, t)
 	}
 	add(top, open, "No finding is open.")
-	add(late, len(overdue), "No action is overdue.")
+	add(late, len(overdue), "Nothing is overdue.")
 	return s
 }
 

@@ -167,12 +167,17 @@ func (src *Source) customers(missing int) []Customer {
 
 // findings returns the findings with their actions: the gravest first, then those found most often.
 func (src *Source) findings() (list []Finding) {
+	type key struct{ finding, action string }
+	overdue := map[key]bool{}
+	for _, a := range src.Audit.Overdue(src.At) {
+		overdue[key{a.Finding, a.ID}] = true
+	}
 	for _, f := range src.Audit.Findings {
 		g := Finding{Finding: f}
 		g.Risk = risk(f.Risk)
 		for _, a := range src.Audit.Actions {
 			if a.Finding == f.ID {
-				g.Actions = append(g.Actions, Action{Action: a, State: acted(a, src.At)})
+				g.Actions = append(g.Actions, Action{Action: a, State: acted(a, overdue[key{f.ID, a.ID}])})
 			}
 		}
 		g.State = g.state(src.At)
@@ -184,11 +189,11 @@ func (src *Source) findings() (list []Finding) {
 	return list
 }
 
-func acted(a programme.Action, at time.Time) State {
+func acted(a programme.Action, overdue bool) State {
 	switch {
 	case !a.Verified.IsZero():
 		return Verified
-	case at.After(a.Due):
+	case overdue:
 		return Overdue
 	case !a.Completed.IsZero():
 		return Waiting
@@ -207,7 +212,7 @@ func (f *Finding) state(at time.Time) State {
 	switch {
 	case len(f.Actions) > 0 && worst == Verified:
 		return Verified
-	case f.Accepted != nil && !at.After(f.Accepted.Until):
+	case f.Accepted != nil && at.Before(f.Accepted.Until):
 		return Accepted
 	case worst == Overdue:
 		return Overdue
