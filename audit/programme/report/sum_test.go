@@ -183,7 +183,7 @@ func TestStates(t *testing.T) {
 			src.Audit.Findings = []programme.Finding{{ID: "f", Risk: opsec.SeverityLow, Accepted: c.accepted}}
 			src.Audit.Actions = c.actions
 			for i := range src.Audit.Actions {
-				src.Audit.Actions[i].Finding = "f"
+				src.Audit.Actions[i].Finding, src.Audit.Actions[i].ID = "f", strconv.Itoa(i)
 			}
 			require.Equal(t, c.want, view(t, src, report.Management).Findings[0].State)
 			late := c.want == report.Overdue || c.want == report.Lapsed
