@@ -84,6 +84,16 @@ func TestLargeFramesAreDrawnFromEvenly(t *testing.T) {
 	require.Less(t, chiSquare(counts), 45.3)
 }
 
+// Of three quarters of 2^64 the first third would come twice as often, were no word passed over.
+func TestNumbersHaveNoBiasOfTheModulus(t *testing.T) {
+	below := sample.Below(sample.Seed{1}, commit(t, frame("p", 1)))
+	counts := make([]int, 3)
+	for range 3000 {
+		counts[below(3<<62)>>62]++
+	}
+	require.Less(t, chiSquare(counts), 13.8) // upper 0.1 %, with 2 degrees of freedom
+}
+
 func TestDrawIsASampleWithoutReplacement(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 300).Draw(t, "n")
