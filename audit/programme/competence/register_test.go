@@ -496,6 +496,22 @@ func TestWhatIsReturnedIsTheCallersOwn(t *testing.T) {
 	})
 }
 
+func TestRegisterKeepsThePolicyThatItWasGiven(t *testing.T) {
+	p := policy()
+	o := &competence.Options{Authorizer: opsec.CallerAuthorized{}}
+	r, err := competence.New(competence.NewMemory(audittest.New(t)), p, o)
+	require.NoError(t, err)
+	p.Duties["audit virtualisation"][0].Subject = "something else"
+	delete(p.Duties, "audit data")
+	_, err = r.Add(t.Context(), hr, record())
+	require.NoError(t, err)
+	ann := opsec.Actor{Tenant: opsec.Provider, Account: "ann-7", Person: "ann"}
+	_, err = r.Qualified(t.Context(), ann, "audit virtualisation", day(50))
+	require.NoError(t, err)
+	_, err = r.Qualified(t.Context(), ann, "audit data", day(50))
+	require.ErrorIs(t, err, opsec.ErrDenied)
+}
+
 func TestRegisterNeedsAllItsParts(t *testing.T) {
 	states := competence.NewMemory(audittest.New(t))
 	good := competence.Options{Authorizer: opsec.CallerAuthorized{}}
