@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -338,7 +339,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestSecretsAndTenantsStayApart(t *testing.T) {
 	p := twoSteps()
 	a, b := event("a", start, "x"), event("b", start.Add(1), "x")
-	b.Tenant, b.Actor.Tenant = "globex", "globex"
+	b.Tenant, b.Actor.Tenant = "acne", "acne"
 	require.Empty(t, run(t, p, a, b), "x of another tenant is another account")
 
 	p.Rules[0].By = []correlate.Field{"ip"}
@@ -396,6 +397,92 @@ func TestEachFieldJoins(t *testing.T) {
 	require.Empty(t, run(t, p, event("a", start, "x"), event("b", start.Add(1), "x")))
 }
 
+func TestAddressesAndTenantsMeanTheSameHoweverWritten(t *testing.T) {
+	p := twoSteps()
+	joined := func(f correlate.Field, one, other string) bool {
+		p.Rules[0].By = []correlate.Field{f}
+		a, b := event("a", start, "x"), event("b", start.Add(1), "x")
+		a.Actor.IP, b.Actor.IP = netip.MustParseAddr(one), netip.MustParseAddr(other)
+		return len(run(t, p, a, b)) == 1
+	}
+	require.True(t, joined("ip", "192.0.2.1", "::ffff:192.0.2.1"))
+	require.True(t, joined("origin", "192.0.2.1", "::ffff:192.0.2.1"))
+	require.False(t, joined("origin", "192.0.2.1", "192.0.2.2"))
+	require.True(t, joined("origin", "fe80::1%eth0", "fe80::2%eth1"))
+	require.False(t, joined("ip", "2001:db8::1", "2001:db8::2"))
+
+	p.Rules[0].By = []correlate.Field{"account"}
+	a, b := event("a", start, "x"), event("b", start.Add(1), "x")
+	a.Actor.Tenant = ""
+	require.Len(t, run(t, p, a, b), 1, "an actor without a tenant is of the event's")
+}
+
+func TestEachConditionOfAStepCounts(t *testing.T) {
+	takes := func(s correlate.Step, spoil func(*opsec.Event)) bool {
+		p := twoSteps()
+		p.Rules[0].By, p.Rules[0].Steps = nil, []correlate.Step{s}
+		e := grant(start, "eve", "bob")
+		e.Cancelled, e.Attrs = []string{"key.use"}, []opsec.Attr{{Key: "owner", Value: "eve"}}
+		spoil(e)
+		return len(run(t, p, e)) == 1
+	}
+	same := func(*opsec.Event) {}
+	none := func(e *opsec.Event) { e.Attrs = nil }
+	any := []string{"*"}
+	for name, test := range map[string]struct {
+		step  correlate.Step
+		spoil func(*opsec.Event)
+		want  bool
+	}{
+		"cancelled":           {correlate.Step{Actions: any, Cancelled: []string{"key.*"}}, same, true},
+		"not cancelled":       {correlate.Step{Actions: any, Cancelled: []string{"volume.*"}}, same, false},
+		"granted":             {correlate.Step{Actions: any, Granted: []string{"x", "volume.read"}}, same, true},
+		"not granted":         {correlate.Step{Actions: any, Granted: []string{"volume"}}, same, false},
+		"no end":              {correlate.Step{Actions: any, Part: correlate.End}, same, false},
+		"an end":              {correlate.Step{Actions: any, Part: correlate.End}, func(e *opsec.Event) { e.Began = start }, true},
+		"equal":               {correlate.Step{Actions: any, Equal: [][2]correlate.Field{{"attr:owner", "account"}}}, same, true},
+		"not equal":           {correlate.Step{Actions: any, Equal: [][2]correlate.Field{{"attr:owner", "resource.id"}}}, same, false},
+		"nothing to be equal": {correlate.Step{Actions: any, Equal: [][2]correlate.Field{{"attr:owner", "attr:owner"}}}, none, false},
+		"attribute":           {correlate.Step{Actions: any, Attrs: map[string]string{"owner": "e*e"}}, same, true},
+		"no such attribute":   {correlate.Step{Actions: any, Attrs: map[string]string{"owner": "e*e"}}, none, false},
+		"overlap":             {correlate.Step{Actions: []string{"accesscontrol.gr*rant"}}, same, false},
+		"pattern":             {correlate.Step{Actions: []string{"access*.grant"}}, same, true},
+	} {
+		require.Equal(t, test.want, takes(test.step, test.spoil), name)
+	}
+}
+
+// An event may complete a rule about one account, and begin it about another.
+func TestEventCountsForEachKeyItNames(t *testing.T) {
+	p := twoSteps()
+	p.Rules[0].Steps[0].By = []correlate.Field{"resource.id"} // whom the grant is for
+	p.Rules[0].Steps[0].Actions, p.Rules[0].Steps[1].Actions = []string{"accesscontrol.grant"}, []string{"*"}
+	found := run(t, p, grant(start, "ann", "bob"), grant(start.Add(1), "bob", "joe"), grant(start.Add(2), "joe", "zoe"))
+	require.Equal(t, []string{"r", "r"}, rulesOf(found))
+	require.Equal(t, "acme/bob", found[0].By[0].Value)
+	require.Equal(t, "acme/joe", found[1].By[0].Value)
+}
+
+func TestMatchStaysWithinBounds(t *testing.T) {
+	p := twoSteps()
+	p.Listed = 64
+	p.Rules[0].Steps[0].Count, p.Rules[0].Steps[1].Count = 64, 64
+	g, err := correlate.New(p)
+	require.NoError(t, err)
+	long := strings.Repeat("é", 1000)
+	var found []correlate.Match
+	for i := range 128 {
+		e := event(map[bool]string{true: "a", false: "b"}[i < 64], start.Add(time.Duration(i)), long)
+		found = append(found, g.Add(e, fmt.Sprint(strings.Repeat("r", 5*i), i), far)...)
+	}
+	found = append(found, g.Flush()...)
+	require.Len(t, found, 1)
+	require.Less(t, len(found[0].By[0].Value), 300)
+	require.True(t, utf8.ValidString(found[0].By[0].Value))
+	require.NoError(t, found[0].Event(far).Validate())
+	require.Equal(t, 64, found[0].Steps[1].Count)
+}
+
 func TestPolicyIsData(t *testing.T) {
 	good := `{"lateness":"5s","keys":5,"held":6,"listed":7,"rules":[{"name":"r","about":"w","severity":"low","within":"1h0m0s",` +
 		`"by":["account"],"ordered":true,"steps":[{"actions":["a.*"],"category":"authentication","outcomes":["failure"],"part":"end",` +
@@ -409,7 +496,7 @@ func TestPolicyIsData(t *testing.T) {
 		{`"5s"`, `"-5s"`}, {`"5s"`, `"25h"`}, {`"5s"`, `5`}, {`"keys":5`, `"keys":-1`}, {`"held":6`, `"held":16777217`},
 		{`"listed":7`, `"listed":65`}, {`"name":"r"`, `"name":""`}, {`"name":"r"`, `"name":"a b"`}, {`"low"`, `"loud"`},
 		{`"1h0m0s"`, `"0s"`}, {`"1h0m0s"`, `"9000h"`}, {`["account"],"ordered"`, `["nonsense"],"ordered"`},
-		{`["account"],"ordered"`, `["account","ip"],"ordered"`}, {`["person"]`, `["attr:"]`}, {`["a.*"]`, `["*.*"]`},
+		{`["account"],"ordered"`, `["account","ip"],"ordered"`}, {`["person"]`, `["attr:"]`}, {`["person"]`, `["attr:` + strings.Repeat("k", 121) + `"]`}, {`["a.*"]`, `["*.*"]`},
 		{`["a.*"]`, `[""]`}, {`"authentication"`, `"x"`}, {`"failure"`, `"x"`}, {`"end"`, `"middle"`}, {`["*"]`, `["**"]`},
 		{`"count":3`, `"count":257`}, {`"count":3`, `"count":-1`}, {`"distinct":"ip"`, `"distinct":"x"`}, {`"resource.id"]`, `"x"]`},
 		{`"ordered"`, `"orderly"`}, {`"count"`, `"number"`}, {`"v*"`, `"*v*"`}, {`"about":"w"`, `"about":"` + strings.Repeat("x", 9000) + `"`},

@@ -106,5 +106,5 @@ func (f Field) valid() bool {
 		return true
 	}
 	key, ok := strings.CutPrefix(string(f), "attr:")
-	return ok && key != "" && len(key) <= opsec.MaxKeyLen
+	return ok && key != "" && len(key) <= opsec.MaxKeyLen-len("by.attr:") // see Match.Event
 }
