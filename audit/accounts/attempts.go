@@ -173,17 +173,16 @@ func (a *Attempts) digest(k Key) uint64 {
 	return binary.BigEndian.Uint64(a.sum)
 }
 
-// follow makes room for an origin.
+// follow makes room for an origin, in the memory of the one with the fewest attempts when there is no other.
 func (a *Attempts) follow(from netip.Prefix) *origin {
-	o := &origin{from: from}
+	var o *origin
 	if len(a.fewest) == a.p.Origins {
-		least := a.fewest[0]
-		delete(a.places, least.from)
+		o = a.fewest[0]
+		delete(a.places, o.from)
 		a.total.Replaced++
-		o.over = least.over + least.seen
-		o.place = 0
-		a.fewest[0] = o
+		*o = origin{from: from, over: o.over + o.seen, few: o.few[:0], refs: o.refs[:0]}
 	} else {
+		o = &origin{from: from}
 		heap.Push(&a.fewest, o)
 	}
 	a.places[from] = o
