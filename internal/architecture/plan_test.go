@@ -66,6 +66,7 @@ var plan = []row{
 	{"audit/programme/competence", foundation},
 	{"audit/programme/sample", foundation},
 	{"audit/programme/independence", foundation},
+	{"audit/programme/shelf", foundation + "audit/programme"},
 	{"audit/programme/report", foundation + "audit/programme audit/programme/catalogue audit/programme/competence " +
 		"audit/programme/sample audit/programme/independence"},
 	{"audit/programme/oscal", foundation + "audit/programme audit/programme/catalogue audit/programme/competence " +
