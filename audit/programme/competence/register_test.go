@@ -478,7 +478,9 @@ func TestNothingIsLostWhenManyWriteAtOnce(t *testing.T) {
 func TestWhatIsReturnedIsTheCallersOwn(t *testing.T) {
 	desks(t, func(t *testing.T, d *desk) {
 		ctx := t.Context()
-		given := certificate("a", surveyed(competence.Surveillance{Due: day(40)}))
+		berlin := time.FixedZone("", 3600)
+		due := competence.Surveillance{Due: day(40).In(berlin)}
+		given := certificate("a", runs(day(0).In(berlin), day(1000).In(berlin)), surveyed(due))
 		require.NoError(t, d.Acquire(ctx, hr, given))
 		given.Surveillance[0].Due = day(41)
 		_, err := d.Add(ctx, hr, record())
@@ -486,7 +488,8 @@ func TestWhatIsReturnedIsTheCallersOwn(t *testing.T) {
 		for range 2 {
 			all, err := d.Certificates(ctx, hr)
 			require.NoError(t, err)
-			require.Equal(t, day(40), all[0].Surveillance[0].Due.UTC())
+			require.Equal(t, day(0), all[0].Issued, "in UTC")
+			require.Equal(t, day(40), all[0].Surveillance[0].Due)
 			all[0].Surveillance[0].Due = day(42)
 			got, err := d.Of(ctx, "ann")
 			require.NoError(t, err)
