@@ -27,6 +27,7 @@ type builder struct {
 	roles     []role
 	holders   map[string][]string // of roles
 	resources []resource
+	added     map[string]bool // resources
 	err       error
 }
 
@@ -37,7 +38,7 @@ func newBuilder(a programme.Audit, o Options) (*builder, error) {
 	if line(a.ID) == "" || len(a.History) == 0 {
 		return nil, fmt.Errorf("oscal: audit without an id or a history: %w", opsec.ErrInvalid)
 	}
-	b := &builder{o: o, asOf: a.History[0].Time, steps: len(a.History), holders: map[string][]string{}}
+	b := &builder{o: o, asOf: a.History[0].Time, steps: len(a.History), holders: map[string][]string{}, added: map[string]bool{}}
 	if err := distinct(&a); err != nil {
 		return nil, err
 	}

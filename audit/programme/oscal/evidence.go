@@ -3,7 +3,6 @@ package oscal
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"slices"
 	"strings"
 
 	"github.com/cloudopsec/opsec/audit/programme"
@@ -71,7 +70,8 @@ func (b *builder) proof(e programme.Evidence) []link {
 }
 
 func (b *builder) add(r resource) {
-	if !slices.ContainsFunc(b.resources, func(old resource) bool { return old.UUID == r.UUID }) {
+	if !b.added[r.UUID] {
+		b.added[r.UUID] = true
 		b.resources = append(b.resources, r)
 	}
 }

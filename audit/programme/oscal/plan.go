@@ -130,15 +130,15 @@ func (b *builder) subjects() []selection {
 func (b *builder) assets() *assets {
 	var names []string
 	for _, p := range b.a.Plan.Procedures {
-		names = append(names, p.Check)
+		names = append(names, line(p.Check))
 	}
 	for _, g := range b.a.Grants {
-		names = append(names, g.Tool)
+		names = append(names, line(g.Tool))
 	}
 	one := platform{UUID: b.id("platform"), Title: "What the audit is carried out with"}
 	all := assets{}
 	for _, name := range unique(names) {
-		if line(name) == "" {
+		if name == "" {
 			continue
 		}
 		all.Components = append(all.Components, component{

@@ -46,7 +46,7 @@ func drawAudit(t *rapid.T) programme.Audit {
 	evidence := func() (list []programme.Evidence) {
 		for range rapid.IntRange(0, 2).Draw(t, "evidence") {
 			list = append(list, programme.Evidence{
-				Name: text("name"), Digest: rapid.OneOf(awkward, rapid.Just(digest("x"))).Draw(t, "digest"), Proof: text("proof"), Collected: at("collected"),
+				Name: text("name"), Digest: rapid.OneOf(awkward, rapid.SampledFrom([]string{digest("x"), "sha256:00", "sha256:"})).Draw(t, "digest"), Proof: text("proof"), Collected: at("collected"),
 				Person: text("person"), Custody: texts("custody"),
 			})
 		}

@@ -39,7 +39,9 @@ var patterns = map[string]*regexp.Regexp{
 	"token":      regexp.MustCompile(`^(\p{L}|_)(\p{L}|\p{N}|[.\-_])*$`),
 	"string":     regexp.MustCompile(`^[^\s\v\p{Z}\x{feff}]([^\n\r\x{2028}\x{2029}]*[^\s\v\p{Z}\x{feff}])?$`),
 	"markupline": regexp.MustCompile(`^[^\n]+$`),
-	"base64":     regexp.MustCompile(`^[0-9A-Za-z+/]+={0,2}$`),
+	// In UTC, which is the one zone that is written here; OSCAL takes those that there are.
+	"datetimewithtimezone": regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?Z$`),
+	"base64":               regexp.MustCompile(`^[0-9A-Za-z+/]+={0,2}$`),
 }
 
 // check returns what is wrong with a value.
