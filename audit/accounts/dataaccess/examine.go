@@ -167,7 +167,7 @@ func (e *examiner) limits(duty string) *limits {
 
 // find counts an access into a finding of its day.
 func (e *examiner) find(a *Access, kind, of Kind, detail string) {
-	if e.skip[kind] || e.skip[of] {
+	if e.skip[kind] {
 		return
 	}
 	g := group{kind, of, a.Customer, detail}
@@ -210,8 +210,7 @@ func (e *examiner) purpose(a *Access) {
 		if errors.Is(err, opsec.ErrNotFound) {
 			e.find(a, NoPurpose, "", "with a ticket that does not exist")
 		} else if err != nil {
-			e.unanswered(a, WrongPurpose, "purposes", err)
-			e.untested(NoPurpose, "the directory did not answer")
+			e.unanswered(a, "purpose", err, WrongPurpose, NoPurpose)
 		} else if why := purposeFault(a, p); why != "" {
 			e.find(a, WrongPurpose, "", why)
 		}
@@ -229,22 +228,23 @@ func (e *examiner) consent(a *Access) {
 	default:
 		list, err := e.directory.consent(e.ctx, a)
 		if err != nil {
-			e.unanswered(a, NoConsent, "consents", err)
-			for _, k := range all[1:] {
-				e.untested(k, "the directory did not answer")
-			}
+			e.unanswered(a, "consent", err, all...)
 		} else if kind, why := consentFault(a, list); kind != "" {
 			e.find(a, kind, "", why)
 		}
 	}
 }
 
-func (e *examiner) unanswered(a *Access, of Kind, what string, err error) {
+// unanswered notes kinds that could not be judged. The finding names the first that is looked for.
+func (e *examiner) unanswered(a *Access, what string, err error, all ...Kind) {
 	if e.ctx.Err() != nil {
 		return // which ends it all
 	}
-	e.untested(of, "the directory did not answer")
-	e.find(a, Untested, of, "whose "+what+" could not be had: "+quoted(fmt.Sprintf("%.200s", err.Error())))
+	for _, k := range all {
+		e.untested(k, "the directory did not answer")
+	}
+	at := slices.IndexFunc(all, func(k Kind) bool { return !e.skip[k] })
+	e.find(a, Untested, all[at], "whose "+what+" could not be had: "+quoted(fmt.Sprintf("%.200s", err.Error())))
 }
 
 // reach notes the customer, and returns how many customers the window up to now has: exactly up to widest, and then

@@ -110,7 +110,7 @@ func TestEachKindIsFoundAndItsNearMissIsNot(t *testing.T) {
 			nil, nil, "622 records in a day, where the peers of the duty explain up to 621"},
 		{"more customers than one looks after", dataaccess.Breadth, customers(6, time.Hour), customers(5, time.Hour),
 			nil, nil, "more than 5 customers within 24h"},
-		{"many customers, one after the other", dataaccess.Breadth, customers(6, 4*time.Hour), customers(7, 5*time.Hour),
+		{"many customers, one after the other", dataaccess.Breadth, customers(6, 24*time.Hour/5-1), customers(7, 24*time.Hour/5),
 			nil, nil, "more than 5 customers"},
 	}
 	for _, test := range tests {
@@ -205,12 +205,14 @@ func TestOwnAndProvidersDataArePassedOver(t *testing.T) {
 	own, internal := access("eve", monday, "acme"), access("eve", monday, opsec.Provider)
 	own.Operator.Tenant = "acme"
 	own.Ticket, internal.Ticket = "", ""
+	partner := internal
+	partner.Operator.Tenant = "partner"
 	var s dataaccess.Summary
-	found, err := examine(t, policy(), dataaccess.Sources{Accesses: rows(own, internal), Directory: &records{}, Summary: &s})
+	found, err := examine(t, policy(), dataaccess.Sources{Accesses: rows(own, internal, partner), Directory: &records{}, Summary: &s})
 	require.NoError(t, err)
 	require.Empty(t, found)
 	require.Equal(t, dataaccess.Summary{
-		Rows: 2, Passed: 2, Findings: map[dataaccess.Kind]int64{}, Complete: true, Tested: s.Tested,
+		Rows: 3, Passed: 3, Findings: map[dataaccess.Kind]int64{}, Complete: true, Tested: s.Tested,
 	}, s)
 	own.Customer = "globex"
 	found, err = examine(t, policy(), dataaccess.Sources{Accesses: rows(own), Directory: &records{}})
@@ -240,6 +242,29 @@ func TestSilentDirectoryIsNeverNothing(t *testing.T) {
 	}
 	require.Contains(t, s.Tested, dataaccess.OffHours)
 	require.True(t, s.Complete)
+}
+
+func TestSilentDirectoryIsFoundForWhatIsLookedFor(t *testing.T) {
+	dir := &records{err: errDown}
+	for skip, want := range map[dataaccess.Kind][]dataaccess.Kind{
+		dataaccess.WrongPurpose: {dataaccess.NoPurpose, dataaccess.NoConsent},
+		dataaccess.NoPurpose:    {dataaccess.WrongPurpose, dataaccess.NoConsent},
+		dataaccess.NoConsent:    {dataaccess.WrongPurpose, dataaccess.LapsedConsent},
+	} {
+		p := policy()
+		p.Skip = []dataaccess.Kind{skip}
+		found, err := examine(t, p, dataaccess.Sources{Accesses: rows(access("eve", monday, "acme")), Directory: dir})
+		require.NoError(t, err)
+		require.Equal(t, []dataaccess.Kind{dataaccess.Untested, dataaccess.Untested}, kindsOf(found))
+		require.Equal(t, want, []dataaccess.Kind{found[0].Of, found[1].Of})
+	}
+	p := policy()
+	p.Skip = []dataaccess.Kind{
+		dataaccess.WrongPurpose, dataaccess.NoPurpose, dataaccess.NoConsent, dataaccess.LapsedConsent, dataaccess.LateConsent,
+	}
+	found, err := examine(t, p, dataaccess.Sources{Accesses: rows(access("eve", monday, "acme")), Directory: dir})
+	require.NoError(t, err)
+	require.Empty(t, found)
 }
 
 func TestWhatWasNotLookedAtIsNamed(t *testing.T) {
@@ -403,11 +428,14 @@ func TestWorkCalledOffAtTheLastRowIsNotComplete(t *testing.T) {
 	defer cancel()
 	var s dataaccess.Summary
 	var last error
+	results := 0
 	for _, err := range policy().Examine(ctx, dataaccess.Sources{
 		Accesses: rows(access("eve", monday, "acme")), Directory: &cancelling{&records{}, cancel}, Summary: &s,
 	}) {
 		last = err
+		results++
 	}
+	require.Equal(t, 1, results)
 	require.ErrorIs(t, last, context.Canceled)
 	require.False(t, s.Complete)
 }
@@ -430,6 +458,7 @@ func TestNoAccessIsLostAmongManyCustomers(t *testing.T) {
 		}
 	}
 	require.EqualValues(t, 5000, missing)
+	require.Greater(t, s.Findings[dataaccess.NoPurpose], int64(2500), "no more than 1024 are held at once")
 	require.EqualValues(t, len(found), s.Findings[dataaccess.NoPurpose]+s.Findings[dataaccess.Breadth]+s.Findings[dataaccess.AboveCeiling])
 	require.EqualValues(t, 1, s.Findings[dataaccess.Breadth], "one unbroken run")
 }

@@ -66,7 +66,7 @@ type records struct {
 func (r *records) Purpose(_ context.Context, ticket string) (dataaccess.Purpose, error) {
 	r.calls++
 	if r.err != nil {
-		return dataaccess.Purpose{}, r.err
+		return dataaccess.Purpose{}, fmt.Errorf("request %d: %w", r.calls, r.err)
 	}
 	if p, ok := r.purposes[ticket]; ok {
 		return p, nil
@@ -80,7 +80,7 @@ func (r *records) Purpose(_ context.Context, ticket string) (dataaccess.Purpose,
 func (r *records) Consents(_ context.Context, customer opsec.TenantID, _ string, _ dataaccess.Operator) ([]dataaccess.Consent, error) {
 	r.calls++
 	if r.err != nil {
-		return nil, r.err
+		return nil, fmt.Errorf("request %d: %w", r.calls, r.err)
 	}
 	if list, ok := r.consents[customer]; ok {
 		return list, nil
