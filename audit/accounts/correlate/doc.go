@@ -38,8 +38,8 @@
 //
 // # Promises
 //
-// Memory is bounded by the policy and the length of your references, whatever is sent. What is dropped for it, or because it came too late, is counted in
-// [Status]. Values are remembered as digests under a random key of the process; a match shows those of the last event.
+// Memory is bounded by the policy and the length of your references, whatever is sent. What is dropped for it, or because
+// it came too late, is counted in [Status]. Values are remembered as digests under a random key of the process; a match shows those of the last event.
 //
 // # What it will not do
 //

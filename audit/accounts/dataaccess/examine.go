@@ -61,11 +61,9 @@ func (p Policy) Examine(ctx context.Context, s Sources) iter.Seq2[Finding, error
 				if e.flush(); !e.stopped {
 					yield(Finding{}, err)
 				}
-				r.complete = false
 				break
 			}
 			if e.access(&r, a); e.stopped {
-				r.complete = false
 				break
 			}
 		}

@@ -183,6 +183,26 @@ func TestLargestAccessesAreTheEvidence(t *testing.T) {
 	require.EqualValues(t, 3, found[0].Omitted)
 }
 
+func TestDaysAndOperatorsAreApart(t *testing.T) {
+	p := policy()
+	p.Duties["storage"] = dataaccess.Limits{Hours: office(), Records: 100}
+	big, small := access("eve", monday, "acme"), access("eve", monday.Add(day), "acme")
+	big.Records, small.Records = 500, 101
+	found, err := examine(t, p, dataaccess.Sources{Accesses: rows(big, small)})
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	for i, ref := range []string{big.Ref, small.Ref} {
+		require.Equal(t, []string{ref}, found[i].Evidence)
+	}
+	var list []dataaccess.Access // three customers each
+	for i, person := range []string{"ann", "ann", "ann", "eve", "eve", "eve"} {
+		list = append(list, access(person, monday.Add(time.Duration(i)), opsec.TenantID(fmt.Sprint("c", i))))
+	}
+	found, err = examine(t, policy(), dataaccess.Sources{Accesses: rows(list...)})
+	require.NoError(t, err)
+	require.Empty(t, found)
+}
+
 func TestTicketOfNobodyIsNobodys(t *testing.T) {
 	a := access("", monday, "acme")
 	dir := &records{purposes: map[string]dataaccess.Purpose{"T-acme": {Customer: "acme", Persons: []string{""}}}}
@@ -283,6 +303,11 @@ func TestWhatWasNotLookedAtIsNamed(t *testing.T) {
 		dataaccess.NoPurpose: 2, dataaccess.WrongPurpose: 2, dataaccess.NoConsent: 2, dataaccess.LapsedConsent: 2,
 		dataaccess.LateConsent: 2, dataaccess.OffHours: 2, dataaccess.AboveOwn: 2, dataaccess.AbovePeers: 2, dataaccess.Breadth: 0,
 	}, untested)
+
+	_, err = examine(t, dataaccess.Policy{Skip: []dataaccess.Kind{dataaccess.NoPurpose}}, dataaccess.Sources{Accesses: rows(a), Summary: &s})
+	require.NoError(t, err)
+	require.Equal(t, dataaccess.NotTested{Kind: dataaccess.NoPurpose, Why: "left out by the policy"}, s.NotTested[0])
+	require.Equal(t, dataaccess.WrongPurpose, s.NotTested[1].Kind, "each once")
 
 	_, err = examine(t, policy(), dataaccess.Sources{Accesses: rows(a), Norms: peers(t, 4, 10), Summary: &s})
 	require.NoError(t, err)
