@@ -203,6 +203,24 @@ func TestDaysAndOperatorsAreApart(t *testing.T) {
 	require.Empty(t, found)
 }
 
+func TestFindingTellsFromWhenToWhenAndOfHowMany(t *testing.T) {
+	p := policy()
+	p.Listed = 2
+	var list []dataaccess.Access
+	for i := range 5 {
+		a := access("eve", monday.Add(time.Duration(i)*time.Minute), "acme")
+		a.Ticket = ""
+		list = append(list, a)
+	}
+	found, err := examine(t, p, dataaccess.Sources{Accesses: rows(list...), Directory: &records{}})
+	require.NoError(t, err)
+	require.Equal(t, []dataaccess.Finding{{
+		Kind: dataaccess.NoPurpose, Severity: opsec.SeverityHigh, Tenant: "acme", Operator: operator("eve"),
+		Detail: "5 accesses without a ticket", Count: 5, Since: monday, Until: monday.Add(4 * time.Minute),
+		Evidence: []string{list[0].Ref, list[1].Ref}, Omitted: 3,
+	}}, found)
+}
+
 func TestTicketOfNobodyIsNobodys(t *testing.T) {
 	a := access("", monday, "acme")
 	dir := &records{purposes: map[string]dataaccess.Purpose{"T-acme": {Customer: "acme", Persons: []string{""}}}}
