@@ -227,6 +227,26 @@ func TestIDsThatAreWithheldStillLink(t *testing.T) {
 	require.Greater(t, got.Withheld, len(a.Plan.Procedures))
 }
 
+// An item that stands in the scope is known to be somebody's, whether or not it was looked at.
+func TestItemsOfTheScopeHaveOwners(t *testing.T) {
+	a := programme.Audit{ID: "1"}
+	a.Plan.Customers, a.Plan.Title = []opsec.TenantID{"acme", "globex"}, "Of vol-10"
+	a.Plan.Scope.Resources = []opsec.Resource{{Tenant: "globex", ID: "vol-1"}, {Tenant: "umbrella", ID: "*"}}
+	shared, _, err := report.Share(a, "acme")
+	require.NoError(t, err)
+	require.Equal(t, report.Withheld, shared.Plan.Title)
+	require.Equal(t, []opsec.TenantID{"acme"}, shared.Plan.Scope.Tenants)
+	require.Empty(t, shared.Plan.Scope.Resources)
+	a.Plan.Scope.Resources = append(a.Plan.Scope.Resources, opsec.Resource{Tenant: "acme", ID: "vol-10"})
+	shared, _, err = report.Share(a, "acme")
+	require.NoError(t, err)
+	require.Equal(t, "Of vol-10", shared.Plan.Title)
+	a.Plan.Title = "As umbrella asked"
+	shared, _, err = report.Share(a, "acme")
+	require.NoError(t, err)
+	require.Equal(t, report.Withheld, shared.Plan.Title)
+}
+
 // Items of a finding that no result has are nobody's that is known, unless the finding is the customer's alone.
 func TestItemsOfFindingsAreShownToTheirOwner(t *testing.T) {
 	a := programme.Audit{ID: "1", Stage: programme.Reported}
@@ -288,12 +308,12 @@ func world(t *rapid.T, name func(tenant, item int) string) programme.Audit {
 	if a.ID == "" {
 		a.ID = "audit"
 	}
-	a.Plan = programme.Plan{Title: text("title"), Objectives: []string{text("objective")}, Catalogue: "x1642/1",
+	a.Plan = programme.Plan{Title: text("title"), Objectives: []string{text("objective")}, Follows: text("follows"), Catalogue: "x1642/1",
 		Scope: independence.Scope{Systems: []string{text("system")}, Resources: []opsec.Resource{{Tenant: id(1), ID: item(1, 2)}}}}
 	for i := range tenants {
 		a.Plan.Customers = append(a.Plan.Customers, id(i))
 	}
-	a.Team = []programme.Member{{Person: text("person"), Function: programme.Technical, Lead: true, Categories: []string{text("audits")}}}
+	a.Team = []programme.Member{{Person: text("person"), Function: programme.Function(text("function")), Lead: true, Categories: []string{text("audits")}}}
 	a.Waivers = []programme.Waiver{{Category: text("waived"), Reason: text("reason"), Person: text("waiver")}}
 	for i := range rapid.IntRange(1, 3).Draw(t, "procedures") {
 		a.Plan.Procedures = append(a.Plan.Procedures, programme.Procedure{
@@ -312,7 +332,7 @@ func world(t *rapid.T, name func(tenant, item int) string) programme.Audit {
 	for i := range rapid.IntRange(0, 4).Draw(t, "findings") {
 		f := programme.Finding{
 			ID: fmt.Sprint("F", i), Procedure: a.Plan.Procedures[0].ID, Requirements: []string{text("criterion id")}, Criterion: text("criterion"),
-			Condition: text("condition"), Cause: text("cause"), Effect: text("effect"), Subject: text("subject"), Risk: opsec.Severity(rapid.SampledFrom([]string{"high", "low", "zq"}).Draw(t, "risk")),
+			Condition: text("condition"), Cause: text("cause"), Effect: text("effect"), Subject: text("subject"), Risk: opsec.Severity(rapid.SampledFrom([]string{"high", "low", text("risk")}).Draw(t, "risk level")),
 			Accepted: &programme.Acceptance{Reason: text("acceptance"), Person: text("acceptor")},
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "concerned") {
