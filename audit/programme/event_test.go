@@ -128,7 +128,7 @@ func TestTimesAreKeptInUTC(t *testing.T) {
 	zone := time.FixedZone("x", 3600)
 	p := plan()
 	p.From, p.Until = p.From.In(zone), p.Until.In(zone)
-	a, _, err := programme.Policy{}.Open("a", p, programme.By{Actor: actor("lea"), Time: time.Now().In(zone), Event: opsec.NewID()})
+	a, _, err := programme.Policy{}.Open("a", p, programme.By{Actor: actor("lea"), Time: noon.In(zone), Event: opsec.NewID()})
 	require.NoError(t, err)
 	var read programme.Audit
 	require.NoError(t, json.Unmarshal([]byte(text(t, a)), &read))
