@@ -11,6 +11,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -217,7 +218,7 @@ func (o *origin) add(digest uint64, tenant opsec.TenantID, s *SignIn) {
 	}
 	if s.Ref != "" {
 		if len(o.refs) < originRefs && len(s.Ref) <= originRefBytes {
-			o.refs = append(o.refs, s.Ref)
+			o.refs = append(o.refs, strings.Clone(s.Ref)) // it may be a part of a long line
 		} else {
 			o.omitted++
 		}

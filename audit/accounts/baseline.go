@@ -1,16 +1,23 @@
 package accounts
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // baselines are the permissions of roles and of those sets of roles that were met, sorted.
 type baselines struct {
 	of    map[string][]string
 	sets  map[string][]string
 	named []byte // the key of a set
+	held  int    // permissions in sets
 }
 
 // maxSets bounds the memory for sets of roles: accounts have few different ones, or all have their own.
-const maxSets = 1 << 12
+const (
+	maxSets = 1 << 12
+	maxHeld = 1 << 20 // permissions in all of them
+)
 
 func newBaselines(roles map[string][]string) baselines {
 	b := baselines{of: make(map[string][]string, len(roles)), sets: map[string][]string{}}
@@ -37,7 +44,7 @@ func (b *baselines) union(roles []string) (permissions []string, known bool) {
 	}
 	b.named = b.named[:0]
 	for _, role := range roles {
-		b.named = append(append(b.named, role...), 0)
+		b.named = append(binary.AppendUvarint(b.named, uint64(len(role))), role...)
 	}
 	if set, ok := b.sets[string(b.named)]; ok {
 		return set, known
@@ -47,9 +54,11 @@ func (b *baselines) union(roles []string) (permissions []string, known bool) {
 	}
 	slices.Sort(permissions)
 	permissions = slices.Compact(permissions)
-	if len(b.sets) == maxSets {
+	if len(b.sets) == maxSets || len(b.sets) > 0 && b.held+len(permissions) > maxHeld {
 		clear(b.sets)
+		b.held = 0
 	}
+	b.held += cap(permissions)
 	b.sets[string(b.named)] = permissions
 	return permissions, known
 }
