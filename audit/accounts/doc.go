@@ -38,7 +38,8 @@
 // is in no finding, no summary and no error. That is not so for names that got in, or that hold permissions: these are
 // accounts.
 //
-// A time in the future excuses nothing: a review, a use or an approval counts when it has happened.
+// A time in the future excuses nothing: a review, a use or an approval counts when it has happened. Nor is a session
+// judged by what comes after the time of the audit.
 //
 // Memory is what [Policy.Audit] says, whoever signs in, and however often.
 //

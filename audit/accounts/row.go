@@ -71,7 +71,7 @@ type Account struct {
 	Kind     opsec.ActorKind `json:"kind,omitempty"`     // empty counts as a human's
 	Person   string          `json:"person,omitempty"`   // who answers for it: its holder, or the owner of a service's account
 	State    State           `json:"state"`              // required
-	Since    time.Time       `json:"since,omitzero"`     // when the state began; zero is unknown
+	Since    time.Time       `json:"since,omitzero"`     // when the state began; zero is unknown, and long ago
 	Roles    []string        `json:"roles,omitempty"`    // whose baselines it should have, at most 64
 	Created  time.Time       `json:"created,omitzero"`   // zero is unknown
 	Approved time.Time       `json:"approved,omitzero"`  // zero is never

@@ -36,6 +36,7 @@ func originOf(ip netip.Addr) netip.Prefix {
 type session struct {
 	id    string
 	began time.Time
+	least time.Time // began, or the latest that it can have begun where a log-out before may have been its own
 	place place
 	ref   string
 	late  bool // longer than any may be: told, and kept for its log-out
@@ -126,7 +127,7 @@ func (s *sessions) logIn(r *SignIn) {
 		s.overflow = true
 		return
 	}
-	s.open = append(s.open, session{id: r.Session, began: r.Time, place: here, ref: r.Ref})
+	s.open = append(s.open, session{id: r.Session, began: r.Time, least: r.Time, place: here, ref: r.Ref})
 }
 
 // forget makes room of the oldest session that was told already.
@@ -177,7 +178,7 @@ func (s *sessions) elsewhere(i int, here place) bool {
 // expire tells those that are too long at a time.
 func (s *sessions) expire(now time.Time) {
 	for i := range s.open {
-		if o := &s.open[i]; !o.late && now.Sub(o.began) > s.longest {
+		if o := &s.open[i]; !o.late && now.Sub(o.least) > s.longest {
 			o.late = true
 			s.unclosed.add(s.listed, 1, "", o.ref, o.began)
 		}
@@ -191,8 +192,27 @@ func (s *sessions) logOut(r *SignIn) bool {
 		return s.overflow
 	}
 	s.expire(r.Time)
+	if r.Began.IsZero() && (r.Session == "" || s.open[i].id != r.Session) {
+		s.doubt(i, placeOf(r))
+	}
 	s.open = append(s.open[:i], s.open[i+1:]...)
 	return true
+}
+
+// doubt notes that a log-out taken for that of session i may be that of any before it at the place: of n sessions, the
+// one that began first may be over, and those that are left have begun no earlier than the second and so on.
+func (s *sessions) doubt(i int, here place) {
+	least := s.open[i].least
+	for j := i - 1; j >= 0; j-- {
+		if o := &s.open[j]; !o.late && o.mayBeAt(here) {
+			o.least, least = least, o.least
+		}
+	}
+}
+
+// mayBeAt reports whether a log-out at a place can be that of the session.
+func (o *session) mayBeAt(here place) bool {
+	return here == (place{}) || o.place == here || o.place == (place{})
 }
 
 // lost judges a log-out without log-in: that may have been before the span that is audited.
@@ -211,7 +231,7 @@ func (s *sessions) lost(r *SignIn) {
 }
 
 // find returns the session that a log-out ends: the one it names by its id or its beginning, or else the latest from the
-// same place.
+// same place. Of several with that beginning, it is one from the same place if there is any.
 func (s *sessions) find(r *SignIn) int {
 	if r.Session != "" {
 		for i := range s.open {
@@ -220,20 +240,23 @@ func (s *sessions) find(r *SignIn) int {
 			}
 		}
 	}
-	here := placeOf(r)
+	here, elsewhere := placeOf(r), -1
 	for i := len(s.open) - 1; i >= 0; i-- {
 		o := &s.open[i]
 		switch {
 		case r.Session != "" && o.id != "": // another session
 		case !r.Began.IsZero():
-			if o.began.Equal(r.Began) {
+			if o.began.Equal(r.Began) && o.place == here {
 				return i
 			}
-		case here == (place{}) || o.place == here || o.place == (place{}):
+			if o.began.Equal(r.Began) && elsewhere < 0 {
+				elsewhere = i
+			}
+		case o.mayBeAt(here):
 			return i
 		}
 	}
-	return -1
+	return elsewhere
 }
 
 // signedIn takes the sign-ins of an account, and returns the time of the last one that succeeded.
@@ -250,7 +273,7 @@ func (a *audit) signedIn(acc *Account) (last time.Time) {
 		if in && !r.Logout && !r.Time.After(a.now) {
 			last = r.Time
 		}
-		if in && human(acc.Kind) {
+		if in && human(acc.Kind) && !r.Time.After(a.now) {
 			s.add(r)
 		}
 	}

@@ -135,3 +135,39 @@ func TestOverlapsAreCounted(t *testing.T) {
 		require.EqualValues(t, want, found[0].Count)
 	})
 }
+
+// Without ids and beginnings nobody knows which of the sessions at one place a log-out ends: that they were short, when
+// they can have been, is no finding; that one is open is.
+func TestSessionsAtOnePlaceWithoutIDs(t *testing.T) {
+	w := newWorld()
+	out := func(at time.Time) { w.logOut("bob", at, time.Time{}) }
+	w.logIn("bob", ago(50*time.Hour), "t1")
+	w.logIn("bob", ago(46*time.Hour), "t1")
+	out(ago(45 * time.Hour))
+	out(ago(37 * time.Hour)) // 13 hours after the first, 9 after the second
+	found, _ := w.audit(t)
+	require.Empty(t, found)
+
+	w.logIn("bob", ago(30*time.Hour), "t1")
+	w.logIn("bob", ago(29*time.Hour), "t1")
+	out(ago(28 * time.Hour))
+	found, _ = w.audit(t)
+	require.Len(t, found, 1)
+	require.Equal(t, accounts.Unclosed, found[0].Kind)
+	require.EqualValues(t, 1, found[0].Count)
+}
+
+// Two sessions that began in one tick of the clock: a log-out ends the one from its own place.
+func TestALogOutEndsTheSessionOfItsPlace(t *testing.T) {
+	w := newWorld()
+	w.policy.Places = 2
+	w.idle("bob", ago(time.Hour))
+	at := ago(9 * time.Hour)
+	w.logIn("bob", at, "t1")
+	w.logIn("bob", at, "t2")
+	w.logOut("bob", ago(8*time.Hour), at) // t1
+	w.logIn("bob", ago(7*time.Hour), "t2")
+	w.logIn("bob", ago(6*time.Hour), "t3")
+	found, _ := w.audit(t)
+	require.Empty(t, found)
+}
