@@ -71,16 +71,15 @@ func (e *OrderError) Unwrap() error { return opsec.ErrInvalid }
 // wraps [opsec.ErrInvalid] is a policy, a row or an order against the rules (an [*OrderError]). What was found before may
 // be due to rows that came too late, so discard it.
 //
-// Memory does not grow with the number of rows: at most 64 of each sequence, the permissions of one main account (65536)
-// and the sessions of one account (256), and what Policy.Origins allows.
+// Memory does not grow with the number of rows: at most 64 of each sequence, the permissions of one main account (65536),
+// the sessions of one account (256), a million permissions of roles taken together, and what Policy.Origins allows.
 func (p Policy) Audit(s Sources, now time.Time) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
 		sum := Summary{Rows: map[string]int64{}, Findings: map[Kind]int64{}}
 		a, err := newAudit(p, s, now, yield, &sum)
 		if err == nil {
+			defer a.stop() // once more where the reader has panicked
 			err = a.run()
-		}
-		if a != nil {
 			a.stop()
 		}
 		sum.judge(p, s, a, err)

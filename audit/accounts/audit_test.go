@@ -340,6 +340,62 @@ func TestTypedNamesAreShownNowhere(t *testing.T) {
 	require.NotContains(t, err.Error(), typed)
 }
 
+// Front ends record what was refused, whoever it was: such an event must not end an audit.
+func TestUsesOfImpossibleNamesEndNoAudit(t *testing.T) {
+	const typed = "hunter2"
+	w := newWorld()
+	for _, k := range []accounts.Key{
+		{Tenant: "acme", Sub: typed}, {Tenant: "acme"}, {Tenant: "no such", Main: typed}, {Main: typed},
+		{Tenant: "acme", Main: strings.Repeat(typed, 1000)},
+	} {
+		w.uses = append(w.uses, accounts.Use{Key: k, Permission: "vm.stop", Denied: 9, Ref: "r"})
+	}
+	found, summary := w.audit(t)
+	require.Empty(t, found)
+	require.Empty(t, summary.NotTested)
+
+	u := &w.uses[slices.IndexFunc(w.uses, func(u accounts.Use) bool { return u.Tenant == "no such" })]
+	u.Count, u.Last = 1, ago(day)
+	found, _ = w.audit(t)
+	require.Len(t, found, 1, "what was done under it is")
+	require.Equal(t, accounts.Unregistered, found[0].Kind)
+	require.Equal(t, opsec.Provider, found[0].Tenant)
+	require.NoError(t, found[0].Event(now).Validate())
+}
+
+func TestSequencesAreReleasedWhenTheReaderPanics(t *testing.T) {
+	w := newWorld()
+	w.account("ann").Expires = ago(day)
+	for i := range 200 { // more than are read ahead
+		w.session("bob", ago(time.Duration(i+2)*12*time.Hour), time.Hour)
+	}
+	s := w.sources()
+	open := 0
+	whole := s.SignIns
+	s.SignIns = func(yield func(accounts.SignIn, error) bool) {
+		open++
+		defer func() { open-- }()
+		whole(yield)
+	}
+	require.Panics(t, func() {
+		for range w.policy.Audit(s, now) {
+			panic("of the reader")
+		}
+	})
+	require.Zero(t, open)
+}
+
+// An audit of last month by a log that has gone on since.
+func TestSessionsAreJudgedAsTheyStandNow(t *testing.T) {
+	w := newWorld()
+	w.logIn("bob", ago(time.Hour), "t1")
+	w.logIn("bob", now.Add(14*time.Hour), "t2")
+	w.logOut("bob", now.Add(40*time.Hour), now.Add(14*time.Hour))
+	w.logOut("bob", now.Add(41*time.Hour), now.Add(39*time.Hour))
+	found, _ := w.audit(t)
+	require.Empty(t, found)
+}
+
 func TestMoreThanMemoryHoldsIsNotJudged(t *testing.T) {
 	t.Run("sessions at once", func(t *testing.T) {
 		w := newWorld()

@@ -173,6 +173,7 @@ func newEntitlements() *cursor[Entitlement] {
 	}
 }
 
+// newUses takes any tenant and name up to a length: what was refused may have been tried under any.
 func newUses() *cursor[Use] {
 	return &cursor[Use]{
 		ref:  func(u *Use) string { return u.Ref },
@@ -180,14 +181,14 @@ func newUses() *cursor[Use] {
 		order: func(a, b *Use) (int, int) {
 			return compare(&a.Key, &b.Key), strings.Compare(a.Permission, b.Permission)
 		},
-		valid: func(before, u *Use) error {
+		valid: func(_, u *Use) error {
 			if u.Permission == "" {
 				return errors.New("permission: is empty")
 			}
 			if u.Count > 0 && u.Last.IsZero() || u.Count == 0 && !u.Last.IsZero() {
 				return errors.New("count, last: want both or neither")
 			}
-			return validKey(before != nil && before.Tenant == u.Tenant, &u.Key, u.Permission, u.Ref)
+			return errors.Join(validTyped(&u.Key), validTexts(u.Permission, u.Ref))
 		},
 	}
 }
@@ -214,12 +215,7 @@ func newSignIns() *cursor[SignIn] {
 			case !s.Logout && !s.Began.IsZero() || s.Began.After(s.Time):
 				return errors.New("began: want it on a log-out alone, and not later than time")
 			}
-			for _, text := range [...]string{string(s.Tenant), s.Main, s.Sub, s.Session, s.Terminal, s.Ref} {
-				if len(text) > opsec.MaxValueLen {
-					return fmt.Errorf("a text of %d bytes, want at most %d", len(text), opsec.MaxValueLen)
-				}
-			}
-			return nil
+			return errors.Join(validTyped(&s.Key), validLengths(opsec.MaxValueLen, s.Session, s.Terminal, s.Ref))
 		},
 	}
 }
@@ -301,9 +297,18 @@ func validKind(k opsec.ActorKind) bool {
 	return k == opsec.Human || k == "" || k == opsec.Service || k == opsec.System
 }
 
-func validTexts(a, b string) error {
-	if longest := max(len(a), len(b)); longest > maxText {
-		return fmt.Errorf("a text of %d bytes, want at most %d", longest, maxText)
+// validTyped bounds what somebody may have typed.
+func validTyped(k *Key) error {
+	return validLengths(opsec.MaxValueLen, string(k.Tenant), k.Main, k.Sub)
+}
+
+func validTexts(a, b string) error { return validLengths(maxText, a, b) }
+
+func validLengths(most int, texts ...string) error {
+	for _, text := range texts {
+		if len(text) > most {
+			return fmt.Errorf("a text of %d bytes, want at most %d", len(text), most)
+		}
 	}
 	return nil
 }
