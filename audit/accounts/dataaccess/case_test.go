@@ -189,6 +189,17 @@ func TestMalformedJudgementChangesNothing(t *testing.T) {
 		require.NoError(t, err)
 	}
 	try(c, same, s, s, at)
+	c.Steps = append(c.Steps, c.Steps[0])
+	require.ErrorIs(t, c.Validate(), opsec.ErrInvalid, "more steps than a case can have")
+}
+
+func TestCaseKeepsItsOwnEvidence(t *testing.T) {
+	f := opened(t).Finding
+	c, _, err := dataaccess.OpenCase(f, monday.Add(day))
+	require.NoError(t, err)
+	before := c.Finding.Digest()
+	f.Evidence[0] = "changed"
+	require.Equal(t, before, c.Finding.Digest())
 }
 
 func TestCaseThatCannotBeIsRefused(t *testing.T) {

@@ -29,7 +29,7 @@ func TestPolicyIsData(t *testing.T) {
 	for _, bad := range []string{
 		`{"x":1}`, `{"window":"-1s"}`, `{"window":"9000h"}`, `{"window":3}`, `{"history_days":367}`, `{"min_days":-1}`,
 		`{"history_days":5,"min_days":6}`, `{"deviations":-1}`, `{"peer_factor":1048577}`, `{"min_peers":-1}`, `{"listed":1025}`,
-		`{"skip":["nonsense"]}`, `{"skip":["untested"]}`, `{"duties":{"a":{"customers":1001}}}`, `{"duties":{"a":{"x":1}}}`,
+		`{"skip":["nonsense"]}`, `{"skip":["untested"]}`, `{"duties":{"a":{"customers":1001}}}`, `{"duties":{"a":{"customers":-1}}}`, `{"duties":{"a":{"x":1}}}`,
 		`{"duties":{"a":{"hours":{"zone":"Nowhere"}}}}`, `{"floor_records":-1}`,
 	} {
 		err := json.Unmarshal([]byte(bad), &p)
