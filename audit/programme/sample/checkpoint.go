@@ -24,7 +24,8 @@ const (
 	maxKeys  = 64        // of logs, and of witnesses
 )
 
-// CheckpointVerifier says whose checkpoints are good. The zero CheckpointVerifier trusts nobody.
+// CheckpointVerifier says whose checkpoints are good. The zero CheckpointVerifier trusts nobody. Who recomputes a sample
+// needs the same first witness that it was derived with (see [Derive]): publish the keys with the plan.
 type CheckpointVerifier struct {
 	Logs      []note.Verifier // keys of the log; their name is its origin
 	Witnesses []note.Verifier // of Ed25519 cosignatures (C2SP tlog-cosignature, type 4); those of one name are one witness

@@ -23,8 +23,8 @@
 //
 // [Derive] refuses a checkpoint that does not cover the freeze, is of another log, was not signed by it and by as many
 // witnesses as asked, or was signed by them outside the time that the freeze names. The seed hangs on the freeze, on the
-// text of the checkpoint and on the signatures of the witnesses, which nobody can know before the witnesses have made
-// them; and on nothing that the log alone can vary, so not on the log's own signature.
+// text of the checkpoint and on the signature of one witness, the first by name, which nobody can know before that witness
+// has made it; and on nothing that the log alone can vary, so not on the log's own signature.
 //
 // [Seed.Draw] gives every subset the same chance, without replacement, and depends on the procedure, the size and the
 // digest of the population. A larger sample contains every smaller one of the same population: an extension keeps what
@@ -33,7 +33,11 @@
 // # What it will not do
 //
 // Keep a provider from trying. Whoever runs the log can ask for several checkpoints in the time that the freeze names, or
-// freeze several times, and take the one it likes: one question to the witnesses for each try. Keep the time between
-// NotBefore and NotAfter short, and look for other freezes of the same audit in the log: each has its Attempt. With
-// witnesses that are all the provider's own, or without any, the sample is the provider's choice.
+// freeze several times, and take the one it likes: one question to a witness for each try. Keep the time between NotBefore
+// and NotAfter short, and look for other freezes of the same audit in the log: each has its Attempt. Where fewer witnesses
+// must sign than there are, one question to each is a few tries, since the first by name may be said to have been away.
+//
+// Do without a witness to trust: the sample is the choice of whoever holds the key of the one that comes first. With a
+// Quorum of all witnesses that is the first by name; with a lower one, anybody's that can be made the first by leaving
+// others out. So have a Quorum of all, and nobody first whom the provider could ask a favour.
 package sample

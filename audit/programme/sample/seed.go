@@ -12,9 +12,10 @@ type Seed [32]byte
 // recorded at the anchor. It believes the anchor; [Recompute] has it proven.
 //
 // The seed is the SHA-256 of parts, each behind its length (eight bytes, big-endian): "opsec/sample/seed/v1", the digest
-// of the freeze, the text of the checkpoint, and, for each cosignature of a known witness of a time from NotBefore to
-// NotAfter, the name of the witness and the bytes that its line has in base64; ordered by name, and then by those bytes.
-// Other lines do not count: the log's own signature could be made in many ways by whoever has its key.
+// of the freeze, the text of the checkpoint, and, of one cosignature, the name of the witness and the bytes that its line
+// has in base64. It is the first, by name and then by those bytes, of a known witness and of a time from NotBefore to
+// NotAfter. Other lines do not count: if more did, whoever publishes the checkpoint could leave some out, or have a witness
+// of its own sign again and again, and come to another seed each time without asking anybody.
 //
 // Errors: [ErrTooEarly], [ErrTooLate]; [ErrUnproven] when log or witnesses have not signed; else one that wraps
 // [opsec.ErrInvalid].
@@ -48,8 +49,10 @@ func derive(f Freeze, a Anchor, checkpoint []byte, v CheckpointVerifier) (Seed, 
 		case c.time.After(f.until()):
 			late[c.name] = true
 		default:
+			if len(witnesses) == 0 { // they come by name
+				parts = append(parts, c.name, string(c.raw))
+			}
 			witnesses[c.name] = true
-			parts = append(parts, c.name, string(c.raw))
 		}
 	}
 	if len(witnesses) < v.Quorum {

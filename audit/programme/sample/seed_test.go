@@ -83,7 +83,7 @@ func TestADayIsTheTimeWhereNoneIsSaid(t *testing.T) {
 	require.ErrorIs(t, err, sample.ErrTooLate)
 }
 
-func TestSeedHangsOnFreezeTextAndWitnessesAlone(t *testing.T) {
+func TestSeedHangsOnFreezeTextAndTheFirstWitnessAlone(t *testing.T) {
 	l, f, a := recorded(t)
 	v := verifier(t, 1, "north", "south")
 	north, south := witness(t, "north", noon), witness(t, "south", noon)
@@ -106,6 +106,7 @@ func TestSeedHangsOnFreezeTextAndWitnessesAlone(t *testing.T) {
 	otherKey := logKey(t, origin, "the log's next key")
 	v.Logs = append(v.Logs, otherKey)
 	require.Equal(t, seed, derive(f, l.checkpoint(t, otherKey, north, south)), "the log's own signatures")
+	require.Equal(t, seed, derive(f, l.checkpoint(t, north)), "a witness fewer")
 	early := witness(t, "north", noon.Add(-time.Second))
 	require.Equal(t, derive(f, l.checkpoint(t, south)), derive(f, l.checkpoint(t, south, early)), "a witness outside the time")
 	elsewhere := f
@@ -113,8 +114,8 @@ func TestSeedHangsOnFreezeTextAndWitnessesAlone(t *testing.T) {
 	require.Equal(t, seed, derive(elsewhere, base), "zones of time")
 
 	// What only witnesses can make does, and so does what was frozen.
-	require.NotEqual(t, seed, derive(f, l.checkpoint(t, north, witness(t, "south", noon.Add(time.Second)))), "a time")
-	require.NotEqual(t, seed, derive(f, l.checkpoint(t, north)), "a witness fewer")
+	require.NotEqual(t, seed, derive(f, l.checkpoint(t, witness(t, "north", noon.Add(time.Second)), south)), "a time")
+	require.NotEqual(t, seed, derive(f, l.checkpoint(t, south)), "the first witness")
 	for what, change := range map[string]func(*sample.Freeze){
 		"audit":      func(f *sample.Freeze) { f.Audit += "x" },
 		"attempt":    func(f *sample.Freeze) { f.Attempt++ },
@@ -314,4 +315,37 @@ func TestFreezesThatCannotBeMeantAreRefused(t *testing.T) {
 	require.True(t, ok)
 	_, ok = good.Frame("c")
 	require.False(t, ok)
+}
+
+// Whoever publishes the checkpoint chooses which lines stand below it, and may add those of a witness of its own. Each try
+// must cost it a question to a witness all the same.
+func TestThereAreNoMoreSeedsThanQuestions(t *testing.T) {
+	l, f, a := recorded(t)
+	v := verifier(t, 2, "a", "b", "c", "d", "own")
+	seeds := map[sample.Seed]bool{}
+	questions := []note.Signer{
+		witness(t, "a", noon), witness(t, "b", noon), witness(t, "c", noon), witness(t, "d", noon), // each asked once,
+		witness(t, "a", noon.Add(time.Second)), witness(t, "b", noon.Add(time.Second)), // and two of them again
+	}
+	for chosen := range 1 << len(questions) {
+		var signers []note.Signer
+		for i, s := range questions {
+			if chosen>>i&1 == 1 {
+				signers = append(signers, s)
+			}
+		}
+		if seed, err := sample.Derive(f, a, l.checkpoint(t, signers...), v); err == nil {
+			seeds[seed] = true
+		}
+	}
+	require.LessOrEqual(t, len(seeds), len(questions))
+
+	seed, err := sample.Derive(f, a, l.checkpoint(t, questions[:4]...), v)
+	require.NoError(t, err)
+	for s := range 20 { // it signs as often as it likes
+		signers := append(questions[:4:4], witness(t, "own", noon.Add(time.Duration(s)*time.Second)))
+		got, err := sample.Derive(f, a, l.checkpoint(t, signers...), v)
+		require.NoError(t, err)
+		require.Equal(t, seed, got)
+	}
 }
