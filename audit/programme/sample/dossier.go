@@ -1,7 +1,9 @@
 package sample
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -50,7 +52,9 @@ func ParseDossier(b []byte) (Dossier, error) {
 //   - the checkpoint is one that [Derive] takes;
 //   - each sample is what is drawn from its frame, no smaller than the frame's commitment says; every frame that says so
 //     has one;
-//   - a frame that is shown is the one that was frozen, and an item that is shown was drawn, and stands where it should.
+//   - a frame that is shown is the one that was frozen, and an item that is shown was drawn, and stands where it should;
+//     those of one frame ascend. What is not shown may be anything: whether a population was complete, and no more than
+//     that, is for the audit to find out.
 //
 // What comes out otherwise wraps [ErrMismatch], what is not signed or not in the log [ErrUnproven]; further errors are those
 // of [Derive].
@@ -127,6 +131,17 @@ func (d Dossier) shown() error {
 		}
 		if _, drawn := slices.BinarySearch(d.Samples[p.Procedure], p.Index); !drawn {
 			return mismatch("%s: item at position %d was not drawn", p.Procedure, p.Index)
+		}
+	}
+	inOrder := slices.SortedFunc(slices.Values(d.Proofs), func(a, b Shown) int {
+		return cmp.Or(strings.Compare(a.Procedure, b.Procedure), cmp.Compare(a.Index, b.Index))
+	})
+	for i, p := range inOrder {
+		if i == 0 || inOrder[i-1].Procedure != p.Procedure || inOrder[i-1].Index == p.Index {
+			continue
+		}
+		if inOrder[i-1].Item >= p.Item {
+			return mismatch("%s: items at positions %d and %d do not ascend: no frame", p.Procedure, inOrder[i-1].Index, p.Index)
 		}
 	}
 	return nil

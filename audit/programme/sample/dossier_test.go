@@ -238,3 +238,47 @@ func FuzzDerive(f *testing.F) {
 		}
 	})
 }
+
+// A blind frame is not seen whole. What is seen of it must at least stand in the order of a frame, in which no item is
+// twice: a provider could fill it up with one that is well kept.
+func TestItemsThatAreShownAreInTheOrderOfAFrame(t *testing.T) {
+	for what, change := range map[string]func([]string){
+		"an item twice": func(items []string) { items[0] = items[1] },
+		"in disorder":   func(items []string) { items[0], items[1] = items[1], items[0] },
+		"as it should":  func([]string) {},
+	} {
+		list := []string{"vol-1", "vol-2"}
+		change(list)
+		// The commitment of a frame that Commit refuses, from the log of its items.
+		l := &ledger{}
+		for _, item := range list {
+			l.add(t, "\x00"+item)
+		}
+		root, err := tlog.TreeHash(2, l)
+		require.NoError(t, err)
+		d := sample.Dossier{Freeze: freeze(t, frame("backup-1", 2)), Samples: map[string][]int{"backup-1": {0, 1}}}
+		d.Freeze.Frames[0].Digest = sample.Digest(root)
+		for i := range list {
+			hashes, err := tlog.ProveRecord(2, int64(i), l)
+			require.NoError(t, err)
+			d.Proofs = append(d.Proofs, sample.Shown{
+				Procedure: "backup-1", Proof: sample.Proof{Index: i, Item: list[i], Hashes: hashes},
+			})
+		}
+		var book ledger
+		d.Anchor = book.record(t, d.Freeze)
+		d.Leaf = []byte(book.leaves[d.Anchor.Index])
+		d.Inclusion, err = tlog.ProveRecord(int64(len(book.leaves)), int64(d.Anchor.Index), &book)
+		require.NoError(t, err)
+		d.Checkpoint = string(book.checkpoint(t, witness(t, "north", noon)))
+		for range 2 { // in any order
+			_, err = sample.Recompute(d, verifier(t, 1, "north"), holds)
+			if what == "as it should" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, sample.ErrMismatch, what)
+			}
+			slices.Reverse(d.Proofs)
+		}
+	}
+}
