@@ -10,11 +10,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cloudopsec/opsec/audit/accounts/dataaccess"
 	"github.com/cloudopsec/opsec/audit/programme"
+	"github.com/cloudopsec/opsec/audit/programme/competence"
 	"github.com/cloudopsec/opsec/audit/programme/sample"
 	"github.com/cloudopsec/opsec/audit/translog/verify"
 	"github.com/cloudopsec/opsec/examples/internal/script"
 )
+
+// The register of competence says who may judge what operators did.
+var _ dataaccess.Qualifications = (*competence.Register)(nil)
 
 func TestAuditFindsWhatIsWrongAndTellsEachWhatConcernsThem(t *testing.T) {
 	dir := t.TempDir()
