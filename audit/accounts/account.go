@@ -87,6 +87,10 @@ func (a *audit) dormant(acc *Account, lastUse, signedIn time.Time) {
 	from := a.from.use
 	if acc.State == Active && !a.recent(acc.LastUsed, from) && !a.recent(lastUse, from) && !a.recent(signedIn, from) &&
 		!a.recent(acc.Since, from) && !a.recent(acc.Created, from) {
+		if acc.LastUsed.IsZero() && !a.watched {
+			a.untold[Dormant]++
+			return
+		}
 		used := a.latest(acc.LastUsed, lastUse, signedIn)
 		a.own(acc, Dormant, used, "active, and last used "+on(used))
 	}

@@ -117,6 +117,7 @@ type audit struct {
 	baselines baselines
 	rare      map[string]bool
 	spanned   bool // uses cover Policy.UnusedAfter
+	watched   bool // uses or sign-ins cover Policy.DormantAfter
 	attempts  *Attempts
 	main      mainAccount
 	sessions  sessions
@@ -144,6 +145,7 @@ func newAudit(p Policy, s Sources, now time.Time, yield func(Finding, error) boo
 		a.rare[permission] = true
 	}
 	a.from.use, a.from.review, a.from.permission = now.Add(-p.DormantAfter), now.Add(-p.ReviewAfter), now.Add(-p.UnusedAfter)
+	a.watched = (s.Uses != nil || s.SignIns != nil) && (s.Since.IsZero() || !s.Since.After(a.from.use))
 	if a.conforms, _ = p.naming(); a.skip[Misnamed] {
 		a.conforms = func(string) bool { return true }
 	}

@@ -302,6 +302,34 @@ func TestWhatWasNotLookedAtIsNotPassed(t *testing.T) {
 		}))
 }
 
+// A register that does not know when an account was used, and a log that does not go back far enough, do not tell that it
+// was not.
+func TestUnusedForHowLongIsNotKnownIsNotDormant(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		found int
+		with  func(w *world, s *accounts.Sources)
+	}{
+		{"a log from when it counts", 1, func(w *world, s *accounts.Sources) { s.Since = ago(45 * day) }},
+		{"a shorter log", 0, func(w *world, s *accounts.Sources) { s.Since = ago(45*day - 1) }},
+		{"no log", 0, func(w *world, s *accounts.Sources) { s.Uses, s.SignIns = nil, nil }},
+		{"a register that knows", 1, func(w *world, s *accounts.Sources) {
+			s.Since = ago(day)
+			w.account("bob").LastUsed = ago(300 * day)
+		}},
+	} {
+		w := newWorld()
+		w.idle("bob", time.Time{})
+		s := w.sources()
+		var summary accounts.Summary
+		s.Summary = &summary
+		c.with(w, &s)
+		require.Len(t, all(t, w.policy.Audit(s, now)), c.found, c.name)
+		require.Equal(t, c.found == 0, slices.Contains(summary.NotTested,
+			accounts.NotTested{Kind: accounts.Dormant, Why: "1 accounts were not judged for it, or not fully"}), c.name)
+	}
+}
+
 // Whatever somebody types for a name, perhaps a password, is shown nowhere; and it cannot end an audit.
 func TestTypedNamesAreShownNowhere(t *testing.T) {
 	const typed = "hunter2"

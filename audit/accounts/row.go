@@ -77,7 +77,7 @@ type Account struct {
 	Approved time.Time       `json:"approved,omitzero"`  // zero is never
 	Reviewed time.Time       `json:"reviewed,omitzero"`  // when somebody last confirmed that it is needed; zero is never
 	Expires  time.Time       `json:"expires,omitzero"`   // from then on it has no business being active; zero is never
-	LastUsed time.Time       `json:"last_used,omitzero"` // zero is never or unknown
+	LastUsed time.Time       `json:"last_used,omitzero"` // zero is never or unknown: uses and sign-ins tell
 	Ref      string          `json:"ref,omitempty"`      // where that is recorded, such as "translog:node-a/4711"
 }
 
