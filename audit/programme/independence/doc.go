@@ -24,7 +24,10 @@
 //
 // # What it will not do
 //
-// Know what is not in the log, in the owners or in the lines: friends, families, and who will work there next month. Senior
+// Know what is not in the log, in the owners or in the lines: friends, families, and who will work there next month. Nor
+// that a candidate is somebody whom the log calls otherwise: names are compared byte by byte, and of a name that is not
+// there, an account's in place of a person's, nothing is known, which clears it. What customers' accounts did counts for
+// the provider's people only as far as Organisation.Accounts knows them; look at [Clearance].Customers. Senior
 // management above all operators is in line with all of them: take somebody from elsewhere, or say in the policy how many
 // levels count.
 package independence

@@ -19,7 +19,8 @@ const (
 )
 
 // Examine reads what was done, and says what stands against each candidate, of whom there are 1 to 1,000. Acts come in any
-// order; those from before the look-back, which begins at now less its length and includes that instant, are passed over.
+// order; those from before the look-back, which begins at now less its length and includes that instant, are passed over;
+// those without a time are not.
 //
 // A candidate is in conflict who did something within the scope, in person or through somebody who acted in their name;
 // who approved it; who owned something of it at any time of the look-back; or who is above or below somebody, in lines of
@@ -140,7 +141,7 @@ func (e *examination) judge(action string) verdict {
 func (e *examination) take(a *Act) {
 	c := &e.clearance
 	c.Read++
-	if a.Outcome == opsec.Denied || a.Time.Before(c.From) {
+	if a.Outcome == opsec.Denied || a.Time.Before(c.From) && !a.Time.IsZero() {
 		return
 	}
 	v := e.judge(a.Action)

@@ -443,3 +443,9 @@ func TestExamineAgreesWithTheRuleInAnyOrder(t *testing.T) {
 		require.Equal(t, c.Digest(), back.Digest())
 	})
 }
+
+// Doubt counts against the candidate.
+func TestAnActWithoutATimeCounts(t *testing.T) {
+	undated := with(staff("ann", "backup.restore"), func(a *independence.Act) { a.Time = time.Time{} })
+	require.Equal(t, one("operated"), kinds(t, examine(t, backups, independence.Organisation{}, one("ann"), undated), "ann"))
+}

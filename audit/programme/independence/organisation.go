@@ -20,12 +20,13 @@ type Organisation struct {
 	Lines    []Line
 }
 
-// Ownership is that somebody answers for something, from a time until another.
+// Ownership is that somebody answers for something, from a time until another: for the system, for the action and for the
+// resource, where more than one is named.
 type Ownership struct {
 	Person   string         `json:"person"`
 	System   string         `json:"system,omitempty"`  // a pattern
 	Action   string         `json:"action,omitempty"`  // a pattern: the owner of a process has "backup.*"
-	Resource opsec.Resource `json:"resource,omitzero"` // patterns in Type and ID; no Tenant: any
+	Resource opsec.Resource `json:"resource,omitzero"` // patterns in Type and ID; no Tenant: of any
 	From     time.Time      `json:"from,omitzero"`     // zero: always
 	Until    time.Time      `json:"until,omitzero"`    // zero: still
 }

@@ -1,6 +1,7 @@
 package independence
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -20,7 +21,8 @@ const (
 // named here, and it is for one of the tenants, or in the provider's own name: who operates what customers share operates
 // it for each. A scope of tenants alone is touched by whatever is done for one of them.
 //
-// A pattern is a text, or the beginning of one with "*" behind it: "backup.*".
+// A pattern is a text, or the beginning of one with "*" behind it: "backup.*". None is of what an act does not have: "*" of
+// systems leaves out acts without one, where "*" of actions is all.
 type Scope struct {
 	Tenants   []opsec.TenantID `json:"tenants,omitempty"`   // none: all; at most 100,000
 	Systems   []string         `json:"systems,omitempty"`   // patterns, at most 1,000
@@ -147,9 +149,7 @@ func newScope(s Scope) *scope {
 // touchedBy reports whether an act touches the scope; named is whether its action does.
 func (s *scope) touchedBy(a *Act, named bool) bool {
 	r := a.Resource
-	if r.Tenant == "" {
-		r.Tenant = a.Tenant
-	}
+	r.Tenant = cmp.Or(r.Tenant, a.Tenant, opsec.Provider)
 	if len(s.tenants) > 0 && !s.tenants[a.Tenant] && !s.tenants[r.Tenant] {
 		if s.tenancy || a.Tenant != "" && a.Tenant != opsec.Provider {
 			return false
@@ -161,11 +161,9 @@ func (s *scope) touchedBy(a *Act, named bool) bool {
 // ownedBy reports whether what somebody owns is within the scope. Like is compared with like: systems with systems,
 // actions with actions, resources with resources; tenants alone with the tenants of resources.
 func (s *scope) ownedBy(o *Ownership) bool {
-	if len(s.tenants) > 0 && o.Resource.Tenant != "" && o.Resource.Tenant != opsec.Provider && !s.tenants[o.Resource.Tenant] {
-		return false
-	}
+	q := o.Resource
 	if s.tenancy {
-		return s.tenants[o.Resource.Tenant]
+		return q.Type != "" && (q.Tenant == "" || s.tenants[q.Tenant])
 	}
 	for _, p := range s.Systems {
 		if o.System != "" && overlap(p, o.System) {
@@ -177,7 +175,9 @@ func (s *scope) ownedBy(o *Ownership) bool {
 			return true
 		}
 	}
-	q := o.Resource
+	if len(s.tenants) > 0 && q.Tenant != "" && q.Tenant != opsec.Provider && !s.tenants[q.Tenant] {
+		return false
+	}
 	for _, r := range s.Resources {
 		if q.Type != "" && (r.Tenant == "" || q.Tenant == "" || r.Tenant == q.Tenant) && overlap(r.Type, q.Type) && overlap(r.ID, q.ID) {
 			return true

@@ -53,7 +53,7 @@ func TestOwnersOfATenantsResources(t *testing.T) {
 		{Tenant: "acme", Type: "key", ID: "7"}:            {true, false},
 		{Tenant: "globex", Type: "volume", ID: "7"}:       {false, false},
 		{Tenant: opsec.Provider, Type: "volume", ID: "7"}: {false, true},
-		{Type: "volume", ID: "7"}:                         {false, true},
+		{Type: "volume", ID: "7"}:                         {true, true}, // of any tenant
 	} {
 		o := independence.Organisation{Owners: []independence.Ownership{{Person: "ann", Resource: owned}}}
 		for i, s := range []independence.Scope{alone, volumes} {
@@ -193,4 +193,35 @@ func FuzzScope(f *testing.F) {
 			require.EqualValues(t, 1, examine(t, s, independence.Organisation{}, one("ann"), act).Touched, fmt.Sprintf("%q", action))
 		}
 	})
+}
+
+// What somebody owns beside is no way out.
+func TestOwnershipsOfMoreThanOneThingCountForEach(t *testing.T) {
+	s := independence.Scope{
+		Tenants: []opsec.TenantID{"acme"}, Systems: []string{"backup-eu"}, Actions: []string{"backup.*"},
+		Resources: []opsec.Resource{{Type: "volume", ID: "*"}},
+	}
+	elsewhere := opsec.Resource{Tenant: "globex", Type: "volume", ID: "7"}
+	for _, test := range []struct {
+		owned independence.Ownership
+		want  int
+	}{
+		{independence.Ownership{System: "backup-eu", Resource: elsewhere}, 1},
+		{independence.Ownership{Action: "backup.restore", Resource: elsewhere}, 1},
+		{independence.Ownership{System: "mail", Action: "mail.*", Resource: elsewhere}, 0},
+	} {
+		test.owned.Person = "ann"
+		o := independence.Organisation{Owners: []independence.Ownership{test.owned}}
+		require.Len(t, kinds(t, examine(t, s, o, one("ann")), "ann"), test.want, "%+v", test.owned)
+	}
+}
+
+func TestARecordOfNoTenantIsTheProviders(t *testing.T) {
+	for _, id := range []string{"7", "*"} {
+		s := independence.Scope{Resources: []opsec.Resource{{Tenant: opsec.Provider, Type: "vault", ID: id}}}
+		for _, tenant := range []opsec.TenantID{"", opsec.Provider} {
+			a := with(staff("ann", "vault.open"), func(a *independence.Act) { a.Tenant, a.Resource = tenant, opsec.Resource{Type: "vault", ID: "7"} })
+			require.Len(t, kinds(t, examine(t, s, independence.Organisation{}, one("ann"), a), "ann"), 1, "%q %q", id, tenant)
+		}
+	}
 }
