@@ -34,7 +34,8 @@ const (
 	perReader   = 4 * sealedBlock
 )
 
-// Sorter sorts records. It is for one goroutine. After an error, every method returns that error.
+// Sorter sorts records. It is for one goroutine. After an error other than ErrTooLarge, every method returns
+// that error.
 type Sorter struct {
 	o     Options
 	fan   int
@@ -130,7 +131,9 @@ func (s *Sorter) Sorted() iter.Seq2[Record, error] {
 			sources = append(sources, s.files.read(run))
 		}
 		for r, err := range merge(append(sources, s.inMemory())) {
-			s.err = err
+			if err != nil {
+				s.err = err
+			}
 			if !yield(r, err) || err != nil {
 				return
 			}

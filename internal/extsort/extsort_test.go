@@ -201,6 +201,24 @@ func TestNothingIsSortedAfterClose(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+func TestASorterThatIsClosedWhileItYieldsStaysClosed(t *testing.T) {
+	dir := t.TempDir()
+	s := extsort.New(extsort.Options{Dir: dir, Memory: least})
+	for i := range 10_000 {
+		add(t, s, pair{fmt.Sprint(i), "value"})
+	}
+	read := 0
+	for range s.Sorted() {
+		if read++; read == 5 {
+			require.NoError(t, s.Close())
+		}
+	}
+	require.ErrorIs(t, s.Add(nil, nil), os.ErrClosed)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 func BenchmarkSort(b *testing.B) {
 	key := make([]byte, 40)
 	for _, memory := range []int64{1 << 30, 16 << 20} {
