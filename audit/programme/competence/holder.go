@@ -47,7 +47,8 @@ func (c *Certificate) normalise() {
 // same reports whether two certificates attest the same, whatever has become of them since.
 func (c *Certificate) same(o Certificate) bool {
 	return c.ID == o.ID && c.Name == o.Name && c.Scope == o.Scope && c.Body == o.Body && c.Replaces == o.Replaces &&
-		c.Evidence == o.Evidence && c.Issued.Equal(o.Issued) && c.Expires.Equal(o.Expires)
+		c.Evidence == o.Evidence && c.Issued.Equal(o.Issued) && c.Expires.Equal(o.Expires) &&
+		slices.EqualFunc(c.Surveillance, o.Surveillance, func(s, t Surveillance) bool { return s.Due.Equal(t.Due) })
 }
 
 func (s *State) certificate(id string) int {

@@ -188,6 +188,8 @@ func TestWhatIsOnRecordIsNotEnteredAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, got, 1)
 		require.ErrorIs(t, d.Acquire(ctx, hr, certificate("a", scope("less"))), opsec.ErrInvalid)
+		due := surveyed(competence.Surveillance{Due: day(20)})
+		require.ErrorIs(t, d.Acquire(ctx, hr, certificate("a", due)), opsec.ErrInvalid, "nobody would warn of that audit")
 		require.NoError(t, d.Withdraw(ctx, hr, "a", day(40), "audit failed"))
 		require.NoError(t, d.Acquire(ctx, hr, certificate("a")), "and does not come to life again")
 		all, err := d.Certificates(ctx, hr)
