@@ -56,11 +56,7 @@ func Uses(r io.Reader, name string) iter.Seq2[accounts.Use, error] {
 
 // SignIns reads sign-ins and log-outs.
 func SignIns(r io.Reader, name string) iter.Seq2[accounts.SignIn, error] {
-	return read(r, name, kind[accounts.SignIn]{signInColumns(), func(s *accounts.SignIn) *string { return &s.Ref },
-		func(s *accounts.SignIn) {
-			s.Tenant = opsec.TenantID(cut(string(s.Tenant)))
-			s.Main, s.Sub, s.Terminal = cut(s.Main), cut(s.Sub), cut(s.Terminal)
-		}})
+	return read(r, name, kind[accounts.SignIn]{signInColumns(), func(s *accounts.SignIn) *string { return &s.Ref }, bound})
 }
 
 // People reads the register of people.
@@ -68,7 +64,23 @@ func People(r io.Reader, name string) iter.Seq2[accounts.Person, error] {
 	return read(r, name, kind[accounts.Person]{personColumns(), func(p *accounts.Person) *string { return &p.Ref }, nil})
 }
 
-func cut(s string) string { return s[:min(len(s), opsec.MaxValueLen)] }
+// bound cuts what people typed.
+func bound(s *accounts.SignIn) {
+	texts := [...]*string{
+		(*string)(&s.Tenant), &s.Main, &s.Sub, &s.Terminal, &s.Session, &s.Ref, (*string)(&s.Outcome),
+	}
+	long := false
+	for _, text := range texts[:4] {
+		if len(*text) > opsec.MaxValueLen {
+			*text, long = (*text)[:opsec.MaxValueLen], true
+		}
+	}
+	if long {
+		for _, text := range texts { // the cells of a line share its memory
+			*text = strings.Clone(*text)
+		}
+	}
+}
 
 // kind is how the rows of one type are read.
 type kind[T any] struct {

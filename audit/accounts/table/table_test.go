@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -154,6 +155,25 @@ func TestTypedNamesMayBeAnything(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, accounts.Key{Tenant: "\xfe", Main: "\xff\x00"}, rows[0].Key)
 	require.Len(t, rows[1].Main, 8192)
+}
+
+// Rows are kept, such as those of open sessions: not with the lines from which they were cut.
+func TestLongLinesAreNotKeptInMemory(t *testing.T) {
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	line := "acme,ann,2026-03-01,success,s1,r1," + strings.Repeat("x", 1<<19) + "\n"
+	text := "tenant,main,time,outcome,session,ref,terminal\n" + strings.Repeat(line, 64)
+	before := heap()
+	rows, err := collect(table.SignIns(strings.NewReader(text), "f"))
+	require.NoError(t, err)
+	require.Len(t, rows, 64)
+	require.Less(t, int64(heap())-int64(before), int64(4<<20))
+	runtime.KeepAlive(text)
+	runtime.KeepAlive(rows)
 }
 
 func TestReadingMayEndEarly(t *testing.T) {
