@@ -37,9 +37,10 @@ type Ledger interface {
 	Trail(ctx context.Context, from, until time.Time) iter.Seq2[independence.Act, error]
 }
 
-// Options is what a Desk is wired with. Authorizer and Verifier must be set.
+// Options is what a Desk is wired with. Authorizer and Verifier must be set. A resource that the Authorizer is asked about is
+// of type "audit", and the provider's.
 type Options struct {
-	Authorizer   opsec.Authorizer                                                      // asked for the action of each step, and ActionRead, on a resource of type "audit"
+	Authorizer   opsec.Authorizer                                                      // asked for the action of each step, and ActionRead
 	Ledger       Ledger                                                                // needed by Assign and Draw
 	Verifier     sample.CheckpointVerifier                                             // whose checkpoints a sample may be drawn by
 	Organisation func(context.Context) (independence.Organisation, error)              // needed by Assign

@@ -16,12 +16,12 @@ import (
 type Policy struct {
 	Independence     independence.Policy          `json:"independence"`
 	Functions        []Function                   `json:"functions,omitempty"`         // that a team must have; none: all three
-	Categories       []string                     `json:"categories,omitempty"`        // that an audit covers or waives; none: the six of 8.11.2
-	Competence       map[string][]competence.Need `json:"competence,omitempty"`        // what a member needs to audit a category; see below
-	Due              map[opsec.Severity]Days      `json:"due,omitempty"`               // the longest time to mend a finding of that risk; none: 7, 30, 90, 180, 365
+	Categories       []string                     `json:"categories,omitempty"`        // to cover or to waive; none: the six of 8.11.2
+	Competence       map[string][]competence.Need `json:"competence,omitempty"`        // what a member needs to audit a category
+	Due              map[opsec.Severity]Days      `json:"due,omitempty"`               // to mend a finding of a risk; none: 7, 30, 90, 180, 365
 	LongestGrant     Days                         `json:"longest_grant,omitempty"`     // of a tool; 0: 14 days
 	LongestRisk      Days                         `json:"longest_risk,omitempty"`      // that a risk may be accepted; 0: 365 days
-	LongestClearance Days                         `json:"longest_clearance,omitempty"` // that a clearance may be old when the plan is released; 0: 30 days
+	LongestClearance Days                         `json:"longest_clearance,omitempty"` // at the release of a plan; 0: 30 days
 }
 
 // A category without needs in Policy.Competence takes one record of it, of any kind, that ends or is not older than this.

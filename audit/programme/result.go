@@ -135,8 +135,6 @@ func (t *taking) performed(given *Result) (Result, error) {
 	switch {
 	case given.Automated && x.Check == "":
 		return Result{}, invalid("procedure %s: is not automated", x.ID)
-	case given.Automated && t.member(t.person) == nil:
-		return Result{}, denied("not a member of the team")
 	case !given.Automated && x.Person != t.person:
 		return Result{}, denied("procedure %s: another one answers for it", x.ID)
 	case t.member(t.person) == nil:

@@ -57,7 +57,8 @@ type Verdict struct {
 //
 // The population needs to have the items drawn. The first use that is refused ends the run, and so does the end of ctx:
 // the audit comes back as it is, with the error.
-func (d *Desk) Run(ctx context.Context, who opsec.Actor, id, procedure, grant string, c Check, population []Item, timeout time.Duration) (Audit, error) {
+func (d *Desk) Run(ctx context.Context, who opsec.Actor, id, procedure, grant string, c Check,
+	population []Item, timeout time.Duration) (Audit, error) {
 	if c == nil || timeout <= 0 {
 		return Audit{}, invalid("run: no check, or no timeout")
 	}
