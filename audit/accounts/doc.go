@@ -21,7 +21,7 @@
 //		if err != nil {
 //			return err // and forget what was found
 //		}
-//		fmt.Println(f.Severity, f.Kind, f.Account, f.Detail, f.Evidence)
+//		fmt.Println(f, f.Evidence)
 //	}
 //	fmt.Println("not tested:", summary.NotTested)
 //

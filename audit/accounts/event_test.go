@@ -58,3 +58,16 @@ func TestEventsStayWithinTheirBounds(t *testing.T) {
 	require.Equal(t, strings.Join(f.Evidence[:8], "\n"), attrs(e)["evidence"])
 	require.Contains(t, long, e.Resource.ID)
 }
+
+func TestFindingsAsText(t *testing.T) {
+	require.Equal(t, "high orphan acme/bob: its person left", accounts.Finding{
+		Kind: accounts.Orphan, Severity: opsec.SeverityHigh, Tenant: "acme", Account: name("bob"), Person: "p1", Detail: "its person left",
+	}.String())
+	require.Equal(t, `medium duplicate-main acme, person "p1": two`, accounts.Finding{
+		Kind: accounts.DuplicateMain, Severity: opsec.SeverityMedium, Tenant: "acme", Person: "p1", Detail: "two",
+	}.String())
+	require.Equal(t, "medium invented-attempt acme: three names", accounts.Finding{
+		Kind: accounts.InventedAttempt, Severity: opsec.SeverityMedium, Tenant: "acme", Detail: "three names",
+	}.String())
+	require.Empty(t, accounts.Key{}.String())
+}

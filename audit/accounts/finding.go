@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -55,4 +56,16 @@ type Finding struct {
 	Since       time.Time      `json:"since,omitzero"`     // when it began, where that is known
 	Evidence    []string       `json:"evidence,omitempty"` // the references of the rows that show it
 	Omitted     uint64         `json:"omitted,omitempty"`  // references that are not listed
+}
+
+// String returns the severity, the kind, whom it is about, and the detail, in one line.
+func (f Finding) String() string {
+	about := f.Account.String()
+	if f.Account == (Key{}) {
+		about = printable(string(f.Tenant))
+		if f.Person != "" {
+			about = fmt.Sprintf("%s, person %q", about, f.Person)
+		}
+	}
+	return fmt.Sprintf("%s %s %s: %s", f.Severity, f.Kind, about, f.Detail)
 }

@@ -33,8 +33,12 @@ func (k Key) Account() string {
 	return k.Main + "/" + k.Sub
 }
 
-// String returns "tenant/main" or "tenant/main/sub" for people to read, quoted where it would not print as it is.
+// String returns "tenant/main" or "tenant/main/sub" for people to read, quoted where it would not print as it is. Of no
+// account it is empty.
 func (k Key) String() string {
+	if k == (Key{}) {
+		return ""
+	}
 	return printable(string(k.Tenant) + "/" + k.Account())
 }
 

@@ -1,5 +1,5 @@
 // Package table reads the rows of an account audit from files: CSV with a header row, or JSON lines. Which of the two it
-// is shows in the first character.
+// is shows in the first character: '{' begins JSON lines.
 //
 //	f, err := os.Open("accounts.csv")
 //	// ...

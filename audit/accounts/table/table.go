@@ -98,14 +98,18 @@ func read[T any](r io.Reader, name string, k kind[T]) iter.Seq2[T, error] {
 		if mark, err := in.Peek(3); err == nil && string(mark) == "\ufeff" {
 			in.Discard(3)
 		}
-		first, err := in.Peek(1)
+		_, err := in.Peek(1)
+		start, _ := in.Peek(in.Buffered())
+		start = bytes.TrimLeft(start, " \t\r\n")
 		switch {
 		case err == io.EOF:
 			yield(zero, &Error{name, 1, 0, "is empty: want a header row or JSON lines"})
 		case err != nil:
 			yield(zero, fmt.Errorf("table: %s: %w", name, err))
-		case first[0] == '{':
+		case bytes.HasPrefix(start, []byte("{")):
 			readJSON(in, name, k, yield)
+		case bytes.HasPrefix(start, []byte("[")):
+			yield(zero, &Error{name, 1, 0, "is a JSON array: want one object on each line"})
 		default:
 			readCSV(in, name, k, yield)
 		}
@@ -164,9 +168,9 @@ func explain(err error) (column int, reason string) {
 	case errors.As(err, &syntax):
 		return int(syntax.Offset), "is not JSON"
 	case errors.As(err, &typed):
-		return int(typed.Offset), typed.Field + ": has another type"
+		return int(typed.Offset), strings.TrimPrefix(typed.Field, "Key.") + ": has another type"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return 0, "is not JSON: it ends too early"
+		return 0, "is not JSON: it ends too early; want one object on each line"
 	case strings.HasPrefix(err.Error(), "json: unknown field "):
 		return 0, strings.TrimPrefix(err.Error(), "json: ")
 	}

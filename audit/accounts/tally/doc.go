@@ -18,4 +18,10 @@
 //
 // What does not fit into memory goes to temporary files that are sealed under a key of this process alone: names that
 // somebody typed, which may be passwords, are on no disk. Close removes the files.
+//
+// # What it will not do
+//
+// Tell names that somebody typed from accounts, but for sign-ins: an event of no category, such as a reset of a password
+// that failed, is taken for something that its account did, and an audit names the account if no register knows it. Leave
+// such events out by Options.Map.
 package tally
