@@ -22,7 +22,8 @@ const (
 // it for each. A scope of tenants alone is touched by whatever is done for one of them.
 //
 // A pattern is a text, or the beginning of one with "*" behind it: "backup.*". None is of what an act does not have: "*" of
-// systems leaves out acts without one, where "*" of actions is all.
+// systems leaves out acts without one, where "*" of actions is all. Nor does an approval have a system: who may have approved
+// something is seen by the actions or the resources of a scope.
 type Scope struct {
 	Tenants   []opsec.TenantID `json:"tenants,omitempty"`   // none: all; at most 100,000
 	Systems   []string         `json:"systems,omitempty"`   // patterns, at most 1,000
