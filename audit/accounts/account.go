@@ -48,6 +48,11 @@ func usable(s State) bool { return s == Active || s == Suspended }
 // past reports whether t is set, and not later than now.
 func (a *audit) past(t time.Time) bool { return !t.IsZero() && !t.After(a.now) }
 
+// abandoned reports whether an account was so before t. That it will be is no excuse for one that is.
+func (a *audit) abandoned(acc *Account, t time.Time) bool {
+	return acc.State.Abandoned() && t.After(a.latest(acc.Since))
+}
+
 // recent reports whether t is between a time and now. What is said to be in the future excuses nothing.
 func (a *audit) recent(t, from time.Time) bool { return !t.Before(from) && !t.After(a.now) }
 
@@ -183,7 +188,7 @@ func (c *cover) has(permission string) bool {
 // permission judges one permission: whether it is held, was used and is due by a role.
 func (a *audit) permission(acc *Account, permission string, held *Entitlement, use *Use, due bool, main *cover) {
 	n := a.p.Listed
-	if use != nil && acc.State.Abandoned() && use.Last.After(acc.Since) {
+	if use != nil && a.abandoned(acc, use.Last) {
 		a.piles.abandoned.add(n, 0, permission, use.Ref, use.Last)
 	}
 	if use != nil && usable(acc.State) && use.Denied >= uint64(a.p.Denials) {

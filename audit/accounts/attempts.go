@@ -212,13 +212,15 @@ const originRefs, originRefBytes = 4, 256
 func (o *origin) add(digest uint64, tenant opsec.TenantID, s *SignIn) {
 	o.seen++
 	o.several = o.several || o.seen > 1 && o.tenant != tenant
-	o.tenant = tenant
+	if o.tenant != tenant {
+		o.tenant = opsec.TenantID(strings.Clone(string(tenant))) // it may be a part of a long line, as s.Ref may
+	}
 	if o.since.IsZero() || s.Time.Before(o.since) {
 		o.since = s.Time
 	}
 	if s.Ref != "" {
 		if len(o.refs) < originRefs && len(s.Ref) <= originRefBytes {
-			o.refs = append(o.refs, strings.Clone(s.Ref)) // it may be a part of a long line
+			o.refs = append(o.refs, strings.Clone(s.Ref))
 		} else {
 			o.omitted++
 		}

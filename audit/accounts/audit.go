@@ -68,8 +68,8 @@ func (e *OrderError) Unwrap() error { return opsec.ErrInvalid }
 
 // Audit reads the sequences once, in step, and yields what is wrong at the time now: the accounts in their order, then
 // the origins of attempts with accounts that do not exist, then the people. The first error is yielded and ends it: what
-// wraps [opsec.ErrInvalid] is a policy, a row or an order against the rules (an [*OrderError]). What was found before may
-// be due to rows that came too late, so discard it.
+// wraps [opsec.ErrInvalid] is a policy, a time, a row or an order against the rules (an [*OrderError]). What was found
+// before may be due to rows that came too late, so discard it.
 //
 // Memory does not grow with the number of rows: at most 64 of each sequence, the permissions of one main account (65536),
 // the sessions of one account (256), a million permissions of roles taken together, and what Policy.Origins allows.
@@ -129,6 +129,12 @@ type audit struct {
 func newAudit(p Policy, s Sources, now time.Time, yield func(Finding, error) bool, sum *Summary) (*audit, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
+	}
+	switch {
+	case now.IsZero():
+		return nil, fmt.Errorf("accounts: the time of the audit is not set: %w", opsec.ErrInvalid)
+	case s.Since.After(now):
+		return nil, fmt.Errorf("accounts: Sources.Since is later than the audit: %w", opsec.ErrInvalid)
 	}
 	p = p.withDefaults()
 	a := &audit{

@@ -488,12 +488,17 @@ func TestMoreThanMemoryHoldsIsNotJudged(t *testing.T) {
 	})
 }
 
-func TestAuditNeedsAGoodPolicyAndKey(t *testing.T) {
+func TestAuditNeedsAGoodPolicyKeyAndSpan(t *testing.T) {
 	_, err := failure(accounts.Policy{Places: -1}.Audit(accounts.Sources{}, now))
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 	_, err = failure(accounts.Policy{}.Audit(accounts.Sources{Key: key[:31]}, now))
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 	require.NotContains(t, err.Error(), string(key[:31]))
+	_, err = failure(accounts.Policy{}.Audit(accounts.Sources{}, time.Time{}))
+	require.ErrorIs(t, err, opsec.ErrInvalid, "no time")
+	_, err = failure(accounts.Policy{}.Audit(accounts.Sources{Since: now.Add(1)}, now))
+	require.ErrorIs(t, err, opsec.ErrInvalid, "a span that has not begun")
+	require.Empty(t, all(t, accounts.Policy{}.Audit(accounts.Sources{Since: now}, now)))
 }
 
 func TestKeys(t *testing.T) {

@@ -161,6 +161,15 @@ func TestKinds(t *testing.T) {
 			w.disable("bob", time.Time{})
 			w.try("bob", ago(day), opsec.Failure, "192.0.2.1")
 		}},
+		{accounts.AbandonedAttempt, beyond, "said to be in the future", func(w *world) {
+			w.disable("bob", now.Add(day))
+			w.try("bob", ago(day), opsec.Failure, "192.0.2.1")
+		}},
+		{accounts.AbandonedAttempt, beyond, "acted before what is said to be in the future", func(w *world) {
+			w.disable("bob", now.Add(day))
+			u := w.use("bob", "vm.stop")
+			u.Count, u.Last = 1, ago(day)
+		}},
 		{accounts.AbandonedAttempt, beyond, "acted", func(w *world) {
 			w.disable("bob", ago(9*day))
 			u := w.use("bob", "vm.stop")

@@ -30,7 +30,7 @@ func TestOriginsKeepNoLinesInMemory(t *testing.T) {
 	for i := range 64 {
 		line := strings.Repeat("x", 1<<20) + fmt.Sprint("r", i)
 		a.Add(accounts.SignIn{
-			Key: accounts.Key{Main: line[:8]}, Time: now, Outcome: opsec.Failure,
+			Key: accounts.Key{Tenant: opsec.TenantID(line[:4]), Main: line[:8]}, Time: now, Outcome: opsec.Failure,
 			IP: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Ref: line[1<<20:],
 		}, accounts.Invented)
 	}

@@ -149,7 +149,7 @@ func expected(w *world) map[string]bool {
 			unregistered[u.Account()] = append(unregistered[u.Account()], "")
 		case a != nil && (a.State == accounts.Active || a.State == accounts.Suspended) && u.Denied >= 5:
 			list(accounts.Refused, u.Account(), u.Permission)
-		case a != nil && a.State.Abandoned() && u.Last.After(a.Since):
+		case a != nil && a.State.Abandoned() && !u.Last.IsZero() && (u.Last.After(a.Since) || a.Since.After(now)):
 			list(accounts.AbandonedAttempt, u.Account(), u.Permission)
 		}
 	}
@@ -158,7 +158,7 @@ func expected(w *world) map[string]bool {
 	for _, s := range w.signIns {
 		name, a := s.Account(), of(s.Account())
 		switch {
-		case a != nil && a.State.Abandoned() && s.Time.After(a.Since):
+		case a != nil && a.State.Abandoned() && (s.Time.After(a.Since) || a.Since.After(now)):
 			list(accounts.AbandonedAttempt, name, "")
 		case a == nil && s.Outcome == opsec.Success:
 			unregistered[name] = append(unregistered[name], "")

@@ -266,7 +266,7 @@ func (a *audit) signedIn(acc *Account) (last time.Time) {
 	for ; c.row != nil && c.row.Key == acc.Key; c.advance() {
 		r := c.row
 		in := r.Outcome == opsec.Success
-		if !r.Logout && acc.State.Abandoned() && r.Time.After(acc.Since) {
+		if !r.Logout && a.abandoned(acc, r.Time) {
 			a.piles.abandoned.add(a.p.Listed, 1, "", r.Ref, r.Time)
 			a.piles.entered = a.piles.entered || in
 		}

@@ -14,6 +14,8 @@
 //	sign-ins      tenant main time outcome [sub logout began session ip terminal ref]
 //	people        tenant id [left ref]
 //
+// A file is read once: sort it with package tally to read its rows again, such as for the holdings.
+//
 // What they mean is said at the fields of the same names in package accounts. In CSV a time is a date, of midnight UTC, or
 // as in RFC 3339; roles stand between semicolons; logout is true or false; an empty cell is not set. JSON has times as in
 // RFC 3339, and roles as an array. A row without ref gets "name:line".
