@@ -101,9 +101,9 @@ type Warning struct {
 }
 
 // Renewals returns all warnings: of standards that are not held, then by certificate. A certificate is replaced when the
-// first that names it has begun: it is warned of no more, but for a gap or another scope. One that has not been issued yet
-// is not warned of either. An id that stands twice, or a certificate that replaces one that is not there or was issued
-// later, is [opsec.ErrInvalid].
+// first that names it has begun: it is warned of no more, but for a gap or another scope. One that ends sooner than
+// what it names replaces nothing. One that has not been issued yet is not warned of either. An id that stands twice, or a
+// certificate that replaces one that is not there or was issued later, is [opsec.ErrInvalid].
 func (p Policy) Renewals(certificates []Certificate, at time.Time) ([]Warning, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -168,27 +168,29 @@ func (p Policy) follow(c Certificate, next []Certificate, at time.Time) (list []
 	return list
 }
 
-// successors returns by id those that replace a certificate, the earliest first. One that never was in force is none.
+// successors returns by id those that replace a certificate, the earliest first. One that never was in force is none, nor
+// one that ends sooner than what it names.
 func successors(certificates []Certificate) (map[string][]Certificate, error) {
-	issued := map[string]time.Time{}
+	all := map[string]Certificate{}
 	for _, c := range certificates {
 		if err := c.Validate(); err != nil {
 			return nil, err
 		}
-		if _, twice := issued[c.ID]; twice {
+		if _, twice := all[c.ID]; twice {
 			return nil, invalid("certificate %q: its id stands twice", c.ID)
 		}
-		issued[c.ID] = c.Issued
+		all[c.ID] = c
 	}
 	followers := map[string][]Certificate{}
 	for _, c := range certificates {
 		if c.Replaces == "" {
 			continue
 		}
-		if before, there := issued[c.Replaces]; !there || !c.Issued.After(before) {
+		before, there := all[c.Replaces]
+		if !there || !c.Issued.After(before.Issued) {
 			return nil, invalid("certificate %q: replaces: want one that was issued earlier", c.ID)
 		}
-		if c.end().After(c.Issued) {
+		if c.end().After(c.Issued) && !c.end().Before(before.end()) {
 			followers[c.Replaces] = append(followers[c.Replaces], c)
 		}
 	}

@@ -63,6 +63,14 @@ func TestEveryWarningIsGivenAndItsNearMissIsNot(t *testing.T) {
 			list(old, certificate("c", runs(day(1100), day(2000)), replaces("a")), next(900)), day(1050), nil},
 		{"what was void follows nothing", list(old, next(900, withdrawn(day(900)))), day(995), []competence.Warning{
 			due(1000, 7), {Certificate: "b", Reason: competence.Withdrawn, When: day(900)}}},
+		{"what ended sooner followed nothing", list(old, next(900, withdrawn(day(950)), dropped(day(960)))), day(995),
+			[]competence.Warning{due(1000, 7)}},
+		{"nor is it in the way of the next", list(old, next(900, withdrawn(day(950))),
+			certificate("c", runs(day(1100), day(2000)), replaces("a"))), day(1050), []competence.Warning{
+			{Certificate: "a", Reason: competence.Gap, When: day(1000), Until: day(1100), Successor: "c"}, lapsed,
+			{Certificate: "b", Reason: competence.Withdrawn, When: day(950)}}},
+		{"what ends at the same time follows", list(old, next(900, runs(day(900), day(1000)))), day(999), []competence.Warning{
+			{Certificate: "b", Reason: competence.RenewalDue, When: day(1000), Stage: 7}}},
 		{"another scope", list(old, next(900, scope("one region"))), day(995), []competence.Warning{
 			{Certificate: "a", Reason: competence.ScopeChanged, When: day(900), Successor: "b"}}},
 		{"withdrawal is known ahead", list(certificate("a", withdrawn(day(500)))), day(495),
@@ -236,6 +244,14 @@ func TestNothingChangesBeforeTheNextWarning(t *testing.T) {
 	})
 }
 
+// end is when a certificate stops counting.
+func end(c competence.Certificate) time.Time {
+	if !c.Withdrawn.IsZero() && c.Withdrawn.Before(c.Expires) {
+		return c.Withdrawn
+	}
+	return c.Expires
+}
+
 // TestNoCertificateEndsUnnoticed: whatever the certificates, one that has ended and that nothing has replaced is warned
 // of, unless it was dropped; and one that is warned of has ended, or ends within the longest stage.
 func TestNoCertificateEndsUnnoticed(t *testing.T) {
@@ -246,7 +262,7 @@ func TestNoCertificateEndsUnnoticed(t *testing.T) {
 		for _, c := range all {
 			ended := !at.Before(c.Expires) || !c.Withdrawn.IsZero() && !at.Before(c.Withdrawn)
 			replaced := slices.ContainsFunc(all, func(o competence.Certificate) bool {
-				return o.Replaces == c.ID && !at.Before(o.Issued) && !o.Withdrawn.Equal(o.Issued)
+				return o.Replaces == c.ID && !at.Before(o.Issued) && !o.Withdrawn.Equal(o.Issued) && !end(o).Before(end(c))
 			})
 			gone := at.Before(c.Issued) || !c.Dropped.IsZero() && !at.Before(c.Dropped)
 			noticed := slices.ContainsFunc(warnings, func(w competence.Warning) bool {
