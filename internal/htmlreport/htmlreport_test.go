@@ -43,17 +43,42 @@ func full(s string) *htmlreport.Page {
 		Title: "T" + s, Subtitle: s, Footer: s, Facts: htmlreport.Facts{{Label: s, Value: text}},
 		Sections: []htmlreport.Section{
 			{ID: "one", Title: "One" + s, Break: true, Blocks: []htmlreport.Block{
-				htmlreport.Paragraph{{Text: s}, {Text: s, Code: true}, {Text: s, Mark: htmlreport.Unknown}, {Text: s, Link: "#two"}, {Text: s, Link: s}},
+				htmlreport.Paragraph{
+					{Text: s},
+					{Text: s, Code: true},
+					{Text: s, Mark: htmlreport.Unknown},
+					{Text: s, Link: "#two"},
+					{Text: s, Link: s},
+				},
 				htmlreport.List{text, text},
 				htmlreport.Facts{{Label: s, Value: htmlreport.Code(s)}},
 				htmlreport.Callout{Tone: htmlreport.Bad, Title: s, Text: text},
 				htmlreport.Listing{Caption: s, Text: s},
 			}},
 			{ID: "two", Title: "Two", Sections: []htmlreport.Section{{ID: "three", Title: "Three" + s, Blocks: []htmlreport.Block{
-				htmlreport.Table{Caption: s, Columns: []htmlreport.Column{{Title: s}, {Title: s, Numbers: true}, {Title: s, Short: true}},
-					Rows: [][]htmlreport.Text{{text, htmlreport.Code(s), htmlreport.Mark(htmlreport.Good, s)}}, Foot: []htmlreport.Text{text, nil, text}},
-				htmlreport.Bars{Caption: s, Rows: []htmlreport.Bar{{Label: s, Note: s, Parts: []htmlreport.Part{{Label: s, Count: 3, Tone: htmlreport.Unknown}, {Label: s, Tone: htmlreport.Good}}}}},
-				htmlreport.Timeline{Caption: s, Now: day, Rows: []htmlreport.Period{{Label: s, Note: s, From: day, Until: day.AddDate(0, 1, 0), Tone: htmlreport.Calm}}},
+				htmlreport.Table{
+					Caption: s,
+					Columns: []htmlreport.Column{{Title: s}, {Title: s, Numbers: true}, {Title: s, Short: true}},
+					Rows: [][]htmlreport.Text{
+						{text, htmlreport.Code(s), htmlreport.Mark(htmlreport.Good, s)},
+					},
+					Foot: []htmlreport.Text{text, nil, text},
+				},
+				htmlreport.Bars{
+					Caption: s,
+					Rows: []htmlreport.Bar{
+						{
+							Label: s,
+							Note:  s,
+							Parts: []htmlreport.Part{{Label: s, Count: 3, Tone: htmlreport.Unknown}, {Label: s, Tone: htmlreport.Good}},
+						},
+					},
+				},
+				htmlreport.Timeline{
+					Caption: s,
+					Now:     day,
+					Rows:    []htmlreport.Period{{Label: s, Note: s, From: day, Until: day.AddDate(0, 1, 0), Tone: htmlreport.Calm}},
+				},
 			}, Sections: []htmlreport.Section{{ID: "four", Title: "Four" + s}}}}},
 		},
 	}
@@ -149,7 +174,13 @@ func TestPolicyIsOfTheStyleSheetAlone(t *testing.T) {
 	}
 	require.Equal(t, 1, styles)
 	sum := sha256.Sum256([]byte(style))
-	require.Equal(t, "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'; base-uri 'none'; form-action 'none'", policy)
+	require.Equal(
+		t,
+		"default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(
+			sum[:],
+		)+"'; base-uri 'none'; form-action 'none'",
+		policy,
+	)
 	require.NotContains(t, style, "url(")
 	require.NotContains(t, style, "@import")
 }
@@ -215,7 +246,10 @@ func TestBarsShowWhatIsCounted(t *testing.T) {
 			}
 			bars.Rows = append(bars.Rows, bar)
 		}
-		page := render(t, &htmlreport.Page{Title: "T", Sections: []htmlreport.Section{{ID: "s", Title: "S", Blocks: []htmlreport.Block{bars}}}})
+		page := render(
+			t,
+			&htmlreport.Page{Title: "T", Sections: []htmlreport.Section{{ID: "s", Title: "S", Blocks: []htmlreport.Block{bars}}}},
+		)
 		parts, end := 0, 0.0
 		for _, e := range parse(t, page) {
 			switch {
@@ -245,9 +279,20 @@ func TestTimelineStaysInItsChart(t *testing.T) {
 		line := htmlreport.Timeline{Now: day("now")}
 		for range rapid.IntRange(1, 4).Draw(t, "rows") {
 			from := day("from")
-			line.Rows = append(line.Rows, htmlreport.Period{Label: "p", From: from, Until: from.AddDate(0, 0, rapid.IntRange(0, 90).Draw(t, "days")), Tone: htmlreport.Mild})
+			line.Rows = append(
+				line.Rows,
+				htmlreport.Period{
+					Label: "p",
+					From:  from,
+					Until: from.AddDate(0, 0, rapid.IntRange(0, 90).Draw(t, "days")),
+					Tone:  htmlreport.Mild,
+				},
+			)
 		}
-		page := render(t, &htmlreport.Page{Title: "T", Sections: []htmlreport.Section{{ID: "s", Title: "S", Blocks: []htmlreport.Block{line}}}})
+		page := render(
+			t,
+			&htmlreport.Page{Title: "T", Sections: []htmlreport.Section{{ID: "s", Title: "S", Blocks: []htmlreport.Block{line}}}},
+		)
 		for _, m := range regexp.MustCompile(`(?:x|x1)="([0-9.-]+)%"(?: y="3" width="([0-9.]+)%")?`).FindAllStringSubmatch(page, -1) {
 			x, err := strconv.ParseFloat(m[1], 64)
 			require.NoError(t, err)
@@ -276,19 +321,47 @@ func TestMarkdown(t *testing.T) {
 		"\n\n a \n":              "a",
 		`\`:                      `\\`,
 	} {
-		p := &htmlreport.Page{Title: "T", Sections: []htmlreport.Section{{ID: "s", Title: "S", Blocks: []htmlreport.Block{htmlreport.Paragraph(htmlreport.Plain(in))}}}}
+		p := &htmlreport.Page{
+			Title: "T",
+			Sections: []htmlreport.Section{
+				{ID: "s", Title: "S", Blocks: []htmlreport.Block{htmlreport.Paragraph(htmlreport.Plain(in))}},
+			},
+		}
 		require.Equal(t, "# T\n\n## S\n\n"+want+"\n", markdown(t, p), "%q", in)
 	}
-	p := &htmlreport.Page{Title: "T\n# x", Facts: htmlreport.Facts{{Label: "a", Value: htmlreport.Plain("b\nc")}}, Sections: []htmlreport.Section{{ID: "s", Title: "S", Blocks: []htmlreport.Block{
-		htmlreport.Table{Columns: []htmlreport.Column{{Title: "a"}, {Title: "n", Numbers: true}},
-			Rows: [][]htmlreport.Text{{htmlreport.Code("x|y"), htmlreport.Plain("1\n2")}, {htmlreport.Code("`"), htmlreport.Mark(htmlreport.Bad, "3")}},
-			Foot: []htmlreport.Text{htmlreport.Plain("All"), htmlreport.Mark(htmlreport.Bad, "3")}},
-		htmlreport.Callout{Tone: htmlreport.Bad, Title: "Look", Text: htmlreport.Plain("a\nb")},
-		htmlreport.Listing{Caption: "note", Text: "```\nx\n"},
-		htmlreport.Bars{Caption: "c", Rows: []htmlreport.Bar{{Label: "r", Note: "n", Parts: []htmlreport.Part{{Label: "failed", Count: 2, Tone: htmlreport.Bad}, {Label: "passed", Tone: htmlreport.Good}}}}},
-	}}}}
-	require.Equal(t, "# T \\# x\n\n- **a:** b<br>c\n\n## S\n\n| a | n |\n|---|---:|\n| x\\|y | 1<br>2 |\n| `` ` `` | **3** |\n| **All** | **3** |\n\n"+
-		"> **Look.** a\\\n> b\n\n**note**\n\n````text\n```\nx\n````\n\n**c**\n\n- r: 2 failed · n\n", markdown(t, p))
+	p := &htmlreport.Page{
+		Title: "T\n# x",
+		Facts: htmlreport.Facts{{Label: "a", Value: htmlreport.Plain("b\nc")}},
+		Sections: []htmlreport.Section{{ID: "s", Title: "S", Blocks: []htmlreport.Block{
+			htmlreport.Table{Columns: []htmlreport.Column{{Title: "a"}, {Title: "n", Numbers: true}},
+				Rows: [][]htmlreport.Text{
+					{htmlreport.Code("x|y"), htmlreport.Plain("1\n2")},
+					{htmlreport.Code("`"), htmlreport.Mark(htmlreport.Bad, "3")},
+				},
+				Foot: []htmlreport.Text{htmlreport.Plain("All"), htmlreport.Mark(htmlreport.Bad, "3")}},
+			htmlreport.Callout{Tone: htmlreport.Bad, Title: "Look", Text: htmlreport.Plain("a\nb")},
+			htmlreport.Listing{Caption: "note", Text: "```\nx\n"},
+			htmlreport.Bars{
+				Caption: "c",
+				Rows: []htmlreport.Bar{
+					{
+						Label: "r",
+						Note:  "n",
+						Parts: []htmlreport.Part{
+							{Label: "failed", Count: 2, Tone: htmlreport.Bad},
+							{Label: "passed", Tone: htmlreport.Good},
+						},
+					},
+				},
+			},
+		}}},
+	}
+	require.Equal(
+		t,
+		"# T \\# x\n\n- **a:** b<br>c\n\n## S\n\n| a | n |\n|---|---:|\n| x\\|y | 1<br>2 |\n| `` ` `` | **3** |\n| **All** | **3** |\n\n"+
+			"> **Look.** a\\\n> b\n\n**note**\n\n````text\n```\nx\n````\n\n**c**\n\n- r: 2 failed · n\n",
+		markdown(t, p),
+	)
 }
 
 func TestFormsThatAreRefused(t *testing.T) {

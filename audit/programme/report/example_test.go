@@ -19,11 +19,19 @@ func small() programme.Audit {
 		Plan: programme.Plan{
 			Title: "Keys", Catalogue: "x1642/1", Customers: []opsec.TenantID{"acme", "globex"},
 			From: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 3, 6, 0, 0, 0, 0, time.UTC),
-			Procedures: []programme.Procedure{{ID: "key-1", Title: "Keys are rotated", Category: "keys", Requirements: []string{"8.11.2-5"}}},
+			Procedures: []programme.Procedure{
+				{ID: "key-1", Title: "Keys are rotated", Category: "keys", Requirements: []string{"8.11.2-5"}},
+			},
 		},
 		Results: []programme.Result{
 			{Procedure: "key-1", Item: "acme/disk", Tenant: "acme", Status: programme.Passed},
-			{Procedure: "key-1", Item: "acme/mail", Tenant: "acme", Status: programme.NotTested, Detail: "timeout, as with globex/disk"},
+			{
+				Procedure: "key-1",
+				Item:      "acme/mail",
+				Tenant:    "acme",
+				Status:    programme.NotTested,
+				Detail:    "timeout, as with globex/disk",
+			},
 			{Procedure: "key-1", Item: "globex/disk", Tenant: "globex", Status: programme.Failed},
 			{Procedure: "key-1", Item: "root", Status: programme.Passed},
 		},
@@ -37,7 +45,14 @@ func ExampleView() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("%s: %d of %d passed, %d failed, %d not tested\n", who, d.Total.Passed, d.Total.Items(), d.Total.Failed, d.Total.Open())
+		fmt.Printf(
+			"%s: %d of %d passed, %d failed, %d not tested\n",
+			who,
+			d.Total.Passed,
+			d.Total.Items(),
+			d.Total.Failed,
+			d.Total.Open(),
+		)
 	}
 	// Output:
 	// management: 2 of 4 passed, 1 failed, 1 not tested

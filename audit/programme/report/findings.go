@@ -50,7 +50,9 @@ func (d *Document) findings() htmlreport.Section {
 
 func riskTable(caption string, risks []Risk) htmlreport.Table {
 	t := htmlreport.Table{Caption: caption, Columns: []htmlreport.Column{
-		{Title: "Risk"}, {Title: "Findings", Numbers: true}, {Title: "Open", Numbers: true}, {Title: "Of these overdue", Numbers: true},
+		{
+			Title: "Risk",
+		}, {Title: "Findings", Numbers: true}, {Title: "Open", Numbers: true}, {Title: "Of these overdue", Numbers: true},
 		{Title: "Risk accepted", Numbers: true}, {Title: "Verified", Numbers: true}, {Title: "Found before", Numbers: true},
 	}}
 	var all Risk

@@ -33,7 +33,8 @@ func (d *Document) page() *htmlreport.Page {
 			d.summary(), d.results(), d.findings(), d.actions(), d.plan(), d.team(), d.certificates(),
 		}
 	}
-	p.Footer = fmt.Sprintf("Audit %s, as of %s. Counts are of items: one thing that one procedure looked at.", d.Audit.ID, instant(d.At))
+	p.Footer = fmt.Sprintf("Audit %s, as of %s. Counts are of items: one thing that one procedure looked at.",
+		d.Audit.ID, instant(d.At))
 	return p
 }
 
@@ -105,7 +106,8 @@ func (d *Document) audited() string {
 			waived++
 		}
 	}
-	s := fmt.Sprintf("%s in %d of %s", some(len(d.Audit.Plan.Procedures), "procedure"), covered, categoriesOf(len(d.Categories)))
+	s := fmt.Sprintf("%s in %d of %s",
+		some(len(d.Audit.Plan.Procedures), "procedure"), covered, categoriesOf(len(d.Categories)))
 	if waived > 0 {
 		s += fmt.Sprintf("; %d left out with a reason", waived)
 	}
@@ -114,7 +116,10 @@ func (d *Document) audited() string {
 	}
 	objectives := d.Audit.Plan.Objectives
 	if len(objectives) > mostObjectives {
-		objectives = append(objectives[:mostObjectives:mostObjectives], fmt.Sprintf("and %d more", len(objectives)-mostObjectives))
+		objectives = append(
+			objectives[:mostObjectives:mostObjectives],
+			fmt.Sprintf("and %d more", len(objectives)-mostObjectives),
+		)
 	}
 	between := ". Objectives: "
 	for _, o := range objectives {
@@ -161,8 +166,8 @@ func outcome(c Counts, whose string) string {
 	if c.Items() == 0 {
 		return "No item" + whose + " was looked at."
 	}
-	s := fmt.Sprintf("Of %s%s that could pass, %d passed, %d failed and %d %s not tested", some(c.Applicable(), "item"), whose,
-		c.Passed, c.Failed, c.Open(), were(c.Open()))
+	s := fmt.Sprintf("Of %s%s that could pass, %d passed, %d failed and %d %s not tested",
+		some(c.Applicable(), "item"), whose, c.Passed, c.Failed, c.Open(), were(c.Open()))
 	if c.NotApplicable > 0 {
 		s += fmt.Sprintf("; to %d more the criteria do not apply", c.NotApplicable)
 	}
@@ -228,7 +233,8 @@ func (d *Document) gravest(s htmlreport.Section) htmlreport.Section {
 	slices.SortStableFunc(overdue, func(a, b programme.Action) int { return a.Due.Compare(b.Due) })
 	for _, a := range overdue[:min(topmost, len(overdue))] {
 		late.Rows = append(late.Rows, []htmlreport.Text{
-			plain(cmp.Or(a.ID, a.Finding)), plain(shorten(a.Text, inTable)), plain(shorten(a.Owner, inTable/2)), htmlreport.Mark(htmlreport.Bad, day(a.Due)),
+			plain(cmp.Or(a.ID, a.Finding)), plain(shorten(a.Text, inTable)),
+			plain(shorten(a.Owner, inTable/2)), htmlreport.Mark(htmlreport.Bad, day(a.Due)),
 		})
 	}
 	add := func(t htmlreport.Table, n int, nothing string) {
@@ -268,14 +274,17 @@ func shorten(s string, most int) string {
 // left says what a customer's report leaves out.
 func (d *Document) left() htmlreport.Section {
 	s := htmlreport.Section{ID: "left-out", Title: "What is left out", Blocks: []htmlreport.Block{htmlreport.Paragraph(plain(
-		"This report shows what concerns you. Results of other customers are not in it, nor in its numbers; of the provider's " +
-			"own controls it has counts. The team is shown by function: it was complete, and cleared of conflicts of interest " +
-			"by what the log says its members did; who they are adds nothing to that."))}}
+		"This report shows what concerns you. Results of other customers are not in it, nor in its numbers; of the " +
+			"provider's own controls it has counts. The team is shown by function: it was complete, and cleared of conflicts of interest " +
+			"by what the log says its members did; who they are adds nothing to that.",
+	))}}
 	if d.Withheld > 0 {
 		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Warn,
 			Title: fmt.Sprintf("%s %s withheld", some(d.Withheld, "text"), are(d.Withheld)),
-			Text: plain("What names another customer stands here as " + Withheld + ", an id as \"withheld-\" and a number. Ask the " +
-				"provider for words that name nobody.")})
+			Text: plain(
+				"What names another customer stands here as " + Withheld + ", an id as \"withheld-\" and a number. Ask the " +
+					"provider for words that name nobody.",
+			)})
 	}
 	return s
 }

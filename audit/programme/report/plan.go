@@ -24,7 +24,10 @@ func (d *Document) plan() htmlreport.Section {
 	}
 	s.Blocks = append(s.Blocks, facts)
 	if !d.shared() && len(p.Resources) > 0 {
-		t := htmlreport.Table{Caption: "What it needs", Columns: []htmlreport.Column{{Title: "Resource"}, {Title: "Guaranteed by"}}}
+		t := htmlreport.Table{
+			Caption: "What it needs",
+			Columns: []htmlreport.Column{{Title: "Resource"}, {Title: "Guaranteed by"}},
+		}
 		for _, n := range p.Resources {
 			by := plain(n.Guaranteed)
 			if n.Guaranteed == "" {
@@ -138,13 +141,19 @@ func (d *Document) team() htmlreport.Section {
 	if !d.shared() {
 		t.Columns = append([]htmlreport.Column{{Title: "Person"}}, t.Columns...)
 	}
-	if d.Audience == Auditor {
-		t.Columns = append(t.Columns, htmlreport.Column{Title: "Clearance"}, htmlreport.Column{Title: "Qualifications"})
-	}
 	for _, m := range d.Audit.Team {
 		t.Rows = append(t.Rows, d.member(m))
 	}
 	s.Blocks = append(s.Blocks, t)
+	if d.Audience == Auditor {
+		proof := htmlreport.Table{Caption: "What they rest on, by digest", Columns: []htmlreport.Column{
+			{Title: "Person"}, {Title: "Clearance"}, {Title: "Qualifications"},
+		}}
+		for _, m := range d.Audit.Team {
+			proof.Rows = append(proof.Rows, []htmlreport.Text{plain(m.Person), code(m.Clearance), codes(m.Qualifications)})
+		}
+		s.Blocks = append(s.Blocks, proof)
+	}
 	return s
 }
 
@@ -160,11 +169,7 @@ func (d *Document) member(m programme.Member) (row []htmlreport.Text) {
 	if !d.shared() {
 		row = append(row, plain(m.Person))
 	}
-	row = append(row, plain(string(m.Function)), plain(part), plain(join(titles, "\n")))
-	if d.Audience == Auditor {
-		row = append(row, code(m.Clearance), codes(m.Qualifications))
-	}
-	return row
+	return append(row, plain(string(m.Function)), plain(part), plain(join(titles, "\n")))
 }
 
 func (d *Document) certificates() htmlreport.Section {
@@ -174,7 +179,9 @@ func (d *Document) certificates() htmlreport.Section {
 		return s
 	}
 	t := htmlreport.Table{Columns: []htmlreport.Column{
-		{Title: "Certificate"}, {Title: "Scope"}, {Title: "Body"}, {Title: "Issued", Short: true}, {Title: "Expires", Short: true}, {Title: "State"},
+		{
+			Title: "Certificate",
+		}, {Title: "Scope"}, {Title: "Body"}, {Title: "Issued", Short: true}, {Title: "Expires", Short: true}, {Title: "State"},
 	}}
 	for _, c := range d.Certificates {
 		tone := htmlreport.Good
@@ -187,7 +194,9 @@ func (d *Document) certificates() htmlreport.Section {
 				htmlreport.Span{Text: " " + day(w.When)})
 		}
 		t.Rows = append(t.Rows, []htmlreport.Text{
-			append(plain(c.Name+" "), code(c.ID)...), plain(c.Scope), plain(c.Body), plain(day(c.Issued)), plain(day(c.Expires)), state,
+			append(
+				plain(c.Name+" "),
+				code(c.ID)...), plain(c.Scope), plain(c.Body), plain(day(c.Issued)), plain(day(c.Expires)), state,
 		})
 	}
 	s.Blocks = append(s.Blocks, t)

@@ -94,7 +94,11 @@ func (d *Document) results() htmlreport.Section {
 		byCustomer.Rows = append(byCustomer.Rows, append([]htmlreport.Text{plain(customer(c.Tenant))}, d.cells(c.Counts)...))
 	}
 	byCustomer.Foot = byCategory.Foot
-	s := htmlreport.Section{ID: "results", Title: "Results", Blocks: []htmlreport.Block{byCategory, d.byProcedure("By procedure"), byCustomer}}
+	s := htmlreport.Section{
+		ID:     "results",
+		Title:  "Results",
+		Blocks: []htmlreport.Block{byCategory, d.byProcedure("By procedure"), byCustomer},
+	}
 	if d.Total.Missing > 0 {
 		s.Blocks = append(s.Blocks, htmlreport.Paragraph(plain("Items without a result are counted as the provider's.")))
 	}
@@ -139,7 +143,8 @@ func (d *Document) ownResults() htmlreport.Section {
 	s := htmlreport.Section{ID: "results", Title: "Your items"}
 	tenant, _ := d.Audience.Tenant()
 	t := htmlreport.Table{Columns: []htmlreport.Column{
-		{Title: "Item"}, {Title: "Procedure"}, {Title: "Result", Short: true}, {Title: "Why"}, {Title: "Evidence"}, {Title: "Tested", Short: true},
+		{Title: "Item"}, {Title: "Procedure"}, {Title: "Result", Short: true}, {Title: "Why"}, {Title: "Evidence"},
+		{Title: "Tested", Short: true},
 	}}
 	for _, want := range []programme.Status{programme.Failed, programme.NotTested, programme.Passed, programme.NotApplicable} {
 		for _, r := range d.Audit.Results {

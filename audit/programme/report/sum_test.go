@@ -135,7 +135,10 @@ func TestPopulations(t *testing.T) {
 	a.Results = []programme.Result{{Procedure: "a", Status: programme.Passed}}
 	first := programme.Freeze{Freeze: sample.Freeze{Attempt: 1, Frames: []sample.Commitment{{Procedure: "a", Size: 1000}}}}
 	last := programme.Freeze{Freeze: sample.Freeze{Attempt: 2, Frames: []sample.Commitment{
-		{Procedure: "a/eu", Size: 10}, {Procedure: "a/us/east", Size: 20}, {Procedure: "a/b", Size: 5}, {Procedure: "c", Size: 7},
+		{
+			Procedure: "a/eu",
+			Size:      10,
+		}, {Procedure: "a/us/east", Size: 20}, {Procedure: "a/b", Size: 5}, {Procedure: "c", Size: 7},
 		{Procedure: "nobody's", Size: 9},
 	}}}
 	a.Freezes = []programme.Freeze{first, last}
@@ -205,7 +208,11 @@ func TestFindingsAreInOrderOfRisk(t *testing.T) {
 	}
 	require.Equal(t, []string{"3", "5", "4", "1", "2", "6"}, ids)
 	require.Equal(t, []report.Risk{
-		{Risk: opsec.SeverityCritical, Findings: 2, Open: 2}, {Risk: opsec.SeverityLow, Findings: 2, Open: 2, Repeated: 1}, {Findings: 2, Open: 2},
+		{
+			Risk:     opsec.SeverityCritical,
+			Findings: 2,
+			Open:     2,
+		}, {Risk: opsec.SeverityLow, Findings: 2, Open: 2, Repeated: 1}, {Findings: 2, Open: 2},
 	}, d.Risks)
 	require.Contains(t, markdown(t, d), "not rated")
 }
@@ -292,7 +299,12 @@ func TestAnyAuditCanBeRead(t *testing.T) {
 	} {
 		a.Plan.Catalogue, a.Plan.Customers = "x1642/1", []opsec.TenantID{"acme"}
 		for _, who := range []report.Audience{report.Management, report.Auditor, report.Tenant("acme")} {
-			src := report.Source{Audit: a, Catalogue: catalogue.X1642(), Certificates: []competence.Certificate{{}}, At: time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)}
+			src := report.Source{
+				Audit:        a,
+				Catalogue:    catalogue.X1642(),
+				Certificates: []competence.Certificate{{}},
+				At:           time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC),
+			}
 			d := view(t, src, who)
 			require.NotContains(t, page(t, d), "<script>", name)
 			shown(t, page(t, d))

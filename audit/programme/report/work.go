@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cloudopsec/opsec/audit/programme"
+	"github.com/cloudopsec/opsec/audit/programme/catalogue"
 	"github.com/cloudopsec/opsec/internal/htmlreport"
 )
 
@@ -15,7 +16,10 @@ import (
 func (d *Document) work() htmlreport.Section {
 	s := htmlreport.Section{ID: "work", Title: "Procedures and results"}
 	for i, p := range d.Procedures {
-		sub := htmlreport.Section{ID: fmt.Sprintf("procedure-%d", i+1), Title: cmp.Or(strings.TrimSuffix(p.ID+": "+p.Title, ": "), "Without an id")}
+		sub := htmlreport.Section{
+			ID:    fmt.Sprintf("procedure-%d", i+1),
+			Title: cmp.Or(strings.TrimSuffix(p.ID+": "+p.Title, ": "), "Without an id"),
+		}
 		how := "by hand"
 		if p.Check != "" {
 			how = "automated: " + p.Check
@@ -63,7 +67,10 @@ func (d *Document) worked(p Procedure) (blocks []htmlreport.Block) {
 		}
 	}
 	if p.Missing > 0 {
-		blocks = append(blocks, htmlreport.Callout{Tone: htmlreport.Unknown, Title: some(p.Missing, "item") + " without a result"})
+		blocks = append(
+			blocks,
+			htmlreport.Callout{Tone: htmlreport.Unknown, Title: some(p.Missing, "item") + " without a result"},
+		)
 	}
 	if len(t.Rows) == 0 {
 		return append(blocks, htmlreport.Callout{Tone: htmlreport.Unknown, Title: "No results"})
@@ -90,42 +97,67 @@ func evidenceTable(of string, list []held) []htmlreport.Block {
 			proof = plain("proof of " + strconv.Itoa(len(e.Proof)) + " bytes")
 		}
 		t.Rows = append(t.Rows, []htmlreport.Text{
-			plain(e.of), plain(e.Name), code(e.Digest), plain(instant(e.Collected) + "\n" + e.Person), plain(join(e.Custody, "\n")), proof,
+			plain(e.of), plain(e.Name), code(e.Digest), plain(instant(e.Collected) + "\n" + e.Person),
+			plain(join(e.Custody, "\n")), proof,
 		})
 	}
 	return []htmlreport.Block{t}
 }
 
 func (d *Document) requirements() htmlreport.Section {
-	t := d.counted("", "Requirement", "Title", "Procedures", "Findings")
-	untested := 0
+	tested := d.counted("Tested", "Requirement", "Title", "Procedures", "Findings")
+	untested := htmlreport.Table{Caption: "Not tested, of categories that were audited", Columns: []htmlreport.Column{
+		{Title: "Requirement"}, {Title: "Title"}, {Title: "Findings"}, {Title: "Result", Short: true},
+	}}
 	for _, r := range d.Requirements {
 		title := plain(r.Title)
-		if len(r.Refs) > 0 {
-			var refs []string
-			for _, ref := range r.Refs {
-				refs = append(refs, ref.Framework+" "+ref.ID)
-			}
-			title = append(title, htmlreport.Span{Text: "\nSee " + strings.Join(refs, ", ")})
+		if refs := references(r.Refs); refs != "" {
+			title = append(title, htmlreport.Span{Text: "\n" + refs})
 		}
-		by := codes(r.Procedures)
 		if len(r.Procedures) == 0 {
-			by = htmlreport.Mark(htmlreport.Unknown, "not tested")
-			untested++
+			untested.Rows = append(
+				untested.Rows,
+				[]htmlreport.Text{plain(r.ID), title, codes(r.Findings), statusMark(programme.NotTested)},
+			)
+			continue
 		}
-		t.Rows = append(t.Rows, append([]htmlreport.Text{plain(r.ID), title, by, codes(r.Findings)}, d.cells(r.Counts)...))
+		tested.Rows = append(
+			tested.Rows,
+			append([]htmlreport.Text{plain(r.ID), title, codes(r.Procedures), codes(r.Findings)}, d.cells(r.Counts)...),
+		)
 	}
 	s := htmlreport.Section{ID: "requirements", Title: "Requirements", Blocks: []htmlreport.Block{htmlreport.Paragraph(plain(
 		"All that procedures test, that findings name, and that stand in a category that was audited. A procedure counts for " +
 			"each of its requirements, so that there is no sum."))}}
-	if untested > 0 {
+	if n := len(untested.Rows); n > 0 {
 		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Unknown,
-			Title: some(untested, "requirement") + " of audited categories not tested by any procedure"})
+			Title: some(n, "requirement") + " of audited categories not tested by any procedure"})
 	}
-	if len(t.Rows) > 0 {
-		s.Blocks = append(s.Blocks, t)
+	for _, t := range []htmlreport.Table{tested, untested} {
+		if len(t.Rows) > 0 {
+			s.Blocks = append(s.Blocks, t)
+		}
 	}
 	return s
+}
+
+// references returns what asks for the same elsewhere, by framework.
+func references(refs []catalogue.Ref) string {
+	var b strings.Builder
+	last := ""
+	for _, r := range refs {
+		switch {
+		case r.Framework == last:
+			b.WriteString(", ")
+		case last == "":
+			b.WriteString("See " + r.Framework + ": ")
+		default:
+			b.WriteString("; " + r.Framework + ": ")
+		}
+		b.WriteString(r.ID)
+		last = r.Framework
+	}
+	return b.String()
 }
 
 // recompute is where the documentation of how to draw a sample again stands.
@@ -139,8 +171,9 @@ func (d *Document) sample() htmlreport.Section {
 		return s
 	}
 	if n := len(a.Freezes); n > 1 {
-		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Warn, Title: fmt.Sprintf("The scope was frozen %d times", n),
-			Text: plain("The last one counts. Each is a chance to prefer another sample: the history says why there was more than one.")})
+		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Warn,
+			Title: fmt.Sprintf("The scope was frozen %d times", n), Text: plain(
+				"The last one counts. Each is a chance to prefer another sample: the history says why there was more than one.")})
 	}
 	for _, f := range slices.Backward(a.Freezes) {
 		s.Blocks = append(s.Blocks, frozen(f)...)
@@ -152,12 +185,14 @@ func (d *Document) sample() htmlreport.Section {
 	s.Blocks = append(s.Blocks, htmlreport.Facts{
 		{Label: "Recorded in log", Value: code(a.Draw.Anchor.Log)},
 		{Label: "At index", Value: plain(strconv.FormatUint(a.Draw.Anchor.Index, 10))},
-	}, htmlreport.Listing{Caption: "The checkpoint that decided", Text: a.Draw.Checkpoint}, d.drawn(), htmlreport.Paragraph(slices.Concat(
+	}, htmlreport.Listing{Caption: "The checkpoint that decided", Text: a.Draw.Checkpoint}, d.drawn())
+	s.Blocks = append(s.Blocks, htmlreport.Paragraph(slices.Concat(
 		plain("To draw again: take the audit's dossier, which has the freeze, the log's entry with its proof of inclusion, this "+
 			"checkpoint and the positions; have the keys of the log and its witnesses from a source of your own; and call "),
 		htmlreport.Link("sample.Recompute", recompute),
 		plain(". It takes nothing else from the provider, and fails when the entry is not in the log before the checkpoint, "+
-			"when the log or too few witnesses have signed, or when other positions come out."))))
+			"when the log or too few witnesses have signed, or when other positions come out."),
+	)))
 	return s
 }
 

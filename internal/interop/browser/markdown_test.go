@@ -24,7 +24,10 @@ func TestMarkdownIsReadAsItIsMeant(t *testing.T) {
 		"&amp; &lt;b&gt;", `back\slash \* \\`, "``` fence", "> no quote", "=== ", "--- ", "https://x.example/a_b_c", "www.x.example", "a@x.example", "[^1]: note",
 		"    indented", "a  \nb", "<br>", "\\", "`", "``", "|", "$x$", "http://x", ": x", "[ ] task", "<!-- x", "]]>", "+ x", "12) x", "\u00a0", "é日🦊",
 	}
-	md := goldmark.New(goldmark.WithExtensions(extension.GFM), goldmark.WithRendererOptions(html.WithXHTML(), html.WithUnsafe()))
+	md := goldmark.New(
+		goldmark.WithExtensions(extension.GFM),
+		goldmark.WithRendererOptions(html.WithXHTML(), html.WithUnsafe()),
+	)
 	for _, s := range nasty {
 		src := spring(t)
 		a := &src.Audit
@@ -45,7 +48,14 @@ func TestMarkdownIsReadAsItIsMeant(t *testing.T) {
 					require.True(t, strings.HasPrefix(to, "https://pkg.go.dev/") || to == "mailto:a.example", "%s: %q", to, s)
 					continue
 				}
-				require.Contains(t, " h1 h2 h3 h4 p ul li strong code pre blockquote table thead tbody tr th td br hr a ", " "+e+" ", "%s: %q", name, s)
+				require.Contains(
+					t,
+					" h1 h2 h3 h4 p ul li strong code pre blockquote table thead tbody tr th td br hr a ",
+					" "+e+" ",
+					"%s: %q",
+					name,
+					s,
+				)
 			}
 			want := strings.Join(strings.Fields(s), "")
 			require.Contains(t, strings.Join(strings.Fields(texts), ""), want, "%s: %q", name, s)

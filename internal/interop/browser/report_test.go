@@ -202,8 +202,12 @@ func TestReportIsPrinted(t *testing.T) {
 			}
 			look(t, p, 680, "dark", "print")
 			require.Empty(t, eval[[]string](t, p, outside))
-			require.Equal(t, "rgb(255, 255, 255)", eval[string](t, p, "getComputedStyle(document.documentElement).backgroundColor"),
-				"paper is white when the screen is dark")
+			require.Equal(
+				t,
+				"rgb(255, 255, 255)",
+				eval[string](t, p, "getComputedStyle(document.documentElement).backgroundColor"),
+				"paper is white when the screen is dark",
+			)
 		})
 	}
 }
