@@ -21,7 +21,7 @@ type Dossier struct {
 	Inclusion  []tlog.Hash      `json:"inclusion"`        // of the entry, under the checkpoint (RFC 6962, section 2.1.1)
 	Checkpoint string           `json:"checkpoint"`       // the signed note
 	Samples    map[string][]int `json:"samples"`          // by procedure: positions, ascending
-	Frames     []Frame          `json:"frames,omitempty"` // those that may be shown whole
+	Frames     []Frame          `json:"frames,omitempty"` // those that may be shown whole, and have no Blind
 	Proofs     []Shown          `json:"proofs,omitempty"` // of items that were drawn, where frames are not shown
 }
 

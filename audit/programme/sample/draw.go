@@ -42,7 +42,8 @@ func (s Seed) Draw(c Commitment, k int) ([]int, error) {
 }
 
 // DrawStrata draws k positions from several frames together, as [Allocate] has it, and returns those of each. The frames
-// have different procedures. An error wraps [opsec.ErrInvalid].
+// have different procedures. An error wraps [opsec.ErrInvalid]. Freeze the shares that Allocate gives as the Sample of each
+// commitment, or k and least in the plan: who may choose them once the seed is known chooses among samples.
 func (s Seed) DrawStrata(strata []Commitment, k, least int) ([][]int, error) {
 	sizes, seen := make([]int, len(strata)), map[string]bool{}
 	for i, c := range strata {
