@@ -65,7 +65,7 @@ type Conflict struct {
 	Resource opsec.Resource `json:"resource,omitzero"`
 	First    time.Time      `json:"first,omitzero"`
 	Last     time.Time      `json:"last,omitzero"`
-	Count    uint64         `json:"count"`
+	Count    uint64         `json:"count"`          // of acts that were read; one that was read twice is two
 	Refs     []string       `json:"refs,omitempty"` // evidence: of the earliest 8
 }
 
