@@ -53,8 +53,8 @@ func ParseDossier(b []byte) (Dossier, error) {
 //   - each sample is what is drawn from its frame, no smaller than the frame's commitment says; every frame that says so
 //     has one;
 //   - a frame that is shown is the one that was frozen, and an item that is shown was drawn, and stands where it should;
-//     those of one frame ascend. What is not shown may be anything: whether a population was complete, and no more than
-//     that, is for the audit to find out.
+//     those of one frame ascend. What is not shown may be anything: see whether all that was drawn is; whether a population
+//     was complete, and no more than that, is for the audit to find out.
 //
 // What comes out otherwise wraps [ErrMismatch], what is not signed or not in the log [ErrUnproven]; further errors are those
 // of [Derive].

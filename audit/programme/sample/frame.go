@@ -13,7 +13,8 @@ type Frame struct {
 	Procedure string   `json:"procedure"` // names the frame; a stratum has one of its own: "backup-1/eu"
 	Items     []string `json:"items"`
 	// Blind, when it is set, keeps what was not drawn from being guessed by its digest in the proofs of what was. It is
-	// secret: keep it with the papers of the audit.
+	// secret: keep it with the papers of the audit. Take a new one for each freeze, since a proof shows the salt that it gives
+	// to a position.
 	Blind Blind `json:"-"`
 }
 
