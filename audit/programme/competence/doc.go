@@ -19,7 +19,7 @@
 //
 // Every instant is half-open: a record counts from Issued on, and no longer at Expires. Nothing counts for ever: a record
 // that does not expire counts only for a need that says how old it may be. Nobody's own word counts for themselves:
-// a record is entered by somebody else.
+// a record is issued, and entered, by somebody else.
 //
 // # What it will not do
 //

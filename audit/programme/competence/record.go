@@ -39,7 +39,7 @@ type Record struct {
 	Person   string    `json:"person"`  // an id, as in [opsec.Actor]
 	Subject  string    `json:"subject"` // what it is about, in words that [Need] repeats: "virtualisation"
 	Kind     Kind      `json:"kind"`
-	Issuer   string    `json:"issuer"` // who says so
+	Issuer   string    `json:"issuer"` // who says so: somebody else
 	Issued   time.Time `json:"issued"`
 	Expires  time.Time `json:"expires,omitzero"` // none: it has no end of its own
 	Evidence string    `json:"evidence"`         // digest of the document, "sha256:" and 64 hexadecimal digits
@@ -71,6 +71,8 @@ func (r Record) Validate() error {
 		return invalid("record: kind: unknown")
 	case !line(r.Issuer, maxName):
 		return invalid("record: issuer: want " + wantName)
+	case r.Issuer == r.Person:
+		return invalid("record: issuer: want another than the person")
 	case !dated(r.Issued):
 		return invalid("record: issued: want " + wantYear)
 	case !r.Expires.IsZero() && (!dated(r.Expires) || !r.Expires.After(r.Issued)):

@@ -98,6 +98,7 @@ func TestRecordsOutOfBoundsAreRefused(t *testing.T) {
 		"not UTF-8":         about("\xff"),
 		"kind":              as("rumour"),
 		"issuer":            func(r *competence.Record) { r.Issuer = "" },
+		"one's own word":    func(r *competence.Record) { r.Issuer = r.Person },
 		"issued":            between(time.Time{}, day(1)),
 		"issued late":       between(time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{}),
 		"expires":           between(day(1), day(1)),
