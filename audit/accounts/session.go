@@ -3,6 +3,7 @@ package accounts
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -40,6 +41,7 @@ type session struct {
 	place place
 	ref   string
 	late  bool // longer than any may be: told, and kept for its log-out
+	over  bool // perhaps: the log-out that it is kept without may be of a session from before the span
 }
 
 const maxSessions = 256 // of one account at once
@@ -130,10 +132,10 @@ func (s *sessions) logIn(r *SignIn) {
 	s.open = append(s.open, session{id: r.Session, began: r.Time, least: r.Time, place: here, ref: r.Ref})
 }
 
-// forget makes room of the oldest session that was told already.
+// forget makes room of the oldest session that was told already, or may be over.
 func (s *sessions) forget() bool {
 	for i := range s.open {
-		if s.open[i].late {
+		if s.open[i].late || s.open[i].over {
 			s.forgotten = s.open[i].began
 			s.open = append(s.open[:i], s.open[i+1:]...)
 			return true
@@ -164,19 +166,20 @@ func (s *sessions) share(r *SignIn, here place) {
 // elsewhere reports whether session i is the first one open from a known place that is not here.
 func (s *sessions) elsewhere(i int, here place) bool {
 	at := s.open[i].place
-	if s.open[i].late || at == here || at == (place{}) {
+	if s.open[i].late || s.open[i].over || at == here || at == (place{}) {
 		return false
 	}
 	for j := range i {
-		if !s.open[j].late && s.open[j].place == at {
+		if !s.open[j].late && !s.open[j].over && s.open[j].place == at {
 			return false
 		}
 	}
 	return true
 }
 
-// expire tells those that are too long at a time.
+// expire tells those that are too long at a time, and drops those that may be over.
 func (s *sessions) expire(now time.Time) {
+	s.open = slices.DeleteFunc(s.open, func(o session) bool { return o.over && now.Sub(o.least) > s.longest })
 	for i := range s.open {
 		if o := &s.open[i]; !o.late && now.Sub(o.least) > s.longest {
 			o.late = true
@@ -187,13 +190,17 @@ func (s *sessions) expire(now time.Time) {
 
 // logOut ends a session, and returns false when there is none to end.
 func (s *sessions) logOut(r *SignIn) bool {
+	s.expire(r.Time)
 	i := s.find(r)
 	if i < 0 {
 		return s.overflow
 	}
-	s.expire(r.Time)
-	if r.Began.IsZero() && (r.Session == "" || s.open[i].id != r.Session) {
+	if o := &s.open[i]; r.Began.IsZero() && (r.Session == "" || o.id != r.Session) {
 		s.doubt(i, placeOf(r))
+		if s.early(r) && !o.late && !o.over {
+			o.over = true
+			return true
+		}
 	}
 	s.open = append(s.open[:i], s.open[i+1:]...)
 	return true
@@ -203,8 +210,14 @@ func (s *sessions) logOut(r *SignIn) bool {
 // one that began first may be over, and those that are left have begun no earlier than the second and so on.
 func (s *sessions) doubt(i int, here place) {
 	least := s.open[i].least
-	for j := i - 1; j >= 0; j-- {
-		if o := &s.open[j]; !o.late && o.mayBeAt(here) {
+	for j := len(s.open) - 1; j >= 0; j-- {
+		switch o := &s.open[j]; {
+		case o.late || !o.mayBeAt(here):
+		case o.over:
+			if s.open[i].least.After(o.least) {
+				o.least = s.open[i].least
+			}
+		case j < i:
 			o.least, least = least, o.least
 		}
 	}
@@ -214,6 +227,9 @@ func (s *sessions) doubt(i int, here place) {
 func (o *session) mayBeAt(here place) bool {
 	return here == (place{}) || o.place == here || o.place == (place{})
 }
+
+// early reports whether a log-out may be of a session from before the span.
+func (s *sessions) early(r *SignIn) bool { return r.Time.Add(-s.longest).Before(s.since) }
 
 // lost judges a log-out without log-in: that may have been before the span that is audited.
 func (s *sessions) lost(r *SignIn) {
@@ -240,7 +256,7 @@ func (s *sessions) find(r *SignIn) int {
 			}
 		}
 	}
-	here, elsewhere := placeOf(r), -1
+	here, elsewhere := placeOf(r), -1 // or one that may be over
 	for i := len(s.open) - 1; i >= 0; i-- {
 		o := &s.open[i]
 		switch {
@@ -252,6 +268,9 @@ func (s *sessions) find(r *SignIn) int {
 			if o.began.Equal(r.Began) && elsewhere < 0 {
 				elsewhere = i
 			}
+		case o.over && (!o.mayBeAt(here) || s.early(r)): // it is left for one that needs it
+		case o.over:
+			elsewhere = i
 		case o.mayBeAt(here):
 			return i
 		}

@@ -173,3 +173,46 @@ func TestALogOutEndsTheSessionOfItsPlace(t *testing.T) {
 	found, _ := w.audit(t)
 	require.Empty(t, found)
 }
+
+// Sessions overlap, have neither ids nor beginnings, and none is too long. The span begins somewhere among them.
+func TestSpansMayBeginWithinSessions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld()
+		w.idle("bob", ago(time.Hour))
+		w.policy.Skip = []accounts.Kind{accounts.Dormant}
+		start := ago(90 * time.Hour)
+		w.since = start.Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "span")) * time.Hour)
+		for range rapid.IntRange(1, 8).Draw(t, "sessions") {
+			in := start.Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "in")) * time.Hour)
+			out := in.Add(time.Duration(rapid.IntRange(1, 12).Draw(t, "length")) * time.Hour)
+			if !in.Before(w.since) {
+				w.logIn("bob", in, "t1")
+			}
+			if !out.Before(w.since) {
+				w.logOut("bob", out, time.Time{})
+			}
+		}
+		found, _ := w.audit(t)
+		require.Empty(t, found)
+	})
+}
+
+// What may have begun before the span excuses one log-out, and not for longer than sessions last.
+func TestOneLogOutMayBeFromBeforeTheSpan(t *testing.T) {
+	for out, want := range map[time.Duration]int{12 * time.Hour: 0, 12*time.Hour + 1: 1} {
+		w := newWorld()
+		w.idle("bob", ago(time.Hour))
+		w.policy.Skip = []accounts.Kind{accounts.Dormant}
+		w.since = ago(50 * time.Hour)
+		w.logIn("bob", w.since.Add(9*time.Hour), "t1")
+		w.logOut("bob", w.since.Add(10*time.Hour), time.Time{})
+		w.logOut("bob", w.since.Add(9*time.Hour+out), time.Time{})
+		found, _ := w.audit(t)
+		require.Len(t, found, want)
+		w.logOut("bob", w.since.Add(24*time.Hour), time.Time{})
+		found, _ = w.audit(t)
+		require.Len(t, found, 1)
+		require.Equal(t, accounts.Unopened, found[0].Kind)
+		require.EqualValues(t, want+1, found[0].Count)
+	}
+}
