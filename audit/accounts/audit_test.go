@@ -359,6 +359,7 @@ func TestTypedNamesAreShownNowhere(t *testing.T) {
 	s := w.sources()
 	var rows []accounts.SignIn
 	for row := range s.SignIns {
+		require.NotContains(t, fmt.Sprintf("%v %+v %s", row, &row, row), typed)
 		rows = append(rows, row)
 	}
 	slices.Reverse(rows)

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -120,6 +121,15 @@ type SignIn struct {
 	IP       netip.Addr    `json:"ip,omitzero"`        // where from
 	Terminal string        `json:"terminal,omitempty"` // device or client
 	Ref      string        `json:"ref,omitempty"`
+}
+
+// String returns the sign-in without its names, which somebody has typed.
+func (s SignIn) String() string {
+	what := "sign-in"
+	if s.Logout {
+		what = "log-out"
+	}
+	return fmt.Sprintf("%s of %s (%s)", what, s.Time.UTC().Format(time.RFC3339), printable(s.Ref))
 }
 
 // Person is a row of the register of people. Rows are sorted by Tenant and ID, one each.

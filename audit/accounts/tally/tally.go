@@ -32,9 +32,9 @@ func Usual(e *opsec.Event) (key accounts.Key, permission string, ok bool) {
 	return accounts.ParseAccount(cmp.Or(e.Actor.Tenant, e.Tenant), e.Actor.Account), e.Action, e.Actor.Account != ""
 }
 
-// Add takes a valid event; ref is where it is recorded. One of the category [opsec.Authentication] is a sign-in, or with
-// Began a log-out. Any other is a use: a refusal when its outcome is [opsec.Denied], nothing when it is [opsec.Pending], for
-// the event of its end comes as well. An error is one of temporary files.
+// Add takes a valid event, each once; ref is where it is recorded. One of the category [opsec.Authentication] is a sign-in,
+// or with Began a log-out. Any other is a use: a refusal when its outcome is [opsec.Denied], nothing when it is
+// [opsec.Pending], for the event of its end comes as well. An error is one of temporary files.
 func (t *Tally) Add(e *opsec.Event, ref string) error {
 	key, permission, ok := t.o.Map(e)
 	if !ok {
