@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cloudopsec/opsec"
 )
@@ -68,11 +69,15 @@ func (t *taking) evidence(given []Evidence) ([]Evidence, error) {
 	list, err := own("evidence", given, maxElement)
 	for i := range list {
 		list[i].Collected = at(list[i].Collected)
-		if list[i].Collected.After(t.by.Time.Add(clockSkew)) {
-			return nil, invalid("evidence: collected in the future")
-		}
 	}
-	return list, err
+	return list, first(err, checkCollected(list, t.by.Time))
+}
+
+func checkCollected(list []Evidence, now time.Time) error {
+	if slices.ContainsFunc(list, func(e Evidence) bool { return e.Collected.After(now.Add(clockSkew)) }) {
+		return invalid("evidence: collected in the future")
+	}
+	return nil
 }
 
 // result returns what is known about an item, or nil.
@@ -154,13 +159,13 @@ func (t *taking) performed(given *Result) (Result, error) {
 	return r, err
 }
 
-// correctable refuses to write over a result without a reason, or beneath a finding.
+// correctable refuses to write over a result without a reason; and beneath a finding, which has failures and their tenants.
 func (t *taking) correctable(old, next *Result, reason string) error {
 	if reason == "" {
 		return invalid("procedure %s: an item has a result already; a correction gives a reason", old.Procedure)
 	}
 	for _, f := range t.Findings {
-		if next.Status != Failed && f.Procedure == old.Procedure && slices.Contains(f.Items, old.Item) {
+		if (next.Status != Failed || next.Tenant != old.Tenant) && f.Procedure == old.Procedure && slices.Contains(f.Items, old.Item) {
 			return invalid("procedure %s: finding %s rests on the failure of an item", old.Procedure, f.ID)
 		}
 	}

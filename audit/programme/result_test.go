@@ -1,6 +1,7 @@
 package programme_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -19,17 +20,19 @@ func TestPerformIsAboutWhatWasDrawn(t *testing.T) {
 		}
 	}
 	for why, change := range map[string]func(*programme.Result){
-		"no procedure":     func(r *programme.Result) { r.Procedure = "x" },
-		"not drawn":        func(r *programme.Result) { r.Item = notDrawn },
-		"status":           func(r *programme.Result) { r.Status = "ok" },
-		"no evidence":      func(r *programme.Result) { r.Evidence = nil },
-		"failed: no":       func(r *programme.Result) { r.Status, r.Detail = programme.Failed, "" },
-		"not tested: no":   func(r *programme.Result) { r.Status, r.Detail = programme.NotTested, "" },
-		"applicable: no":   func(r *programme.Result) { r.Status, r.Detail = programme.NotApplicable, "" },
-		"tenant":           func(r *programme.Result) { r.Tenant = "a b" },
-		"detail":           func(r *programme.Result) { r.Detail = strings.Repeat("x", 4097) },
-		"evidence: name":   func(r *programme.Result) { r.Evidence[0].Name = "" },
-		"digest":           func(r *programme.Result) { r.Evidence[0].Digest = strings.ToUpper(r.Evidence[0].Digest) },
+		"no procedure":   func(r *programme.Result) { r.Procedure = "x" },
+		"not drawn":      func(r *programme.Result) { r.Item = notDrawn },
+		"status":         func(r *programme.Result) { r.Status = "ok" },
+		"no evidence":    func(r *programme.Result) { r.Evidence = nil },
+		"failed: no":     func(r *programme.Result) { r.Status, r.Detail = programme.Failed, "" },
+		"not tested: no": func(r *programme.Result) { r.Status, r.Detail = programme.NotTested, "" },
+		"applicable: no": func(r *programme.Result) { r.Status, r.Detail = programme.NotApplicable, "" },
+		"tenant":         func(r *programme.Result) { r.Tenant = "a b" },
+		"detail":         func(r *programme.Result) { r.Detail = strings.Repeat("x", 4097) },
+		"evidence: name": func(r *programme.Result) { r.Evidence[0].Name = "" },
+		"digest": func(r *programme.Result) {
+			r.Evidence[0].Digest = "sha256:" + strings.ToUpper(r.Evidence[0].Digest[7:])
+		},
 		"digest: want":     func(r *programme.Result) { r.Evidence[0].Digest = r.Evidence[0].Digest[:70] },
 		"evidence: person": func(r *programme.Result) { r.Evidence[0].Person = "" },
 		"collected":        func(r *programme.Result) { r.Evidence[0].Collected = r.Evidence[0].Collected.AddDate(-9999, 0, 0) },
@@ -97,6 +100,9 @@ func TestWhatAFindingRestsOnStaysFailed(t *testing.T) {
 	h.refuses(opsec.ErrInvalid, "tom", programme.Perform{
 		Results: []programme.Result{h.result("restore", 0, programme.Passed)}, Reason: "x",
 	}, "finding f1 rests on")
+	other := h.result("restore", 0, programme.Failed)
+	other.Tenant = "beta" // whom the finding does not name
+	h.refuses(opsec.ErrInvalid, "tom", programme.Perform{Results: []programme.Result{other}, Reason: "x"}, "finding f1 rests on")
 	h.take("tom", programme.Perform{Results: []programme.Result{h.result("restore", 0, programme.Failed)}, Reason: "Better evidence."})
 	h.take("tom", programme.Perform{Results: []programme.Result{h.result("restore", 1, programme.NotTested)}, Reason: "x"})
 }
@@ -146,9 +152,18 @@ func TestAFullAuditCanStillBeFinished(t *testing.T) {
 
 	rest := []programme.Result{h.result("restore", 1, programme.NotTested), h.result("restore", 2, programme.NotTested)}
 	h.take("tom", programme.Perform{Results: rest}) // what is small still fits
-	h.take("lea", programme.Raise{Finding: programme.Finding{
-		ID: "f", Procedure: "restore", Requirements: []string{"8.2-1"}, Criterion: "c", Condition: "c", Cause: "c", Effect: "e",
-		Risk: opsec.SeverityLow, Subject: "s",
-	}})
+	for n := range 1000 {
+		f := programme.Finding{
+			ID: fmt.Sprint("f", n), Procedure: "restore", Requirements: []string{"8.2-1"}, Criterion: strings.Repeat("c", 4<<10),
+			Condition: "c", Cause: "c", Effect: "e", Risk: opsec.SeverityLow, Subject: fmt.Sprint(n),
+		}
+		a, _, failed := h.policy.Apply(h.audit, programme.Raise{Finding: f}, h.by("lea"))
+		if err = failed; err != nil {
+			break
+		}
+		h.audit = a
+	}
+	require.ErrorContains(t, err, "at most 888832 for this step")
+	require.NotEmpty(t, h.audit.Findings)
 	h.take("mia", programme.Cancel{Reason: "full"})
 }

@@ -1,6 +1,7 @@
 package programme
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,7 +156,7 @@ func (d *Desk) test(ctx context.Context, person, procedure string, c Check, item
 	}
 	if err == nil {
 		_, tooLong := own("result", r, maxElement)
-		err = first(r.validate(), tooLong, d.prove(ctx, r.Evidence))
+		err = first(r.validate(), tooLong, checkCollected(r.Evidence, d.opts.Now()), d.prove(ctx, r.Evidence))
 	}
 	if err != nil {
 		d.opts.Logger.WarnContext(ctx, "programme: not tested", "procedure", procedure, "item", item.ID, "reason", err)
@@ -182,6 +183,9 @@ func guarded(ctx context.Context, c Check, item Item, timeout time.Duration) (Ve
 			answers <- a
 		}()
 		v, err := c.Check(ctx, item)
+		if err != nil { // in words now: what it says of itself may panic, or be nothing
+			err = errors.New(cmp.Or(fmt.Sprint(err), "the check returned an error without a text"))
+		}
 		a = answer{v, err}
 	}()
 	select {

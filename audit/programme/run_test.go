@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -32,6 +33,11 @@ func passes() programme.Check {
 	})
 }
 
+// rude is an error that panics.
+type rude struct{}
+
+func (rude) Error() string { panic("rude") }
+
 // Whatever goes wrong with a check, the item is not tested; it has never passed.
 func TestWhatCannotBeTestedIsNotTested(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -44,6 +50,10 @@ func TestWhatCannotBeTestedIsNotTested(t *testing.T) {
 		}
 		for why, fn := range map[string]func() (programme.Verdict, error){
 			"disk is gone":           func() (programme.Verdict, error) { return verdict(programme.Passed), errors.New("disk is gone") },
+			"without a text":         func() (programme.Verdict, error) { return verdict(programme.Passed), errors.New("") },
+			"nil":                    func() (programme.Verdict, error) { return verdict(programme.Passed), (*net.OpError)(nil) },
+			"rude":                   func() (programme.Verdict, error) { return verdict(programme.Passed), rude{} },
+			"in the future":          change(func(v *programme.Verdict) { v.Evidence[0].Collected = time.Now().AddDate(1000, 0, 0) }),
 			"panicked: oh":           func() (programme.Verdict, error) { panic("oh") },
 			"panicked":               func() (programme.Verdict, error) { panic(nil) },
 			"without a verdict":      func() (programme.Verdict, error) { runtime.Goexit(); panic("unreachable") },
