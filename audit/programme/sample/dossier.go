@@ -1,7 +1,10 @@
 package sample
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -31,8 +34,8 @@ type Shown struct {
 	Proof
 }
 
-// ParseDossier reads a dossier in JSON: one value without unknown fields, of [MaxDossier] at most. An error wraps
-// [opsec.ErrInvalid]. What it says is for [Recompute] to judge.
+// ParseDossier reads a dossier in JSON: one value of [MaxDossier] at most, with known fields alone, each once and in lower
+// case, so that any other reader finds the same in it. An error wraps [opsec.ErrInvalid]. What it says is for [Recompute] to judge.
 func ParseDossier(b []byte) (Dossier, error) {
 	var d Dossier
 	if len(b) > MaxDossier {
@@ -41,7 +44,41 @@ func ParseDossier(b []byte) (Dossier, error) {
 	if err := strictjson.Decode(b, &d); err != nil {
 		return Dossier{}, invalid("dossier: %w", err)
 	}
+	if err := plain(json.NewDecoder(bytes.NewReader(b)), false); err != nil {
+		return Dossier{}, invalid("dossier: %w", err)
+	}
 	return d, nil
+}
+
+// plain returns an error when a field of the next value stands twice, or, unless its names are free, is not in lower case.
+func plain(dec *json.Decoder, free bool) error {
+	token, err := dec.Token()
+	if err != nil {
+		return err
+	}
+	delim, _ := token.(json.Delim)
+	if delim == 0 {
+		return nil
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		name := ""
+		if delim == '{' {
+			if token, err = dec.Token(); err != nil {
+				return err
+			}
+			name, _ = token.(string)
+			if seen[name] || !free && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+				return fmt.Errorf("field %.40q: want it once, in lower case", name)
+			}
+			seen[name] = true
+		}
+		if err := plain(dec, name == "samples"); err != nil {
+			return err
+		}
+	}
+	_, err = dec.Token() // the end
+	return err
 }
 
 // Recompute verifies a dossier and returns its seed. It takes nobody's word but that of the keys in the verifier:

@@ -282,3 +282,25 @@ func TestItemsThatAreShownAreInTheOrderOfAFrame(t *testing.T) {
 		}
 	}
 }
+
+// Who reads a dossier with a reader of JSON that minds letter case, as most do, sees the samples that Recompute verifies.
+func TestADossierReadsTheSameEverywhere(t *testing.T) {
+	good := string(bytesOf(t, published(t)))
+	_, err := sample.ParseDossier([]byte(good))
+	require.NoError(t, err)
+	for what, bad := range map[string]string{
+		"in another case": strings.Replace(good, `"samples"`, `"samples": {"backup-1": [1, 2, 3]}, "Samples"`, 1),
+		"in no case":      strings.Replace(good, `"samples"`, `"samples": {"backup-1": [1, 2, 3]}, "\u017famples"`, 1),
+		"a field twice":   strings.Replace(good, `"samples"`, `"samples": {"backup-1": [1, 2, 3]}, "samples"`, 1),
+		"a sample twice":  strings.Replace(good, `"samples": {`, `"samples": {"keys-1/eu": [1, 2, 3], `, 1),
+		"a deep one":      strings.Replace(good, `"attempt"`, `"attempt": 7, "Attempt"`, 1),
+	} {
+		require.NotEqual(t, good, bad, what)
+		_, err := sample.ParseDossier([]byte(bad))
+		require.ErrorIs(t, err, opsec.ErrInvalid, what)
+	}
+	d := published(t)
+	d.Samples = map[string][]int{"Backup": {1}, "backup": {1}}
+	_, err = sample.ParseDossier(bytesOf(t, d))
+	require.NoError(t, err, "procedures have the names that they have")
+}
