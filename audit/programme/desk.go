@@ -361,7 +361,7 @@ func (d *Desk) load(ctx context.Context, id string) (Audit, error) {
 		if a.ID == "" {
 			return a, nil, notFound()
 		}
-		return a, nil, nil
+		return a, nil, a.sound()
 	})
 }
 

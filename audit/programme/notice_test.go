@@ -55,9 +55,13 @@ func TestSweepKnowsWhoIsToAct(t *testing.T) {
 	o := newOffice(t, programme.Policy{})
 	h := reported(t)
 	due := h.audit.Actions[0].Due
+	o.keep(h.audit)
+	late := o.sweep(due)
 	h.take("olaf", programme.Complete{Action: "a1", Evidence: evidence("x", h.now)})
 	o.keep(h.audit)
 	waiting := o.sweep(due)
+	require.NotEqual(t, late[0].ID, waiting[0].ID, "another matter")
+	require.Equal(t, []string{"lea", "mia"}, o.sweep(due.Add(8 * day))[0].To, "each once")
 	require.Equal(t, "Action a1 of audit 2026-1 is not verified", waiting[0].Subject)
 	require.Equal(t, []string{"lea"}, waiting[0].To)
 	h.take("tom", programme.Verify{Action: "a1", Reason: "no"})

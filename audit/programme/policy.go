@@ -126,7 +126,7 @@ func (p Policy) Apply(a Audit, s Step, by By) (Audit, opsec.Event, error) {
 		return a, opsec.Event{}, invalid("step: one with this event was taken before")
 	}
 	next, err := own("audit", a, MaxAudit)
-	if err != nil {
+	if err = first(err, a.sound()); err != nil {
 		return a, opsec.Event{}, err
 	}
 	return p.take(a, next, s, by)

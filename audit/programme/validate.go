@@ -28,6 +28,16 @@ const (
 	maxSample    = 1 << 20
 )
 
+// sound refuses an audit that no steps could have made, as far as steps rely on it.
+func (a *Audit) sound() error {
+	rank := a.Stage.rank()
+	drawn := rank >= Fieldwork.rank() && a.Stage != Cancelled
+	if rank < 0 || drawn && a.Draw == nil || (drawn || a.Stage == Frozen) && len(a.Freezes) == 0 {
+		return invalid("audit: at stage %q, and without what comes before it", cut(string(a.Stage), maxID))
+	}
+	return nil
+}
+
 // first returns the first error there is.
 func first(errs ...error) error {
 	for _, err := range errs {
