@@ -201,6 +201,9 @@ func TestOwnershipsOfMoreThanOneThingCountForEach(t *testing.T) {
 		Tenants: []opsec.TenantID{"acme"}, Systems: []string{"backup-eu"}, Actions: []string{"backup.*"},
 		Resources: []opsec.Resource{{Type: "volume", ID: "*"}},
 	}
+	alone := independence.Scope{Tenants: []opsec.TenantID{"acme"}}
+	system := independence.Organisation{Owners: []independence.Ownership{{Person: "ann", System: "backup-eu"}}}
+	require.Empty(t, kinds(t, examine(t, alone, system, one("ann")), "ann"), "like is compared with like")
 	elsewhere := opsec.Resource{Tenant: "globex", Type: "volume", ID: "7"}
 	for _, test := range []struct {
 		owned independence.Ownership

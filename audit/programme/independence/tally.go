@@ -48,7 +48,7 @@ func (t *tally) add(m *mention) {
 	for at > 0 && m.compare(&t.earliest[at-1]) < 0 {
 		at--
 	}
-	if at == maxRefs || at > 0 && m.ref != "" && m.compare(&t.earliest[at-1]) == 0 { // later, or there already
+	if at == maxRefs || at > 0 && m.compare(&t.earliest[at-1]) == 0 { // later, or there already
 		return
 	}
 	if len(t.earliest) == maxRefs {
