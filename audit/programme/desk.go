@@ -203,7 +203,8 @@ func (d *Desk) prove(ctx context.Context, list []Evidence) error {
 
 const maxFollowed = 64 // cancelled audits between one and the one it follows
 
-// previous returns the finding with this subject in the audit that this one follows; one that was cancelled is passed over.
+// previous returns the finding with this subject in the audit that this one follows; one that was cancelled before its
+// results were issued is passed over.
 func (d *Desk) previous(ctx context.Context, id, subject string) (*Finding, error) {
 	a, err := d.load(ctx, id)
 	for range maxFollowed {
@@ -213,7 +214,8 @@ func (d *Desk) previous(ctx context.Context, id, subject string) (*Finding, erro
 		if a, err = d.load(ctx, a.Plan.Follows); err != nil {
 			return nil, fmt.Errorf("programme: the audit that this one follows: %w", err)
 		}
-		if a.Stage == Cancelled {
+		issued := func(e Entry) bool { return e.Action == ActionIssue }
+		if a.Stage == Cancelled && !slices.ContainsFunc(a.History, issued) {
 			continue
 		}
 		return find(a.Findings, func(f *Finding) bool { return f.Subject == subject }), nil

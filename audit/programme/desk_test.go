@@ -454,8 +454,15 @@ func TestRepeatsAreFoundInTheAuditThatThisOneFollows(t *testing.T) {
 		require.Equal(t, want, a.Findings[0].Repeats, follows)
 		require.Equal(t, programme.Escalate(opsec.SeverityMedium, want), a.Findings[0].Risk)
 	}
+	dropped := reported(t)
+	dropped.take("mia", programme.Cancel{Reason: "It looks bad."})
+	dropped.audit.ID = "2025-3"
+	keep(dropped.audit)
 	h := fieldwork(t)
 	h.take("tom", programme.Perform{Results: []programme.Result{h.result("restore", 0, programme.Failed)}})
+	h.audit.Plan.Follows = "2025-3"
+	keep(h.audit)
+	require.Equal(t, 1, o.take("tom", programme.Raise{Finding: finding(h)}).Findings[0].Repeats, "issued is issued")
 	h.audit.Plan.Follows = "2025-1"
 	keep(h.audit)
 	other := finding(h)
