@@ -197,7 +197,7 @@ func (s *sessions) logOut(r *SignIn) bool {
 	}
 	if o := &s.open[i]; r.Began.IsZero() && (r.Session == "" || o.id != r.Session) {
 		s.doubt(i, placeOf(r))
-		if s.early(r) && !o.late && !o.over {
+		if s.early(r) {
 			o.over = true
 			return true
 		}

@@ -216,3 +216,63 @@ func TestOneLogOutMayBeFromBeforeTheSpan(t *testing.T) {
 		require.EqualValues(t, want+1, found[0].Count)
 	}
 }
+
+// What a log-out may mean for one session says nothing of another place, nor of who is where.
+func TestDoubtsAreOfOnePlaceAndOneSpan(t *testing.T) {
+	type row struct {
+		hour  int // of the span, or since 50 hours ago
+		place string
+		out   bool
+	}
+	in := func(hour int, place string) row { return row{hour, place, false} }
+	out := func(hour int, place string) row { return row{hour, place, true} }
+	for name, c := range map[string]struct {
+		span bool
+		rows []row
+		want []accounts.Kind
+	}{
+		"a long session elsewhere": {false, []row{in(0, "t2"), in(4, "t1"), out(5, "t1"), out(13, "t2")}, []accounts.Kind{accounts.Unclosed}},
+		"a log-out elsewhere":      {true, []row{in(9, "t1"), out(10, "t1"), out(13, "t2")}, []accounts.Kind{accounts.Unopened}},
+		"one after the other":      {true, []row{in(9, "t1"), out(10, "t1"), in(11, "t2"), out(12, "t2")}, nil},
+		"at once, and one before":  {true, []row{in(7, "t1"), out(8, "t1"), in(9, "t1"), in(10, "t2"), out(13, "t1"), out(14, "t2")}, []accounts.Kind{accounts.Shared}},
+		"a chain":                  {true, []row{in(8, "t1"), out(9, "t1"), in(15, "t1"), out(16, "t1"), out(26, "t1")}, nil},
+		"a chain that is too long": {true, []row{in(8, "t1"), out(9, "t1"), in(15, "t1"), out(16, "t1"), out(28, "t1")}, []accounts.Kind{accounts.Unopened}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.idle("bob", ago(time.Hour))
+			w.policy.Skip = []accounts.Kind{accounts.Dormant}
+			if c.span {
+				w.since = ago(50 * time.Hour)
+			}
+			if c.want != nil && c.want[0] == accounts.Unclosed {
+				w.policy.Skip = append(w.policy.Skip, accounts.Shared) // they overlap
+			}
+			for _, r := range c.rows {
+				at := ago(50 * time.Hour).Add(time.Duration(r.hour) * time.Hour)
+				if w.logIn("bob", at, r.place); r.out {
+					w.signIns[len(w.signIns)-1].Logout = true
+				}
+			}
+			found, _ := w.audit(t)
+			var kinds []accounts.Kind
+			for _, f := range found {
+				kinds = append(kinds, f.Kind)
+			}
+			require.Equal(t, c.want, kinds)
+		})
+	}
+}
+
+func TestManySessionsAtTheBeginningOfTheSpan(t *testing.T) {
+	w := newWorld()
+	w.idle("bob", ago(time.Hour))
+	w.policy.Skip = []accounts.Kind{accounts.Dormant}
+	w.since = ago(50 * time.Hour)
+	for i := range 300 {
+		w.logIn("bob", w.since.Add(time.Duration(2*i+1)*time.Minute), "t1")
+		w.logOut("bob", w.since.Add(time.Duration(2*i+2)*time.Minute), time.Time{})
+	}
+	found, _ := w.audit(t)
+	require.Empty(t, found)
+}
