@@ -22,14 +22,8 @@ func (x *Procedure) drawn(size int) int {
 }
 
 func (s Fix) apply(t *taking) error {
-	if err := first(t.at(Approved, Frozen), t.byLead()); err != nil {
-		return err
-	}
-	least := 0
-	if len(t.Freezes) > 0 {
-		least = 1
-	}
-	if err := checkText("freeze: reason", s.Reason, least, maxReason); err != nil {
+	again := checkText("freeze: reason", s.Reason, min(len(t.Freezes), 1), maxReason)
+	if err := first(t.at(Approved, Frozen), t.byLead(), again); err != nil {
 		return err
 	}
 	t.reason = s.Reason

@@ -170,10 +170,7 @@ func (s Guarantee) apply(t *taking) error {
 }
 
 func (s Waive) apply(t *taking) error {
-	if err := first(t.at(Planned), t.bySenior()); err != nil {
-		return err
-	}
-	if err := t.because("waive: reason", s.Reason); err != nil {
+	if err := first(t.at(Planned), t.bySenior(), t.because("waive: reason", s.Reason)); err != nil {
 		return err
 	}
 	waived := func(w Waiver) bool { return w.Category == s.Category }

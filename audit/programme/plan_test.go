@@ -76,6 +76,18 @@ func TestOpenWantsAnIDAndSomebodyOfTheProvider(t *testing.T) {
 		require.Equal(t, opsec.Denied, e.Outcome)
 		require.Zero(t, a)
 	}
+	for _, long := range []func(*opsec.Actor, string){
+		func(a *opsec.Actor, s string) { a.Account = s }, func(a *opsec.Actor, s string) { a.Person = s },
+		func(a *opsec.Actor, s string) { a.Session = s }, func(a *opsec.Actor, s string) { a.Terminal = s },
+	} {
+		who := actor("lea")
+		long(&who, strings.Repeat("x", 512))
+		_, _, err = programme.Policy{}.Open("a", plan(), programme.By{Actor: who, Time: noon, Event: by.Event})
+		require.NoError(t, err)
+		long(&who, strings.Repeat("x", 513))
+		_, _, err = programme.Policy{}.Open("a", plan(), programme.By{Actor: who, Time: noon, Event: by.Event})
+		require.ErrorIs(t, err, opsec.ErrInvalid)
+	}
 	_, _, err = programme.Policy{}.Open("a", plan(), programme.By{Actor: actor("lea"), Time: noon})
 	require.ErrorIs(t, err, opsec.ErrInvalid, "no event")
 	_, _, err = programme.Policy{}.Open("a", plan(), programme.By{Actor: actor("lea"), Event: by.Event})

@@ -133,10 +133,7 @@ func (p Policy) Apply(a Audit, s Step, by By) (Audit, opsec.Event, error) {
 }
 
 func (p *Policy) take(before, next Audit, s Step, by By) (Audit, opsec.Event, error) {
-	if err := p.Validate(); err != nil {
-		return before, opsec.Event{}, err
-	}
-	if err := by.validate(); err != nil {
+	if err := first(p.Validate(), by.validate()); err != nil {
 		return before, opsec.Event{}, err
 	}
 	by.Time = at(by.Time)

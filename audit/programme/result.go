@@ -89,11 +89,8 @@ func (s Perform) apply(t *taking) error {
 	if err := t.at(Fieldwork); err != nil {
 		return err
 	}
-	if len(s.Results) == 0 {
-		return invalid("perform: no results")
-	}
-	if err := checkText("perform: reason", s.Reason, 0, maxReason); err != nil {
-		return err
+	if err := checkText("perform: reason", s.Reason, 0, maxReason); err != nil || len(s.Results) == 0 {
+		return first(err, invalid("perform: no results"))
 	}
 	counts := map[Status]int{}
 	for i := range s.Results {

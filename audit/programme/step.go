@@ -25,15 +25,11 @@ type By struct {
 }
 
 func (b By) validate() error {
-	if err := b.Event.Validate(); err != nil {
-		return err
-	}
-	for _, s := range []string{b.Actor.Account, b.Actor.Person, b.Actor.Session, b.Actor.Terminal} {
-		if err := checkText("actor", s, 0, maxName); err != nil {
-			return err
-		}
-	}
-	return checkTime("time", b.Time)
+	return first(
+		b.Event.Validate(), checkTime("time", b.Time),
+		checkText("actor: account", b.Actor.Account, 0, maxName), checkText("actor: person", b.Actor.Person, 0, maxName),
+		checkText("actor: session", b.Actor.Session, 0, maxName), checkText("actor: terminal", b.Actor.Terminal, 0, maxName),
+	)
 }
 
 // The steps. Fields that the step itself finds out (when, by whom, how often) are not taken from what is given.

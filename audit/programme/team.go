@@ -96,10 +96,7 @@ func (t *taking) qualified(m Member, records []competence.Record) (refs []string
 }
 
 func (s Dismiss) apply(t *taking) error {
-	if err := t.at(Planned, Approved, Frozen, Fieldwork); err != nil {
-		return err
-	}
-	if err := t.because("dismiss: reason", s.Reason); err != nil {
+	if err := first(t.at(Planned, Approved, Frozen, Fieldwork), t.because("dismiss: reason", s.Reason)); err != nil {
 		return err
 	}
 	if t.member(s.Person) == nil {

@@ -141,13 +141,13 @@ func cut(s string, most int) string {
 func own[T any](field string, v T, most int) (T, error) {
 	var copied T
 	b, err := json.Marshal(v)
-	if err != nil {
-		return copied, invalid("%s: %v", field, err)
-	}
-	if len(b) > most {
+	if err == nil && len(b) > most {
 		return copied, invalid("%s: %d bytes of JSON, want at most %d", field, len(b), most)
 	}
-	if err := json.Unmarshal(b, &copied); err != nil {
+	if err == nil {
+		err = json.Unmarshal(b, &copied)
+	}
+	if err != nil {
 		return copied, invalid("%s: %v", field, err)
 	}
 	return copied, nil
