@@ -11,7 +11,7 @@ import (
 	"github.com/cloudopsec/opsec/audit/programme/independence"
 )
 
-// Withheld stands where a text mentions another customer. An id that does is "withheld-" and a number, so that what
+// Withheld stands where a text mentions another customer. An id or item that does is "withheld-" and a number, so that what
 // belongs together can still be told.
 const Withheld = "[withheld: it names another customer]"
 
@@ -145,6 +145,7 @@ const (
 	procedures  = "procedure"
 	findings    = "finding"
 	actions     = "action"
+	items       = "item"
 	catalogueID = "catalogue"
 )
 
@@ -211,7 +212,7 @@ func (s *sharing) results(a programme.Audit, out *programme.Audit) {
 			Procedure: s.id(procedures, r.Procedure), Status: status(r.Status), Time: r.Time, Automated: r.Automated,
 		}
 		if r.Tenant == s.tenant {
-			shown.Tenant, shown.Item, shown.Detail = r.Tenant, s.text(r.Item), s.text(r.Detail)
+			shown.Tenant, shown.Item, shown.Detail = r.Tenant, s.id(items, r.Item), s.text(r.Detail)
 			for _, e := range r.Evidence {
 				shown.Evidence = append(shown.Evidence, programme.Evidence{
 					Name: s.text(e.Name), Digest: s.text(e.Digest), Collected: e.Collected,
@@ -245,7 +246,7 @@ func (s *sharing) findings(a programme.Audit, out *programme.Audit) {
 		}
 		for _, item := range f.Items {
 			if s.terms.ownItems.has(item) {
-				g.Items = append(g.Items, s.text(item))
+				g.Items = append(g.Items, s.id(items, item))
 			}
 		}
 		if f.Accepted != nil {
