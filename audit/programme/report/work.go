@@ -272,11 +272,15 @@ func (d *Document) history() htmlreport.Section {
 		return s
 	}
 	t := htmlreport.Table{Columns: []htmlreport.Column{
-		{Title: "When", Short: true}, {Title: "Step"}, {Title: "Of"}, {Title: "Person"}, {Title: "Event in the log"},
+		{Title: "When", Short: true}, {Title: "Step"}, {Title: "Of, and why"}, {Title: "Person"}, {Title: "Event in the log"},
 	}}
 	for _, e := range d.Audit.History {
+		what := e.What + "\n" + e.Reason
+		for _, r := range e.Replaced {
+			what += fmt.Sprintf("\n%s of %s was %s: %s", r.Item, r.Procedure, r.Status, r.Detail)
+		}
 		t.Rows = append(t.Rows, []htmlreport.Text{
-			plain(instant(e.Time)), code(e.Action), plain(e.What), plain(e.Person), code(string(e.Event)),
+			plain(instant(e.Time)), code(e.Action), plain(strings.Trim(what, "\n")), plain(e.Person), code(string(e.Event)),
 		})
 	}
 	s.Blocks = []htmlreport.Block{t}

@@ -1,0 +1,23 @@
+package report_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec/audit/programme"
+	"github.com/cloudopsec/opsec/audit/programme/report"
+)
+
+// Why something was done, and what stood there before it was corrected, is in the auditors' report, and in no customer's.
+func TestHistorySaysWhy(t *testing.T) {
+	src := spring(t)
+	src.Audit.History = append(src.Audit.History, programme.Entry{
+		Action: programme.ActionPerform, Reason: "the wrong line was read",
+		Replaced: []programme.Result{{Procedure: "restores", Item: "vol-17", Status: programme.Failed, Detail: "no copy there"}},
+	})
+	all := markdown(t, view(t, src, report.Auditor))
+	require.Contains(t, all, "the wrong line was read")
+	require.Contains(t, all, "vol-17 of restores was failed: no copy there")
+	require.NotContains(t, markdown(t, view(t, src, report.Tenant("acme"))), "the wrong line was read")
+}
