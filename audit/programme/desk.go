@@ -33,7 +33,7 @@ type Ledger interface {
 	Locate(ctx context.Context, event opsec.ID) (sample.Anchor, error)
 	// Checkpoint returns the newest signed checkpoint, with the witnesses' signatures.
 	Checkpoint(ctx context.Context) ([]byte, error)
-	// Trail returns what was done in a period, for independence.
+	// Trail returns what was done in a period, all of it that was recorded before the call: who lags clears the wrong people.
 	Trail(ctx context.Context, from, until time.Time) iter.Seq2[independence.Act, error]
 }
 
