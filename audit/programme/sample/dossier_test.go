@@ -304,3 +304,14 @@ func TestADossierReadsTheSameEverywhere(t *testing.T) {
 	_, err = sample.ParseDossier(bytesOf(t, d))
 	require.NoError(t, err, "procedures have the names that they have")
 }
+
+func TestItemsOfSeveralFramesMayBeShown(t *testing.T) {
+	d := published(t)
+	proofs, err := d.Frames[0].Prove(d.Samples["backup-1"]...)
+	require.NoError(t, err)
+	for _, p := range append(proofs, proofs[3]) { // one of them twice
+		d.Proofs = append(d.Proofs, sample.Shown{Procedure: "backup-1", Proof: p})
+	}
+	_, err = sample.Recompute(d, verifier(t, 2, "north", "south"), holds)
+	require.NoError(t, err)
+}
