@@ -21,7 +21,7 @@ const (
 	Frozen    Stage = "frozen"    // scope and populations are fixed, and recorded in the log
 	Fieldwork Stage = "fieldwork" // samples are drawn, procedures are carried out
 	Reported  Stage = "reported"  // results are issued; actions are followed up
-	Closed    Stage = "closed"    // every action is verified or its risk accepted
+	Closed    Stage = "closed"    // every action is verified or its risk accepted; these risks are followed up still
 	Cancelled Stage = "cancelled"
 )
 

@@ -39,6 +39,15 @@ func (a *Audit) mended(finding string) bool {
 // borne reports whether the risk is accepted at an instant.
 func (f *Finding) borne(now time.Time) bool { return f.Accepted != nil && now.Before(f.Accepted.Until) }
 
+// followed refuses a step about a finding that is followed up no more: once the audit is closed, only a risk that was
+// accepted is.
+func (t *taking) followed(f *Finding) error {
+	if t.Stage == Closed && f != nil && f.Accepted != nil && !t.mended(f.ID) {
+		return nil
+	}
+	return t.at(Fieldwork, Reported)
+}
+
 func (s Raise) apply(t *taking) error {
 	if err := t.at(Fieldwork); err != nil {
 		return err
@@ -116,7 +125,7 @@ func (f *Finding) validate(x *Procedure) error {
 }
 
 func (s Agree) apply(t *taking) error {
-	if err := first(t.at(Fieldwork, Reported), t.byAny()); err != nil {
+	if err := first(t.at(Fieldwork, Reported, Closed), t.byAny()); err != nil {
 		return err
 	}
 	if err := first(
@@ -131,6 +140,9 @@ func (s Agree) apply(t *taking) error {
 	if f == nil || t.action(s.Action.ID) != nil {
 		return invalid("action %s: about no finding, or its id is taken", s.Action.ID)
 	}
+	if err := t.followed(f); err != nil {
+		return err
+	}
 	due, longest := at(s.Action.Due), t.due(f.Risk)
 	if !due.After(t.by.Time) || due.After(t.by.Time.Add(longest)) {
 		return invalid("action %s: due: want a time within the %v that a finding of risk %s has", s.Action.ID, longest, f.Risk)
@@ -142,7 +154,7 @@ func (s Agree) apply(t *taking) error {
 }
 
 func (s Complete) apply(t *taking) error {
-	if err := t.at(Fieldwork, Reported); err != nil {
+	if err := t.at(Fieldwork, Reported, Closed); err != nil {
 		return err
 	}
 	x := t.action(s.Action)
@@ -157,7 +169,7 @@ func (s Complete) apply(t *taking) error {
 		return invalid("action %s: want evidence, at most %d with what is there", x.ID, maxList)
 	}
 	evidence, err := t.evidence(s.Evidence)
-	if err != nil {
+	if err = first(t.followed(t.finding(x.Finding)), err); err != nil {
 		return err
 	}
 	x.Completed, x.Evidence = t.by.Time, append(x.Evidence, evidence...)
@@ -169,7 +181,7 @@ func (s Complete) apply(t *taking) error {
 }
 
 func (s Verify) apply(t *taking) error {
-	if err := t.at(Fieldwork, Reported); err != nil {
+	if err := t.at(Fieldwork, Reported, Closed); err != nil {
 		return err
 	}
 	x := t.action(s.Action)
@@ -187,6 +199,9 @@ func (s Verify) apply(t *taking) error {
 	case !x.Verified.IsZero():
 		return notNow("action %s is verified already", x.ID)
 	}
+	if err := t.followed(t.finding(x.Finding)); err != nil {
+		return err
+	}
 	t.note(opsec.Tenant, "finding", x.Finding, "done", strconv.FormatBool(s.Done))
 	if s.Done {
 		x.Verified, x.Verifier, t.reason = t.by.Time, t.person, s.Reason
@@ -198,12 +213,15 @@ func (s Verify) apply(t *taking) error {
 }
 
 func (s Accept) apply(t *taking) error {
-	if err := first(t.at(Fieldwork, Reported), t.bySenior()); err != nil {
+	if err := first(t.at(Fieldwork, Reported, Closed), t.bySenior()); err != nil {
 		return err
 	}
 	f := t.finding(s.Finding)
 	if f == nil {
 		return invalid("accept: no such finding")
+	}
+	if err := t.followed(f); err != nil {
+		return err
 	}
 	if s.Person != "" && s.Person != t.person {
 		return invalid("accept: in somebody else's name")

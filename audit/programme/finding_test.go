@@ -276,3 +276,31 @@ func TestOverdue(t *testing.T) {
 	cancelled.take("mia", programme.Cancel{Reason: "x"})
 	require.Empty(t, cancelled.audit.Overdue(a.Due.Add(1000*day)))
 }
+
+// An acceptance that runs out after the audit was closed is not the end: it is renewed, or the finding mended.
+func TestARiskThatWasAcceptedIsFollowedUpAfterTheEnd(t *testing.T) {
+	h := reported(t)
+	other := action(h)
+	other.ID = "a2"
+	accept := programme.Accept{Finding: "f1", Acceptance: programme.Acceptance{Reason: "x", Until: h.now.Add(20 * day)}}
+	h.take("mia", accept)
+	h.take("lea", programme.Close{})
+	h.now = h.now.Add(30 * day)
+	require.NotEmpty(t, h.audit.Overdue(h.now))
+	accept.Until = h.now.Add(20 * day)
+	h.take("mia", accept)
+	require.Empty(t, h.audit.Overdue(h.now))
+	h.now = h.now.Add(40 * day)
+	other.Due = h.now.Add(day)
+	h.take("lea", programme.Agree{Action: other})
+	for _, id := range []string{"a1", "a2"} {
+		h.take("olaf", programme.Complete{Action: id, Evidence: evidence("x", h.now)})
+		h.refuses(opsec.ErrDenied, "olaf", programme.Verify{Action: id, Done: true}, "member")
+		h.take("tom", programme.Verify{Action: id, Done: true})
+	}
+	require.Equal(t, programme.Closed, h.audit.Stage)
+	require.Empty(t, h.audit.Overdue(h.now.Add(1000*day)))
+	accept.Until, other.ID, other.Due = h.now.Add(day), "a3", h.now.Add(day)
+	h.refuses(programme.ErrStage, "mia", accept, "closed")
+	h.refuses(programme.ErrStage, "lea", programme.Agree{Action: other}, "closed")
+}

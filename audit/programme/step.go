@@ -113,7 +113,8 @@ type (
 	Recall struct{ Grant, Reason string }
 	// Issue reports the results, when every procedure has them all and every failure is in a finding: by the lead.
 	Issue struct{}
-	// Close ends the follow-up, when all actions of every finding are verified or its risk is accepted: by the lead.
+	// Close ends the follow-up, when all actions of every finding are verified or its risk is accepted: by the lead. A risk
+	// that is accepted can be accepted again, or mended, after that.
 	Close struct{}
 	// Cancel ends the audit before its time: by senior management.
 	Cancel struct{ Reason string }
