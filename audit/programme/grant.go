@@ -16,7 +16,7 @@ type Grant struct {
 	Person  string    `json:"person"`
 	Targets []string  `json:"targets"` // what it may be used on: "type/id", where either may be "*", but not both
 	From    time.Time `json:"from"`
-	Until   time.Time `json:"until"` // from then on not
+	Until   time.Time `json:"until"` // from then on no use begins
 	Uses    int       `json:"uses"`  // how many there may be
 	Used    int       `json:"used,omitempty"`
 	Writes  bool      `json:"writes,omitempty"` // it may change what it is used on
