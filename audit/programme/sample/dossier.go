@@ -35,7 +35,8 @@ type Shown struct {
 }
 
 // ParseDossier reads a dossier in JSON: one value of [MaxDossier] at most, with known fields alone, each once and in lower
-// case, so that any other reader finds the same in it. An error wraps [opsec.ErrInvalid]. What it says is for [Recompute] to judge.
+// case, so that any other reader finds the same in it. An error wraps [opsec.ErrInvalid]. What it says is for [Recompute] to
+// judge.
 func ParseDossier(b []byte) (Dossier, error) {
 	var d Dossier
 	if len(b) > MaxDossier {
