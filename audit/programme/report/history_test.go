@@ -21,3 +21,12 @@ func TestHistorySaysWhy(t *testing.T) {
 	require.Contains(t, all, "vol-17 of restores was failed: no copy there")
 	require.NotContains(t, markdown(t, view(t, src, report.Tenant("acme"))), "the wrong line was read")
 }
+
+// A customer whom an item was taken to be of, by mistake, is another customer too.
+func TestWhoWasNamedByMistakeIsNotNamed(t *testing.T) {
+	src := spring(t)
+	src.Audit.History = append(src.Audit.History, programme.Entry{Replaced: []programme.Result{{Item: "vol-17", Tenant: "wrongco"}}})
+	src.Audit.Plan.Title = "Audit, vol-17 is not wrongco's"
+	require.NotContains(t, page(t, view(t, src, report.Tenant("acme"))), "wrongco")
+	require.Contains(t, page(t, view(t, src, report.Auditor)), "wrongco")
+}

@@ -52,6 +52,11 @@ func newSharing(a programme.Audit, tenant opsec.TenantID) (*sharing, error) {
 		s.owner(r.Tenant, r.Item)
 		known[r.Item] = true
 	}
+	for _, e := range a.History {
+		for _, r := range e.Replaced { // whose an item was taken to be
+			s.owner(r.Tenant, "")
+		}
+	}
 	for _, f := range a.Findings {
 		for _, t := range f.Tenants {
 			s.owner(t, "")
