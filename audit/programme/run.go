@@ -111,6 +111,9 @@ func (a *Audit) toTest(procedure string, population []Item) (items []Item, err e
 		if _, twice := known[item.ID]; twice {
 			return nil, invalid("run: procedure %s: an item of the population is there twice", x.ID)
 		}
+		if item.Tenant != "" && item.Tenant.Validate() != nil {
+			return nil, invalid("run: procedure %s: tenant of an item: want an id or none", x.ID)
+		}
 		known[item.ID] = item
 	}
 	for _, drawn := range a.Draw.Items[x.ID] {

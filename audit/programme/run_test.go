@@ -234,6 +234,12 @@ func TestRunWantsTheItemsThatWereDrawn(t *testing.T) {
 	require.ErrorContains(t, run("rotation", passes(), items(), time.Second), "no automated procedure")
 	require.ErrorContains(t, run("restore", passes(), nil, time.Second), "does not have an item that was drawn")
 	require.ErrorContains(t, run("restore", passes(), append(items(), items()[3]), time.Second), "there twice")
+	odd := items()
+	for i := range odd {
+		odd[i].Tenant = "no tenant"
+	}
+	require.ErrorContains(t, run("restore", passes(), odd, time.Second), "tenant")
+	require.Equal(t, programme.ActionLend, o.last().Action, "and no use was counted")
 	var drawn []programme.Item
 	for _, item := range items() {
 		if slices.Contains(a.Draw.Items["restore"], item.ID) {
