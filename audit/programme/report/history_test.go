@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,4 +30,14 @@ func TestWhoWasNamedByMistakeIsNotNamed(t *testing.T) {
 	src.Audit.Plan.Title = "Audit, vol-17 is not wrongco's"
 	require.NotContains(t, page(t, view(t, src, report.Tenant("acme"))), "wrongco")
 	require.Contains(t, page(t, view(t, src, report.Auditor)), "wrongco")
+}
+
+// How long there were checkpoints to choose from is seen.
+func TestFreezeSaysUntilWhen(t *testing.T) {
+	src := spring(t)
+	freeze := &src.Audit.Freezes[len(src.Audit.Freezes)-1]
+	freeze.NotBefore, freeze.NotAfter = time.Date(2026, 2, 20, 9, 0, 0, 0, time.UTC), time.Time{}
+	require.Contains(t, markdown(t, view(t, src, report.Auditor)), "signed from 2026-02-20 09:00 UTC to 2026-02-21 09:00 UTC")
+	freeze.NotAfter = time.Date(2028, 2, 20, 9, 0, 0, 0, time.UTC)
+	require.Contains(t, markdown(t, view(t, src, report.Auditor)), "signed from 2026-02-20 09:00 UTC to 2028-02-20 09:00 UTC")
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cloudopsec/opsec/audit/programme"
 	"github.com/cloudopsec/opsec/audit/programme/catalogue"
@@ -201,6 +202,10 @@ func frozen(f programme.Freeze) []htmlreport.Block {
 	if sum, err := f.Digest(); err == nil {
 		digest = sum.String()
 	}
+	until := f.NotAfter
+	if until.IsZero() {
+		until = f.NotBefore.Add(24 * time.Hour)
+	}
 	t := htmlreport.Table{Caption: fmt.Sprintf("Freeze %d: the populations", f.Attempt), Columns: []htmlreport.Column{
 		{Title: "Frame"}, {Title: "Size", Numbers: true}, {Title: "Merkle root"},
 	}}
@@ -211,7 +216,7 @@ func frozen(f programme.Freeze) []htmlreport.Block {
 		{Label: fmt.Sprintf("Freeze %d", f.Attempt), Value: code(digest)},
 		{Label: "Scope", Value: code(f.Scope.String())},
 		{Label: "Event", Value: code(string(f.Event))},
-		{Label: "Checkpoint", Value: plain("signed at " + instant(f.NotBefore) + " or later")},
+		{Label: "Checkpoint", Value: plain("signed from " + instant(f.NotBefore) + " to " + instant(until))},
 	}}
 	if len(t.Rows) > 0 {
 		blocks = append(blocks, t)
