@@ -188,6 +188,10 @@ func TestStepsAreTakenByValue(t *testing.T) {
 	type mine struct{ programme.Release }
 	for _, s := range []programme.Step{nil, &programme.Release{}, mine{}, (*programme.Release)(nil)} {
 		h.refuses(opsec.ErrInvalid, "mia", s, "by value")
+		o := newOffice(t, programme.Policy{})
+		o.keep(h.audit)
+		_, err := o.Take(o.ctx, actor("mia"), "2026-1", s)
+		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
 	_, _, err := h.policy.Apply(programme.Audit{}, programme.Release{}, h.by("mia"))
 	require.ErrorIs(t, err, opsec.ErrInvalid)
