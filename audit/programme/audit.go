@@ -65,7 +65,7 @@ type Plan struct {
 	Until      time.Time          `json:"until"`               // and ends
 	Resources  []Need             `json:"resources,omitempty"`
 	Procedures []Procedure        `json:"procedures"`
-	Follows    string             `json:"follows,omitempty"` // the audit before it in its series: repeat findings are those of it; none: there are none
+	Follows    string             `json:"follows,omitempty"` // the audit before it in its series, whose findings repeat; none: none do
 	Series     string             `json:"series,omitempty"`  // the [Series] that it is a turn of
 	Turn       int                `json:"turn,omitempty"`    // which one, from 0
 }
