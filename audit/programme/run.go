@@ -75,6 +75,9 @@ func (d *Desk) Run(ctx context.Context, who opsec.Actor, id, procedure, grant st
 		return a, err
 	}
 	for _, item := range items {
+		if a.result(procedure, item.ID) != nil {
+			continue // from another run, meanwhile
+		}
 		if err := ctx.Err(); err != nil {
 			return a, err
 		}

@@ -214,6 +214,7 @@ func TestRunsAtOnce(t *testing.T) {
 	for _, r := range a.Results {
 		require.Equal(t, programme.Passed, r.Status)
 	}
+	require.Equal(t, 4, a.Grants[0].Used, "what the other has found out meanwhile is passed over")
 }
 
 func TestRunWantsTheItemsThatWereDrawn(t *testing.T) {
