@@ -282,7 +282,7 @@ func (d *Document) left() htmlreport.Section {
 		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Warn,
 			Title: fmt.Sprintf("%s %s withheld", some(d.Withheld, "text"), are(d.Withheld)),
 			Text: plain(
-				"What names another customer stands here as " + Withheld + ", an id as \"withheld-\" and a number. Ask the " +
+				"What names another customer stands here as " + Withheld + ", an id or item as \"withheld-\" and a number. Ask the " +
 					"provider for words that name nobody.",
 			)})
 	}
