@@ -10,7 +10,7 @@
 //
 // # Promises
 //
-// An audit and the events of its steps are kept together or not at all. What is kept shares nothing with what a caller has.
+// Stored keeps an audit and the events of its steps together or not at all. What is kept shares nothing with what a caller has.
 //
 // # What it will not do
 //

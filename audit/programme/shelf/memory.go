@@ -14,7 +14,7 @@ import (
 )
 
 // Memory keeps audits in memory, and hands their events to the recorder before it saves: when one is not recorded, nothing
-// is saved. For tests and for scripts.
+// is saved, and those before it are recorded all the same. For tests and for scripts.
 func Memory(r opsec.Recorder) programme.Audits {
 	return &memory{recorder: r, audits: map[string][]byte{}}
 }
