@@ -258,3 +258,22 @@ func TestPolicyIsChecked(t *testing.T) {
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
 }
+
+// Nobody steps down from the lead to release a plan, and takes it back.
+func TestWhoReleasedThePlanDoesNotLeadIt(t *testing.T) {
+	h := staffed(t)
+	lea, mia := team()[1], team()[0]
+	lea.Lead, mia.Lead = false, true
+	h.take("mia", h.assign(lea))
+	h.take("mia", h.assign(mia))
+	h.refuses(opsec.ErrDenied, "mia", programme.Release{}, "lead")
+	lea.Lead, mia.Lead = true, false
+	h.take("mia", h.assign(mia))
+	h.take("mia", h.assign(lea))
+	h.take("mia", programme.Release{})
+	lea.Lead, mia.Lead = false, true
+	h.take("mia", h.assign(lea))
+	h.refuses(opsec.ErrDenied, "mia", h.assign(mia), "released")
+	lea.Lead = true
+	h.take("mia", h.assign(lea))
+}

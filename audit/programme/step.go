@@ -53,7 +53,7 @@ type (
 	Guarantee struct{ Resource string }
 	// Waive leaves a category out. By senior management.
 	Waive struct{ Category, Reason string }
-	// Release approves plan and team: by senior management that does not lead the audit.
+	// Release approves plan and team: by senior management that does not lead the audit, then or later.
 	Release struct{}
 	// Fix freezes the scope with the populations of all procedures: by the lead. Again, with a reason, until samples are
 	// drawn.

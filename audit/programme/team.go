@@ -44,6 +44,10 @@ func (s Assign) apply(t *taking) error {
 	if m.Lead && slices.ContainsFunc(t.Team, func(o Member) bool { return o.Lead && o.Person != m.Person }) {
 		return invalid("member: another one leads")
 	}
+	released := func(e Entry) bool { return e.Action == ActionRelease && e.Person == m.Person }
+	if m.Lead && slices.ContainsFunc(t.History, released) {
+		return denied("who released the plan does not lead it")
+	}
 	t.note(opsec.Tenant, "function", string(m.Function))
 	if err := t.cleared(s); err != nil {
 		return err
