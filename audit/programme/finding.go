@@ -143,6 +143,9 @@ func (s Agree) apply(t *taking) error {
 	if err := t.followed(f); err != nil {
 		return err
 	}
+	if f.borne(t.by.Time) && f.Accepted.Person == s.Action.Owner {
+		return invalid("action %s: the owner bears its risk", s.Action.ID)
+	}
 	due, longest := at(s.Action.Due), t.due(f.Risk)
 	if !due.After(t.by.Time) || due.After(t.by.Time.Add(longest)) {
 		return invalid("action %s: due: want a time within the %v that a finding of risk %s has", s.Action.ID, longest, f.Risk)

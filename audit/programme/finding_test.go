@@ -304,3 +304,15 @@ func TestARiskThatWasAcceptedIsFollowedUpAfterTheEnd(t *testing.T) {
 	h.refuses(programme.ErrStage, "mia", accept, "closed")
 	h.refuses(programme.ErrStage, "lea", programme.Agree{Action: other}, "closed")
 }
+
+// Who bears a risk is not given an action about it afterwards, either.
+func TestWhoBearsARiskOwnsNoActionAboutIt(t *testing.T) {
+	h := reported(t)
+	own := action(h)
+	own.ID, own.Owner = "a2", "mia"
+	h.take("mia", programme.Accept{Finding: "f1", Acceptance: programme.Acceptance{Reason: "x", Until: h.now.Add(20 * day)}})
+	h.refuses(opsec.ErrInvalid, "lea", programme.Agree{Action: own}, "bears its risk")
+	h.now = h.now.Add(20 * day)
+	own.Due = h.now.Add(day)
+	h.take("lea", programme.Agree{Action: own})
+}
