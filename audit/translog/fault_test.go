@@ -142,7 +142,7 @@ func TestHungSinkBesideTheLogHoldsUpNothing(t *testing.T) {
 	k := newKit(t)
 	l := k.open()
 	h := hung{make(chan struct{})}
-	trail, err := audit.New(audit.Sinks{"log": l, "hung": h}, audit.Policy{WriteDeadline: 50 * time.Millisecond, Drain: 50 * time.Millisecond}, nil)
+	trail, err := audit.New(audit.Sinks{"log": l, "hung": h}, audit.Policy{WriteDeadline: 2 * time.Second, Drain: 50 * time.Millisecond}, nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
