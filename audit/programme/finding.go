@@ -143,11 +143,11 @@ func (s Agree) apply(t *taking) error {
 	if err := t.followed(f); err != nil {
 		return err
 	}
-	if f.borne(t.by.Time) && f.Accepted.Person == s.Action.Owner {
-		return invalid("action %s: the owner bears its risk", s.Action.ID)
-	}
 	due, longest := at(s.Action.Due), t.due(f.Risk)
-	if !due.After(t.by.Time) || due.After(t.by.Time.Add(longest)) {
+	switch {
+	case f.borne(t.by.Time) && f.Accepted.Person == s.Action.Owner:
+		return invalid("action %s: the owner bears its risk", s.Action.ID)
+	case !due.After(t.by.Time) || due.After(t.by.Time.Add(longest)):
 		return invalid("action %s: due: want a time within the %v that a finding of risk %s has", s.Action.ID, longest, f.Risk)
 	}
 	t.note(opsec.Tenant, "finding", f.ID, "due", due.Format(time.RFC3339))
@@ -191,7 +191,7 @@ func (s Verify) apply(t *taking) error {
 	if x == nil {
 		return invalid("verify: no such action")
 	}
-	if err := t.byAny(); err != nil {
+	if err := first(t.byAny(), t.followed(t.finding(x.Finding))); err != nil {
 		return err
 	}
 	switch {
@@ -201,9 +201,6 @@ func (s Verify) apply(t *taking) error {
 		return notNow("action %s is not completed", x.ID)
 	case !x.Verified.IsZero():
 		return notNow("action %s is verified already", x.ID)
-	}
-	if err := t.followed(t.finding(x.Finding)); err != nil {
-		return err
 	}
 	t.note(opsec.Tenant, "finding", x.Finding, "done", strconv.FormatBool(s.Done))
 	if s.Done {
@@ -223,9 +220,6 @@ func (s Accept) apply(t *taking) error {
 	if f == nil {
 		return invalid("accept: no such finding")
 	}
-	if err := t.followed(f); err != nil {
-		return err
-	}
 	if s.Person != "" && s.Person != t.person {
 		return invalid("accept: in somebody else's name")
 	}
@@ -234,7 +228,7 @@ func (s Accept) apply(t *taking) error {
 			return denied("finding %s: who owns an action about it does not accept its risk", f.ID)
 		}
 	}
-	if err := t.because("accept: reason", s.Acceptance.Reason); err != nil {
+	if err := first(t.followed(f), t.because("accept: reason", s.Acceptance.Reason)); err != nil {
 		return err
 	}
 	until, longest := at(s.Until), orElse(t.LongestRisk, 365)

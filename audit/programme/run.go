@@ -111,11 +111,8 @@ func (a *Audit) toTest(procedure string, population []Item) (items []Item, err e
 	}
 	known := make(map[string]Item, len(population))
 	for _, item := range population {
-		if _, twice := known[item.ID]; twice {
-			return nil, invalid("run: procedure %s: an item of the population is there twice", x.ID)
-		}
-		if item.Tenant != "" && item.Tenant.Validate() != nil {
-			return nil, invalid("run: procedure %s: tenant of an item: want an id or none", x.ID)
+		if _, twice := known[item.ID]; twice || item.Tenant != "" && item.Tenant.Validate() != nil {
+			return nil, invalid("run: procedure %s: an item of the population is there twice, or its tenant has no id", x.ID)
 		}
 		known[item.ID] = item
 	}

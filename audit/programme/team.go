@@ -25,14 +25,9 @@ func (a *Audit) member(person string) *Member {
 }
 
 func (s Assign) apply(t *taking) error {
-	if err := t.at(Planned, Approved, Frozen, Fieldwork, Reported); err != nil {
-		return err
-	}
 	m, err := own("member", s.Member, maxElement)
-	if err != nil {
-		return err
-	}
-	if err := first(
+	if err = first(
+		t.at(Planned, Approved, Frozen, Fieldwork, Reported), err,
 		checkText("member: person", s.Member.Person, 1, maxName),
 		checkIDs("member: categories", m.Categories, maxList),
 	); err != nil {
@@ -125,9 +120,7 @@ func (s Dismiss) apply(t *taking) error {
 			x.Person = ""
 		}
 	}
-	if s.Successor != "" {
-		t.note(opsec.Personal, "successor", s.Successor)
-	}
+	t.note(opsec.Personal, "successor", s.Successor)
 	t.Team = without(t.Team, func(m Member) bool { return m.Person == s.Person })
 	return nil
 }
