@@ -125,10 +125,8 @@ func (f *Finding) validate(x *Procedure) error {
 }
 
 func (s Agree) apply(t *taking) error {
-	if err := first(t.at(Fieldwork, Reported, Closed), t.byAny()); err != nil {
-		return err
-	}
 	if err := first(
+		t.at(Fieldwork, Reported, Closed), t.byAny(),
 		checkID("action: id", s.Action.ID),
 		checkText("action: text", s.Action.Text, 1, maxText),
 		checkText("action: owner", s.Action.Owner, 1, maxName),

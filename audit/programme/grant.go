@@ -79,15 +79,12 @@ func (s Lend) apply(t *taking) error {
 	} else if err := t.byLead(); err != nil {
 		return err
 	}
-	if err := s.Grant.validate(); err != nil {
-		return err
-	}
-	if m == nil || t.grant(s.Grant.ID) != nil {
-		return invalid("grant %s: to nobody of the team, or its id is taken", s.Grant.ID)
-	}
 	g, err := own("grant", s.Grant, maxElement)
-	if err != nil {
+	if err = first(s.Grant.validate(), err); err != nil {
 		return err
+	}
+	if m == nil || t.grant(g.ID) != nil {
+		return invalid("grant %s: to nobody of the team, or its id is taken", g.ID)
 	}
 	g.From, g.Until = at(g.From), at(g.Until)
 	longest := orElse(t.LongestGrant, 14)

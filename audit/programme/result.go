@@ -131,10 +131,9 @@ func (s Perform) apply(t *taking) error {
 // performed returns a result as it is kept.
 func (t *taking) performed(given *Result) (Result, error) {
 	x := t.Plan.procedure(given.Procedure)
-	if x == nil {
-		return Result{}, invalid("result: of no procedure of the plan")
-	}
 	switch {
+	case x == nil:
+		return Result{}, invalid("result: of no procedure of the plan")
 	case given.Automated && x.Check == "":
 		return Result{}, invalid("procedure %s: is not automated", x.ID)
 	case !given.Automated && x.Person != t.person:
@@ -144,11 +143,8 @@ func (t *taking) performed(given *Result) (Result, error) {
 	case !t.isDrawn(x.ID, given.Item):
 		return Result{}, invalid("procedure %s: an item that was not drawn", x.ID)
 	}
-	if err := given.validate(); err != nil {
-		return Result{}, err
-	}
 	r, err := own("result", *given, maxElement)
-	if err != nil {
+	if err = first(given.validate(), err); err != nil {
 		return Result{}, err
 	}
 	r.Evidence, err = t.evidence(given.Evidence)
