@@ -2,7 +2,6 @@ package programme
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"time"
 
@@ -49,10 +48,7 @@ func (a Audit) Digest() string {
 	return digestOf(b)
 }
 
-func digestOf(b []byte) string {
-	sum := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
+func digestOf(b []byte) string { return hexadecimal(sha256.Sum256(b)) }
 
 // Plan is what is to be audited, why, with what, and when (8.11.1-1, -2).
 type Plan struct {

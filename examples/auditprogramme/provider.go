@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/cloudopsec/opsec/audit/accounts/dataaccess"
 	"github.com/cloudopsec/opsec/backup"
 	"github.com/cloudopsec/opsec/backup/trust"
+	"github.com/cloudopsec/opsec/examples/internal/script"
 )
 
 // provider is the sample provider that is audited: real files and registers, with some things wrong.
@@ -129,7 +129,7 @@ func (p *provider) staff(now time.Time) (accounts.Sources, []string) {
 		return strings.Compare(x.Person+"\x00"+x.Main, y.Person+"\x00"+y.Main)
 	})
 	return accounts.Sources{
-		Accounts: rows(a), Entitlements: rows(e), People: rows(people), Holdings: rows(held),
+		Accounts: script.Rows(a), Entitlements: script.Rows(e), People: script.Rows(people), Holdings: script.Rows(held),
 	}, names
 }
 
@@ -143,7 +143,7 @@ func (p *provider) accesses(now time.Time) dataaccess.Sources {
 		}
 	}
 	return dataaccess.Sources{
-		Accesses:  rows([]dataaccess.Access{row("ben", "T-1", "C-1"), row("carla", "", "C-1")}),
+		Accesses:  script.Rows([]dataaccess.Access{row("ben", "T-1", "C-1"), row("carla", "", "C-1")}),
 		Directory: desk{yesterday.Add(-time.Hour)},
 	}
 }
@@ -160,14 +160,4 @@ func (d desk) Purpose(_ context.Context, ticket string) (dataaccess.Purpose, err
 
 func (d desk) Consents(context.Context, opsec.TenantID, string, dataaccess.Operator) ([]dataaccess.Consent, error) {
 	return []dataaccess.Consent{{Ref: "C-1", Given: d.opened}}, nil
-}
-
-func rows[T any](list []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, v := range list {
-			if !yield(v, nil) {
-				return
-			}
-		}
-	}
 }

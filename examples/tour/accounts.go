@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec/audit/accounts"
+	"github.com/cloudopsec/opsec/examples/internal/script"
 )
 
 // accountsStop audits the accounts of this machine, and sign-ins that might have been tried on it.
@@ -33,7 +34,7 @@ func accountsStop(_ context.Context, t *tour) {
 	var summary accounts.Summary
 	found := map[accounts.Kind]string{}
 	for f, err := range (accounts.Policy{}).Audit(accounts.Sources{
-		Accounts: each(register), SignIns: each(tried), Since: now.Add(-time.Hour), Key: key, Summary: &summary,
+		Accounts: script.Rows(register), SignIns: script.Rows(tried), Since: now.Add(-time.Hour), Key: key, Summary: &summary,
 	}, now) {
 		check(err)
 		found[f.Kind] = f.Detail

@@ -45,13 +45,3 @@ func okOr(err error) string {
 	}
 	return "yes"
 }
-
-func each[T any](list []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, v := range list {
-			if !yield(v, nil) {
-				return
-			}
-		}
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"os"
 	"os/signal"
@@ -159,4 +160,15 @@ func Progress() (show func(line string), clear func()) {
 		}
 	}
 	return show, func() { io.WriteString(os.Stderr, "\r\x1b[K") }
+}
+
+// Rows returns a list as rooms read sequences that can fail.
+func Rows[T any](list []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range list {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
 }
