@@ -172,9 +172,10 @@ func TestRestartOfRsyslogLosesNothingConfirmed(t *testing.T) {
 			r := newRsyslog(t, a, driver)
 			x := exporter(t)
 			client := a.client(t)
-			ctx, cancel := context.WithCancel(patient(t))
-			var confirmed atomic.Uint64 // how many
-			o.Window = 16 << 10
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+			defer cancel()
+			var confirmed atomic.Uint64                 // how many
+			o.Window, o.Timeout = 16<<10, 2*time.Second // a collector that goes down may leave a connection hanging
 			s := sender(t, r.addr(), client, &o)
 			stopped := make(chan struct{})
 			go func() {
