@@ -1,0 +1,2 @@
+// Package envelope encrypts data.
+package envelope

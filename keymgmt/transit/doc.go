@@ -1,0 +1,2 @@
+// Package transit configures TLS.
+package transit
