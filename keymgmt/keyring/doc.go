@@ -1,0 +1,2 @@
+// Package keyring uses the keys of package keymgmt, through Tink.
+package keyring
