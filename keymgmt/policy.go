@@ -1,8 +1,14 @@
 package keymgmt
 
 import (
-	"github.com/cloudopsec/opsec/approval"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
 	"time"
+
+	"github.com/cloudopsec/opsec/approval"
 )
 
 // Purpose is what keys of a keyset are for, in the words of NIST SP 800-57 part 1, section 5.1.1.
@@ -18,8 +24,17 @@ const (
 	Streaming      Purpose = "streaming"       // data-encryption key of files and backups
 )
 
-// Algorithm names what a key is used with, in Tink's names of key templates, such as AES256_GCM.
-type Algorithm string
+// The bounds of a [Policy].
+const (
+	MaxPeriod   = 100 * 366 * 24 * time.Hour // of any figure in it
+	MinStrength = 112                        // bits: the least that SP 800-57 part 1, section 5.6, still knows
+	MaxStrength = 256
+
+	maxPolicyBytes  = 256 << 10 // of JSON
+	maxPolicyText   = 1 << 10   // of a name or a source
+	maxPolicyQuorum = 32 << 10  // of JSON, all consents together: a keyset must fit its document
+	maxAlgorithms   = 64
+)
 
 // Policy says how long, how often and by whose leave keys of a keyset are used. It is data; in JSON durations are texts
 // and unknown names are refused. The zero Policy is not valid: nothing is unlimited by being left out.
@@ -46,16 +61,149 @@ type Policy struct {
 	InsecureSkipCensus         bool `json:"insecure_skip_census,omitempty"`         // destroys without a count of what is left
 }
 
-// Role is what a principal may be to a keyset. For one keyset they are disjoint: no person has two.
-type Role string
+// Validate returns an error that wraps [opsec.ErrInvalid] and names the first field out of bounds.
+func (p Policy) Validate() error {
+	switch {
+	case !text(p.Name, maxPolicyText) || !text(p.Source, maxPolicyText):
+		return invalid("policy: name, source: want text of at most %d bytes", maxPolicyText)
+	case p.OriginatorUsage <= 0 || p.OriginatorUsage > MaxPeriod:
+		return invalid("policy: originator_usage is %v, want more than 0 and at most %v", p.OriginatorUsage, MaxPeriod)
+	case p.RecipientUsage < p.OriginatorUsage || p.RecipientUsage > MaxPeriod:
+		return invalid("policy: recipient_usage is %v, want at least originator_usage, %v, and at most %v",
+			p.RecipientUsage, p.OriginatorUsage, MaxPeriod)
+	case p.RotateEvery <= 0 || p.RotateEvery > p.OriginatorUsage:
+		return invalid("policy: rotate_every is %v, want more than 0 and at most originator_usage, %v",
+			p.RotateEvery, p.OriginatorUsage)
+	case p.Warn < 0 || p.Warn > p.RotateEvery:
+		return invalid("policy: warn is %v, want 0 to rotate_every, %v", p.Warn, p.RotateEvery)
+	case p.DestroyWait <= 0 || p.DestroyWait > MaxPeriod:
+		return invalid("policy: destroy_wait is %v, want more than 0 and at most %v", p.DestroyWait, MaxPeriod)
+	case p.Messages == 0 || p.Bytes == 0 || p.Block == 0 || p.Block > p.Messages:
+		return invalid("policy: messages is %d, bytes %d, block %d: want at least 1, and block not above messages",
+			p.Messages, p.Bytes, p.Block)
+	case p.Strength < MinStrength || p.Strength > MaxStrength:
+		return invalid("policy: strength is %d, want %d to %d bits", p.Strength, MinStrength, MaxStrength)
+	case len(p.Algorithms) > maxAlgorithms:
+		return invalid("policy: algorithms: %d, want at most %d", len(p.Algorithms), maxAlgorithms)
+	}
+	for i, a := range p.Algorithms {
+		if slices.Contains(p.Algorithms[:i], a) {
+			return invalid("policy: algorithms[%d]: is there twice", i)
+		}
+		if err := p.strongEnough(a); err != nil {
+			return err
+		}
+	}
+	return p.validateQuorum()
+}
 
-// The roles.
-const (
-	Administrator Role = "administrator" // decides on the life of keys
-	CustodianRole Role = "custodian"     // holds backups and shares, imports and recovers
-	Operator      Role = "operator"      // uses keys
-	Auditor       Role = "auditor"       // sees all, changes nothing
-)
+func (p Policy) validateQuorum() error {
+	for v, consent := range p.Quorum {
+		if !v.known() {
+			return invalid("policy: quorum: a verb of %d bytes that is none", len(v))
+		}
+		if err := consent.Validate(); err != nil {
+			return invalid("policy: quorum: %s: %v", v, err)
+		}
+	}
+	if b, err := json.Marshal(p.Quorum); err != nil || len(b) > maxPolicyQuorum {
+		return invalid("policy: quorum: %d bytes of JSON, want at most %d", len(b), maxPolicyQuorum)
+	}
+	return nil
+}
 
-// Roles says which persons have which role. Who is nobody's person ([opsec.Actor].Person) has none.
-type Roles map[Role][]string
+// Permits returns an error that wraps [opsec.ErrInvalid] unless a key of algorithm a and this purpose meets the policy:
+// the algorithm is known, is for the purpose, is strong enough, is in the list if there is one, and bears the limits.
+func (p Policy) Permits(a Algorithm, purpose Purpose) error {
+	if len(p.Algorithms) > 0 && !slices.Contains(p.Algorithms, a) {
+		return invalid("policy: algorithm %q is not in its list", a)
+	}
+	if !a.For(purpose) {
+		return invalid("policy: algorithm %q is not for %q, or one of them is unknown", a, purpose)
+	}
+	return p.strongEnough(a)
+}
+
+func (p Policy) strongEnough(a Algorithm) error {
+	most := a.Limits()
+	switch {
+	case a.Strength() == 0:
+		return invalid("policy: algorithms: one of %d bytes that is unknown", len(a))
+	case a.Strength() < p.Strength:
+		return invalid("policy: algorithm %s has %d bits, the policy asks for %d", a, a.Strength(), p.Strength)
+	case p.Messages > most.Messages || p.Bytes > most.Bytes:
+		return invalid("policy: algorithm %s bears %d messages and %d bytes under one key, the policy allows %d and %d",
+			a, most.Messages, most.Bytes, p.Messages, p.Bytes)
+	}
+	return nil
+}
+
+// Periods returns when a key that is activated at that time stops protecting, and when it stops processing.
+func (p Policy) Periods(activation time.Time) (protectUntil, processUntil time.Time) {
+	at := instant(activation)
+	return at.Add(p.OriginatorUsage), at.Add(p.RecipientUsage)
+}
+
+// policyText is a Policy as it stands in a file.
+type policyText struct {
+	policyFields
+	OriginatorUsage duration `json:"originator_usage"`
+	RecipientUsage  duration `json:"recipient_usage"`
+	RotateEvery     duration `json:"rotate_every"`
+	Warn            duration `json:"warn,omitempty"`
+	DestroyWait     duration `json:"destroy_wait"`
+}
+
+type policyFields Policy
+
+// duration is a text such as "17520h" in JSON.
+type duration time.Duration
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = duration(v)
+	return err
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (p Policy) MarshalJSON() ([]byte, error) {
+	return json.Marshal(policyText{
+		policyFields(p), duration(p.OriginatorUsage), duration(p.RecipientUsage), duration(p.RotateEvery), duration(p.Warn),
+		duration(p.DestroyWait),
+	})
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. It validates, and leaves p as it was when it fails.
+func (p *Policy) UnmarshalJSON(data []byte) error {
+	var t policyText
+	if err := decode(data, &t, maxPolicyBytes); err != nil {
+		return invalid("policy: %v", err)
+	}
+	read := Policy(t.policyFields)
+	read.OriginatorUsage, read.RecipientUsage = time.Duration(t.OriginatorUsage), time.Duration(t.RecipientUsage)
+	read.RotateEvery, read.Warn = time.Duration(t.RotateEvery), time.Duration(t.Warn)
+	read.DestroyWait = time.Duration(t.DestroyWait)
+	if err := read.Validate(); err != nil {
+		return err
+	}
+	*p = read
+	return nil
+}
+
+// decode reads one JSON value of at most most bytes, whose objects have known fields alone.
+func decode(data []byte, v any, most int) error {
+	if len(data) > most {
+		return invalid("%d bytes of JSON, want at most %d", len(data), most)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
