@@ -8,14 +8,13 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
-	"github.com/cloudopsec/opsec/keymgmt"
 )
 
 // slot is where a data key is found: that which encrypts under a context, or that which is wrapped so. What belongs to
 // one tenant or context is never found by another.
 type slot struct {
 	tenant  opsec.TenantID
-	context keymgmt.Context
+	context string
 	wrapped string // empty for the key that encrypts
 }
 
@@ -44,7 +43,7 @@ type entry struct {
 const entryBytes = 1280 + 420
 
 func (e *entry) bytes() int64 {
-	return entryBytes + int64(len(e.slot.tenant)+len(e.slot.context.Bytes())+len(e.slot.wrapped)+len(e.key.header))
+	return entryBytes + int64(len(e.slot.tenant)+len(e.slot.context)+len(e.slot.wrapped)+len(e.key.header))
 }
 
 // flight is a call to the key-encryption key for which others wait too.
@@ -68,11 +67,11 @@ func newCache(l Limits, o *Options) (*cache, error) {
 
 // get returns a key that use has accepted. When the cache has none, one caller makes it, and those who come meanwhile
 // wait for it, each no longer than its own context lasts.
-func (c *cache) get(ctx context.Context, tenant opsec.TenantID, kc keymgmt.Context, wrapped []byte,
+func (c *cache) get(ctx context.Context, tenant opsec.TenantID, kc, wrapped []byte,
 	use func(*dataKey) error, make func() (*dataKey, error)) (*dataKey, error) {
 	for {
 		c.mu.RLock()
-		e := c.entries[slot{tenant, kc, string(wrapped)}]
+		e := c.entries[slot{tenant, string(kc), string(wrapped)}]
 		c.mu.RUnlock()
 		if e != nil && c.young(e.key) && use(e.key) == nil {
 			if !e.used.Load() { // most find it set, and need no write
@@ -80,7 +79,7 @@ func (c *cache) get(ctx context.Context, tenant opsec.TenantID, kc keymgmt.Conte
 			}
 			return e.key, nil
 		}
-		s := slot{tenant, kc, string(wrapped)}
+		s := slot{tenant, string(kc), string(wrapped)}
 		f, leads := c.board(s, e)
 		switch {
 		case f == nil: // there is another key by now

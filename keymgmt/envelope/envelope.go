@@ -154,7 +154,7 @@ func (e *Envelope) sealer(ctx context.Context, c keymgmt.Context, n int) (*dataK
 	if int64(n) > l.Bytes { // nothing is cached, or too much for a key that others use too
 		return e.newSealer(ctx, c)
 	}
-	return e.cache.get(ctx, e.tenant, c, nil,
+	return e.cache.get(ctx, e.tenant, c.Bytes(), nil,
 		func(d *dataKey) error {
 			if err := d.permits(keymgmt.Wrap); err != nil {
 				return err
@@ -189,7 +189,7 @@ func (e *Envelope) opener(ctx context.Context, c keymgmt.Context, wrapped []byte
 	if e.cache.limits == (Limits{}) {
 		return e.newOpener(ctx, c, wrapped)
 	}
-	return e.cache.get(ctx, e.tenant, c, wrapped,
+	return e.cache.get(ctx, e.tenant, c.Bytes(), wrapped,
 		func(d *dataKey) error { return d.permits(keymgmt.Unwrap) },
 		func() (*dataKey, error) { return e.newOpener(ctx, c, wrapped) })
 }
