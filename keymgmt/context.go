@@ -21,7 +21,7 @@ const (
 
 // Context is an encryption context: names and values that are bound to a ciphertext as associated data, and not kept in
 // it. Who opens it has to know them. The zero Context is the empty one. Contexts with the same encoding are the same.
-type Context struct{ encoded string }
+type Context struct{ encoded []byte }
 
 // NewContext returns the context of names and values in turn, in any order of the names. It returns an error that wraps
 // [opsec.ErrInvalid] for a name without value, more than [MaxContextNames] names, a name that is empty or there twice or
@@ -64,16 +64,16 @@ func encodeContext(namesAndValues []string, size int) (c Context, twice bool) {
 			b = append(binary.BigEndian.AppendUint32(b, uint32(len(text))), text...)
 		}
 	}
-	return Context{string(b)}, twice
+	return Context{b}, twice
 }
 
 // Bytes returns the encoding: the associated data that another implementation of Tink needs. It does not copy: do not
 // change them.
 func (c Context) Bytes() []byte {
-	if c.encoded == "" {
+	if c.encoded == nil {
 		return []byte{contextVersion}
 	}
-	return []byte(c.encoded)
+	return c.encoded
 }
 
 // MaterialContext returns the context that the material of a key is wrapped under: its tenant, its keyset and its id in
