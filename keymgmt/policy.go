@@ -138,6 +138,12 @@ func (p Policy) strongEnough(a Algorithm) error {
 	return nil
 }
 
+// Periods returns when a key that is activated at that time stops protecting, and when it stops processing.
+func (p Policy) Periods(activation time.Time) (protectUntil, processUntil time.Time) {
+	at := instant(activation)
+	return at.Add(p.OriginatorUsage), at.Add(p.RecipientUsage)
+}
+
 // policyText is a Policy as it stands in a file.
 type policyText struct {
 	policyFields
