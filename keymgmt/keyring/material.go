@@ -6,11 +6,13 @@ import (
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	tinkkey "github.com/tink-crypto/tink-go/v2/key"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/mac"
 	"github.com/tink-crypto/tink-go/v2/prf"
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
 	"github.com/tink-crypto/tink-go/v2/signature"
+	"github.com/tink-crypto/tink-go/v2/signature/rsassapss"
 	"github.com/tink-crypto/tink-go/v2/streamingaead"
 
 	"github.com/cloudopsec/opsec"
@@ -48,10 +50,11 @@ var algorithms = [...]struct {
 
 	{"ED25519", signature.ED25519KeyTemplate},
 	{"ECDSA_P256", signature.ECDSAP256KeyTemplate},
-	{"ECDSA_P384", signature.ECDSAP384SHA384KeyTemplate},
+	{"ECDSA_P384_SHA384", signature.ECDSAP384SHA384KeyTemplate},
+	{"ECDSA_P384_SHA512", signature.ECDSAP384SHA512KeyTemplate},
 	{"ECDSA_P521", signature.ECDSAP521KeyTemplate},
-	{"RSA_SSA_PSS_3072_SHA256_F4", signature.RSA_SSA_PSS_3072_SHA256_32_F4_Key_Template},
-	{"RSA_SSA_PSS_4096_SHA512_F4", signature.RSA_SSA_PSS_4096_SHA512_64_F4_Key_Template},
+	{"RSA_SSA_PSS_3072_SHA256_SHA256_32_F4", signature.RSA_SSA_PSS_3072_SHA256_32_F4_Key_Template},
+	{"RSA_SSA_PSS_4096_SHA512_SHA512_64_F4", signature.RSA_SSA_PSS_4096_SHA512_64_F4_Key_Template},
 
 	{"HKDF_SHA256", prf.HKDFSHA256PRFKeyTemplate},
 	{"HMAC_SHA256_PRF", prf.HMACSHA256PRFKeyTemplate},
@@ -93,26 +96,51 @@ func (Material) Examine(material []byte) (keymgmt.Algorithm, uint32, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	key := handle.KeysetInfo().GetKeyInfo()[0]
+	info := handle.KeysetInfo().GetKeyInfo()[0]
 	entry, err := handle.Primary()
-	if err != nil || key.GetKeyId() == 0 || key.GetStatus() != tinkpb.KeyStatusType_ENABLED {
+	if err != nil || info.GetKeyId() == 0 || info.GetStatus() != tinkpb.KeyStatusType_ENABLED {
 		return "", 0, fmt.Errorf("keyring: material: want a key that is enabled, primary, and not called 0: %w", opsec.ErrInvalid)
 	}
 	for _, known := range algorithms {
 		template := known.template()
-		if template.GetTypeUrl() != key.GetTypeUrl() || template.GetOutputPrefixType() != key.GetOutputPrefixType() {
+		if template.GetTypeUrl() != info.GetTypeUrl() || template.GetOutputPrefixType() != info.GetOutputPrefixType() {
 			continue
 		}
-		// A template's parameters are found only in a key made from it.
-		like, err := keyset.NewHandle(template)
+		parameters, err := parametersOf(known.name, template)
 		if err != nil {
-			return "", 0, fmt.Errorf("keyring: a new key of %s: %w", known.name, err)
+			return "", 0, fmt.Errorf("keyring: the parameters of %s: %w", known.name, err)
 		}
-		if l, err := like.Primary(); err == nil && entry.Key().Parameters().Equal(l.Key().Parameters()) {
-			return known.name, key.GetKeyId(), nil
+		if entry.Key().Parameters().Equal(parameters) {
+			return known.name, info.GetKeyId(), nil
 		}
 	}
 	return "", 0, fmt.Errorf("keyring: material: no known template makes such keys: %w", opsec.ErrInvalid)
+}
+
+// parametersOf returns what Tink calls the parameters of a template. They are to be had from a key made from it; keys of
+// RSA take too long to make.
+func parametersOf(a keymgmt.Algorithm, template *tinkpb.KeyTemplate) (tinkkey.Parameters, error) {
+	switch a {
+	case "RSA_SSA_PSS_3072_SHA256_SHA256_32_F4":
+		return pss(3072, rsassapss.SHA256, 32)
+	case "RSA_SSA_PSS_4096_SHA512_SHA512_64_F4":
+		return pss(4096, rsassapss.SHA512, 64)
+	}
+	like, err := keyset.NewHandle(template)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := like.Primary()
+	if err != nil {
+		return nil, err
+	}
+	return entry.Key().Parameters(), nil
+}
+
+func pss(bits int, hash rsassapss.HashType, salt int) (tinkkey.Parameters, error) {
+	return rsassapss.NewParameters(rsassapss.ParametersValues{
+		ModulusSizeBits: bits, SigHashType: hash, MGF1HashType: hash, PublicExponent: 65537, SaltLengthBytes: salt,
+	}, rsassapss.VariantTink)
 }
 
 // parse reads material, of one key. Tink's errors are left out: what they quote is not ours to promise.

@@ -1,0 +1,71 @@
+package keyring
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/keymgmt"
+)
+
+// key is one key as a look has found it. What its state forbids to use is kept without material, so that a ciphertext of
+// it does not ask the source each time.
+type key struct {
+	record keymgmt.Key
+	usable bool // by the state and the role, and there is material
+	permit *keymgmt.Permit
+	*primitive
+	wrapped []byte // what the material was unwrapped from
+	lease   *lease
+	block   keymgmt.Amount // what is leased at once
+}
+
+// newKey makes a key of a record. The material comes later, or from last, which is the same key in the last view or nil.
+func newKey(set *keymgmt.Keyset, record keymgmt.Held, last *key, actor opsec.Actor) *key {
+	k := &key{record: record.Key, lease: new(lease), block: blockOf(set.Policy)}
+	role := roleOf(set, actor)
+	k.usable = role != "" && len(record.Wrapped) > 0 &&
+		(record.State.Allows(keymgmt.Protect) || record.State.Allows(keymgmt.Process))
+	if last != nil {
+		k.lease = last.lease // what is left of it, whatever became of the key meanwhile
+	}
+	if k.usable && last.held() && slices.Equal(last.wrapped, record.Wrapped) {
+		k.primitive, k.wrapped = last.primitive, last.wrapped
+	}
+	k.permit = keymgmt.NewPermit(*set, record.Key, role, &k.lease.block)
+	return k
+}
+
+func roleOf(set *keymgmt.Keyset, actor opsec.Actor) keymgmt.Role {
+	if actor.Person != "" && slices.Contains(set.Roles[keymgmt.Operator], actor.Person) {
+		return keymgmt.Operator
+	}
+	return ""
+}
+
+// held reports whether k is there, and its material too.
+func (k *key) held() bool { return k != nil && k.primitive != nil }
+
+// check returns nil if op may be done with k now.
+func (k *key) check(op keymgmt.Op, now moment) error {
+	if err := k.permit.Check(op, now.wall); err != nil {
+		return err
+	}
+	if k.primitive == nil {
+		return fmt.Errorf("keyring: key %s: its material is not here: %w", k.record.Ref, opsec.ErrNotFound)
+	}
+	return nil
+}
+
+// operations returns what protects and what processes with keys of a purpose.
+func operations(p keymgmt.Purpose) (protect, process keymgmt.Op, err error) {
+	switch p {
+	case keymgmt.DataEncryption:
+		return keymgmt.Protect, keymgmt.Process, nil
+	case keymgmt.KeyWrapping:
+		return keymgmt.Wrap, keymgmt.Unwrap, nil
+	case keymgmt.Authentication, keymgmt.Signature:
+		return keymgmt.Sign, keymgmt.Verify, nil
+	}
+	return 0, 0, fmt.Errorf("keyring: purpose %q is none that a ring is for: %w", string(p), opsec.ErrInvalid)
+}
