@@ -39,8 +39,8 @@ type entry struct {
 	at   int         // in ring
 }
 
-// entryBytes is what an entry takes besides its texts: the expanded key is 1280 bytes, the rest is entry, maps and ring.
-const entryBytes = 1280 + 420
+// entryBytes is what an entry takes besides its texts: 768 bytes for the expanded key, the rest for entry, maps and ring.
+const entryBytes = 768 + 320
 
 func (e *entry) bytes() int64 {
 	return entryBytes + int64(len(e.slot.tenant)+len(e.slot.context)+len(e.slot.wrapped)+len(e.key.header))
@@ -176,9 +176,11 @@ func (c *cache) insert(e *entry) {
 }
 
 func (c *cache) remove(e *entry) {
-	last := len(c.ring) - 1
-	c.ring[e.at], c.ring[e.at].at = c.ring[last], e.at
-	c.ring[last], c.ring = nil, c.ring[:last]
+	n := len(c.ring) - 1
+	last := c.ring[n]
+	c.ring[e.at], last.at = last, e.at // the last one takes its place
+	c.ring[n] = nil
+	c.ring = c.ring[:n]
 	delete(c.entries, e.slot)
 	c.memory -= e.bytes()
 }

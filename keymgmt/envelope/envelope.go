@@ -151,7 +151,7 @@ func (e *Envelope) Cached() (keys int, bytes int64) { return e.cache.size() }
 // sealer returns a data key that encrypts a message of n bytes.
 func (e *Envelope) sealer(ctx context.Context, c keymgmt.Context, n int) (*dataKey, error) {
 	l := &e.cache.limits
-	if int64(n) > l.Bytes { // nothing is cached, or too much for a key that others use too
+	if *l == (Limits{}) || int64(n) > l.Bytes { // too much for a key that others use too
 		return e.newSealer(ctx, c)
 	}
 	return e.cache.get(ctx, e.tenant, c.Bytes(), nil,
