@@ -1,6 +1,10 @@
 package keymgmt
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // The conditions that callers branch on, beside those of package opsec.
 var (
@@ -14,4 +18,17 @@ var (
 	ErrDestroyed = errors.New("keymgmt: key is destroyed")
 	// ErrStale says that a node has not been able to look at a keyset for longer than it may.
 	ErrStale = errors.New("keymgmt: keyset not refreshed in time")
+	// ErrExists says that a keyset, or a key of this id, is there already.
+	ErrExists = errors.New("keymgmt: exists already")
 )
+
+// PendingError says that a destruction waits for nodes that may still hold the key: call [Manager.Destroy] again, after
+// they have had time to beat twice, or have been silent for longer than their fences.
+type PendingError struct {
+	Ref   Ref
+	Nodes []string
+}
+
+func (e *PendingError) Error() string {
+	return fmt.Sprintf("keymgmt: destruction of key %s waits for %d nodes: %s", e.Ref, len(e.Nodes), strings.Join(e.Nodes, ", "))
+}
