@@ -8,11 +8,12 @@ import (
 )
 
 // The paper form: lines of 20 bytes in Crockford's base32 (https://www.crockford.com/base32.html), which has no I, L, O and
-// U, in groups of four, the last of which is a check of the line and of its place.
+// U, in groups of four, the last of which is a check of the line, of its place, and of whether it is the last.
 const (
 	lineBytes = 20
 	groupSize = 4
 	checkSize = groupSize
+	maxLines  = (maxBinary + lineBytes - 1) / lineBytes
 	maxText   = 8 << 10
 	alphabet  = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 )
@@ -34,15 +35,19 @@ func (s Share) Text() string {
 		for ; letters != ""; letters = letters[min(groupSize, len(letters)):] {
 			b.WriteString(letters[:min(groupSize, len(letters))] + " ")
 		}
-		b.WriteString(check(number, rest[:n]) + "\n")
+		b.WriteString(check(number, n == len(rest), rest[:n]) + "\n")
 		rest = rest[n:]
 	}
 	return b.String()
 }
 
-// check is 20 bits of a digest of the line and its number.
-func check(number int, line []byte) string {
-	sum := sha256.Sum256(append([]byte{byte(number)}, line...))
+// check is 20 bits of a digest of the line and its place. There are fewer than 128 lines.
+func check(number int, last bool, line []byte) string {
+	place := byte(number)
+	if last {
+		place |= 0x80
+	}
+	sum := sha256.Sum256(append([]byte{place}, line...))
 	return paper().EncodeToString(sum[:3])[:checkSize]
 }
 
@@ -53,18 +58,24 @@ func ParseText(text string) (Share, error) {
 	if len(text) > maxText {
 		return Share{}, invalid("text: %d bytes, at most %d", len(text), maxText)
 	}
-	raw, number := make([]byte, 0, maxBinary), 0
-	defer func() { clear(raw[:cap(raw)]) }()
+	var lines []string
 	for line := range strings.Lines(text) {
-		letters := strings.Map(letter, line)
-		if letters == "" || letters[0] == '#' {
-			continue
+		if letters := strings.Map(letter, line); letters != "" && letters[0] != '#' {
+			lines = append(lines, letters)
 		}
-		number++
-		var err error
-		if raw, err = appendLine(raw, letters, number); err != nil {
+	}
+	if len(lines) > maxLines {
+		return Share{}, invalid("text: %d lines, at most %d", len(lines), maxLines)
+	}
+	raw := make([]byte, 0, maxLines*lineBytes)
+	defer func() { clear(raw[:cap(raw)]) }()
+	for i, letters := range lines {
+		line, err := parseLine(letters, i+1, i == len(lines)-1)
+		if err != nil {
 			return Share{}, err
 		}
+		raw = append(raw, line...)
+		clear(line)
 	}
 	return ParseShare(raw)
 }
@@ -83,17 +94,14 @@ func letter(r rune) rune {
 	return r
 }
 
-func appendLine(raw []byte, letters string, number int) ([]byte, error) {
+func parseLine(letters string, number int, last bool) ([]byte, error) {
 	data := letters[:max(0, len(letters)-checkSize)]
 	line, err := paper().DecodeString(data)
-	defer clear(line)
 	switch {
 	case err != nil || len(line) == 0 || len(line) > lineBytes || paper().EncodeToString(line) != data:
-		return raw, invalid("text: line %d: want groups of four of %s", number, alphabet)
-	case check(number, line) != letters[len(data):]:
-		return raw, invalid("text: line %d: a slip in this line, or lines are missing or out of order", number)
-	case len(raw)+len(line) > maxBinary:
-		return raw, invalid("text: line %d: too many", number)
+		return nil, invalid("text: line %d: want groups of four of %s", number, alphabet)
+	case check(number, last, line) != letters[len(data):]:
+		return nil, invalid("text: line %d: a slip in this line, or lines are missing or out of order", number)
 	}
-	return append(raw, line...), nil
+	return line, nil
 }
