@@ -1,0 +1,116 @@
+package custody
+
+import (
+	"crypto/rand"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// Cost is what deriving a key from a passphrase takes with Argon2id (RFC 9106). The zero Cost is the second of the two
+// settings that section 4 of the RFC recommends, for when memory is scarce: 3 passes over 64 MiB in 4 lanes. The first is
+// [FirstCost].
+type Cost struct {
+	Passes uint32 `json:"passes"`
+	Memory uint32 `json:"memory_kib"` // in KiB
+	Lanes  uint8  `json:"lanes"`
+}
+
+// FirstCost is the first setting that RFC 9106, section 4, recommends: one pass over 2 GiB in 4 lanes.
+func FirstCost() Cost { return Cost{Passes: 1, Memory: 2 << 20, Lanes: 4} }
+
+// The bounds of a [Cost] and of a passphrase. Below them a passphrase is too easily guessed; above, a forged document
+// could use up the memory of who opens it.
+const (
+	MinPassphrase = 16      // bytes
+	MaxPassphrase = 1 << 10 // bytes
+
+	minMemory      = 64 << 10 // KiB
+	maxMemory      = 4 << 20
+	minWork        = 3 * minMemory // KiB filled, in all passes
+	maxPasses      = 64
+	maxLanes       = 64
+	saltSize       = 16 // bytes, as section 3.1 of the RFC recommends for passwords
+	rootKeySize    = 32
+	documentFormat = 1
+)
+
+func (c Cost) orDefault() Cost {
+	if c == (Cost{}) {
+		return Cost{Passes: 3, Memory: minMemory, Lanes: 4}
+	}
+	return c
+}
+
+// Validate returns an error that wraps [opsec.ErrInvalid] for a cost below the recommended ones, or beyond reason: want 64
+// MiB to 4 GiB, 192 MiB in all passes together, 64 passes and 64 lanes at most.
+func (c Cost) Validate() error {
+	c = c.orDefault()
+	switch {
+	case c.Memory < minMemory || c.Memory > maxMemory:
+		return invalid("cost: %d KiB, want %d to %d", c.Memory, minMemory, maxMemory)
+	case c.Passes == 0 || c.Passes > maxPasses || uint64(c.Passes)*uint64(c.Memory) < minWork:
+		return invalid("cost: %d passes over %d KiB, want at most %d passes, %d KiB together", c.Passes, c.Memory, maxPasses, minWork)
+	case c.Lanes == 0 || c.Lanes > maxLanes:
+		return invalid("cost: %d lanes, want 1 to %d", c.Lanes, maxLanes)
+	}
+	return nil
+}
+
+// slot is the root key, wrapped under a passphrase.
+type slot struct {
+	Cost    Cost   `json:"cost"`
+	Salt    []byte `json:"salt"`
+	Wrapped []byte `json:"wrapped"`
+}
+
+func validPassphrase(passphrase []byte) error {
+	if len(passphrase) < MinPassphrase || len(passphrase) > MaxPassphrase {
+		return invalid("passphrase of %d bytes: want %d to %d", len(passphrase), MinPassphrase, MaxPassphrase)
+	}
+	return nil
+}
+
+func newSlot(key, passphrase []byte, c Cost) (*slot, error) {
+	if err := validPassphrase(passphrase); err != nil {
+		return nil, err
+	}
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	s := &slot{Cost: c.orDefault(), Salt: make([]byte, saltSize)}
+	rand.Read(s.Salt)
+	derived := s.derive(passphrase)
+	defer clear(derived)
+	aead, err := aeadOf(derived)
+	if err != nil {
+		return nil, err
+	}
+	s.Wrapped, err = aead.Encrypt(key, bound("passphrase", ""))
+	return s, err
+}
+
+func (s *slot) derive(passphrase []byte) []byte {
+	return argon2.IDKey(passphrase, s.Salt, s.Cost.Passes, s.Cost.Memory, s.Cost.Lanes, rootKeySize)
+}
+
+// open returns the root key; the caller has validated the slot.
+func (s *slot) open(passphrase []byte) ([]byte, error) {
+	derived := s.derive(passphrase)
+	defer clear(derived)
+	aead, err := aeadOf(derived)
+	if err != nil {
+		return nil, err
+	}
+	key, err := aead.Decrypt(s.Wrapped, bound("passphrase", ""))
+	if err != nil {
+		return nil, wrongKey("passphrase")
+	}
+	return key, nil
+}
+
+func (s *slot) validate() error {
+	if s.Cost == (Cost{}) || len(s.Salt) != saltSize || len(s.Wrapped) != 12+rootKeySize+16 {
+		return invalid("root document: passphrase: cost, salt or wrapped key of wrong length")
+	}
+	return s.Cost.Validate()
+}
