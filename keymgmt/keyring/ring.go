@@ -216,6 +216,9 @@ func (r *Ring) Check(ciphertext []byte, op keymgmt.Op) error {
 	if k == nil {
 		return fmt.Errorf("keyring: key %s is not in memory: %w", keymgmt.Ref{Set: r.id, Key: id}, keymgmt.ErrStale)
 	}
+	if op.Protects() && k != v.primary {
+		return fmt.Errorf("keyring: key %s is not the primary key: %w", k.record.Ref, opsec.ErrDenied)
+	}
 	return k.check(op, now)
 }
 
