@@ -217,7 +217,7 @@ func (d *Driver) take(c *Checkpoint, b *batch) {
 
 // read puts batches together.
 func (d *Driver) read(ctx context.Context, after string, room chan<- struct{}, todo chan<- *batch) error {
-	b, size := &batch{before: after}, 0
+	b, size := &batch{before: after, objects: make([]Object, 0, d.policy.Batch)}, 0
 	send := func() error {
 		if len(b.objects) == 0 {
 			return nil
@@ -232,7 +232,9 @@ func (d *Driver) read(ctx context.Context, after string, room chan<- struct{}, t
 			return ctx.Err()
 		case todo <- b:
 		}
-		b, size = &batch{number: b.number + 1, before: b.objects[len(b.objects)-1].ID}, 0
+		b, size = &batch{
+			number: b.number + 1, before: b.objects[len(b.objects)-1].ID, objects: make([]Object, 0, d.policy.Batch),
+		}, 0
 		return nil
 	}
 	for o, err := range ordered(ctx, d.objects, after) {
