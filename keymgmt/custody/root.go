@@ -381,7 +381,7 @@ func (r *Root) blob(ctx context.Context, handle string) ([]byte, error) {
 		if root, err := r.blobs.Get(ctx, rootName); err != nil {
 			return nil, unavailable("root document", err)
 		} else if root == nil {
-			return nil, unavailable("root document", opsec.ErrNotFound)
+			return nil, unavailable("root document", errors.New("gone"))
 		}
 	}
 	return nil, fmt.Errorf("custody: handle %q: %w", handle, opsec.ErrNotFound)
