@@ -13,27 +13,27 @@ import (
 
 // Claim is what was promised of a class of data in one place, as a clause of an agreement says it. It is data.
 type Claim struct {
-	Data       string        `json:"data"`
-	Where      Where         `json:"where"`
-	Strength   int           `json:"strength"`              // bits of security at least; 1 to 1024
-	Algorithms []string      `json:"algorithms,omitempty"`  // that may be used; none for all of Strength
-	Protocols  []string      `json:"protocols,omitempty"`   // that may be used; none for all
-	Exchanges  []string      `json:"exchanges,omitempty"`   // of keys, that may be used; none for all
-	Mutual     bool          `json:"mutual,omitempty"`      // both sides show a certificate
-	OwnKeys    bool          `json:"own_keys,omitempty"`    // under keys of this tenant alone
-	SeenWithin time.Duration `json:"seen_within,omitempty"` // before the statement: an older look at a channel does not count; 0 for any
+	Data         string        `json:"data"`
+	Where        Where         `json:"where"`
+	Strength     int           `json:"strength"`                // bits of security at least; 1 to 1024
+	Algorithms   []string      `json:"algorithms,omitempty"`    // that may be used; none for all of Strength
+	Protocols    []string      `json:"protocols,omitempty"`     // that may be used; none for all
+	KeyExchanges []string      `json:"key_exchanges,omitempty"` // of keys, that may be used; none for all
+	Mutual       bool          `json:"mutual,omitempty"`        // both sides show a certificate
+	OwnKeys      bool          `json:"own_keys,omitempty"`      // under keys of this tenant alone
+	SeenWithin   time.Duration `json:"seen_within,omitempty"`   // before the statement: an older look at a channel does not count; 0 for any
 }
 
 type claimJSON struct {
-	Data       string              `json:"data"`
-	Where      Where               `json:"where"`
-	Strength   int                 `json:"strength"`
-	Algorithms []string            `json:"algorithms,omitempty"`
-	Protocols  []string            `json:"protocols,omitempty"`
-	Exchanges  []string            `json:"exchanges,omitempty"`
-	Mutual     bool                `json:"mutual,omitempty"`
-	OwnKeys    bool                `json:"own_keys,omitempty"`
-	SeenWithin strictjson.Duration `json:"seen_within,omitempty"`
+	Data         string              `json:"data"`
+	Where        Where               `json:"where"`
+	Strength     int                 `json:"strength"`
+	Algorithms   []string            `json:"algorithms,omitempty"`
+	Protocols    []string            `json:"protocols,omitempty"`
+	KeyExchanges []string            `json:"key_exchanges,omitempty"`
+	Mutual       bool                `json:"mutual,omitempty"`
+	OwnKeys      bool                `json:"own_keys,omitempty"`
+	SeenWithin   strictjson.Duration `json:"seen_within,omitempty"`
 }
 
 // Validate returns an error wrapping [opsec.ErrInvalid] that names what is wrong.
@@ -43,12 +43,12 @@ func (c Claim) Validate() error {
 		return invalid("claim.data, where: want 1 to %d bytes, and storage, transit or backup", maxText)
 	case c.Strength < 1 || c.Strength > 1024:
 		return invalid("claim.strength: %d: want 1 to 1024 bits", c.Strength)
-	case max(len(c.Algorithms), len(c.Protocols), len(c.Exchanges)) > 100:
-		return invalid("claim.algorithms, protocols, exchanges: want at most 100 each")
+	case max(len(c.Algorithms), len(c.Protocols), len(c.KeyExchanges)) > 100:
+		return invalid("claim.algorithms, protocols, key_exchanges: want at most 100 each")
 	case c.SeenWithin < 0:
 		return invalid("claim.seen_within: negative")
-	case c.Where != Transit && (len(c.Protocols)+len(c.Exchanges) > 0 || c.Mutual || c.SeenWithin > 0):
-		return invalid("claim.protocols, exchanges, mutual, seen_within: belong to transit")
+	case c.Where != Transit && (len(c.Protocols)+len(c.KeyExchanges) > 0 || c.Mutual || c.SeenWithin > 0):
+		return invalid("claim.protocols, key_exchanges, mutual, seen_within: belong to transit")
 	}
 	return nil
 }
@@ -56,7 +56,7 @@ func (c Claim) Validate() error {
 // MarshalJSON implements [json.Marshaler]; the duration is a text.
 func (c Claim) MarshalJSON() ([]byte, error) {
 	return json.Marshal(claimJSON{
-		c.Data, c.Where, c.Strength, c.Algorithms, c.Protocols, c.Exchanges, c.Mutual, c.OwnKeys, strictjson.Duration(c.SeenWithin),
+		c.Data, c.Where, c.Strength, c.Algorithms, c.Protocols, c.KeyExchanges, c.Mutual, c.OwnKeys, strictjson.Duration(c.SeenWithin),
 	})
 }
 
@@ -66,7 +66,7 @@ func (c *Claim) UnmarshalJSON(b []byte) error {
 	if err := strictjson.Decode(b, &read); err != nil {
 		return invalid("claim: %v", err)
 	}
-	claim := Claim{read.Data, read.Where, read.Strength, read.Algorithms, read.Protocols, read.Exchanges, read.Mutual, read.OwnKeys, time.Duration(read.SeenWithin)}
+	claim := Claim{read.Data, read.Where, read.Strength, read.Algorithms, read.Protocols, read.KeyExchanges, read.Mutual, read.OwnKeys, time.Duration(read.SeenWithin)}
 	if err := claim.Validate(); err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (s Statement) compare(e Entry, c Claim) (list []Discrepancy) {
 	}
 	one("algorithm", e.Algorithm, c.Algorithms)
 	one("protocol", e.Protocol, c.Protocols)
-	one("key exchange", e.Exchange, c.Exchanges)
+	one("key exchange", e.KeyExchange, c.KeyExchanges)
 	if c.Mutual && !e.Mutual {
 		add(OneSided, "certificates of both sides are promised")
 	}

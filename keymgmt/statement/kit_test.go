@@ -72,7 +72,7 @@ func usual() keys {
 
 func tls13() *statement.Channel {
 	return &statement.Channel{
-		Protocol: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256", Exchange: "X25519MLKEM768", Mutual: true, Seen: noon.Add(-time.Hour),
+		Protocol: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256", KeyExchange: "X25519MLKEM768", Mutual: true, Seen: noon.Add(-time.Hour),
 	}
 }
 

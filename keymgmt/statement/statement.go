@@ -42,11 +42,11 @@ type Use struct {
 
 // Channel is what was seen of connections: the weakest of them, when they differ.
 type Channel struct {
-	Protocol string    `json:"protocol"`           // such as "TLS 1.3", as [crypto/tls.VersionName] has it
-	Cipher   string    `json:"cipher"`             // such as "TLS_AES_128_GCM_SHA256", as [crypto/tls.CipherSuiteName] has it
-	Exchange string    `json:"exchange,omitempty"` // such as "X25519MLKEM768", as [crypto/tls.CurveID] has it
-	Mutual   bool      `json:"mutual,omitempty"`   // both sides have shown a certificate
-	Seen     time.Time `json:"seen"`
+	Protocol    string    `json:"protocol"`               // such as "TLS 1.3", as [crypto/tls.VersionName] has it
+	Cipher      string    `json:"cipher"`                 // such as "TLS_AES_128_GCM_SHA256", as [crypto/tls.CipherSuiteName] has it
+	KeyExchange string    `json:"key_exchange,omitempty"` // such as "X25519MLKEM768", as [crypto/tls.CurveID] has it
+	Mutual      bool      `json:"mutual,omitempty"`       // both sides have shown a certificate
+	Seen        time.Time `json:"seen"`
 }
 
 // Keys is where keysets and keys are read; a [keymgmt.Manager] has both.
@@ -81,10 +81,10 @@ type Entry struct {
 	ProcessUntil time.Time     `json:"process_until,omitzero"`
 	Objects      *uint64       `json:"objects,omitempty"` // left under it, by its last census
 
-	Protocol string    `json:"protocol,omitempty"`
-	Exchange string    `json:"exchange,omitempty"`
-	Mutual   bool      `json:"mutual,omitempty"`
-	Seen     time.Time `json:"seen,omitzero"`
+	Protocol    string    `json:"protocol,omitempty"`
+	KeyExchange string    `json:"key_exchange,omitempty"`
+	Mutual      bool      `json:"mutual,omitempty"`
+	Seen        time.Time `json:"seen,omitzero"`
 }
 
 // Clear reports whether the data is not encrypted.
@@ -153,7 +153,7 @@ func (u Use) entries(ctx context.Context, keys Keys) (list []Entry, err error) {
 	base := Entry{Data: u.Data, Where: u.Where, At: u.At}
 	if c := u.Channel; c != nil {
 		base.Algorithm, base.Strength = c.Cipher, cipherStrength(c.Cipher)
-		base.Protocol, base.Exchange, base.Mutual, base.Seen = c.Protocol, c.Exchange, c.Mutual, c.Seen.UTC()
+		base.Protocol, base.KeyExchange, base.Mutual, base.Seen = c.Protocol, c.KeyExchange, c.Mutual, c.Seen.UTC()
 		return []Entry{base}, nil
 	}
 	if u.Clear {

@@ -102,7 +102,7 @@ func TestEachDifferenceFromAPromiseIsFound(t *testing.T) {
 		"channel kept":        {nil, channel(func(*statement.Channel) {}), promise(func(*statement.Claim) {}), nil},
 		"an old protocol":     {nil, channel(func(c *statement.Channel) { c.Protocol = "TLS 1.2" }), promise(func(*statement.Claim) {}), []string{"other 0"}},
 		"an old cipher":       {nil, channel(func(c *statement.Channel) { c.Cipher = "TLS_RSA_WITH_RC4_128_SHA" }), promise(func(*statement.Claim) {}), []string{"weak 0"}},
-		"an old exchange":     {nil, channel(func(c *statement.Channel) { c.Exchange = "CurveP256" }), promise(func(c *statement.Claim) { c.Exchanges = []string{"X25519MLKEM768"} }), []string{"other 0"}},
+		"an old exchange":     {nil, channel(func(c *statement.Channel) { c.KeyExchange = "CurveP256" }), promise(func(c *statement.Claim) { c.KeyExchanges = []string{"X25519MLKEM768"} }), []string{"other 0"}},
 		"one side":            {nil, channel(func(c *statement.Channel) { c.Mutual = false }), promise(func(*statement.Claim) {}), []string{"one-sided 0"}},
 		"seen long ago":       {nil, channel(func(c *statement.Channel) { c.Seen = noon.Add(-24*time.Hour - 1) }), promise(func(*statement.Claim) {}), []string{"stale 0"}},
 		"seen just in time":   {nil, channel(func(c *statement.Channel) { c.Seen = noon.Add(-24 * time.Hour) }), promise(func(*statement.Claim) {}), nil},
