@@ -113,7 +113,7 @@ func BenchmarkKeysRewrap(b *testing.B) {
 		crypto = append(crypto, time.Since(start).Seconds())
 
 		start = time.Now()
-		counts := run(b, kept, s.ring, key)
+		counts := rewrapAll(b, kept, s.ring, key)
 		seconds = append(seconds, time.Since(start).Seconds())
 		require.EqualValues(b, *records, counts.Rewrapped)
 	}
@@ -136,7 +136,7 @@ func wrap(t testing.TB, kept wrappedKeys, ring *keyring.Ring, n int) {
 	}
 }
 
-func run(t testing.TB, kept wrappedKeys, ring *keyring.Ring, to keymgmt.Key) rewrap.Counts {
+func rewrapAll(t testing.TB, kept wrappedKeys, ring *keyring.Ring, to keymgmt.Key) rewrap.Counts {
 	job := rewrap.Job{Set: ring.ID(), Name: "data-keys", To: to.Ref.Key}
 	d, err := rewrap.New(job, kept, rewrap.Ciphertexts(ring), rewrap.Policy{Batch: store.MaxOps}, rewrap.Options{
 		Authorizer: opsec.CallerAuthorized{}, Recorder: unheard{},
@@ -159,8 +159,8 @@ func TestKeysRewrapMovesEveryRow(t *testing.T) {
 	kept := wrappedKeys{driver, c}
 	wrap(t, kept, s.ring, n)
 	key := s.rotate(t)
-	require.Equal(t, rewrap.Counts{Rewrapped: n}, run(t, kept, s.ring, key))
-	require.Equal(t, rewrap.Counts{Current: n}, run(t, kept, s.ring, key))
+	require.Equal(t, rewrap.Counts{Rewrapped: n}, rewrapAll(t, kept, s.ring, key))
+	require.Equal(t, rewrap.Counts{Current: n}, rewrapAll(t, kept, s.ring, key))
 	for o, err := range kept.Objects(t.Context(), "") {
 		require.NoError(t, err)
 		id, ok := rewrap.Ciphertext{}.KeyID(o.Wrapped)
