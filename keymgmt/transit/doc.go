@@ -22,7 +22,8 @@
 // authorities. Whoever has no such certificate gets no connection. A server with client certificates resumes no session,
 // so that each connection proves anew who is there.
 //
-// Key exchanges that a quantum computer does not break are preferred, whatever GODEBUG says, and required on demand.
+// Key exchanges that a quantum computer does not break are preferred, and required on demand: then a peer without one, or a
+// process that has them switched off by GODEBUG=tlsmlkem=0, gets no connection.
 //
 // Certificates that are renewed on disk are taken without a restart, the new pair as a whole or not at all; a renewal that
 // went wrong leaves the old one in use, and says so.

@@ -61,7 +61,7 @@ func (p Policy) config() (*tls.Config, error) {
 	}
 	c := &tls.Config{
 		MinVersion: tls.VersionTLS13,
-		// Named one by one, so that no GODEBUG takes the hybrid ones away. Go prefers those, whatever the order.
+		// Go prefers the hybrid ones, whatever the order.
 		CurvePreferences: []tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.SecP384r1MLKEM1024},
 	}
 	if !p.RequireHybrid {
