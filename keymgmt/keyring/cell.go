@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"sync"
 	"sync/atomic"
 
 	"github.com/cloudopsec/opsec"
@@ -23,9 +22,11 @@ type cell struct {
 	used  atomic.Bool          // since eviction passed over it
 	stock atomic.Int32         // enough, little or failed: of the lease of the primary
 
-	seek chan struct{} // held by who looks for an old key: one at a time, so that looks do not queue behind many
+	// Who looks is alone, so that nothing old replaces what is newer. Of those who look for an old key one at a time
+	// gets to where the looks wait.
+	looks, seeks gate
 
-	mu      sync.Mutex // held by who looks: what is slow happens under it, so that nothing old replaces what is newer
+	// By who is alone:
 	dropped bool
 	watched bool
 	stop    context.CancelFunc // of the watch
@@ -35,6 +36,7 @@ type cell struct {
 // view is a keyset as it was at a moment.
 type view struct {
 	looked  moment // when the look began
+	pass    uint64 // the pass that had begun by then
 	set     keymgmt.Keyset
 	primary *key // nil when there is none, or it could not be unwrapped
 	why     error
@@ -44,20 +46,21 @@ type view struct {
 }
 
 func newCell(n *Node, id keymgmt.SetID) *cell {
-	return &cell{node: n, id: id, seek: make(chan struct{}, 1), absent: map[uint32]moment{}}
+	return &cell{node: n, id: id, looks: newGate(), seeks: newGate(), absent: map[uint32]moment{}}
 }
 
-// load makes the first look, unless there was one. It is false when the cell is of no use any more.
-func (c *cell) load(ctx context.Context) (bool, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.dropped {
-		return false, nil
+// load makes the first look, unless there was one. The cell is not alive when it was dropped, as it is when it cannot be
+// loaded.
+func (c *cell) load(ctx context.Context) (alive bool, err error) {
+	if err := c.looks.enter(ctx); err != nil {
+		return true, fmt.Errorf("keyring: keyset %s: %w", c.id, err)
 	}
-	if c.view.Load() != nil {
-		return true, nil
+	defer c.looks.leave()
+	if c.dropped || c.view.Load() != nil {
+		return !c.dropped, nil
 	}
 	if err := c.look(ctx); err != nil {
+		c.end()
 		return false, err
 	}
 	return true, nil
@@ -65,18 +68,24 @@ func (c *cell) load(ctx context.Context) (bool, error) {
 
 // refresh makes another look.
 func (c *cell) refresh(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.dropped || c.view.Load() == nil {
-		return nil // nothing is held; a first look that is under way began after this was asked
+	if err := c.looks.enter(ctx); err != nil {
+		return fmt.Errorf("keyring: keyset %s: %w", c.id, err)
+	}
+	defer c.looks.leave()
+	if c.view.Load() == nil {
+		return nil
 	}
 	return c.look(ctx)
 }
 
 // drop ends the cell.
 func (c *cell) drop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.looks.enter(nil)
+	defer c.looks.leave()
+	c.end()
+}
+
+func (c *cell) end() {
 	c.dropped = true
 	c.replace(nil)
 	if c.stop != nil {
@@ -84,13 +93,13 @@ func (c *cell) drop() {
 	}
 }
 
-// settled reports whether nothing is held that was last looked at before began. Keys whose last look is too old are
+// settled reports whether nothing is held that was last looked at before this pass. Keys whose last look is too old are
 // dropped first; the cell stays, and is as good as new when a look succeeds again.
-func (c *cell) settled(began moment) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *cell) settled(pass uint64) bool {
+	c.looks.enter(nil)
+	defer c.looks.leave()
 	v := c.view.Load()
-	if v == nil || len(v.keys) == 0 || v.looked.mono >= began.mono {
+	if v == nil || len(v.keys) == 0 || v.pass >= pass {
 		return true
 	}
 	if v.looked.within(c.node.o.Fence, c.node.now()) {
@@ -119,7 +128,7 @@ func (c *cell) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.node.o.Wait)
 	defer cancel()
 	c.stock.CompareAndSwap(failed, enough)
-	began := c.node.now()
+	pass, began := c.node.passes.Load(), c.node.now()
 	snapshot, err := c.node.source.Snapshot(ctx, c.id)
 	if err == nil && snapshot.Keyset.SetID != c.id {
 		err = fmt.Errorf("keyring: the source returned another keyset: %w", opsec.ErrInvalid)
@@ -137,7 +146,7 @@ func (c *cell) look(ctx context.Context) error {
 	}
 	if last.set.Generation == snapshot.Keyset.Generation && last.why == nil && len(last.keys) > 0 {
 		next := *last
-		next.looked = began
+		next.looked, next.pass = began, pass
 		c.replace(&next)
 		return nil
 	}
@@ -145,7 +154,7 @@ func (c *cell) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	next.looked = began
+	next.looked, next.pass = began, pass
 	if next.why != nil && last.keys == nil {
 		return next.why
 	}
@@ -169,7 +178,7 @@ func (c *cell) next(ctx context.Context, last *view, s keymgmt.Snapshot) (*view,
 		set: s.Keyset, keys: make(map[uint32]*key, len(last.keys)+1), protect: protect, process: process,
 	}
 	for id := range last.keys {
-		if id == s.Key.Ref.Key {
+		if id == s.Key.Ref.Key || len(next.keys) == c.node.o.Keys-1 {
 			continue
 		}
 		record, err := c.node.source.Held(ctx, keymgmt.Ref{Set: c.id, Key: id})
@@ -214,14 +223,13 @@ func (c *cell) key(ctx context.Context, set *keymgmt.Keyset, record keymgmt.Held
 
 // find returns a key by its id, as it is in the view, or from the source.
 func (c *cell) find(ctx context.Context, id uint32) (*key, error) {
-	select {
-	case c.seek <- struct{}{}:
-		defer func() { <-c.seek }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("keyring: key %s: %w", keymgmt.Ref{Set: c.id, Key: id}, ctx.Err())
+	ref := keymgmt.Ref{Set: c.id, Key: id}
+	for _, g := range []gate{c.seeks, c.looks} {
+		if err := g.enter(ctx); err != nil {
+			return nil, fmt.Errorf("keyring: key %s: %w", ref, err)
+		}
+		defer g.leave()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	v := c.view.Load()
 	now := c.node.now()
 	switch {
@@ -232,7 +240,6 @@ func (c *cell) find(ctx context.Context, id uint32) (*key, error) {
 	case v.keys[id] != nil:
 		return v.keys[id], nil
 	}
-	ref := keymgmt.Ref{Set: c.id, Key: id}
 	missing, known := c.absent[id]
 	if known && missing.within(c.node.o.Refresh, now) {
 		return nil, absent(ref)
@@ -249,7 +256,7 @@ func (c *cell) find(ctx context.Context, id uint32) (*key, error) {
 		err = fmt.Errorf("the source returned another key: %w", opsec.ErrInvalid)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("keyring: key %s: %w", keymgmt.Ref{Set: c.id, Key: id}, err)
+		return nil, fmt.Errorf("keyring: key %s: %w", ref, err)
 	}
 	k, err := c.key(ctx, &v.set, record, nil)
 	if err != nil {
@@ -257,17 +264,22 @@ func (c *cell) find(ctx context.Context, id uint32) (*key, error) {
 	}
 	next := *v
 	next.keys = maps.Clone(v.keys)
-	for old := range next.keys {
-		if len(next.keys) < c.node.o.Keys {
-			break
-		}
-		if next.keys[old] != v.primary {
-			delete(next.keys, old)
-		}
-	}
+	c.trim(&next)
 	next.keys[id] = k
 	c.replace(&next)
 	return k, nil
+}
+
+// trim makes room for one key more.
+func (c *cell) trim(v *view) {
+	for id, k := range v.keys {
+		if len(v.keys) < c.node.o.Keys {
+			return
+		}
+		if k != v.primary {
+			delete(v.keys, id)
+		}
+	}
 }
 
 func absent(ref keymgmt.Ref) error {

@@ -283,7 +283,9 @@ func (c *custodian) Unwrap(_ context.Context, _ string, wrapped, associatedData 
 	return m, nil
 }
 
-func (c *custodian) Destroy(context.Context, string) (keymgmt.Evidence, error) { return keymgmt.Evidence{}, nil }
+func (c *custodian) Destroy(context.Context, string) (keymgmt.Evidence, error) {
+	return keymgmt.Evidence{}, nil
+}
 
 func (c *custodian) set(down bool) {
 	c.mu.Lock()

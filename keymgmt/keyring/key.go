@@ -22,7 +22,7 @@ type key struct {
 
 // newKey makes a key of a record. The material comes later, or from last, which is the same key in the last view or nil.
 func newKey(set *keymgmt.Keyset, record keymgmt.Held, last *key, actor opsec.Actor) *key {
-	k := &key{record: record.Key, lease: new(lease), block: blockOf(set.Policy)}
+	k := &key{record: record.Key, lease: newLease(), block: blockOf(set.Policy)}
 	role := roleOf(set, actor)
 	k.usable = role != "" && len(record.Wrapped) > 0 &&
 		(record.State.Allows(keymgmt.Protect) || record.State.Allows(keymgmt.Process))

@@ -3,7 +3,6 @@ package keyring
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/cloudopsec/opsec/keymgmt"
@@ -14,10 +13,12 @@ import (
 type lease struct {
 	block keymgmt.Block
 
-	mu    sync.Mutex    // held by who asks for more: one at a time
+	asks  gate          // who asks for more is alone
 	turns atomic.Uint64 // how many have asked
 	err   error         // what the last one got
 }
+
+func newLease() *lease { return &lease{asks: newGate()} }
 
 // How a cell stands with its lease.
 const (
@@ -56,8 +57,10 @@ func (c *cell) leaseNow(k *key, n int) error {
 	defer cancel()
 	l := k.lease
 	turn := l.turns.Load()
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	if err := l.asks.enter(ctx); err != nil {
+		return fmt.Errorf("keyring: no lease of key %s: %w", k.record.Ref, err)
+	}
+	defer l.asks.leave()
 	if l.turns.Load() != turn && l.err != nil { // somebody has asked meanwhile; all who waited would, one after the other
 		return l.err
 	}
@@ -73,7 +76,7 @@ func (c *cell) leaseNow(k *key, n int) error {
 	return nil
 }
 
-// ask leases a block of a key, and at least so many bytes. The caller holds the lease's mutex.
+// ask leases a block of a key, and at least so many bytes. The caller is alone.
 func (c *cell) ask(ctx context.Context, k *key, bytes uint64) error {
 	ask := k.block
 	ask.Bytes = max(ask.Bytes, bytes)
@@ -95,8 +98,10 @@ func (c *cell) leaseAhead(ctx context.Context) error {
 		return nil
 	}
 	k := v.primary
-	k.lease.mu.Lock()
-	defer k.lease.mu.Unlock()
+	if err := k.lease.asks.enter(ctx); err != nil {
+		return err
+	}
+	defer k.lease.asks.leave()
 	if k.check(v.protect, c.node.now()) != nil || !k.isLow() {
 		c.stock.Store(enough)
 		return nil

@@ -85,7 +85,9 @@ type Node struct {
 
 	epoch time.Time // of the monotonic clock
 	beat  atomic.Pointer[moment]
-	pass  sync.Mutex // one look at everything at a time
+
+	pass   gate // one look at everything at a time
+	passes atomic.Uint64
 
 	mu    sync.Mutex
 	cells map[keymgmt.SetID]*cell
@@ -136,7 +138,7 @@ func Join(ctx context.Context, source keymgmt.Source, custodian keymgmt.Custodia
 		return nil, fmt.Errorf("keyring: want a source and a custodian: %w", opsec.ErrInvalid)
 	}
 	n := &Node{
-		source: source, custodian: custodian, o: o, epoch: time.Now(), cells: map[keymgmt.SetID]*cell{},
+		source: source, custodian: custodian, o: o, epoch: time.Now(), pass: newGate(), cells: map[keymgmt.SetID]*cell{},
 		opened: make(chan struct{}, 1), low: make(chan struct{}, 1),
 	}
 	return n, n.join(ctx)
@@ -182,13 +184,15 @@ func (n *Node) cell(ctx context.Context, id keymgmt.SetID) (*cell, error) {
 		if victim != nil {
 			n.forget(victim)
 		}
-		loaded, err := c.load(ctx)
-		if loaded {
-			return c, nil
+		alive, err := c.load(ctx)
+		if !alive {
+			n.remove(c)
 		}
-		n.forget(c)
 		if err != nil {
 			return nil, err
+		}
+		if alive {
+			return c, nil
 		}
 	}
 }
@@ -220,6 +224,10 @@ func (n *Node) slot(id keymgmt.SetID) (c, victim *cell, err error) {
 // forget drops the cell, first its keys and then its place, for a pass must not miss keys that are there.
 func (n *Node) forget(c *cell) {
 	c.drop()
+	n.remove(c)
+}
+
+func (n *Node) remove(c *cell) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.cells[c.id] == c {
@@ -252,9 +260,11 @@ const lookers = 8
 // calls it before what it does. It returns what could not be looked at, joined; those keysets are used no more as soon as
 // their last look is as old as Stale and Fence say.
 func (n *Node) Refresh(ctx context.Context) error {
-	n.pass.Lock()
-	defer n.pass.Unlock()
-	began := n.now()
+	if err := n.pass.enter(ctx); err != nil {
+		return fmt.Errorf("keyring: node %s: %w", n.o.Node, err)
+	}
+	defer n.pass.leave()
+	pass := n.passes.Add(1)
 	cells := n.all()
 	errs := make([]error, len(cells))
 	var next atomic.Int64
@@ -270,7 +280,7 @@ func (n *Node) Refresh(ctx context.Context) error {
 
 	settled := true
 	for _, c := range cells {
-		settled = c.settled(began) && settled
+		settled = c.settled(pass) && settled
 	}
 	if !settled || n.o.Membership == nil {
 		return errors.Join(errs...)
@@ -304,8 +314,8 @@ func (n *Node) Close(ctx context.Context) error {
 	n.mu.Lock()
 	n.left = true
 	n.mu.Unlock()
-	n.pass.Lock()
-	defer n.pass.Unlock()
+	n.pass.enter(nil)
+	defer n.pass.leave()
 	n.forgetAll()
 	if n.o.Membership == nil {
 		return nil

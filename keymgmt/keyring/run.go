@@ -66,8 +66,8 @@ func (n *Node) leasing(ctx context.Context) {
 
 // watching returns the context of the watch of this cell; false when it has one, or is dropped.
 func (c *cell) watching(ctx context.Context) (context.Context, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.looks.enter(nil)
+	defer c.looks.leave()
 	if c.dropped || c.watched {
 		return nil, false
 	}

@@ -1,0 +1,25 @@
+package keyring
+
+import "context"
+
+// gate is a mutex that one can give up waiting for: what is slow happens behind it.
+type gate chan struct{}
+
+func newGate() gate { return make(gate, 1) }
+
+// enter waits until nobody else is inside, or returns the error of ctx. With nil for ctx it waits and returns nil: no one
+// stays inside for much longer than Options.Wait.
+func (g gate) enter(ctx context.Context) error {
+	if ctx == nil {
+		g <- struct{}{}
+		return nil
+	}
+	select {
+	case g <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g gate) leave() { <-g }
