@@ -8,8 +8,6 @@ import (
 // Algorithm names what a key is used with, in Tink's names of key templates, such as AES256_GCM.
 type Algorithm string
 
-const maxAlgorithm = 128 // bytes of a name
-
 // suite is what is known of an algorithm.
 type suite struct {
 	bits   int    // of security

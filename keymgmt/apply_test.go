@@ -188,7 +188,7 @@ func TestEventsThatBreakTheirRulesChangeNothing(t *testing.T) {
 		"keyset's verb":    {keymgmt.Active, keymgmt.Rotate, func(*keymgmt.Event) {}, "verb"},
 		"nobody":           {0, keymgmt.Generate, func(e *keymgmt.Event) { e.By = "" }, "by"},
 		"long name":        {0, keymgmt.Generate, func(e *keymgmt.Event) { e.By = strings.Repeat("x", 129) }, "by"},
-		"long reason":      {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Reason = strings.Repeat("x", 257) }, "reason"},
+		"long reason":      {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Reason = strings.Repeat("x", 201) }, "reason"},
 		"control":          {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Reason = "a\nb" }, "reason"},
 		"not UTF-8":        {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Reason = "\xff" }, "reason"},
 		"approval":         {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Approval = "x" }, "approval"},
@@ -211,6 +211,8 @@ func TestEventsThatBreakTheirRulesChangeNothing(t *testing.T) {
 		"undated census":   {keymgmt.Active, keymgmt.Count, func(e *keymgmt.Event) { e.Census.Time = time.Time{} }, "census"},
 		"more than all":    {keymgmt.Active, keymgmt.Count, func(e *keymgmt.Event) { e.Census.Objects = 11 }, "census"},
 		"long digest":      {keymgmt.Active, keymgmt.Count, func(e *keymgmt.Event) { e.Census.Digest = strings.Repeat("x", 129) }, "census"},
+		"digest":           {keymgmt.Active, keymgmt.Count, func(e *keymgmt.Event) { e.Census.Digest = "<" }, "census"},
+		"receipt":          {keymgmt.DestroyScheduled, keymgmt.Destroy, func(e *keymgmt.Event) { e.Receipt = "<" }, "receipt"},
 		"due already":      {keymgmt.Deactivated, keymgmt.Schedule, func(e *keymgmt.Event) { e.After = at.Add(-1) }, "after"},
 		"year 10000":       {keymgmt.Deactivated, keymgmt.Schedule, func(e *keymgmt.Event) { e.After = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "year"},
 	} {
@@ -301,6 +303,24 @@ func TestKeysAreEqualWhenTheySayTheSame(t *testing.T) {
 	require.True(t, same.Equal(k))
 	k.Steps++
 	require.False(t, same.Equal(k))
+}
+
+func TestFullestLifeFitsADocument(t *testing.T) {
+	k, events := live(t, keymgmt.Generate, keymgmt.Activate)
+	for k.Steps < keymgmt.MaxSteps-4 {
+		e := happen(keymgmt.Count, k.Changed.Add(1))
+		e.By, e.Reason, e.Approval = strings.Repeat("<", 128), strings.Repeat("&", keymgmt.MaxReason), opsec.NewID()
+		e.Census.Digest = strings.Repeat("x", 128)
+		after, _, err := keymgmt.Apply(k, e, e.Time)
+		require.NoError(t, err)
+		k, events = after, append(events, e)
+	}
+	for len(events) < keymgmt.MaxSteps {
+		events = append(events, events[len(events)-1])
+	}
+	text, err := json.Marshal(events)
+	require.NoError(t, err)
+	require.Less(t, len(text), 160<<10, "of 200 KiB, beside the key and its material")
 }
 
 func TestCallersCannotChangeAKeyThroughTheirCensus(t *testing.T) {

@@ -64,7 +64,7 @@ func encodeContext(namesAndValues []string, size int) (c Context, twice bool) {
 			b = append(binary.BigEndian.AppendUint32(b, uint32(len(text))), text...)
 		}
 	}
-	return Context{b}, twice
+	return Context{slices.Clip(b)}, twice
 }
 
 // Bytes returns the encoding: the associated data that another implementation of Tink needs. It does not copy: do not

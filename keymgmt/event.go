@@ -47,9 +47,9 @@ const (
 // The bounds of a key's events, so that all of them fit one document.
 const (
 	MaxSteps  = 64  // events of one key; the last places are kept for its end
-	MaxReason = 256 // bytes; the event in the audit log has room for more
+	MaxReason = 200 // bytes; the event in the audit log has room for more
 	maxBy     = 128
-	maxDigest = 128
+	maxToken  = 128
 )
 
 // known reports whether v is one of the verbs.
@@ -136,8 +136,8 @@ func (e Event) validate(at time.Time) error {
 	switch {
 	case given&^has != 0 || wants&^given != 0:
 		return invalid("event: %s: a field is missing or does not belong to it", e.Verb)
-	case !text(string(e.Algorithm), maxAlgorithm) || !text(e.Receipt, maxDigest):
-		return invalid("event: algorithm, receipt: too long, or not text")
+	case !token(string(e.Algorithm)) || !token(e.Receipt):
+		return invalid("event: algorithm, receipt: want up to %d ASCII letters, digits and _-+/=:.", maxToken)
 	case !validTime(e.ProtectUntil) || !validTime(e.ProcessUntil) || !validTime(e.Since) || !validTime(e.After):
 		return invalid("event: a time is not in a year from 1 to 9999")
 	case e.Since.After(at):
@@ -156,8 +156,8 @@ func (c *Census) validate(at time.Time) error {
 		return invalid("census: time: not set, or in the future")
 	case c.Objects > c.Of:
 		return invalid("census: %d objects of %d", c.Objects, c.Of)
-	case !text(c.Digest, maxDigest):
-		return invalid("census: digest: want text of at most %d bytes", maxDigest)
+	case !token(c.Digest):
+		return invalid("census: digest: want up to %d ASCII letters, digits and _-+/=:.", maxToken)
 	}
 	return nil
 }
@@ -169,4 +169,11 @@ func instant(t time.Time) time.Time { return t.UTC().Round(0) }
 // text reports whether s is UTF-8 of at most most bytes without control characters.
 func text(s string, most int) bool {
 	return len(s) <= most && utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
+}
+
+// token reports whether s is short, and of characters that no encoding makes longer.
+func token(s string) bool {
+	return len(s) <= maxToken && strings.IndexFunc(s, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-+/=:.", r))
+	}) < 0
 }

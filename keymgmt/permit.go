@@ -136,37 +136,50 @@ func (p *Permit) policy(op Op) string {
 	return ""
 }
 
+// The bounds of a [Block]: it is one machine word, since it is in the way of every message.
+const (
+	MaxBlockMessages = 1<<24 - 1
+	MaxBlockBytes    = 1<<40 - 1 // of one message too
+
+	oneMessage = MaxBlockBytes + 1
+)
+
 // Block is what is left of what a node has leased of a key: see [Source].Lease. The zero Block has nothing. All methods
 // may be called by many goroutines.
-type Block struct{ messages, bytes atomic.Int64 }
+type Block struct{ left atomic.Uint64 } // 24 bits of messages, 40 of bytes
 
-// Add puts in what a lease has given.
+// Add puts in what a lease has given. What is above the bounds is lost: nobody will use it.
 func (b *Block) Add(a Amount) {
-	b.messages.Add(int64(min(a.Messages, math.MaxInt64/2)))
-	b.bytes.Add(int64(min(a.Bytes, math.MaxInt64/2)))
+	for {
+		old := b.left.Load()
+		messages := old/oneMessage + min(a.Messages, MaxBlockMessages-old/oneMessage)
+		bytes := old%oneMessage + min(a.Bytes, MaxBlockBytes-old%oneMessage)
+		if b.left.CompareAndSwap(old, messages*oneMessage+bytes) {
+			return
+		}
+	}
 }
 
 // Take takes one message of so many bytes, and reports whether there was enough. It takes all or nothing.
 func (b *Block) Take(bytes int) bool {
-	n := int64(bytes)
-	if b == nil || n < 0 || b.messages.Load() <= 0 || b.bytes.Load() < n {
+	if b == nil || bytes < 0 {
 		return false
 	}
-	if b.messages.Add(-1) < 0 {
-		b.messages.Add(1)
-		return false
+	for {
+		old := b.left.Load()
+		if old < oneMessage || old%oneMessage < uint64(bytes) {
+			return false
+		}
+		if b.left.CompareAndSwap(old, old-oneMessage-uint64(bytes)) {
+			return true
+		}
 	}
-	if b.bytes.Add(-n) < 0 {
-		b.bytes.Add(n)
-		b.messages.Add(1)
-		return false
-	}
-	return true
 }
 
 // Left returns what can still be taken.
 func (b *Block) Left() Amount {
-	return Amount{Messages: uint64(max(b.messages.Load(), 0)), Bytes: uint64(max(b.bytes.Load(), 0))}
+	left := b.left.Load()
+	return Amount{Messages: left / oneMessage, Bytes: left % oneMessage}
 }
 
 // unixNano is [time.Time.UnixNano] of any time: those that it has no number for are the first or the last that it has.

@@ -26,9 +26,10 @@ const (
 
 // The bounds of a [Policy].
 const (
-	MaxPeriod   = 100 * 366 * 24 * time.Hour // of any figure in it
-	MinStrength = 112                        // bits: the least that SP 800-57 part 1, section 5.6, still knows
-	MaxStrength = 256
+	MaxPeriod      = 100 * 366 * 24 * time.Hour // of any figure in it
+	MaxPolicyBlock = 1 << 22                    // messages, so that a [Block] has room for two leases
+	MinStrength    = 112                        // bits: the least that SP 800-57 part 1, section 5.6, still knows
+	MaxStrength    = 256
 
 	maxPolicyBytes  = 256 << 10 // of JSON
 	maxPolicyText   = 1 << 10   // of a name or a source
@@ -78,9 +79,10 @@ func (p Policy) Validate() error {
 		return invalid("policy: warn is %v, want 0 to rotate_every, %v", p.Warn, p.RotateEvery)
 	case p.DestroyWait <= 0 || p.DestroyWait > MaxPeriod:
 		return invalid("policy: destroy_wait is %v, want more than 0 and at most %v", p.DestroyWait, MaxPeriod)
-	case p.Messages == 0 || p.Bytes == 0 || p.Block == 0 || p.Block > p.Messages:
-		return invalid("policy: messages is %d, bytes %d, block %d: want at least 1, and block not above messages",
-			p.Messages, p.Bytes, p.Block)
+	case p.Messages == 0 || p.Bytes == 0:
+		return invalid("policy: messages is %d, bytes %d, want at least 1", p.Messages, p.Bytes)
+	case p.Block == 0 || p.Block > min(p.Messages, MaxPolicyBlock):
+		return invalid("policy: block is %d, want 1 to messages, %d, and at most %d", p.Block, p.Messages, MaxPolicyBlock)
 	case p.Strength < MinStrength || p.Strength > MaxStrength:
 		return invalid("policy: strength is %d, want %d to %d bits", p.Strength, MinStrength, MaxStrength)
 	case len(p.Algorithms) > maxAlgorithms:
