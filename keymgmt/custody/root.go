@@ -217,6 +217,9 @@ func (r *Root) unsealed(key []byte) {
 	r.key = bytes.Clone(key)
 }
 
+// Format implements [fmt.Formatter]: its name under every verb.
+func (r *Root) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "custody.Root(%s)", r.name) }
+
 // withRoot lends the root key to fn, which must be quick.
 func (r *Root) withRoot(fn func(root tink.AEAD, key []byte) error) error {
 	r.mu.RLock()
@@ -344,27 +347,36 @@ func (r *Root) open(ctx context.Context, handle string) (tink.AEAD, error) {
 	return r.keyOf(ctx, handle)
 }
 
+// keyOf returns the key of a handle. One that does not open may just have been overwritten: then it is gone when looked at
+// again.
 func (r *Root) keyOf(ctx context.Context, handle string) (tink.AEAD, error) {
-	b, err := r.blob(ctx, handle)
-	if err != nil {
-		return nil, err
-	}
-	var key *keyset.Handle
-	err = r.withRoot(func(root tink.AEAD, _ []byte) error {
-		key, err = keyset.ReadWithAssociatedData(keyset.NewJSONReader(bytes.NewReader(b)), root, bound("handle", handle))
+	var before []byte
+	for {
+		b, err := r.blob(ctx, handle)
 		if err != nil {
-			return fmt.Errorf("custody: the key of handle %q is damaged, or another root's: %w", handle, keymgmt.ErrUnwrap)
+			return nil, err
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		var key *keyset.Handle
+		damaged := false
+		err = r.withRoot(func(root tink.AEAD, _ []byte) error {
+			key, err = keyset.ReadWithAssociatedData(keyset.NewJSONReader(bytes.NewReader(b)), root, bound("handle", handle))
+			damaged = err != nil
+			return nil
+		})
+		switch {
+		case err != nil:
+			return nil, err
+		case !damaged:
+			primitive, err := aead.New(key)
+			if err != nil {
+				return nil, fmt.Errorf("custody: the key of handle %q: %w", handle, err)
+			}
+			return primitive, nil
+		case bytes.Equal(before, b):
+			return nil, fmt.Errorf("custody: the key of handle %q is damaged, or another root's: %w", handle, keymgmt.ErrUnwrap)
+		}
+		before = b
 	}
-	primitive, err := aead.New(key)
-	if err != nil {
-		return nil, fmt.Errorf("custody: the key of handle %q: %w", handle, err)
-	}
-	return primitive, nil
 }
 
 // blob returns the document of a handle. A place that has lost everything, such as a directory that is not mounted, is not
