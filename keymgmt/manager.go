@@ -2,35 +2,104 @@ package keymgmt
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"iter"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/approval"
 )
 
+// The actions of the events of a [Manager]: "keymgmt." and the verb. What is refused has the same action, and the outcome
+// Denied. They belong to the tenant of the keyset; the last three, to the provider.
+const (
+	ActionCreate        = "keymgmt." + string(Create)
+	ActionUpdate        = "keymgmt." + string(Update)
+	ActionGrant         = "keymgmt." + string(Grant)
+	ActionRetire        = "keymgmt." + string(Retire)
+	ActionGenerate      = "keymgmt." + string(Generate)
+	ActionRotate        = "keymgmt." + string(Rotate)
+	ActionExpect        = "keymgmt." + string(Expect)
+	ActionImport        = "keymgmt." + string(Import)
+	ActionLink          = "keymgmt." + string(Link)
+	ActionActivate      = "keymgmt." + string(Activate)
+	ActionSuspend       = "keymgmt." + string(Suspend)
+	ActionResume        = "keymgmt." + string(Resume)
+	ActionDeactivate    = "keymgmt." + string(Deactivate)
+	ActionChangePeriods = "keymgmt." + string(ChangePeriods)
+	ActionCompromise    = "keymgmt." + string(Compromise)
+	ActionCount         = "keymgmt." + string(Count)
+	ActionSchedule      = "keymgmt." + string(Schedule)
+	ActionCancel        = "keymgmt." + string(Cancel)
+	ActionDestroy       = "keymgmt." + string(Destroy)
+	ActionForceDestroy  = "keymgmt." + string(ForceDestroy)
+	ActionUnlink        = "keymgmt." + string(Unlink)
+	ActionFail          = "keymgmt." + string(Fail) // a check after a destruction has failed
+	ActionBackUp        = "keymgmt." + string(BackUp)
+	ActionRecover       = "keymgmt." + string(Recover)
+	ActionExport        = "keymgmt." + string(Reveal)
+	ActionJoin          = "keymgmt.join"
+	ActionLeave         = "keymgmt.leave"
+	ActionFence         = "keymgmt.fence" // a node has been silent for longer than its fence
+)
+
 // By is who takes a step, and why.
 type By struct {
 	Actor    opsec.Actor // its Person must be known: roles are those of persons
-	Reason   string      // at most [MaxReason] bytes
+	Reason   string      // at most [MaxReason] bytes; compromise, export and a destruction by force need one
 	Approval opsec.ID    // the case that permits it, where the policy asks for one: see [Manager.Propose]
+}
+
+func (b By) validate(v Verb) error {
+	switch {
+	case Person(b.Actor) == "" || !text(Person(b.Actor), maxBy):
+		return invalid("by: actor: want a tenant and a person, %d bytes at most", maxBy)
+	case !text(b.Reason, MaxReason):
+		return invalid("by: reason: want text of at most %d bytes without control characters", MaxReason)
+	case b.Reason == "" && (v == Compromise || v == Reveal || v == ForceDestroy):
+		return invalid("by: reason: %s needs one", v)
+	case b.Approval != "" && b.Approval.Validate() != nil:
+		return invalid("by: approval: not an id")
+	}
+	return nil
 }
 
 // Order is a step as people consent to it: what is approved is what will be done. What does not belong to the verb is zero.
 type Order struct {
 	Verb         Verb              `json:"verb"`
 	Set          SetID             `json:"set"`
-	Key          uint32            `json:"key,omitempty"`       // 0 for a step of the keyset
-	Algorithm    Algorithm         `json:"algorithm,omitempty"` // expect, link, update
-	Policy       *Policy           `json:"policy,omitempty"`    // update
-	Labels       map[string]string `json:"labels,omitempty"`    // update
-	Roles        Roles             `json:"roles,omitempty"`     // grant
-	Since        time.Time         `json:"since,omitzero"`      // compromise
-	ProtectUntil time.Time         `json:"protect_until,omitzero"`
-	ProcessUntil time.Time         `json:"process_until,omitzero"` // change-periods
+	Key          uint32            `json:"key,omitempty"`          // 0 for a step of the keyset
+	Algorithm    Algorithm         `json:"algorithm,omitempty"`    // expect, link, update
+	Policy       *Policy           `json:"policy,omitempty"`       // update
+	Labels       map[string]string `json:"labels,omitempty"`       // update
+	Roles        Roles             `json:"roles,omitempty"`        // grant
+	Since        time.Time         `json:"since,omitzero"`         // compromise
+	ProtectUntil time.Time         `json:"protect_until,omitzero"` // change-periods
+	ProcessUntil time.Time         `json:"process_until,omitzero"` //
 	Census       *Census           `json:"census,omitempty"`       // count
-	Digest       string            `json:"digest,omitempty"`       // of what is recovered
+	Digest       string            `json:"digest,omitempty"`       // recover: of the bundle
+
+	fresh *Keyset // that does not exist yet: what is created or recovered
+}
+
+func (o Order) action() string { return "keymgmt." + string(o.Verb) }
+
+// Resource returns what events and approvals call what the order is about: a key ([Ref.Resource]), or the tenant, "keyset"
+// and the id of the keyset.
+func (o Order) Resource() opsec.Resource {
+	if o.Key != 0 {
+		return Ref{o.Set, o.Key}.Resource()
+	}
+	return opsec.Resource{Tenant: o.Set.Tenant, Type: "keyset", ID: o.Set.ID}
+}
+
+func (o Order) validate() error {
+	if !o.Verb.known() {
+		return invalid("order: verb: one of %d bytes that is none", len(o.Verb))
+	}
+	return o.Set.Validate()
 }
 
 // Options is the wiring of a [Manager].
@@ -38,282 +107,161 @@ type Options struct {
 	Now        func() time.Time // nil is time.Now
 	Authorizer opsec.Authorizer // has a say in every step, beside the roles of the keyset; [opsec.CallerAuthorized] permits all
 
-	Keys   approval.Verifier                   // of the signatures of those who consent
+	Keys   approval.Verifier                   // checks the signatures of those who consent
 	Groups func(opsec.Actor) ([]string, error) // roles beside those of the keyset that a quorum may ask for; may be nil
 
-	Escrow       Custodian // what backups are wrapped with; nil for none
+	Escrow       Custodian // what backups are wrapped with; nil for no backups
 	EscrowHandle string    // its key-encryption key; "" is "escrow"
 
-	Receipts   Receipts     // evidence of destructions; nil for none
-	Tombstones []Tombstones // that are asked beside the repository's own
-	Copies     []Copies
-	Dependents []Dependents
+	Receipts   Receipts     // makes evidence of destructions; nil for none
+	Tombstones []Tombstones // are asked beside the repository's own
+	Copies     []Copies     // know of copies of keys beside the repository's own
+	Dependents []Dependents // know what depends on a key beside the backups
 
 	InsecureUnsealed bool // takes a repository that does not say that it is sealed
 }
 
-// Dependents lists what depends on a key and has to be looked at when it is compromised: data keys, derived keys, objects.
-type Dependents interface {
-	Dependents(ctx context.Context, ref Ref) iter.Seq2[Dependent, error]
-}
-
-// Dependent is one of them.
-type Dependent struct {
-	Kind string `json:"kind"` // such as "backup", "data-key", "derived-key"
-	Name string `json:"name"`
-}
-
-// Task is a step that is due.
-type Task struct {
-	Verb Verb      `json:"verb"`
-	Ref  Ref       `json:"ref"` // without Key when it is the keyset's
-	At   time.Time `json:"at"`  // since when; in the future for a warning
-	Why  string    `json:"why"`
-}
-
 // Manager leads keys through their lives. Every step is authorised, by the roles of the keyset, by the Authorizer and by the
-// quorum that the policy asks for, and recorded, as are attempts that are refused. It keeps nothing in memory that a second
-// Manager over the same repository needs to know. All methods may be called by many goroutines.
+// quorum that the policy asks for, and recorded, as are attempts that are refused. A step that fails has changed nothing. Of
+// what it knows, another Manager over the same repository knows all, but for how long a node has been silent. All methods may
+// be called by many goroutines.
 type Manager struct {
 	repo      Repository
 	material  Material
 	custodian Custodian
 	o         Options
+
+	mu     sync.Mutex
+	sights map[string]sight
 }
-
-var (
-	_ Source     = (*Manager)(nil)
-	_ Membership = (*Manager)(nil)
-)
-
-var errUnfinished = errors.New("keymgmt: not yet written")
 
 // New returns a Manager. The repository must be [Sealed], and there must be an Authorizer; otherwise the error wraps
 // [opsec.ErrInvalid].
 func New(repo Repository, material Material, custodian Custodian, o *Options) (*Manager, error) {
-	return nil, errUnfinished
+	if repo == nil || material == nil || custodian == nil || o == nil || o.Authorizer == nil {
+		return nil, invalid("repository, material, custodian, options, authorizer: one is nil")
+	}
+	if s, ok := repo.(Sealed); !o.InsecureUnsealed && (!ok || !s.Sealed()) {
+		return nil, invalid("repository: is not sealed")
+	}
+	m := &Manager{repo: repo, material: material, custodian: custodian, o: *o, sights: map[string]sight{}}
+	if m.o.Now == nil {
+		m.o.Now = time.Now
+	}
+	if m.o.EscrowHandle == "" {
+		m.o.EscrowHandle = "escrow"
+	}
+	return m, nil
 }
 
-// Create makes a keyset without keys. The caller fills in SetID, Purpose, Algorithm, Policy, Roles, Labels, and Custodian, the
-// handle of a key-encryption key that is shared with other keysets (without "/"); "" gives it one of its own. No role is needed.
-func (m *Manager) Create(ctx context.Context, by By, s Keyset) (Keyset, error) {
-	return s, errUnfinished
+// documents reads some documents as they are at one point in time.
+func (m *Manager) documents(ctx context.Context, tenant opsec.TenantID, names ...string) (list [][]byte, err error) {
+	err = m.repo.Update(ctx, tenant, func(read Read) (Changes, error) {
+		list, err = read(names...)
+		return Changes{}, err
+	})
+	return list, err
 }
 
-// Update changes the policy, the algorithm of the next key, and the labels: those of policy, algorithm and labels that are
-// not zero. (Order: Verb Update.)
-func (m *Manager) Update(ctx context.Context, by By, id SetID, policy *Policy, a Algorithm, labels map[string]string) (Keyset, error) {
-	return Keyset{}, errUnfinished
-}
-
-// Grant replaces the roles. Nobody changes his own.
-func (m *Manager) Grant(ctx context.Context, by By, id SetID, roles Roles) (Keyset, error) {
-	return Keyset{}, errUnfinished
-}
-
-// Retire destroys the key-encryption key of a keyset that has its own, when all of its keys are destroyed.
-func (m *Manager) Retire(ctx context.Context, by By, id SetID) (Evidence, error) {
-	return Evidence{}, errUnfinished
-}
-
-// Generate makes a key in state PreActivation.
-func (m *Manager) Generate(ctx context.Context, by By, id SetID) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Rotate makes a key, activates it and makes it the primary; the one that was becomes Deactivated. All in one commit.
-func (m *Manager) Rotate(ctx context.Context, by By, id SetID) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Expect prepares the import of a key of this id and algorithm; Import brings its material.
-func (m *Manager) Expect(ctx context.Context, by By, ref Ref, a Algorithm) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Import brings the material of a key that was expected.
-func (m *Manager) Import(ctx context.Context, by By, ref Ref, material []byte) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Link makes a key whose material is with a third party, and makes it the primary.
-func (m *Manager) Link(ctx context.Context, by By, ref Ref, a Algorithm) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Activate makes a key the primary; the one that was becomes Deactivated.
-func (m *Manager) Activate(ctx context.Context, by By, ref Ref) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Suspend shuts a key until Resume.
-func (m *Manager) Suspend(ctx context.Context, by By, ref Ref) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Resume leads a key back to where it was suspended.
-func (m *Manager) Resume(ctx context.Context, by By, ref Ref) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Deactivate lets a key process only.
-func (m *Manager) Deactivate(ctx context.Context, by By, ref Ref) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// ChangePeriods sets the ends of a key's periods.
-func (m *Manager) ChangePeriods(ctx context.Context, by By, ref Ref, protectUntil, processUntil time.Time) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Compromise marks a key as compromised since then. See [Manager.Tainted].
-func (m *Manager) Compromise(ctx context.Context, by By, ref Ref, since time.Time) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Tainted yields what depends on a key: backups, and what Options.Dependents knows of.
-func (m *Manager) Tainted(ctx context.Context, ref Ref) iter.Seq2[Dependent, error] {
-	return func(yield func(Dependent, error) bool) { yield(Dependent{}, errUnfinished) }
-}
-
-// Count notes a census. It needs the role of an operator: who destroys does not count.
-func (m *Manager) Count(ctx context.Context, by By, ref Ref, c Census) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Schedule begins the waiting time before a destruction. From now on nobody uses the key.
-func (m *Manager) Schedule(ctx context.Context, by By, ref Ref) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Cancel leads a key back to where it was before Schedule.
-func (m *Manager) Cancel(ctx context.Context, by By, ref Ref) (Key, error) {
-	return Key{}, errUnfinished
-}
-
-// Destroy destroys a key that was scheduled. It returns a [*PendingError] as long as nodes may hold the key: call again.
-// When it was interrupted, it goes on; of a key that is destroyed it returns what is known.
-func (m *Manager) Destroy(ctx context.Context, by By, ref Ref) (Destruction, error) {
-	return Destruction{}, errUnfinished
-}
-
-// ForceDestroy is Destroy without a census.
-func (m *Manager) ForceDestroy(ctx context.Context, by By, ref Ref) (Destruction, error) {
-	return Destruction{}, errUnfinished
-}
-
-// Unlink is Destroy of a key whose material is with a third party, which keeps it.
-func (m *Manager) Unlink(ctx context.Context, by By, ref Ref) (Destruction, error) {
-	return Destruction{}, errUnfinished
-}
-
-// BackUp returns a bundle of all keys of a keyset, their material wrapped by the escrow custodian.
-func (m *Manager) BackUp(ctx context.Context, by By, id SetID) ([]byte, error) {
-	return nil, errUnfinished
-}
-
-// Recover brings back a keyset that does not exist, from a bundle. No key comes back that a tombstone names, and none
-// protects any more: nobody knows how much it has protected since. Rotate afterwards.
-func (m *Manager) Recover(ctx context.Context, by By, bundle []byte) (Keyset, error) {
-	return Keyset{}, errUnfinished
-}
-
-// Export returns the material of a key, in the clear. It needs the role of a custodian.
-func (m *Manager) Export(ctx context.Context, by By, ref Ref) ([]byte, error) {
-	return nil, errUnfinished
-}
-
-// Propose asks for the consent that the policy wants for an order. Its case is named in [By].Approval when it is carried out.
-func (m *Manager) Propose(ctx context.Context, by By, o Order) (approval.Case, error) {
-	return approval.Case{}, errUnfinished
-}
-
-// ProposeRecovery is Propose of a [Manager.Recover] from this bundle.
-func (m *Manager) ProposeRecovery(ctx context.Context, by By, bundle []byte) (approval.Case, error) {
-	return approval.Case{}, errUnfinished
-}
-
-// Decide takes a decision about a case. What the decider signs is [approval.Case.Message].
-func (m *Manager) Decide(ctx context.Context, tenant opsec.TenantID, id opsec.ID, d approval.Decision) (approval.Case, error) {
-	return approval.Case{}, errUnfinished
-}
-
-// Withdraw takes a proposal back.
-func (m *Manager) Withdraw(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) (approval.Case, error) {
-	return approval.Case{}, errUnfinished
-}
-
-// Case returns a case and what it is about.
-func (m *Manager) Case(ctx context.Context, tenant opsec.TenantID, id opsec.ID) (approval.Case, Order, error) {
-	return approval.Case{}, Order{}, errUnfinished
-}
-
-// Keyset returns a keyset.
+// Keyset returns a keyset, or an error that wraps [opsec.ErrNotFound].
 func (m *Manager) Keyset(ctx context.Context, id SetID) (Keyset, error) {
-	return Keyset{}, errUnfinished
+	if err := id.Validate(); err != nil {
+		return Keyset{}, err
+	}
+	docs, err := m.documents(ctx, id.Tenant, setName(id))
+	if err != nil {
+		return Keyset{}, err
+	}
+	return parseSet(id, docs[0])
 }
 
-// Key returns a key.
+func (m *Manager) record(ctx context.Context, ref Ref) (*record, error) {
+	if err := ref.Validate(); err != nil {
+		return nil, err
+	}
+	docs, err := m.documents(ctx, ref.Set.Tenant, keyName(ref))
+	if err != nil {
+		return nil, err
+	}
+	return parseKey(ref, docs[0])
+}
+
+// Key returns a key, or an error that wraps [opsec.ErrNotFound].
 func (m *Manager) Key(ctx context.Context, ref Ref) (Key, error) {
-	return Key{}, errUnfinished
+	r, err := m.record(ctx, ref)
+	if err != nil {
+		return Key{}, err
+	}
+	return r.Key, nil
 }
 
-// Keys yields the keys of a keyset, the newest first.
-func (m *Manager) Keys(ctx context.Context, id SetID) iter.Seq2[Key, error] {
-	return func(yield func(Key, error) bool) { yield(Key{}, errUnfinished) }
-}
-
-// History returns what has happened to a key.
+// History returns what has happened to a key, in order.
 func (m *Manager) History(ctx context.Context, ref Ref) ([]Event, error) {
-	return nil, errUnfinished
+	r, err := m.record(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return r.Events, nil
+}
+
+// Keys yields the keys of a keyset, the newest first, one read each.
+func (m *Manager) Keys(ctx context.Context, id SetID) iter.Seq2[Key, error] {
+	return func(yield func(Key, error) bool) {
+		for r, err := range m.records(ctx, id) {
+			if err != nil {
+				yield(Key{}, err)
+				return
+			}
+			if !yield(r.Key, nil) {
+				return
+			}
+		}
+	}
+}
+
+// records yields the records of a keyset, the newest first. A chain that is longer than the keyset says is refused, so that
+// one which has been bent into a circle ends.
+func (m *Manager) records(ctx context.Context, id SetID) iter.Seq2[*record, error] {
+	return func(yield func(*record, error) bool) {
+		s, err := m.Keyset(ctx, id)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for n, key := 0, s.Latest; key != 0; n++ {
+			if n == s.Keys {
+				yield(nil, invalid("keyset %s: more than its %d keys follow each other", id, s.Keys))
+				return
+			}
+			r, err := m.record(ctx, Ref{id, key})
+			if err != nil {
+				yield(nil, fmt.Errorf("keymgmt: keyset %s: key %d of %d: %w", id, s.Keys-n, s.Keys, err))
+				return
+			}
+			if !yield(r, nil) {
+				return
+			}
+			key = r.Key.Previous
+		}
+	}
 }
 
 // List yields the keysets of a tenant with ids above after, in order. The repository must be a [Lister].
 func (m *Manager) List(ctx context.Context, tenant opsec.TenantID, after string) iter.Seq2[Keyset, error] {
-	return func(yield func(Keyset, error) bool) { yield(Keyset{}, errUnfinished) }
+	return func(yield func(Keyset, error) bool) {
+		lister, ok := m.repo.(Lister)
+		if !ok {
+			yield(Keyset{}, invalid("repository: cannot list"))
+			return
+		}
+		for d, err := range lister.List(ctx, tenant, "set/", "set/"+after) {
+			s := Keyset{}
+			if err == nil {
+				s, err = parseSet(SetID{tenant, strings.TrimPrefix(d.Name, "set/")}, d.Data)
+			}
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+	}
 }
-
-// Due yields what is due, or soon will be (Policy.Warn), in a keyset.
-func (m *Manager) Due(ctx context.Context, id SetID) iter.Seq2[Task, error] {
-	return func(yield func(Task, error) bool) { yield(Task{}, errUnfinished) }
-}
-
-// Tend rotates a keyset if that is due, and returns what it did; a zero Task for nothing.
-func (m *Manager) Tend(ctx context.Context, by By, id SetID) (Task, error) {
-	return Task{}, errUnfinished
-}
-
-// Sweep tends all keysets of a tenant. It yields what it did, and errors of single keysets, and goes on.
-func (m *Manager) Sweep(ctx context.Context, by By, tenant opsec.TenantID) iter.Seq2[Task, error] {
-	return func(yield func(Task, error) bool) { yield(Task{}, errUnfinished) }
-}
-
-// Snapshot implements [Source].
-func (m *Manager) Snapshot(ctx context.Context, id SetID) (Snapshot, error) {
-	return Snapshot{}, errUnfinished
-}
-
-// Held implements [Source].
-func (m *Manager) Held(ctx context.Context, ref Ref) (Held, error) { return Held{}, errUnfinished }
-
-// Watch implements [Source].
-func (m *Manager) Watch(ctx context.Context, id SetID) iter.Seq2[struct{}, error] {
-	return func(yield func(struct{}, error) bool) { yield(struct{}{}, errUnfinished) }
-}
-
-// Lease implements [Source].
-func (m *Manager) Lease(ctx context.Context, ref Ref, ask Amount) (Amount, error) {
-	return Amount{}, errUnfinished
-}
-
-// Join implements [Membership].
-func (m *Manager) Join(ctx context.Context, node string, fence time.Duration) error {
-	return errUnfinished
-}
-
-// Beat implements [Membership]. A node that is not known, because it has been silent for longer than its fence, gets
-// [opsec.ErrNotFound]: it forgets all keys, and joins again.
-func (m *Manager) Beat(ctx context.Context, node string) error { return errUnfinished }
-
-// Leave implements [Membership].
-func (m *Manager) Leave(ctx context.Context, node string) error { return errUnfinished }

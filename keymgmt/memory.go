@@ -2,7 +2,6 @@ package keymgmt
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -80,6 +79,10 @@ func (m *Memory) Update(ctx context.Context, tenant opsec.TenantID, fn func(Read
 		m.tenants[tenant] = docs
 	}
 	for _, d := range changes.Put {
+		if len(d.Data) == 0 {
+			delete(docs, d.Name)
+			continue
+		}
 		docs[d.Name] = slices.Clone(d.Data)
 	}
 	close(m.changed)
@@ -105,8 +108,8 @@ func (c Changes) Validate() error {
 	names := make([]string, len(c.Put))
 	for i, d := range c.Put {
 		names[i] = d.Name
-		if len(d.Data) == 0 || len(d.Data) > MaxDocument {
-			return fmt.Errorf("keymgmt: document %s of %d bytes, want 1 to %d: %w", d.Name, len(d.Data), MaxDocument, opsec.ErrInvalid)
+		if len(d.Data) > MaxDocument {
+			return invalid("document %s of %d bytes, want at most %d", d.Name, len(d.Data), MaxDocument)
 		}
 	}
 	return CheckNames(names...)
