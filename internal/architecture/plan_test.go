@@ -87,6 +87,7 @@ var plan = []row{
 	{"accesscontrol/elevation", foundation},
 
 	{"keymgmt", foundation},
+	{"keymgmt/lifecycle", foundation + "keymgmt"},
 	{"keymgmt/shelf", foundation + "keymgmt"},
 	{"keymgmt/keyring", foundation + "keymgmt"},
 	{"keymgmt/envelope", foundation + "keymgmt"},
