@@ -61,7 +61,7 @@ var transitions = map[Verb][states]State{
 }
 
 // places says up to how many events a verb may add to, so that the verbs at the end of a life always find a place.
-func places(v Verb) int {
+func places(v Verb, s State) int {
 	switch v {
 	case Destroy, ForceDestroy, Unlink:
 		return MaxSteps
@@ -71,8 +71,12 @@ func places(v Verb) int {
 		return MaxSteps - 2
 	case Compromise:
 		return MaxSteps - 3
-	case Deactivate, Count:
+	case Deactivate:
 		return MaxSteps - 4
+	case Count:
+		if !s.protects() {
+			return MaxSteps - 5
+		}
 	}
 	return MaxSteps - 8
 }
@@ -157,7 +161,7 @@ func target(k Key, e Event) (State, error) {
 		return 0, invalid("key: state: unknown")
 	case row[k.State] == 0:
 		return 0, &StateError{Ref: k.Ref, State: k.State, Verb: e.Verb}
-	case k.Steps >= places(e.Verb):
+	case k.Steps >= places(e.Verb, k.State):
 		return 0, invalid("event: key %s has had %d events, which leaves no place for %s", k.Ref, k.Steps, e.Verb)
 	case e.Verb == Unlink && !k.External, (e.Verb == Destroy || e.Verb == ForceDestroy) && k.External:
 		return 0, invalid("event: %s: the material of key %s is with a third party: %v", e.Verb, k.Ref, k.External)

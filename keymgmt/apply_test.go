@@ -165,8 +165,9 @@ func TestLastPlacesAreKeptForTheEndOfALife(t *testing.T) {
 		require.ErrorIs(t, next(v), opsec.ErrInvalid)
 	}
 	until(keymgmt.MaxSteps-8, keymgmt.ChangePeriods)
+	until(keymgmt.MaxSteps-8, keymgmt.Count)
 	require.NoError(t, next(keymgmt.Deactivate))
-	until(keymgmt.MaxSteps-4, keymgmt.Count)
+	until(keymgmt.MaxSteps-5, keymgmt.Count)
 	until(keymgmt.MaxSteps-3, keymgmt.Compromise)
 	require.NoError(t, next(keymgmt.Schedule))
 	require.NoError(t, next(keymgmt.Fail))
@@ -187,7 +188,8 @@ func TestEventsThatBreakTheirRulesChangeNothing(t *testing.T) {
 		"unknown verb":     {0, "mend", func(*keymgmt.Event) {}, "verb"},
 		"keyset's verb":    {keymgmt.Active, keymgmt.Rotate, func(*keymgmt.Event) {}, "verb"},
 		"nobody":           {0, keymgmt.Generate, func(e *keymgmt.Event) { e.By = "" }, "by"},
-		"long name":        {0, keymgmt.Generate, func(e *keymgmt.Event) { e.By = strings.Repeat("x", 129) }, "by"},
+		"long name":        {0, keymgmt.Generate, func(e *keymgmt.Event) { e.By = strings.Repeat("x", 261) }, "by"},
+		"markup":           {0, keymgmt.Generate, func(e *keymgmt.Event) { e.By = "a&b" }, "by"},
 		"long reason":      {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Reason = strings.Repeat("x", 201) }, "reason"},
 		"control":          {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Reason = "a\nb" }, "reason"},
 		"not UTF-8":        {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Reason = "\xff" }, "reason"},
@@ -307,9 +309,9 @@ func TestKeysAreEqualWhenTheySayTheSame(t *testing.T) {
 
 func TestFullestLifeFitsADocument(t *testing.T) {
 	k, events := live(t, keymgmt.Generate, keymgmt.Activate)
-	for k.Steps < keymgmt.MaxSteps-4 {
+	for k.Steps < keymgmt.MaxSteps-8 {
 		e := happen(keymgmt.Count, k.Changed.Add(1))
-		e.By, e.Reason, e.Approval = strings.Repeat("<", 128), strings.Repeat("&", keymgmt.MaxReason), opsec.NewID()
+		e.By, e.Reason, e.Approval = strings.Repeat(`"`, 260), strings.Repeat("&", keymgmt.MaxReason), opsec.NewID()
 		e.Census.Digest = strings.Repeat("x", 128)
 		after, _, err := keymgmt.Apply(k, e, e.Time)
 		require.NoError(t, err)

@@ -42,20 +42,21 @@ const (
 	Recover Verb = "recover"
 	Grant   Verb = "grant"  // of roles
 	Reveal  Verb = "export" // of a key's material
+	Retire  Verb = "retire" // its own key-encryption key destroyed, and all keys with it
 )
 
 // The bounds of a key's events, so that all of them fit one document.
 const (
 	MaxSteps  = 64  // events of one key; the last places are kept for its end
 	MaxReason = 200 // bytes; the event in the audit log has room for more
-	maxBy     = 128
+	maxBy     = 260 // a tenant, "/", a person
 	maxToken  = 128
 )
 
 // known reports whether v is one of the verbs.
 func (v Verb) known() bool {
 	switch v {
-	case Create, Rotate, Update, BackUp, Recover, Grant, Reveal:
+	case Create, Rotate, Update, BackUp, Recover, Grant, Reveal, Retire:
 		return true
 	}
 	return transitions[v] != [states]State{}
@@ -65,7 +66,7 @@ func (v Verb) known() bool {
 type Event struct {
 	Verb     Verb      `json:"verb"`
 	Time     time.Time `json:"time"` // that of [Key.Changed] afterwards
-	By       string    `json:"by"`   // the person: 1 to 128 bytes
+	By       string    `json:"by"`   // the person: 1 to 260 bytes, without '<', '>', '&'
 	Reason   string    `json:"reason,omitempty"`
 	Approval opsec.ID  `json:"approval,omitempty"`
 
@@ -117,8 +118,11 @@ func (e Event) validate(at time.Time) error {
 	if !validTime(at) {
 		return invalid("event: time: want a year from 1 to 9999")
 	}
-	if e.By == "" || !text(e.By, maxBy) || !text(e.Reason, MaxReason) {
-		return invalid("event: by, reason: want UTF-8 without control characters, 1 to %d and up to %d bytes", maxBy, MaxReason)
+	if e.By == "" || !text(e.By, maxBy) || strings.ContainsAny(e.By, "<>&") {
+		return invalid("event: by: want 1 to %d bytes of UTF-8 without control characters, '<', '>', '&'", maxBy)
+	}
+	if !text(e.Reason, MaxReason) {
+		return invalid("event: reason: want up to %d bytes of UTF-8 without control characters", MaxReason)
 	}
 	if e.Approval != "" && e.Approval.Validate() != nil {
 		return invalid("event: approval: not an id")
