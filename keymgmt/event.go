@@ -42,7 +42,6 @@ const (
 	Recover Verb = "recover"
 	Grant   Verb = "grant"  // of roles
 	Reveal  Verb = "export" // of a key's material
-	Retire  Verb = "retire" // its own key-encryption key destroyed, and all keys with it
 )
 
 // The bounds of a key's events, so that all of them fit one document.
