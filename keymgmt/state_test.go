@@ -82,8 +82,8 @@ func TestStatesAndOperationsAreTextInJSON(t *testing.T) {
 	require.Equal(t, keymgmt.Active, s)
 }
 
-// moves is the life of a key, again independently: SP 800-57 part 1, section 7 (its transitions 1 to 14, with destruction in
-// two steps), KMIP's Destroyed to Destroyed Compromised, and ours: a deactivated key can be suspended, a destruction can be
+// moves is the life of a key, again independently: SP 800-57 part 1, section 7, with destruction in
+// two steps, KMIP's Destroyed to Destroyed Compromised, and ours: a deactivated key can be suspended, a destruction can be
 // cancelled or fail.
 const moves = `
 none:                  generate>pre-activation expect>importing link>external
