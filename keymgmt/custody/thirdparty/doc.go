@@ -26,10 +26,10 @@
 //
 // # Formats
 //
-// Double adds none: it is what the outer custodian makes of what the inner one has made. SplitKey wraps into a JSON object of
-// three members in base64, "a" and "b" for the halves of 32 random bytes as the custodians have wrapped them under the same
-// associated data, "c" for the material: Tink's AES-256-GCM (nonce, ciphertext, tag) under the same associated data and
-// the key HKDF-SHA256(a then b, no salt, info [SplitInfo]).
+// Double adds none: it is what the outer custodian makes of what the inner one has made. SplitKey wraps into the first half of
+// a key, as its custodian has wrapped it, with its length before it (4 bytes, big endian), likewise the second half, and
+// then the material: Tink's AES-256-GCM without a prefix (nonce, ciphertext, tag) under the same associated data and the key
+// HKDF-SHA256 (RFC 5869) of both halves, 32 bytes each, without salt and with [SplitInfo].
 //
 // # Promises
 //

@@ -2,7 +2,6 @@ package thirdparty
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/cloudopsec/opsec/keymgmt"
@@ -26,17 +25,21 @@ func (p pair) Generate(ctx context.Context, handle string) error {
 	return p.second.Generate(ctx, handle)
 }
 
-// Destroy implements [keymgmt.Custodian]. It tries both, whatever becomes of the first; with an error, the evidence says what
-// is destroyed all the same. One that is destroyed is enough for the material to be lost.
+// Destroy implements [keymgmt.Custodian]. The second is asked first, and when it fails nothing is destroyed. When the first
+// fails after that, the material is lost all the same, and the evidence that comes with the error says so; to call again
+// completes it.
 func (p pair) Destroy(ctx context.Context, handle string) (keymgmt.Evidence, error) {
-	a, errA := p.first.Destroy(ctx, handle)
-	b, errB := p.second.Destroy(ctx, handle)
+	b, err := p.second.Destroy(ctx, handle)
+	if err != nil {
+		return b, err
+	}
+	a, err := p.first.Destroy(ctx, handle)
 	both := keymgmt.Evidence{
 		Custodian: join(a.Custodian, b.Custodian), Handle: handle, Method: join(a.Method, b.Method),
 		Copies: append(named(a, a.Copies), named(b, b.Copies)...), Left: append(named(a, a.Left), named(b, b.Left)...),
 		Time: later(a.Time, b.Time),
 	}
-	return both, errors.Join(errA, errB)
+	return both, err
 }
 
 func join(a, b string) string {

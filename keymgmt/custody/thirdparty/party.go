@@ -173,6 +173,9 @@ func (p *Party) change(ctx context.Context, action, handle string, ask func(cont
 
 // event begins the record of a call. Without a justification the call is refused, and that is recorded.
 func (p *Party) event(ctx context.Context, action, handle string) (*opsec.Event, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	j, _ := JustificationOf(ctx)
 	e := opsec.NewEvent(action, p.now())
 	e.Class, e.Actor, e.Reason = opsec.Critical, j.By, cut(j.Reason)
@@ -198,9 +201,6 @@ func (p *Party) record(ctx context.Context, e *opsec.Event, err error) error {
 
 // ask calls the party within the budget, unless it is left alone. It reports whether the party was asked.
 func (p *Party) ask(ctx context.Context, call func(context.Context) error) (asked bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
 	p.mu.Lock()
 	ok, probe := p.breaker.admit(p.now())
 	until := p.breaker.until
