@@ -235,7 +235,7 @@ func TestMemoryIsAboutWhatIsCounted(t *testing.T) {
 }
 
 func TestOneCallForAllWhoWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		k, c := newKEK(t), named(t, "acme", "invoices")
 		k.onWrap = func(context.Context) error { time.Sleep(time.Second); return nil }
 		k.onUnwrap = k.onWrap
@@ -270,7 +270,7 @@ func TestWaitersOutliveTheOneTheyWaitFor(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				k, c := newKEK(t), named(t, "acme", "invoices")
 				k.onWrap = func(ctx context.Context) error { // a service that minds the caller's context
 					if ctx.Value(ctxKey{}) == nil {
@@ -313,7 +313,7 @@ func TestWaitersOutliveTheOneTheyWaitFor(t *testing.T) {
 }
 
 func TestWaiterWaitsNoLongerThanItsOwnContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		k, c := newKEK(t), named(t, "acme", "invoices")
 		k.onWrap = func(context.Context) error { time.Sleep(time.Hour); return nil }
 		e := over(t, k, roomy(2*time.Hour), nil)
@@ -329,7 +329,7 @@ func TestWaiterWaitsNoLongerThanItsOwnContext(t *testing.T) {
 }
 
 func TestPurgeReachesWhatIsUnderWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		k, c := newKEK(t), named(t, "acme", "invoices")
 		k.onWrap = func(context.Context) error { time.Sleep(time.Minute); return nil }
 		e := over(t, k, roomy(time.Hour), nil)
@@ -450,7 +450,7 @@ func TestRingIsAskedBeforeEachUse(t *testing.T) {
 }
 
 func TestRunLetsGoOfWhatIsTooOld(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		e, c := over(t, newKEK(t), roomy(time.Minute), nil), named(t, "acme", "invoices")
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
