@@ -178,14 +178,14 @@ func (c *Ceremony) Submit(ctx context.Context, by opsec.Actor, share shares.Shar
 // Recover puts the secret together and hands it to use, once. It is cleared when use returns, which must not keep it. When
 // use fails the ceremony has failed, and the custodians start again. The intent is recorded before: when it cannot be, nothing
 // is done and the ceremony stands as it did; an end that cannot be is an error although the secret was used.
-func (c *Ceremony) Recover(ctx context.Context, by opsec.Actor, use func(secret []byte) error) error {
+func (c *Ceremony) Recover(ctx context.Context, by opsec.Actor, use func(ctx context.Context, secret []byte) error) error {
 	return c.run(ctx, by, ActionRecover, Recover, func(list []shares.Share) ([]opsec.Attr, error) {
 		secret, err := c.roster.Set.Combine(list)
 		if err != nil {
 			return nil, err
 		}
 		defer clear(secret)
-		return nil, use(secret)
+		return nil, use(ctx, secret)
 	})
 }
 

@@ -22,14 +22,14 @@ func TestEnoughCustodiansOpenOnce(t *testing.T) {
 	h.submit(c, "eve", "ann")
 	require.Equal(t, ceremony.Waiting, c.State().Status)
 	h.denied(c, ceremony.ActionRecover, ceremony.StatusError{Status: ceremony.Waiting}, func() error {
-		return c.Recover(ctx, olga, func([]byte) error { t.Error("too early"); return nil })
+		return c.Recover(ctx, olga, func(context.Context, []byte) error { t.Error("too early"); return nil })
 	})
 	h.submit(c, "cyd")
 	require.Equal(t, ceremony.Ready, c.State().Status)
 	require.Equal(t, []int{5, 1, 3}, c.State().Submitted())
 
 	var kept []byte
-	require.NoError(t, c.Recover(ctx, olga, func(secret []byte) error {
+	require.NoError(t, c.Recover(ctx, olga, func(_ context.Context, secret []byte) error {
 		require.Equal(t, root, secret)
 		require.Equal(t, ceremony.Running, c.State().Status)
 		require.Len(t, h.log.Unclosed(), 1, "the intent is recorded before")
@@ -41,7 +41,7 @@ func TestEnoughCustodiansOpenOnce(t *testing.T) {
 	require.True(t, c.State().Over())
 	require.Empty(t, h.log.Unclosed())
 	h.denied(c, ceremony.ActionRecover, ceremony.StatusError{Status: ceremony.Done}, func() error {
-		return c.Recover(ctx, olga, func([]byte) error { t.Error("twice"); return nil })
+		return c.Recover(ctx, olga, func(context.Context, []byte) error { t.Error("twice"); return nil })
 	})
 	h.denied(c, ceremony.ActionSubmit, ceremony.StatusError{Status: ceremony.Done}, func() error {
 		_, err := c.Submit(ctx, person("bob"), h.share(h.roster, "bob"))
@@ -102,7 +102,7 @@ func TestABadShareIsRefusedAndRecordedAndTheHolderTriesAgain(t *testing.T) {
 	require.Equal(t, opsec.Failure, events[0].Outcome)
 	require.Empty(t, c.State().Submitted())
 	h.submit(c, "bob", "ann", "dan")
-	require.NoError(t, c.Recover(ctx, olga, func(secret []byte) error {
+	require.NoError(t, c.Recover(ctx, olga, func(_ context.Context, secret []byte) error {
 		require.Equal(t, root, secret)
 		return nil
 	}))
@@ -116,7 +116,7 @@ func TestSharesServeTheirPurposeAlone(t *testing.T) {
 		h.submit(c, "ann", "bob", "cyd")
 		if purpose != ceremony.Recover {
 			h.denied(c, ceremony.ActionRecover, ceremony.ErrPurpose, func() error {
-				return c.Recover(ctx, olga, func([]byte) error { t.Error("misused"); return nil })
+				return c.Recover(ctx, olga, func(context.Context, []byte) error { t.Error("misused"); return nil })
 			})
 		}
 		if purpose != ceremony.Rehearse {
@@ -172,7 +172,7 @@ func TestRenewalDealsToOthersAndTheOldStillOpenTheOld(t *testing.T) {
 	_, err = c.Submit(ctx, person("ann"), h.share(old, "ann"))
 	require.ErrorIs(t, err, opsec.ErrInvalid, "an old share")
 	h.submit(c, "gus", "ann")
-	require.NoError(t, c.Recover(ctx, olga, func(secret []byte) error {
+	require.NoError(t, c.Recover(ctx, olga, func(_ context.Context, secret []byte) error {
 		require.Equal(t, root, secret)
 		return nil
 	}))
@@ -195,13 +195,13 @@ func TestTimeRunsOut(t *testing.T) {
 	h.now = noon.Add(time.Hour - 1)
 	h.submit(c, "dan")
 	h.now = noon.Add(time.Hour)
-	err := c.Recover(ctx, olga, func([]byte) error { t.Error("late"); return nil })
+	err := c.Recover(ctx, olga, func(context.Context, []byte) error { t.Error("late"); return nil })
 	require.ErrorIs(t, err, ceremony.StatusError{Status: ceremony.Expired})
 	require.Equal(t, ceremony.Expired, c.State().Status)
 	h.log.One(t, ceremony.ActionExpire)
 	h.now = noon
 	h.denied(c, ceremony.ActionRecover, ceremony.StatusError{Status: ceremony.Expired}, func() error {
-		return c.Recover(ctx, olga, func([]byte) error { t.Error("the clock went back"); return nil })
+		return c.Recover(ctx, olga, func(context.Context, []byte) error { t.Error("the clock went back"); return nil })
 	})
 }
 
@@ -220,9 +220,9 @@ func TestAbort(t *testing.T) {
 func TestAFunctionThatFailsHasHadItsTurn(t *testing.T) {
 	h := newHall(t)
 	no := errors.New("the file is not there")
-	for name, use := range map[string]func([]byte) error{
-		"error": func([]byte) error { return no },
-		"panic": func([]byte) error { panic("no") },
+	for name, use := range map[string]func(context.Context, []byte) error{
+		"error": func(context.Context, []byte) error { return no },
+		"panic": func(context.Context, []byte) error { panic("no") },
 	} {
 		c := h.open(ceremony.Recover)
 		h.submit(c, "ann", "bob", "cyd")
@@ -251,7 +251,7 @@ func TestNothingHappensUnrecorded(t *testing.T) {
 	h.log.Fail(nil)
 	h.submit(c, "cyd")
 	h.log.Fail(full)
-	err = c.Recover(ctx, olga, func([]byte) error { t.Error("unrecorded"); return nil })
+	err = c.Recover(ctx, olga, func(context.Context, []byte) error { t.Error("unrecorded"); return nil })
 	require.ErrorIs(t, err, full)
 	require.Equal(t, ceremony.Ready, c.State().Status, "it can be tried again")
 	_, err = ceremony.Open(ctx, olga, h.roster, ceremony.Request{Purpose: ceremony.Recover, Reason: "r"}, h.o)
@@ -260,7 +260,7 @@ func TestNothingHappensUnrecorded(t *testing.T) {
 	require.ErrorIs(t, err, full)
 	h.log.Fail(nil)
 
-	err = c.Recover(ctx, olga, func([]byte) error { h.log.Fail(full); return nil })
+	err = c.Recover(ctx, olga, func(context.Context, []byte) error { h.log.Fail(full); return nil })
 	require.ErrorIs(t, err, full, "used, and the end is not recorded")
 	require.Equal(t, ceremony.Done, c.State().Status)
 
@@ -311,7 +311,7 @@ func TestEveryStepIsAuthorized(t *testing.T) {
 		return err
 	})
 	steps[ceremony.ActionRecover] = opened(ceremony.Recover, func(c *ceremony.Ceremony) error {
-		return c.Recover(ctx, olga, func([]byte) error { return nil })
+		return c.Recover(ctx, olga, func(context.Context, []byte) error { return nil })
 	})
 	steps[ceremony.ActionRehearse] = opened(ceremony.Rehearse, func(c *ceremony.Ceremony) error {
 		_, err := c.Rehearse(ctx, olga, []byte("asked by auditor"))
@@ -391,7 +391,7 @@ func TestTheSecretIsHandedOutOnceAlsoToManyAtOnce(t *testing.T) {
 	times := 0
 	for range 8 {
 		wg.Go(func() {
-			c.Recover(ctx, olga, func([]byte) error {
+			c.Recover(ctx, olga, func(context.Context, []byte) error {
 				mu.Lock()
 				defer mu.Unlock()
 				times++

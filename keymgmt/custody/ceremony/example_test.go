@@ -55,7 +55,7 @@ func Example() {
 		state, err := c.Submit(ctx, human(name), share)
 		fmt.Println(name, state.Status, err)
 	}
-	err = c.Recover(ctx, human("olga"), func(secret []byte) error { // root.Unseal of package custody
+	err = c.Recover(ctx, human("olga"), func(_ context.Context, secret []byte) error { // root.Unseal of package custody
 		fmt.Printf("unsealed with %q\n", secret)
 		return nil
 	})

@@ -39,7 +39,7 @@ func TestRunReturnsWhenTheCeremonyIsOver(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- c.Run(context.Background()) }()
 		h.submit(c, "ann", "bob", "cyd")
-		require.NoError(t, c.Recover(ctx, olga, func([]byte) error {
+		require.NoError(t, c.Recover(ctx, olga, func(context.Context, []byte) error {
 			time.Sleep(2 * time.Hour) // an unsealing that takes its time is not cut off
 			synctest.Wait()
 			require.Equal(t, ceremony.Running, c.State().Status)
@@ -79,6 +79,6 @@ func TestSharesAreGoneThoughTheExpiryIsNotRecorded(t *testing.T) {
 		require.ErrorIs(t, c.Run(context.Background()), full)
 		require.Equal(t, ceremony.Expired, c.State().Status)
 		h.log.Fail(nil)
-		require.Error(t, c.Recover(ctx, olga, func([]byte) error { t.Error("expired"); return nil }))
+		require.Error(t, c.Recover(ctx, olga, func(context.Context, []byte) error { t.Error("expired"); return nil }))
 	})
 }

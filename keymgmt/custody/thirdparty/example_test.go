@@ -48,7 +48,7 @@ func Example() {
 	_, err = ours.Unwrap(ctx, "acme", wrapped, []byte("context"))
 	fmt.Println(errors.Is(err, keymgmt.ErrUnwrap))
 	for _, e := range log.Events() {
-		fmt.Println(e.Action, e.Outcome, e.Reason)
+		fmt.Printf("%s %s %q\n", e.Action, e.Outcome, e.Reason)
 	}
 	// Output:
 	// true
@@ -56,11 +56,11 @@ func Example() {
 	// <nil>
 	// key material <nil>
 	// true
-	// thirdparty.generate denied
-	// thirdparty.generate pending new tenant, ticket 4711
-	// thirdparty.generate success new tenant, ticket 4711
-	// thirdparty.wrap success new tenant, ticket 4711
-	// thirdparty.unwrap success new tenant, ticket 4711
+	// thirdparty.generate denied ""
+	// thirdparty.generate pending "new tenant, ticket 4711"
+	// thirdparty.generate success "new tenant, ticket 4711"
+	// thirdparty.wrap success "new tenant, ticket 4711"
+	// thirdparty.unwrap success "new tenant, ticket 4711"
 }
 
 // Two parties have half of each key; destroying the half of one is the end of all that both have wrapped.
