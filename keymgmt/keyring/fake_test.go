@@ -70,7 +70,7 @@ func (f *fake) create(id keymgmt.SetID, p keymgmt.Purpose, a keymgmt.Algorithm) 
 	defer f.lock()()
 	f.sets[id] = &keymgmt.Keyset{
 		SetID: id, Purpose: p, Algorithm: a, Policy: keymgmt.Preset(p), Custodian: "root", Generation: 1, Created: start,
-		Roles: keymgmt.Roles{keymgmt.Operator: {server.Person}},
+		Roles: keymgmt.Roles{keymgmt.Operator: {keymgmt.Person(server)}},
 	}
 }
 

@@ -23,8 +23,8 @@ type key struct {
 // newKey makes a key of a record. The material comes later, or from last, which is the same key in the last view or nil.
 func newKey(set *keymgmt.Keyset, record keymgmt.Held, last *key, actor opsec.Actor) *key {
 	k := &key{record: record.Key, lease: newLease(), block: blockOf(set.Policy)}
-	role := roleOf(set, actor)
-	k.usable = role != "" && len(record.Wrapped) > 0 &&
+	role := set.Roles.Of(actor)
+	k.usable = role == keymgmt.Operator && len(record.Wrapped) > 0 &&
 		(record.State.Allows(keymgmt.Protect) || record.State.Allows(keymgmt.Process))
 	if last != nil {
 		k.lease = last.lease // what is left of it, whatever became of the key meanwhile
@@ -34,13 +34,6 @@ func newKey(set *keymgmt.Keyset, record keymgmt.Held, last *key, actor opsec.Act
 	}
 	k.permit = keymgmt.NewPermit(*set, record.Key, role, &k.lease.block)
 	return k
-}
-
-func roleOf(set *keymgmt.Keyset, actor opsec.Actor) keymgmt.Role {
-	if actor.Person != "" && slices.Contains(set.Roles[keymgmt.Operator], actor.Person) {
-		return keymgmt.Operator
-	}
-	return ""
 }
 
 // held reports whether k is there, and its material too.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/aead/aesgcm"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/mac"
 	"github.com/tink-crypto/tink-go/v2/signature"
@@ -51,6 +52,15 @@ func newPrimitive(material []byte, record keymgmt.Key) (*primitive, error) {
 }
 
 func aeadOf(handle *keyset.Handle) *primitive {
+	// Tink's AEAD of a keyset looks for the key by its prefix, as a ring has done already. Of one AES-GCM key, Tink gives
+	// the AEAD alone too.
+	if entry, err := handle.Primary(); err == nil {
+		if k, ok := entry.Key().(*aesgcm.Key); ok {
+			if a, err := aesgcm.NewAEAD(k); err == nil {
+				return &primitive{aead: a}
+			}
+		}
+	}
 	a, err := aead.New(handle)
 	if err != nil {
 		return nil
