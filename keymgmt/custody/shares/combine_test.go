@@ -238,8 +238,8 @@ func TestRefreshKeepsTheSecretAndPartsTheShares(t *testing.T) {
 
 // With more bad shares than can be sorted out, there is an end to it.
 func TestSortingOutEnds(t *testing.T) {
-	_, list := deal(t, root, 20, 60)
-	_, others := deal(t, root, 20, 60)
+	_, list := deal(t, root, 5, 60)
+	_, others := deal(t, root, 5, 60)
 	for i := range 30 {
 		b := list[i].Bytes()
 		copy(b[39:], body(others[i])) // all of it: one changed byte alone may cancel out, and then it is found

@@ -36,7 +36,7 @@ func TestASealedShareOpensForItsHolderAlone(t *testing.T) {
 
 		_, err = sealed.Open(shares.HPKEIdentity(other))
 		require.ErrorIs(t, err, shares.ErrIdentity)
-		for at := range sealed.Ciphertext {
+		for at := 0; at < len(sealed.Ciphertext); at += 11 {
 			bad := sealed
 			bad.Ciphertext = append([]byte(nil), sealed.Ciphertext...)
 			bad.Ciphertext[at] ^= 1
