@@ -237,17 +237,42 @@ func TestWhatSomebodyElseChangesIsNotOverwritten(t *testing.T) {
 				s.put(rewrap.Object{ID: c.ID, Wrapped: b, Context: c.Context})
 			}
 		}
-		if len(changed) == 40 && s.objects["object-000003"].ID != "" && s.swaps > 3 {
-			delete(s.objects, "object-000003") // and one goes away
-			delete(plain, "object-000003")
-		}
 		return nil
 	}
 	o, _ := options(t)
 	c, err := driver(t, job(2), s, rewrap.Ciphertexts(r), rewrap.Policy{Batch: 10, Workers: 1}, o).Run(t.Context(), bob, rewrap.Checkpoint{})
 	require.NoError(t, err)
-	require.EqualValues(t, 40, c.Counts.Rewrapped+c.Counts.Changed)
+	require.Equal(t, rewrap.Counts{Rewrapped: 40}, c.Counts)
 	s.opens(t, r, plain, 2)
+}
+
+func TestWhatGoesAwayMeanwhileIsNotCounted(t *testing.T) {
+	r := newRing(1, 2)
+	s, plain := of(t, r, 12, 1)
+	s.before = func(s *shelf, _ []rewrap.Change) error {
+		for _, id := range []string{"object-000000", "object-000003", "object-000011"} {
+			delete(s.objects, id)
+			delete(plain, id)
+		}
+		return nil
+	}
+	o, _ := options(t)
+	c, err := driver(t, job(2), s, rewrap.Ciphertexts(r), rewrap.Policy{}, o).Run(t.Context(), bob, rewrap.Checkpoint{})
+	require.NoError(t, err)
+	require.Equal(t, rewrap.Counts{Rewrapped: 9}, c.Counts)
+	s.opens(t, r, plain, 2)
+}
+
+func TestACheckpointThatCannotBeKeptStopsTheRun(t *testing.T) {
+	r := newRing(1, 2)
+	s, _ := of(t, r, 1000, 1)
+	o, _ := options(t)
+	full := errors.New("disk full")
+	o.Save = func(context.Context, rewrap.Checkpoint) error { return full }
+	c, err := driver(t, job(2), s, rewrap.Ciphertexts(r), rewrap.Policy{Workers: 1, Batch: 1, Save: 5}, o).Run(t.Context(), bob, rewrap.Checkpoint{})
+	require.ErrorIs(t, err, full)
+	require.False(t, c.Done)
+	require.Less(t, s.swaps, 50)
 }
 
 func TestWhatNeverStandsStillIsCountedAndLeft(t *testing.T) {
@@ -417,7 +442,11 @@ func TestBadWiringIsRefused(t *testing.T) {
 	d := driver(t, job(2), s, w, rewrap.Policy{}, o)
 	_, err := d.Run(t.Context(), bob, rewrap.Checkpoint{Job: job(3), After: "x"})
 	require.ErrorIs(t, err, opsec.ErrInvalid)
-	_, err = d.Run(t.Context(), bob, rewrap.Checkpoint{Bad: []rewrap.Bad{{ID: "x"}}})
-	require.ErrorIs(t, err, opsec.ErrInvalid)
+	for _, c := range []rewrap.Checkpoint{
+		{Bad: []rewrap.Bad{{ID: "x"}}}, {Job: job(2), Bad: []rewrap.Bad{{ID: "x"}}}, {Job: job(2), After: string(make([]byte, 1025))}, {Done: true},
+	} {
+		_, err = d.Run(t.Context(), bob, c)
+		require.ErrorIs(t, err, opsec.ErrInvalid)
+	}
 	require.Zero(t, s.swaps)
 }
