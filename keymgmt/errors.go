@@ -1,12 +1,6 @@
 package keymgmt
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-
-	"github.com/cloudopsec/opsec"
-)
+import "errors"
 
 // The conditions that callers branch on, beside those of package opsec.
 var (
@@ -22,24 +16,4 @@ var (
 	ErrStale = errors.New("keymgmt: keyset not refreshed in time")
 	// ErrExists says that a keyset, or a key of this id, is there already.
 	ErrExists = errors.New("keymgmt: exists already")
-	// ErrChanged says that a keyset has changed while something was done that takes it as a whole: try again.
-	ErrChanged = errors.New("keymgmt: changed meanwhile")
-	// ErrConsent says that the policy wants the consent of others first: [Manager.Propose]. It wraps [opsec.ErrDenied].
-	ErrConsent = fmt.Errorf("keymgmt: needs the consent of others: %w", opsec.ErrDenied)
 )
-
-// PendingError says that a destruction waits for nodes that may still hold the key: call [Manager.Destroy] again, after
-// they have had time to beat twice, or have been silent for longer than their fences.
-type PendingError struct {
-	Ref   Ref
-	Nodes []string
-}
-
-func (e *PendingError) Error() string {
-	return fmt.Sprintf("keymgmt: destruction of key %s waits for %d nodes: %s", e.Ref, len(e.Nodes), strings.Join(e.Nodes, ", "))
-}
-
-// denied is an error that wraps [opsec.ErrDenied].
-func denied(format string, args ...any) error {
-	return fmt.Errorf("keymgmt: "+format+": %w", append(args, opsec.ErrDenied)...)
-}

@@ -22,6 +22,12 @@ func Person(a opsec.Actor) string {
 	return string(a.Tenant) + "/" + a.Person
 }
 
+// ValidPerson reports whether p is "tenant/person" of at most 260 bytes, without control characters and '<', '>', '&'.
+func ValidPerson(p string) bool {
+	tenant, person, _ := strings.Cut(p, "/")
+	return opsec.TenantID(tenant).Validate() == nil && person != "" && text(p, maxBy) && !strings.ContainsAny(p, "<>&")
+}
+
 // Of returns the role of the person behind an account, "" for none.
 func (r Roles) Of(a opsec.Actor) Role { return r.of(Person(a)) }
 
@@ -37,21 +43,8 @@ func (r Roles) of(person string) Role {
 	return ""
 }
 
-// beyond lists what r gives and other does not, as "role:person".
-func (r Roles) beyond(other Roles) (list []string) {
-	for role, persons := range r {
-		for _, p := range persons {
-			if other.of(p) != role {
-				list = append(list, string(role)+":"+p)
-			}
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
 // Validate returns an error that wraps [opsec.ErrInvalid] unless each role is known, there is an administrator, no person is
-// named twice, and each is "tenant/person" (see [Person]) of at most 260 bytes.
+// named twice, and each is a [ValidPerson].
 func (r Roles) Validate() error {
 	seen := map[string]Role{}
 	for role, persons := range r {
@@ -59,9 +52,8 @@ func (r Roles) Validate() error {
 			return invalid("roles: one of %d bytes that is none", len(role))
 		}
 		for i, p := range persons {
-			tenant, person, _ := strings.Cut(p, "/")
-			if opsec.TenantID(tenant).Validate() != nil || person == "" || !text(p, maxBy) {
-				return invalid("roles: %s[%d]: want \"tenant/person\" of at most %d bytes", role, i, maxBy)
+			if !ValidPerson(p) {
+				return invalid("roles: %s[%d]: want \"tenant/person\" of at most %d bytes, without '<', '>', '&'", role, i, maxBy)
 			}
 			if other, twice := seen[p]; twice {
 				return invalid("roles: a person is %s and %s: roles are disjoint", other, role)
@@ -71,26 +63,6 @@ func (r Roles) Validate() error {
 	}
 	if len(r[Administrator]) == 0 || len(seen) > MaxPersons {
 		return invalid("roles: %d administrators of %d persons, want at least 1 of at most %d", len(r[Administrator]), len(seen), MaxPersons)
-	}
-	return nil
-}
-
-// needs says who may take a step. Who destroys a key has not counted what is left on it, and does not hold its backups.
-var needs = map[Verb][]Role{
-	Create: nil, // there are no roles yet: the Authorizer decides alone
-	Import: {CustodianRole}, BackUp: {CustodianRole}, Recover: {CustodianRole}, Reveal: {CustodianRole},
-	Count:      {Operator},
-	Compromise: {Administrator, CustodianRole, Operator},
-}
-
-// may returns an error that wraps [opsec.ErrDenied] unless the actor has a role that goes with the verb.
-func (r Roles) may(a opsec.Actor, v Verb) error {
-	want, special := needs[v]
-	if !special {
-		want = []Role{Administrator}
-	}
-	if role := r.Of(a); len(want) > 0 && !slices.Contains(want, role) {
-		return denied("%s needs the role %s, not %q", v, want[0], string(role))
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package keymgmt
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"time"
 )
@@ -46,84 +45,4 @@ type Membership interface {
 	Join(ctx context.Context, node string, fence time.Duration) error
 	Beat(ctx context.Context, node string) error
 	Leave(ctx context.Context, node string) error
-}
-
-// Snapshot implements [Source]. A primary that a tombstone names is [ErrDestroyed].
-func (m *Manager) Snapshot(ctx context.Context, id SetID) (s Snapshot, err error) {
-	if err := id.Validate(); err != nil {
-		return s, err
-	}
-	var r *record
-	err = m.repo.Update(ctx, id.Tenant, func(read Read) (Changes, error) {
-		docs, err := read(setName(id))
-		if err != nil {
-			return Changes{}, err
-		}
-		r = nil
-		if s.Keyset, err = parseSet(id, docs[0]); err == nil && s.Keyset.Primary != 0 {
-			r, err = heldRecord(read, Ref{id, s.Keyset.Primary})
-		}
-		return Changes{}, err
-	})
-	if err == nil && r != nil {
-		s.Key, err = m.held(ctx, r)
-	}
-	if err != nil {
-		return Snapshot{}, err
-	}
-	return s, nil
-}
-
-// Held implements [Source]. A key that a tombstone names, whatever its record says, is [ErrDestroyed].
-func (m *Manager) Held(ctx context.Context, ref Ref) (Held, error) {
-	if err := ref.Validate(); err != nil {
-		return Held{}, err
-	}
-	var r *record
-	err := m.repo.Update(ctx, ref.Set.Tenant, func(read Read) (_ Changes, err error) {
-		r, err = heldRecord(read, ref)
-		return Changes{}, err
-	})
-	if err != nil {
-		return Held{}, err
-	}
-	return m.held(ctx, r)
-}
-
-func heldRecord(read Read, ref Ref) (*record, error) {
-	docs, err := read(keyName(ref), tombName(ref))
-	if err != nil {
-		return nil, err
-	}
-	r, err := parseKey(ref, docs[0])
-	if err != nil {
-		return nil, err
-	}
-	return r, gone(docs[1] != nil && !r.Key.State.Final(), ref)
-}
-
-func (m *Manager) held(ctx context.Context, r *record) (Held, error) {
-	if r.Key.State.Final() {
-		return Held{Key: r.Key}, nil
-	}
-	if dead, err := m.buried(ctx, r.Key.Ref); err != nil || dead {
-		return Held{}, errors.Join(err, gone(dead, r.Key.Ref))
-	}
-	if allowed[r.Key.State] == 0 {
-		return Held{Key: r.Key}, nil
-	}
-	return Held{r.Key, r.Wrapped}, nil
-}
-
-// Watch implements [Source]. Where the repository is no [Watcher] it yields once and then waits for the end of the context.
-func (m *Manager) Watch(ctx context.Context, id SetID) iter.Seq2[struct{}, error] {
-	if w, ok := m.repo.(Watcher); ok {
-		return w.Watch(ctx, id.Tenant)
-	}
-	return func(yield func(struct{}, error) bool) {
-		if yield(struct{}{}, nil) {
-			<-ctx.Done()
-			yield(struct{}{}, ctx.Err())
-		}
-	}
 }

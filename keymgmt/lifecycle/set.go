@@ -1,4 +1,4 @@
-package keymgmt
+package lifecycle
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/keymgmt"
 )
 
 // The bounds of a keyset's labels.
@@ -19,29 +20,29 @@ const (
 // Create makes a keyset without keys. The caller fills in SetID, Purpose, Algorithm, Policy, Roles, Labels, and Custodian: the
 // handle of a key-encryption key that it shares with other keysets, without "/". With "" the keyset gets one of its own, which
 // [Manager.Retire] can destroy. It needs no role, since there are none yet: the Authorizer decides.
-func (m *Manager) Create(ctx context.Context, by By, s Keyset) (Keyset, error) {
+func (m *Manager) Create(ctx context.Context, by By, s keymgmt.Keyset) (keymgmt.Keyset, error) {
 	now := instant(m.o.Now())
-	s = Keyset{
+	s = keymgmt.Keyset{
 		SetID: s.SetID, Purpose: s.Purpose, Algorithm: s.Algorithm, Policy: s.Policy, Roles: s.Roles, Custodian: s.Custodian,
 		Labels: s.Labels, Created: now,
 	}
 	if strings.Contains(s.Custodian, "/") || !text(s.Custodian, maxHandle) {
-		return Keyset{}, invalid("custodian: want text without \"/\" of at most %d bytes, or nothing", maxHandle)
+		return keymgmt.Keyset{}, invalid("custodian: want text without \"/\" of at most %d bytes, or nothing", maxHandle)
 	}
 	if s.Custodian == "" {
-		s.Custodian = s.SetID.handle()
+		s.Custodian = ownHandle(s.SetID)
 	}
-	if err := s.validate(); err != nil {
-		return Keyset{}, err
+	if err := validate(s); err != nil {
+		return keymgmt.Keyset{}, err
 	}
-	o := Order{Verb: Create, Set: s.SetID, fresh: &s}
+	o := Order{Verb: keymgmt.Create, Set: s.SetID, fresh: &s}
 	var done *step
 	err := m.guard(ctx, by, o, func() (err error) {
 		if err = m.look(ctx, by, o, func(*step) error { return nil }); err != nil {
 			return err
 		}
 		if err = m.custodian.Generate(ctx, s.Custodian); err != nil {
-			return fmt.Errorf("keymgmt: key-encryption key of %s: %w", s.SetID, err)
+			return fmt.Errorf("lifecycle: key-encryption key of %s: %w", s.SetID, err)
 		}
 		done, err = m.commit(ctx, by, o, func(s *step) error {
 			s.attr("purpose", s.set.Purpose)
@@ -51,15 +52,15 @@ func (m *Manager) Create(ctx context.Context, by By, s Keyset) (Keyset, error) {
 		return err
 	})
 	if err != nil {
-		return Keyset{}, err
+		return keymgmt.Keyset{}, err
 	}
 	return done.set, nil
 }
 
 // handle is that of a keyset's own key-encryption key.
-func (id SetID) handle() string { return id.String() }
+func ownHandle(id keymgmt.SetID) string { return id.String() }
 
-func (s Keyset) validate() error {
+func validate(s keymgmt.Keyset) error {
 	if err := s.SetID.Validate(); err != nil {
 		return err
 	}
@@ -84,8 +85,8 @@ func (s Keyset) validate() error {
 
 // Update changes, of the policy, the algorithm of the next key, and the labels, those that are not zero. A policy that asks
 // for consent is changed with that consent. Dates that keys have stay as they are: see [Manager.ChangePeriods].
-func (m *Manager) Update(ctx context.Context, by By, id SetID, policy *Policy, a Algorithm, labels map[string]string) (Keyset, error) {
-	o := Order{Verb: Update, Set: id, Policy: policy, Algorithm: a, Labels: labels}
+func (m *Manager) Update(ctx context.Context, by By, id keymgmt.SetID, policy *keymgmt.Policy, a keymgmt.Algorithm, labels map[string]string) (keymgmt.Keyset, error) {
+	o := Order{Verb: keymgmt.Update, Set: id, Policy: policy, Algorithm: a, Labels: labels}
 	return m.change(ctx, by, o, func(s *step) error {
 		if policy != nil {
 			s.set.Policy = *policy
@@ -104,12 +105,12 @@ func (m *Manager) Update(ctx context.Context, by By, id SetID, policy *Policy, a
 }
 
 // Grant replaces the roles. Nobody changes his own.
-func (m *Manager) Grant(ctx context.Context, by By, id SetID, roles Roles) (Keyset, error) {
-	return m.change(ctx, by, Order{Verb: Grant, Set: id, Roles: roles}, func(s *step) error {
+func (m *Manager) Grant(ctx context.Context, by By, id keymgmt.SetID, roles keymgmt.Roles) (keymgmt.Keyset, error) {
+	return m.change(ctx, by, Order{Verb: keymgmt.Grant, Set: id, Roles: roles}, func(s *step) error {
 		if was, is := s.set.Roles.Of(by.Actor), roles.Of(by.Actor); was != is {
 			return denied("nobody changes his own role, here from %s to %q", was, string(is))
 		}
-		s.event.Granted, s.event.Cancelled = roles.beyond(s.set.Roles), s.set.Roles.beyond(roles)
+		s.event.Granted, s.event.Cancelled = beyond(roles, s.set.Roles), beyond(s.set.Roles, roles)
 		if n := len(s.event.Granted) + len(s.event.Cancelled); n > opsec.MaxAttrs {
 			return invalid("roles: %d changes at once, want at most %d", n, opsec.MaxAttrs)
 		}
@@ -118,15 +119,15 @@ func (m *Manager) Grant(ctx context.Context, by By, id SetID, roles Roles) (Keys
 	})
 }
 
-func (m *Manager) change(ctx context.Context, by By, o Order, fn func(*step) error) (Keyset, error) {
+func (m *Manager) change(ctx context.Context, by By, o Order, fn func(*step) error) (keymgmt.Keyset, error) {
 	s, err := m.take(ctx, by, o, func(s *step) error {
 		if err := fn(s); err != nil {
 			return err
 		}
-		return s.set.validate()
+		return validate(s.set)
 	})
 	if err != nil {
-		return Keyset{}, err
+		return keymgmt.Keyset{}, err
 	}
 	return s.set, nil
 }
@@ -135,12 +136,12 @@ func (m *Manager) change(ctx context.Context, by By, o Order, fn func(*step) err
 // whatever copy of their wrapped material is left anywhere, backups under an escrow aside. It is an effect outside: the intent
 // is recorded before, the end with the custodian's evidence after; interrupted, it is called again. A keyset that is retired
 // gets no more keys.
-func (m *Manager) Retire(ctx context.Context, by By, id SetID) (evidence Evidence, err error) {
+func (m *Manager) Retire(ctx context.Context, by By, id keymgmt.SetID) (evidence keymgmt.Evidence, err error) {
 	before, err := m.Keyset(ctx, id)
 	if err != nil {
 		return evidence, err
 	}
-	if before.Custodian != "" && before.Custodian != id.handle() {
+	if before.Custodian != "" && before.Custodian != ownHandle(id) {
 		return evidence, invalid("keyset %s: its key-encryption key is shared", id)
 	}
 	for k, err := range m.Keys(ctx, id) {
@@ -148,12 +149,12 @@ func (m *Manager) Retire(ctx context.Context, by By, id SetID) (evidence Evidenc
 			return evidence, err
 		}
 		if !k.State.Final() {
-			return evidence, &StateError{Ref: k.Ref, State: k.State, Verb: Retire}
+			return evidence, &keymgmt.StateError{Ref: k.Ref, State: k.State, Verb: keymgmt.Retire}
 		}
 	}
-	s, err := m.take(ctx, by, Order{Verb: Retire, Set: id}, func(s *step) error {
+	s, err := m.take(ctx, by, Order{Verb: keymgmt.Retire, Set: id}, func(s *step) error {
 		if s.set.Generation != before.Generation {
-			return fmt.Errorf("keymgmt: keyset %s: %w", id, ErrChanged)
+			return fmt.Errorf("lifecycle: keyset %s: %w", id, ErrChanged)
 		}
 		s.set.Custodian, s.event.Outcome = "", opsec.Pending
 		return nil
@@ -161,14 +162,14 @@ func (m *Manager) Retire(ctx context.Context, by By, id SetID) (evidence Evidenc
 	if err != nil {
 		return evidence, err
 	}
-	evidence, err = m.custodian.Destroy(ctx, id.handle())
+	evidence, err = m.custodian.Destroy(ctx, ownHandle(id))
 	attrs := []opsec.Attr{
 		{Key: "method", Value: evidence.Method, Mark: opsec.Tenant},
 		{Key: "destroyed", Value: strings.Join(evidence.Copies, ", "), Mark: opsec.Tenant},
 		{Key: "left", Value: strings.Join(evidence.Left, ", "), Mark: opsec.Tenant},
 	}
 	if unrecorded := m.end(context.WithoutCancel(ctx), s.event, err, attrs...); err == nil && unrecorded != nil {
-		err = fmt.Errorf("keymgmt: the key-encryption key of %s is destroyed, which is not recorded: %w", id, unrecorded)
+		err = fmt.Errorf("lifecycle: the key-encryption key of %s is destroyed, which is not recorded: %w", id, unrecorded)
 	}
 	return evidence, err
 }

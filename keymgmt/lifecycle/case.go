@@ -1,4 +1,4 @@
-package keymgmt
+package lifecycle
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/approval"
+	"github.com/cloudopsec/opsec/keymgmt"
 )
 
 // proposal is the document of a case.
@@ -15,7 +16,7 @@ type proposal struct {
 	Case   approval.Case `json:"case"`
 	Order  Order         `json:"order"`
 	Quorum string        `json:"quorum"` // the digest of what the policy asked for
-	Roles  Roles         `json:"roles"`  // of a keyset that does not exist yet
+	Roles  keymgmt.Roles `json:"roles"`  // of a keyset that does not exist yet
 }
 
 func caseName(id opsec.ID) string { return "case/" + string(id) }
@@ -38,12 +39,12 @@ func digestOf(q approval.Policy) (string, error) {
 }
 
 // authority knows the roles of a keyset, and the groups of Options. Nobody gets a role of the keyset by a group.
-func (m *Manager) authority(roles Roles) approval.Authority {
+func (m *Manager) authority(roles keymgmt.Roles) approval.Authority {
 	return approval.Authority{Keys: m.o.Keys, Roles: func(a opsec.Actor) (list []string, err error) {
 		if m.o.Groups != nil {
 			list, err = m.o.Groups(a)
 		}
-		own := []string{string(Administrator), string(CustodianRole), string(Operator), string(Auditor)}
+		own := []string{string(keymgmt.Administrator), string(keymgmt.CustodianRole), string(keymgmt.Operator), string(keymgmt.Auditor)}
 		list = slices.DeleteFunc(slices.Clone(list), func(g string) bool { return slices.Contains(own, g) })
 		if role := roles.Of(a); role != "" {
 			list = append(list, string(role))
@@ -57,12 +58,12 @@ func (s *step) consent() error {
 	quorum, asked := s.set.Policy.Quorum[s.order.Verb]
 	id := s.by.Approval
 	switch {
-	case !asked && id == "" || s.order.Verb == Create:
+	case !asked && id == "" || s.order.Verb == keymgmt.Create:
 		return nil
 	case !asked:
 		return invalid("by: approval: the policy asks for none")
 	case id == "":
-		return fmt.Errorf("keymgmt: %s of %s: %w", s.order.Verb, s.order.Set, ErrConsent)
+		return fmt.Errorf("lifecycle: %s of %s: %w", s.order.Verb, s.order.Set, ErrConsent)
 	}
 	p, _, err := readCase(s.read, id)
 	if err != nil {
@@ -85,7 +86,7 @@ func (s *step) consent() error {
 	}
 	p.Case, s.spent = c, &c
 	s.put.Events = append(s.put.Events, e)
-	return s.put.add(caseName(id), p)
+	return add(&s.put, caseName(id), p)
 }
 
 // Propose asks for the consent that the policy wants for an order: the fields of the order are those that the method of its
@@ -106,12 +107,12 @@ func (m *Manager) ProposeRecovery(ctx context.Context, by By, bundle []byte) (ap
 
 func (m *Manager) propose(ctx context.Context, by By, o Order) (c approval.Case, err error) {
 	err = m.guard(ctx, by, o, func() error {
-		return m.repo.Update(ctx, o.Set.Tenant, func(read Read) (out Changes, err error) {
+		return m.repo.Update(ctx, o.Set.Tenant, func(read keymgmt.Read) (out keymgmt.Changes, err error) {
 			docs, err := read(setName(o.Set))
 			if err != nil {
 				return out, err
 			}
-			var set Keyset
+			var set keymgmt.Keyset
 			if o.fresh != nil && docs[0] == nil {
 				set = *o.fresh
 			} else if set, err = parseSet(o.Set, docs[0]); err != nil {
@@ -121,7 +122,7 @@ func (m *Manager) propose(ctx context.Context, by By, o Order) (c approval.Case,
 			if !asked {
 				return out, invalid("order: verb: the policy asks for no consent to %s", o.Verb)
 			}
-			if err := set.Roles.may(by.Actor, o.Verb); err != nil {
+			if err := may(set.Roles, by.Actor, o.Verb); err != nil {
 				return out, err
 			}
 			p := proposal{Order: o}
@@ -141,7 +142,7 @@ func (m *Manager) propose(ctx context.Context, by By, o Order) (c approval.Case,
 				return out, err
 			}
 			c, out.Events = p.Case, []*opsec.Event{e}
-			return out, out.add(caseName(c.Request.ID), p)
+			return out, add(&out, caseName(c.Request.ID), p)
 		})
 	})
 	return c, err
@@ -149,21 +150,21 @@ func (m *Manager) propose(ctx context.Context, by By, o Order) (c approval.Case,
 
 // Decide takes the decision of an approver about a case. What the approver signs is [approval.Case.Message].
 func (m *Manager) Decide(ctx context.Context, tenant opsec.TenantID, id opsec.ID, d approval.Decision) (approval.Case, error) {
-	return m.onCase(ctx, tenant, id, func(p proposal, roles Roles) (approval.Case, *opsec.Event, error) {
+	return m.onCase(ctx, tenant, id, func(p proposal, roles keymgmt.Roles) (approval.Case, *opsec.Event, error) {
 		return p.Case.Decide(d, m.authority(roles), instant(m.o.Now()))
 	})
 }
 
 // Withdraw takes a proposal back, by who made it.
 func (m *Manager) Withdraw(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) (approval.Case, error) {
-	return m.onCase(ctx, tenant, id, func(p proposal, _ Roles) (approval.Case, *opsec.Event, error) {
+	return m.onCase(ctx, tenant, id, func(p proposal, _ keymgmt.Roles) (approval.Case, *opsec.Event, error) {
 		return p.Case.Withdraw(by.Actor, by.Reason, instant(m.o.Now()))
 	})
 }
 
-func (m *Manager) onCase(ctx context.Context, tenant opsec.TenantID, id opsec.ID, fn func(proposal, Roles) (approval.Case, *opsec.Event, error)) (c approval.Case, err error) {
+func (m *Manager) onCase(ctx context.Context, tenant opsec.TenantID, id opsec.ID, fn func(proposal, keymgmt.Roles) (approval.Case, *opsec.Event, error)) (c approval.Case, err error) {
 	var refusal *opsec.Event
-	err = m.repo.Update(ctx, tenant, func(read Read) (out Changes, err error) {
+	err = m.repo.Update(ctx, tenant, func(read keymgmt.Read) (out keymgmt.Changes, err error) {
 		p, roles, err := readCase(read, id)
 		if err != nil {
 			return out, err
@@ -175,7 +176,7 @@ func (m *Manager) onCase(ctx context.Context, tenant opsec.TenantID, id opsec.ID
 			return out, err
 		}
 		p.Case, out.Events = c, []*opsec.Event{e}
-		return out, out.add(caseName(id), p)
+		return out, add(&out, caseName(id), p)
 	})
 	if refusal != nil {
 		if unrecorded := m.note(ctx, tenant, refusal); unrecorded != nil {
@@ -185,7 +186,7 @@ func (m *Manager) onCase(ctx context.Context, tenant opsec.TenantID, id opsec.ID
 	return c, err
 }
 
-func readCase(read Read, id opsec.ID) (p proposal, roles Roles, err error) {
+func readCase(read keymgmt.Read, id opsec.ID) (p proposal, roles keymgmt.Roles, err error) {
 	if err := id.Validate(); err != nil {
 		return p, nil, err
 	}
@@ -195,7 +196,7 @@ func readCase(read Read, id opsec.ID) (p proposal, roles Roles, err error) {
 	}
 	there, err := parse(docs[0], &p, caseName(id))
 	if err == nil && !there {
-		err = fmt.Errorf("keymgmt: case %s: %w", id, opsec.ErrNotFound)
+		err = fmt.Errorf("lifecycle: case %s: %w", id, opsec.ErrNotFound)
 	}
 	if err != nil {
 		return p, nil, err
@@ -213,9 +214,9 @@ func readCase(read Read, id opsec.ID) (p proposal, roles Roles, err error) {
 // Case returns a case, and the order that it is about.
 func (m *Manager) Case(ctx context.Context, tenant opsec.TenantID, id opsec.ID) (approval.Case, Order, error) {
 	var p proposal
-	err := m.repo.Update(ctx, tenant, func(read Read) (_ Changes, err error) {
+	err := m.repo.Update(ctx, tenant, func(read keymgmt.Read) (_ keymgmt.Changes, err error) {
 		p, _, err = readCase(read, id)
-		return Changes{}, err
+		return keymgmt.Changes{}, err
 	})
 	return p.Case, p.Order, err
 }

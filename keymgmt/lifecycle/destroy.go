@@ -1,4 +1,4 @@
-package keymgmt
+package lifecycle
 
 import (
 	"context"
@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec/approval"
+	"github.com/cloudopsec/opsec/keymgmt"
 )
 
 // grave is the document of a key that is destroyed.
 type grave struct {
-	Destruction Destruction `json:"destruction"`
-	Done        bool        `json:"done"`              // the checks have been made
-	Receipt     string      `json:"receipt,omitempty"` // digest of the evidence
+	Destruction keymgmt.Destruction `json:"destruction"`
+	Done        bool                `json:"done"`              // the checks have been made
+	Receipt     string              `json:"receipt,omitempty"` // digest of the evidence
 }
 
 // Destroy destroys a key whose waiting time is over and on which, by a census, nothing is left. It goes in steps, and a process
@@ -24,21 +25,21 @@ type grave struct {
 // made (Options.Receipts). When a trial fails the key is [DestroyFailed], and Destroy can be called again.
 //
 // Of a key that is destroyed already it returns what is known, without an error.
-func (m *Manager) Destroy(ctx context.Context, by By, ref Ref) (Destruction, error) {
-	return m.destroy(ctx, by, ref, Destroy)
+func (m *Manager) Destroy(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt.Destruction, error) {
+	return m.destroy(ctx, by, ref, keymgmt.Destroy)
 }
 
 // ForceDestroy is [Manager.Destroy] without a census, which the receipt says.
-func (m *Manager) ForceDestroy(ctx context.Context, by By, ref Ref) (Destruction, error) {
-	return m.destroy(ctx, by, ref, ForceDestroy)
+func (m *Manager) ForceDestroy(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt.Destruction, error) {
+	return m.destroy(ctx, by, ref, keymgmt.ForceDestroy)
 }
 
 // Unlink is [Manager.Destroy] of a key whose material is with a third party, which keeps it.
-func (m *Manager) Unlink(ctx context.Context, by By, ref Ref) (Destruction, error) {
-	return m.destroy(ctx, by, ref, Unlink)
+func (m *Manager) Unlink(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt.Destruction, error) {
+	return m.destroy(ctx, by, ref, keymgmt.Unlink)
 }
 
-func (m *Manager) destroy(ctx context.Context, by By, ref Ref, v Verb) (d Destruction, err error) {
+func (m *Manager) destroy(ctx context.Context, by By, ref keymgmt.Ref, v keymgmt.Verb) (d keymgmt.Destruction, err error) {
 	if err := ref.Validate(); err != nil {
 		return d, err
 	}
@@ -73,7 +74,7 @@ func (m *Manager) destroy(ctx context.Context, by By, ref Ref, v Verb) (d Destru
 			for _, c := range m.o.Copies {
 				more, err := c.Copies(ctx, ref)
 				if err != nil {
-					return fmt.Errorf("keymgmt: copies of key %s: %w", ref, err)
+					return fmt.Errorf("lifecycle: copies of key %s: %w", ref, err)
 				}
 				copies = append(copies, more...)
 			}
@@ -88,21 +89,21 @@ func (m *Manager) destroy(ctx context.Context, by By, ref Ref, v Verb) (d Destru
 }
 
 // ending is the event of a destruction: by force, where the policy wants no census.
-func (s *step) ending(r *record) Event {
-	if s.order.Verb == Destroy && s.set.Policy.InsecureSkipCensus {
-		return Event{Verb: ForceDestroy}
+func (s *step) ending(r *record) keymgmt.Event {
+	if s.order.Verb == keymgmt.Destroy && s.set.Policy.InsecureSkipCensus {
+		return keymgmt.Event{Verb: keymgmt.ForceDestroy}
 	}
-	return Event{Verb: s.order.Verb}
+	return keymgmt.Event{Verb: s.order.Verb}
 }
 
 // bury takes the material out of the record, and sets the tombstone.
-func (s *step) bury(copies []Copy, longest time.Duration) error {
+func (s *step) bury(copies []keymgmt.Copy, longest time.Duration) error {
 	r, err := s.key(s.order.Key)
 	if err != nil {
 		return err
 	}
 	e := s.ending(r)
-	if c := r.Key.Census; e.Verb == Destroy && !r.Key.Activated.IsZero() && c != nil && c.Time.Before(r.Key.Deactivated.Add(longest)) {
+	if c := r.Key.Census; e.Verb == keymgmt.Destroy && !r.Key.Activated.IsZero() && c != nil && c.Time.Before(r.Key.Deactivated.Add(longest)) {
 		return invalid("census: of %s, want one of %s or later, when no node can have protected under key %s any more",
 			c.Time.Format(time.RFC3339), r.Key.Deactivated.Add(longest).Format(time.RFC3339), r.Key.Ref)
 	}
@@ -110,39 +111,39 @@ func (s *step) bury(copies []Copy, longest time.Duration) error {
 		return err
 	}
 	ref := r.Key.Ref
-	d := Destruction{
-		Key: r.Key, Purpose: s.set.Purpose, Method: "wrapped material removed", By: Person(s.by.Actor), Reason: s.by.Reason,
-		Forced: e.Verb == ForceDestroy, Event: s.event.ID, Checks: []Check{},
-		Copies: []Copy{{Kind: InRecord, Name: keyName(ref), Fate: Erased, How: "taken out of the record", Time: r.Key.Destroyed}},
+	d := keymgmt.Destruction{
+		Key: r.Key, Purpose: s.set.Purpose, Method: "wrapped material removed", By: keymgmt.Person(s.by.Actor), Reason: s.by.Reason,
+		Forced: e.Verb == keymgmt.ForceDestroy, Event: s.event.ID, Checks: []keymgmt.Check{},
+		Copies: []keymgmt.Copy{{Kind: keymgmt.InRecord, Name: keyName(ref), Fate: keymgmt.Erased, How: "taken out of the record", Time: r.Key.Destroyed}},
 	}
-	if e.Verb == Unlink {
+	if e.Verb == keymgmt.Unlink {
 		d.Method = "link to a third party removed"
-		d.Copies[0] = Copy{Kind: InCustodian, Name: s.set.Custodian, Fate: Left, How: "is with a third party", Time: r.Key.Destroyed}
+		d.Copies[0] = keymgmt.Copy{Kind: keymgmt.InCustodian, Name: s.set.Custodian, Fate: keymgmt.Left, How: "is with a third party", Time: r.Key.Destroyed}
 	}
 	if first, last := r.Backups+1, s.set.Backups; first <= last && r.Wrapped != nil {
 		name := backupName(ref.Set, first)
 		if last > first {
 			name += " to " + backupName(ref.Set, last)
 		}
-		d.Copies = append(d.Copies, Copy{Kind: InBackup, Name: name, Fate: Left, How: "was handed out", Time: r.Key.Destroyed})
+		d.Copies = append(d.Copies, keymgmt.Copy{Kind: keymgmt.InBackup, Name: name, Fate: keymgmt.Left, How: "was handed out", Time: r.Key.Destroyed})
 	}
 	d.Copies = append(d.Copies, copies...)
 	if s.spent != nil {
 		d.Approval, d.Approved = s.spent.Request.ID, s.spent.Digest()
 		for _, one := range s.spent.History {
 			if one.Verb == approval.Approve {
-				d.Approvers = append(d.Approvers, Person(one.By))
+				d.Approvers = append(d.Approvers, keymgmt.Person(one.By))
 			}
 		}
 	}
 	r.Wrapped, r.Beats = nil, nil
 	s.attr("method", d.Method)
 	s.attr("copies", len(d.Copies))
-	return s.put.add(tombName(ref), grave{Destruction: d})
+	return add(&s.put, tombName(ref), grave{Destruction: d})
 }
 
 // finish tries whether a key that is destroyed still opens, and has evidence made.
-func (m *Manager) finish(ctx context.Context, by By, ref Ref) (Destruction, error) {
+func (m *Manager) finish(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt.Destruction, error) {
 	g, err := m.grave(ctx, ref)
 	if err != nil || g.Done {
 		return g.Destruction, err
@@ -154,31 +155,31 @@ func (m *Manager) finish(ctx context.Context, by By, ref Ref) (Destruction, erro
 		if c.Passed {
 			continue
 		}
-		_, err := m.take(ctx, by, Order{Verb: Fail, Set: ref.Set, Key: ref.Key}, func(s *step) error {
+		_, err := m.take(ctx, by, Order{Verb: keymgmt.Fail, Set: ref.Set, Key: ref.Key}, func(s *step) error {
 			r, err := s.key(ref.Key)
 			if err != nil {
 				return err
 			}
 			s.attr("check", c.What+": "+c.Result)
 			s.event.Outcome = "failure"
-			return s.apply(r, Event{Verb: Fail})
+			return s.apply(r, keymgmt.Event{Verb: keymgmt.Fail})
 		})
 		if err == nil {
-			err = fmt.Errorf("keymgmt: destruction of key %s: %s: %s", ref, c.What, c.Result)
+			err = fmt.Errorf("lifecycle: destruction of key %s: %s: %s", ref, c.What, c.Result)
 		}
 		return g.Destruction, err
 	}
 	if m.o.Receipts != nil {
 		if g.Receipt, err = m.o.Receipts.Issue(ctx, g.Destruction); err != nil {
-			return g.Destruction, fmt.Errorf("keymgmt: receipt of key %s: %w", ref, err)
+			return g.Destruction, fmt.Errorf("lifecycle: receipt of key %s: %w", ref, err)
 		}
 	}
 	g.Done = true
-	return g.Destruction, m.repo.Update(ctx, ref.Set.Tenant, func(Read) (out Changes, err error) { return out, out.add(tombName(ref), g) })
+	return g.Destruction, m.repo.Update(ctx, ref.Set.Tenant, func(keymgmt.Read) (out keymgmt.Changes, err error) { return out, add(&out, tombName(ref), g) })
 }
 
 // grave returns what is known of a key that is destroyed; of one that was recovered as such, what its record says.
-func (m *Manager) grave(ctx context.Context, ref Ref) (g grave, err error) {
+func (m *Manager) grave(ctx context.Context, ref keymgmt.Ref) (g grave, err error) {
 	docs, err := m.documents(ctx, ref.Set.Tenant, tombName(ref), keyName(ref), setName(ref.Set))
 	if err != nil {
 		return g, err
@@ -192,15 +193,15 @@ func (m *Manager) grave(ctx context.Context, ref Ref) (g grave, err error) {
 	}
 	set, err := parseSet(ref.Set, docs[2])
 	last := r.Events[len(r.Events)-1]
-	g.Destruction = Destruction{
-		Key: r.Key, Purpose: set.Purpose, Method: "not recovered", By: last.By, Reason: last.Reason, Forced: last.Verb == ForceDestroy,
-		Copies: []Copy{{Kind: InRecord, Name: keyName(ref), Fate: Erased, How: "was not recovered", Time: r.Key.Destroyed}},
+	g.Destruction = keymgmt.Destruction{
+		Key: r.Key, Purpose: set.Purpose, Method: "not recovered", By: last.By, Reason: last.Reason, Forced: last.Verb == keymgmt.ForceDestroy,
+		Copies: []keymgmt.Copy{{Kind: keymgmt.InRecord, Name: keyName(ref), Fate: keymgmt.Erased, How: "was not recovered", Time: r.Key.Destroyed}},
 	}
 	return g, err
 }
 
 // check tries every way in which this Manager gives a key out.
-func (m *Manager) check(ctx context.Context, ref Ref) ([]Check, error) {
+func (m *Manager) check(ctx context.Context, ref keymgmt.Ref) ([]keymgmt.Check, error) {
 	r, err := m.record(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -210,10 +211,10 @@ func (m *Manager) check(ctx context.Context, ref Ref) ([]Check, error) {
 		return nil, err
 	}
 	now := instant(m.o.Now())
-	is := func(what string, passed bool, result string) Check {
-		return Check{What: what, Passed: passed, Result: fmt.Sprintf("%s: %v", result, passed), Time: now}
+	is := func(what string, passed bool, result string) keymgmt.Check {
+		return keymgmt.Check{What: what, Passed: passed, Result: fmt.Sprintf("%s: %v", result, passed), Time: now}
 	}
-	return []Check{
+	return []keymgmt.Check{
 		is("the record", r.Wrapped == nil && r.Key.State.Final(), "holds no material"),
 		is("a node that asks for the key", held.Wrapped == nil, "gets no material"),
 	}, nil

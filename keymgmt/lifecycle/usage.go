@@ -1,14 +1,18 @@
-package keymgmt
+package lifecycle
 
-import "context"
+import (
+	"context"
+
+	"github.com/cloudopsec/opsec/keymgmt"
+)
 
 // used is the document of what has been leased of a key: never less than what it has protected.
-type used struct{ Amount }
+type used struct{ keymgmt.Amount }
 
 // left returns what a policy, and the algorithm, leave for a key.
-func (u used) left(p Policy, a Algorithm) Amount {
+func (u used) left(p keymgmt.Policy, a keymgmt.Algorithm) keymgmt.Amount {
 	most := a.Limits()
-	return Amount{
+	return keymgmt.Amount{
 		Messages: min(p.Messages, most.Messages) - min(p.Messages, most.Messages, u.Messages),
 		Bytes:    min(p.Bytes, most.Bytes) - min(p.Bytes, most.Bytes, u.Bytes),
 	}
@@ -16,14 +20,14 @@ func (u used) left(p Policy, a Algorithm) Amount {
 
 // Lease implements [Source]. What is leased counts as used, whether it is or not. Leases are not recorded as events: they are
 // many, and the document has their sum.
-func (m *Manager) Lease(ctx context.Context, ref Ref, ask Amount) (got Amount, err error) {
+func (m *Manager) Lease(ctx context.Context, ref keymgmt.Ref, ask keymgmt.Amount) (got keymgmt.Amount, err error) {
 	if err := ref.Validate(); err != nil {
 		return got, err
 	}
 	if ask.Messages == 0 {
 		return got, invalid("lease: messages is 0, want at least 1")
 	}
-	err = m.repo.Update(ctx, ref.Set.Tenant, func(read Read) (out Changes, err error) {
+	err = m.repo.Update(ctx, ref.Set.Tenant, func(read keymgmt.Read) (out keymgmt.Changes, err error) {
 		docs, err := read(setName(ref.Set), keyName(ref), usageName(ref))
 		if err != nil {
 			return out, err
@@ -40,37 +44,37 @@ func (m *Manager) Lease(ctx context.Context, ref Ref, ask Amount) (got Amount, e
 		if _, err := parse(docs[2], &u, usageName(ref)); err != nil {
 			return out, err
 		}
-		op := set.Purpose.protects()
-		if err := NewPermit(set, r.Key, Operator, nil).Check(op, unixNano(m.o.Now())); err != nil {
+		op := protecting(set.Purpose)
+		if err := keymgmt.NewPermit(set, r.Key, keymgmt.Operator, nil).Check(op, m.o.Now().UnixNano()); err != nil {
 			return out, err
 		}
 		rest := u.left(set.Policy, r.Key.Algorithm)
-		got = Amount{min(ask.Messages, rest.Messages), min(ask.Bytes, rest.Bytes)}
+		got = keymgmt.Amount{Messages: min(ask.Messages, rest.Messages), Bytes: min(ask.Bytes, rest.Bytes)}
 		if got.Messages == 0 || got.Bytes == 0 && ask.Bytes > 0 {
-			return out, &ExhaustedError{Ref: ref}
+			return out, &keymgmt.ExhaustedError{Ref: ref}
 		}
 		u.Messages += got.Messages
 		u.Bytes += got.Bytes
-		return out, out.add(usageName(ref), u)
+		return out, add(&out, usageName(ref), u)
 	})
 	if err != nil {
-		return Amount{}, err
+		return keymgmt.Amount{}, err
 	}
 	return got, nil
 }
 
-// protects returns the operation that uses a key up.
-func (p Purpose) protects() Op {
-	for o := Op(1); o < operations; o++ {
-		if o.Protects() && p.Allows(o) {
+// protecting returns the operation that uses a key up.
+func protecting(p keymgmt.Purpose) keymgmt.Op {
+	for _, o := range []keymgmt.Op{keymgmt.Protect, keymgmt.Wrap, keymgmt.Sign, keymgmt.Derive} {
+		if p.Allows(o) {
 			return o
 		}
 	}
-	return Protect
+	return 0
 }
 
 // usage returns what has been leased of a key.
-func (m *Manager) usage(ctx context.Context, ref Ref) (u used, err error) {
+func (m *Manager) usage(ctx context.Context, ref keymgmt.Ref) (u used, err error) {
 	docs, err := m.documents(ctx, ref.Set.Tenant, usageName(ref))
 	if err == nil {
 		_, err = parse(docs[0], &u, usageName(ref))

@@ -1,4 +1,4 @@
-package keymgmt
+package lifecycle
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/keymgmt"
 )
 
 // The bounds of membership.
@@ -27,7 +28,7 @@ type beat struct {
 // member is the document of a node.
 type member struct {
 	beat
-	Fence duration `json:"fence"`
+	Fence time.Duration `json:"fence"`
 }
 
 // sight is a beat, and since when this process has seen no later one, by its monotonic clock.
@@ -49,10 +50,10 @@ func (m *Manager) Join(ctx context.Context, node string, fence time.Duration) er
 	if node == "" || !text(node, maxNode) || fence <= 0 || fence > MaxFence {
 		return invalid("node, fence: want text of 1 to %d bytes, and more than 0 to %v", maxNode, MaxFence)
 	}
-	joined := member{beat{ID: opsec.NewID()}, duration(fence)}
-	return m.membership(ctx, node, ActionJoin, func(list []string, old *member) ([]string, any, error) {
+	joined := member{beat{ID: opsec.NewID()}, fence}
+	return m.membership(ctx, node, keymgmt.ActionJoin, func(list []string, old *member) ([]string, any, error) {
 		if old != nil || slices.Contains(list, node) {
-			return nil, nil, fmt.Errorf("keymgmt: node %s: %w", node, ErrExists)
+			return nil, nil, fmt.Errorf("lifecycle: node %s: %w", node, keymgmt.ErrExists)
 		}
 		if len(list) == MaxNodes {
 			return nil, nil, invalid("nodes: %d already", MaxNodes)
@@ -63,7 +64,7 @@ func (m *Manager) Join(ctx context.Context, node string, fence time.Duration) er
 
 // Leave implements [Membership]. Of a node that is not known it does nothing.
 func (m *Manager) Leave(ctx context.Context, node string) error {
-	return m.remove(ctx, node, ActionLeave, func(*member) bool { return true })
+	return m.remove(ctx, node, keymgmt.ActionLeave, func(*member) bool { return true })
 }
 
 func (m *Manager) remove(ctx context.Context, node, action string, which func(*member) bool) error {
@@ -77,7 +78,7 @@ func (m *Manager) remove(ctx context.Context, node, action string, which func(*m
 
 // membership changes who the nodes are.
 func (m *Manager) membership(ctx context.Context, node, action string, fn func([]string, *member) ([]string, any, error)) error {
-	err := m.repo.Update(ctx, opsec.Provider, func(read Read) (out Changes, err error) {
+	err := m.repo.Update(ctx, opsec.Provider, func(read keymgmt.Read) (out keymgmt.Changes, err error) {
 		docs, err := read(nodesName, nodeName(node))
 		if err != nil {
 			return out, err
@@ -97,16 +98,16 @@ func (m *Manager) membership(ctx context.Context, node, action string, fn func([
 			return out, err
 		}
 		if is != nil {
-			err = out.add(nodeName(node), is)
+			err = add(&out, nodeName(node), is)
 		} else {
-			out.Put = append(out.Put, Document{Name: nodeName(node)})
+			out.Put = append(out.Put, keymgmt.Document{Name: nodeName(node)})
 		}
 		e := opsec.NewEvent(action, instant(m.o.Now()))
 		e.Class, e.Outcome, e.Actor = opsec.Critical, opsec.Success, opsec.Actor{Tenant: opsec.Provider, Kind: opsec.System}
 		e.Resource = opsec.Resource{Tenant: opsec.Provider, Type: "node", ID: node}
 		out.Events = append(out.Events, e)
 		if err == nil {
-			err = out.add(nodesName, nodes{list})
+			err = add(&out, nodesName, nodes{list})
 		}
 		return out, err
 	})
@@ -119,7 +120,7 @@ func (m *Manager) membership(ctx context.Context, node, action string, fn func([
 // Beat implements [Membership]. A node that is not known any more, since it has been silent for longer than its fence, gets an
 // error that wraps [opsec.ErrNotFound]: it forgets all keys, and joins again.
 func (m *Manager) Beat(ctx context.Context, node string) error {
-	return m.repo.Update(ctx, opsec.Provider, func(read Read) (out Changes, err error) {
+	return m.repo.Update(ctx, opsec.Provider, func(read keymgmt.Read) (out keymgmt.Changes, err error) {
 		docs, err := read(nodeName(node))
 		if err != nil {
 			return out, err
@@ -127,13 +128,13 @@ func (m *Manager) Beat(ctx context.Context, node string) error {
 		var n member
 		there, err := parse(docs[0], &n, nodeName(node))
 		if err == nil && !there {
-			err = fmt.Errorf("keymgmt: node %q: %w", node, opsec.ErrNotFound)
+			err = fmt.Errorf("lifecycle: node %q: %w", node, opsec.ErrNotFound)
 		}
 		if err != nil {
 			return out, err
 		}
 		n.Beats++
-		return out, out.add(nodeName(node), n)
+		return out, add(&out, nodeName(node), n)
 	})
 }
 
@@ -148,7 +149,7 @@ func (m *Manager) members(ctx context.Context) (map[string]member, error) {
 		return nil, err
 	}
 	list := map[string]member{}
-	for some := range slices.Chunk(all.Nodes, MaxDocuments) {
+	for some := range slices.Chunk(all.Nodes, keymgmt.MaxDocuments) {
 		names := make([]string, len(some))
 		for i, node := range some {
 			names[i] = nodeName(node)
@@ -189,16 +190,16 @@ func (m *Manager) silent(node string, n member) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.sights[node]
-	return s.beat == n.beat && time.Since(s.since) > time.Duration(n.Fence)
+	return s.beat == n.beat && time.Since(s.since) > n.Fence
 }
 
 // fence removes a node that is silent.
 func (m *Manager) fence(ctx context.Context, node string, n member) error {
-	return m.remove(ctx, node, ActionFence, func(now *member) bool { return now.beat == n.beat })
+	return m.remove(ctx, node, keymgmt.ActionFence, func(now *member) bool { return now.beat == n.beat })
 }
 
 // noteBeats writes down, once, the nodes that there are after a destruction was scheduled.
-func (m *Manager) noteBeats(ctx context.Context, ref Ref) (map[string]beat, error) {
+func (m *Manager) noteBeats(ctx context.Context, ref keymgmt.Ref) (map[string]beat, error) {
 	list, err := m.members(ctx)
 	if err != nil {
 		return nil, err
@@ -207,7 +208,7 @@ func (m *Manager) noteBeats(ctx context.Context, ref Ref) (map[string]beat, erro
 	for node, n := range list {
 		beats[node] = n.beat
 	}
-	err = m.repo.Update(ctx, ref.Set.Tenant, func(read Read) (out Changes, err error) {
+	err = m.repo.Update(ctx, ref.Set.Tenant, func(read keymgmt.Read) (out keymgmt.Changes, err error) {
 		docs, err := read(keyName(ref))
 		if err != nil {
 			return out, err
@@ -220,31 +221,31 @@ func (m *Manager) noteBeats(ctx context.Context, ref Ref) (map[string]beat, erro
 			beats = r.Beats
 			return out, nil
 		}
-		if r.Key.State == DestroyScheduled || r.Key.State == DestroyFailed {
+		if r.Key.State == keymgmt.DestroyScheduled || r.Key.State == keymgmt.DestroyFailed {
 			r.Beats = beats
-			return out, out.add(keyName(ref), r)
+			return out, add(&out, keyName(ref), r)
 		}
-		return out, &StateError{Ref: ref, State: r.Key.State, Verb: Destroy}
+		return out, &keymgmt.StateError{Ref: ref, State: r.Key.State, Verb: keymgmt.Destroy}
 	})
 	return beats, err
 }
 
 // fences says which nodes may still hold a key whose destruction was scheduled when they had beaten so often, and what became of
 // those that do not. The longest is how long a node that is here may use a keyset without looking at it.
-func (m *Manager) fences(ctx context.Context, beats map[string]beat) (waiting []string, gone []Copy, longest time.Duration, err error) {
+func (m *Manager) fences(ctx context.Context, beats map[string]beat) (waiting []string, gone []keymgmt.Copy, longest time.Duration, err error) {
 	list, err := m.members(ctx)
 	if err != nil {
 		return nil, nil, 0, err
 	}
 	for _, n := range list {
-		longest = max(longest, time.Duration(n.Fence))
+		longest = max(longest, n.Fence)
 	}
 	for _, node := range slices.Sorted(maps.Keys(beats)) {
-		c := Copy{Kind: InNode, Name: node, Fate: Fenced, How: "is no node any more", Time: instant(m.o.Now())}
+		c := keymgmt.Copy{Kind: keymgmt.InNode, Name: node, Fate: keymgmt.Fenced, How: "is no node any more", Time: instant(m.o.Now())}
 		switch n := list[node]; {
 		case n.ID != beats[node].ID:
 		case n.Beats >= beats[node].Beats+2:
-			c.Fate, c.How = Acknowledged, "has looked since"
+			c.Fate, c.How = keymgmt.Acknowledged, "has looked since"
 		case !m.silent(node, n):
 			waiting = append(waiting, node)
 			continue
@@ -252,7 +253,7 @@ func (m *Manager) fences(ctx context.Context, beats map[string]beat) (waiting []
 			if err := m.fence(ctx, node, n); err != nil {
 				return nil, nil, 0, err
 			}
-			c.How = "has been silent for longer than " + time.Duration(n.Fence).String()
+			c.How = "has been silent for longer than " + n.Fence.String()
 		}
 		gone = append(gone, c)
 	}

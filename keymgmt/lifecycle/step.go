@@ -1,4 +1,4 @@
-package keymgmt
+package lifecycle
 
 import (
 	"context"
@@ -10,41 +10,42 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/approval"
+	"github.com/cloudopsec/opsec/keymgmt"
 )
 
 // record is the document of a key.
 type record struct {
-	Key     Key     `json:"key"`
-	Events  []Event `json:"events"`
-	Wrapped []byte  `json:"wrapped,omitempty"`
-	Backups int     `json:"backups,omitempty"` // generations of backup that were before it, and do not hold it
+	Key     keymgmt.Key     `json:"key"`
+	Events  []keymgmt.Event `json:"events"`
+	Wrapped []byte          `json:"wrapped,omitempty"`
+	Backups int             `json:"backups,omitempty"` // generations of backup that were before it, and do not hold it
 	// Beats of the nodes that there were after its destruction was scheduled; nil as long as they have not been taken.
 	Beats map[string]beat `json:"beats"`
 }
 
-func setName(id SetID) string           { return "set/" + id.ID }
-func keyName(ref Ref) string            { return fmt.Sprintf("key/%s/%08x", ref.Set.ID, ref.Key) }
-func usageName(ref Ref) string          { return fmt.Sprintf("usage/%s/%08x", ref.Set.ID, ref.Key) }
-func tombName(ref Ref) string           { return fmt.Sprintf("tombstone/%s/%08x", ref.Set.ID, ref.Key) }
-func backupName(id SetID, n int) string { return fmt.Sprintf("backup/%s/%08x", id.ID, n) }
+func setName(id keymgmt.SetID) string           { return "set/" + id.ID }
+func keyName(ref keymgmt.Ref) string            { return fmt.Sprintf("key/%s/%08x", ref.Set.ID, ref.Key) }
+func usageName(ref keymgmt.Ref) string          { return fmt.Sprintf("usage/%s/%08x", ref.Set.ID, ref.Key) }
+func tombName(ref keymgmt.Ref) string           { return fmt.Sprintf("tombstone/%s/%08x", ref.Set.ID, ref.Key) }
+func backupName(id keymgmt.SetID, n int) string { return fmt.Sprintf("backup/%s/%08x", id.ID, n) }
 
 // parse reads a document, and reports whether there is one.
 func parse(data []byte, v any, name string) (bool, error) {
 	if data == nil {
 		return false, nil
 	}
-	if err := decode(data, v, MaxDocument); err != nil {
-		return false, fmt.Errorf("keymgmt: document %s: %w", name, err)
+	if err := decode(data, v, keymgmt.MaxDocument); err != nil {
+		return false, fmt.Errorf("lifecycle: document %s: %w", name, err)
 	}
 	return true, nil
 }
 
-func parseSet(id SetID, data []byte) (s Keyset, err error) {
+func parseSet(id keymgmt.SetID, data []byte) (s keymgmt.Keyset, err error) {
 	there, err := parse(data, &s, setName(id))
 	switch {
 	case err != nil:
 	case !there:
-		err = fmt.Errorf("keymgmt: keyset %s: %w", id, opsec.ErrNotFound)
+		err = fmt.Errorf("lifecycle: keyset %s: %w", id, opsec.ErrNotFound)
 	case s.SetID != id:
 		err = invalid("document %s is of another keyset", setName(id))
 	}
@@ -52,20 +53,20 @@ func parseSet(id SetID, data []byte) (s Keyset, err error) {
 }
 
 // parseKey reads the record of a key, and refuses one that its events could not have made.
-func parseKey(ref Ref, data []byte) (*record, error) {
+func parseKey(ref keymgmt.Ref, data []byte) (*record, error) {
 	r := new(record)
 	there, err := parse(data, r, keyName(ref))
 	if err != nil {
 		return nil, err
 	}
 	if !there {
-		return nil, fmt.Errorf("keymgmt: key %s: %w", ref, opsec.ErrNotFound)
+		return nil, fmt.Errorf("lifecycle: key %s: %w", ref, opsec.ErrNotFound)
 	}
 	return r, r.verify(ref)
 }
 
-func (r *record) verify(ref Ref) error {
-	k, err := Replay(ref, r.Events)
+func (r *record) verify(ref keymgmt.Ref) error {
+	k, err := keymgmt.Replay(ref, r.Events)
 	if err != nil {
 		return err
 	}
@@ -78,14 +79,14 @@ func (r *record) verify(ref Ref) error {
 // step is one run of an update: what it has read, and what it is to write.
 type step struct {
 	m     *Manager
-	read  Read
+	read  keymgmt.Read
 	by    By
 	order Order
 	now   time.Time
 
-	set   Keyset
+	set   keymgmt.Keyset
 	keys  map[uint32]*record // those that have changed
-	put   Changes            // beside keyset and keys
+	put   keymgmt.Changes    // beside keyset and keys
 	spent *approval.Case     // the consent that it uses up
 	event *opsec.Event
 }
@@ -97,7 +98,7 @@ func (m *Manager) guard(ctx context.Context, by By, o Order, body func() error) 
 	}
 	err := m.o.Authorizer.Authorize(ctx, by.Actor, o.action(), o.Resource())
 	if err != nil {
-		err = fmt.Errorf("keymgmt: %s of %s: %w", o.Verb, o.Set, err)
+		err = fmt.Errorf("lifecycle: %s of %s: %w", o.Verb, o.Set, err)
 	} else {
 		err = body()
 	}
@@ -107,27 +108,27 @@ func (m *Manager) guard(ctx context.Context, by By, o Order, body func() error) 
 	e := event(by, o, m.o.Now())
 	e.Outcome, e.Attrs = opsec.Denied, append(e.Attrs, opsec.Attr{Key: "refused", Value: err.Error(), Mark: opsec.Tenant})
 	if unrecorded := m.note(ctx, o.Set.Tenant, e); unrecorded != nil {
-		err = errors.Join(err, fmt.Errorf("keymgmt: the attempt is not recorded: %w", unrecorded))
+		err = errors.Join(err, fmt.Errorf("lifecycle: the attempt is not recorded: %w", unrecorded))
 	}
 	return err
 }
 
 // note records an event alone.
 func (m *Manager) note(ctx context.Context, tenant opsec.TenantID, e *opsec.Event) error {
-	return m.repo.Update(ctx, tenant, func(Read) (Changes, error) { return Changes{Events: []*opsec.Event{e}}, nil })
+	return m.repo.Update(ctx, tenant, func(keymgmt.Read) (keymgmt.Changes, error) { return keymgmt.Changes{Events: []*opsec.Event{e}}, nil })
 }
 
 // commit loads the keyset of an order, checks role and consent, lets fn decide, and writes all that has changed with the
 // event, in one update.
 func (m *Manager) commit(ctx context.Context, by By, o Order, fn func(*step) error) (s *step, err error) {
-	err = m.repo.Update(ctx, o.Set.Tenant, func(read Read) (Changes, error) {
+	err = m.repo.Update(ctx, o.Set.Tenant, func(read keymgmt.Read) (keymgmt.Changes, error) {
 		s = &step{m: m, read: read, by: by, order: o, now: instant(m.o.Now()), keys: map[uint32]*record{}}
 		s.event = event(by, o, s.now)
 		if err := s.open(); err != nil {
-			return Changes{}, err
+			return keymgmt.Changes{}, err
 		}
 		if err := fn(s); err != nil {
-			return Changes{}, err
+			return keymgmt.Changes{}, err
 		}
 		return s.changes()
 	})
@@ -148,7 +149,7 @@ func (m *Manager) look(ctx context.Context, by By, o Order, fn func(*step) error
 	return err
 }
 
-var errLooked = errors.New("keymgmt: looked")
+var errLooked = errors.New("lifecycle: looked")
 
 // take is guard and commit.
 func (m *Manager) take(ctx context.Context, by By, o Order, fn func(*step) error) (s *step, err error) {
@@ -166,13 +167,13 @@ func (s *step) open() error {
 	}
 	if s.order.fresh != nil {
 		if docs[0] != nil {
-			return fmt.Errorf("keymgmt: keyset %s: %w", s.order.Set, ErrExists)
+			return fmt.Errorf("lifecycle: keyset %s: %w", s.order.Set, keymgmt.ErrExists)
 		}
 		s.set = *s.order.fresh
 	} else if s.set, err = parseSet(s.order.Set, docs[0]); err != nil {
 		return err
 	}
-	if err := s.set.Roles.may(s.by.Actor, s.order.Verb); err != nil {
+	if err := may(s.set.Roles, s.by.Actor, s.order.Verb); err != nil {
 		return err
 	}
 	return s.consent()
@@ -183,21 +184,21 @@ func (s *step) key(id uint32) (*record, error) {
 	if r := s.keys[id]; r != nil {
 		return r, nil
 	}
-	ref := Ref{s.order.Set, id}
+	ref := keymgmt.Ref{Set: s.order.Set, Key: id}
 	docs, err := s.read(keyName(ref), tombName(ref))
 	if err != nil {
 		return nil, err
 	}
 	r, err := parseKey(ref, docs[0])
-	if err == nil && docs[1] != nil && !r.Key.State.Final() && r.Key.State != DestroyFailed {
-		err = fmt.Errorf("keymgmt: key %s has a tombstone: %w", ref, ErrDestroyed)
+	if err == nil && docs[1] != nil && !r.Key.State.Final() && r.Key.State != keymgmt.DestroyFailed {
+		err = fmt.Errorf("lifecycle: key %s has a tombstone: %w", ref, keymgmt.ErrDestroyed)
 	}
 	return r, err
 }
 
 // take lets an event happen to a key.
-func (r *record) take(e Event, now time.Time) error {
-	key, _, err := Apply(r.Key, e, now)
+func (r *record) take(e keymgmt.Event, now time.Time) error {
+	key, _, err := keymgmt.Apply(r.Key, e, now)
 	if err != nil {
 		return err
 	}
@@ -208,57 +209,59 @@ func (r *record) take(e Event, now time.Time) error {
 
 // apply is take, by who takes the step. A key that protects no more is no primary; one that comes to protect is, and the one
 // that was is deactivated in the same commit: there is never more than one.
-func (s *step) apply(r *record, e Event) error {
-	e.By, e.Reason = Person(s.by.Actor), s.by.Reason
+func (s *step) apply(r *record, e keymgmt.Event) error {
+	e.By, e.Reason = keymgmt.Person(s.by.Actor), s.by.Reason
 	if s.spent != nil {
 		e.Approval = s.spent.Request.ID
 	}
-	protected := r.Key.State.protects()
+	protected := protects(r.Key)
 	if err := r.take(e, s.now); err != nil {
 		return err
 	}
 	key := r.Key
 	s.keys[key.Ref.Key] = r
-	if key.State != DestroyScheduled && key.State != DestroyFailed {
+	if key.State != keymgmt.DestroyScheduled && key.State != keymgmt.DestroyFailed {
 		r.Beats = nil
 	}
 	switch primary := s.set.Primary; {
-	case key.State.protects() == protected:
+	case protects(key) == protected:
 	case protected:
 		if primary == key.Ref.Key {
 			s.set.Primary = 0
 		}
 	case primary == 0:
 		s.set.Primary = key.Ref.Key
-	case e.Verb == Activate || e.Verb == Link:
+	case e.Verb == keymgmt.Activate || e.Verb == keymgmt.Link:
 		old, err := s.key(primary)
 		if err != nil {
 			return err
 		}
-		if err := s.apply(old, Event{Verb: Deactivate}); err != nil {
+		if err := s.apply(old, keymgmt.Event{Verb: keymgmt.Deactivate}); err != nil {
 			return err
 		}
 		s.set.Primary = key.Ref.Key
 	default: // resumed, or its destruction cancelled, and another has taken over meanwhile
-		return s.apply(r, Event{Verb: Deactivate})
+		return s.apply(r, keymgmt.Event{Verb: keymgmt.Deactivate})
 	}
 	return nil
 }
 
+func protects(k keymgmt.Key) bool { return k.State.Allows(keymgmt.Protect) }
+
 // add makes the record of a new key.
-func (s *step) add(id uint32, e Event, wrapped []byte) (*record, error) {
-	ref := Ref{s.order.Set, id}
+func (s *step) add(id uint32, e keymgmt.Event, wrapped []byte) (*record, error) {
+	ref := keymgmt.Ref{Set: s.order.Set, Key: id}
 	docs, err := s.read(keyName(ref), tombName(ref))
 	if err != nil {
 		return nil, err
 	}
 	if docs[0] != nil || docs[1] != nil {
-		return nil, fmt.Errorf("keymgmt: key %s: %w", ref, ErrExists)
+		return nil, fmt.Errorf("lifecycle: key %s: %w", ref, keymgmt.ErrExists)
 	}
 	if err := s.set.Policy.Permits(e.Algorithm, s.set.Purpose); err != nil {
 		return nil, err
 	}
-	r := &record{Key: Key{Ref: ref}, Wrapped: wrapped, Backups: s.set.Backups}
+	r := &record{Key: keymgmt.Key{Ref: ref}, Wrapped: wrapped, Backups: s.set.Backups}
 	e.Previous = s.set.Latest
 	if err := s.apply(r, e); err != nil {
 		return nil, err
@@ -269,14 +272,14 @@ func (s *step) add(id uint32, e Event, wrapped []byte) (*record, error) {
 }
 
 // changes are what the step writes.
-func (s *step) changes() (Changes, error) {
+func (s *step) changes() (keymgmt.Changes, error) {
 	s.set.Generation++
 	out := s.put
-	if err := out.add(setName(s.set.SetID), s.set); err != nil {
+	if err := add(&out, setName(s.set.SetID), s.set); err != nil {
 		return out, err
 	}
 	for id, r := range maps.All(s.keys) {
-		if err := out.add(keyName(Ref{s.set.SetID, id}), r); err != nil {
+		if err := add(&out, keyName(keymgmt.Ref{Set: s.set.SetID, Key: id}), r); err != nil {
 			return out, err
 		}
 	}
@@ -284,9 +287,9 @@ func (s *step) changes() (Changes, error) {
 	return out, nil
 }
 
-func (c *Changes) add(name string, v any) error {
+func add(c *keymgmt.Changes, name string, v any) error {
 	b, err := json.Marshal(v)
-	c.Put = append(c.Put, Document{name, b})
+	c.Put = append(c.Put, keymgmt.Document{Name: name, Data: b})
 	return err
 }
 

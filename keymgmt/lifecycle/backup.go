@@ -1,4 +1,4 @@
-package keymgmt
+package lifecycle
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/cloudopsec/opsec/keymgmt"
 )
 
 // MaxBundle is the largest bundle, in bytes: some 20,000 keys of one keyset.
@@ -27,9 +29,9 @@ type bundle struct {
 const bundleVersion = 1
 
 type manifest struct {
-	Time   time.Time `json:"time"`
-	Keyset Keyset    `json:"keyset"` // its Backups is the generation of this one
-	Keys   []*record `json:"keys"`   // the newest first; their material is wrapped by the escrow
+	Time   time.Time      `json:"time"`
+	Keyset keymgmt.Keyset `json:"keyset"` // its Backups is the generation of this one
+	Keys   []*record      `json:"keys"`   // the newest first; their material is wrapped by the escrow
 
 	digest string
 }
@@ -48,22 +50,20 @@ func digest(b []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-func sealContext(s Keyset) []byte {
-	c, _ := encodeContext([]string{
-		"opsec.tenant", string(s.Tenant), "opsec.keyset", s.ID, "opsec.backup", fmt.Sprintf("%08x", s.Backups),
-	}, 256)
-	return c.Bytes()
+// sealContext is that of the key 0 of a keyset, which is none: a seal is no material, and material is no seal.
+func sealContext(s keymgmt.Keyset) []byte {
+	return keymgmt.MaterialContext(keymgmt.Ref{Set: s.SetID}).Bytes()
 }
 
 // BackUp returns a bundle of all keys of a keyset, their material wrapped by the escrow custodian, and notes the generation. A
 // bundle is JSON, and opens only with the escrow. What is handed out is out of reach: a key that is destroyed later is listed as
 // left in the generations that hold it; destroy those, or the escrow's key. [ErrChanged] says that the keyset has changed
 // meanwhile: call again.
-func (m *Manager) BackUp(ctx context.Context, by By, id SetID) (data []byte, err error) {
+func (m *Manager) BackUp(ctx context.Context, by By, id keymgmt.SetID) (data []byte, err error) {
 	if m.o.Escrow == nil {
 		return nil, invalid("options: escrow: nil, so that there are no backups")
 	}
-	o := Order{Verb: BackUp, Set: id}
+	o := Order{Verb: keymgmt.BackUp, Set: id}
 	err = m.guard(ctx, by, o, func() error {
 		var b manifest
 		if err := m.look(ctx, by, o, func(s *step) error { b.Keyset = s.set; return nil }); err != nil {
@@ -87,14 +87,14 @@ func (m *Manager) BackUp(ctx context.Context, by By, id SetID) (data []byte, err
 		}
 		_, err = m.commit(ctx, by, o, func(s *step) error {
 			if s.set.Generation != b.Keyset.Generation {
-				return fmt.Errorf("keymgmt: keyset %s: %w", id, ErrChanged)
+				return fmt.Errorf("lifecycle: keyset %s: %w", id, ErrChanged)
 			}
 			s.set.Backups++
 			s.attr("generation", s.set.Backups)
 			s.attr("digest", b.digest)
 			s.attr("keys", len(b.Keys))
-			g := generation{b.Time, Person(by.Actor), b.digest, len(b.Keys), m.o.EscrowHandle}
-			return s.put.add(backupName(id, s.set.Backups), g)
+			g := generation{b.Time, keymgmt.Person(by.Actor), b.digest, len(b.Keys), m.o.EscrowHandle}
+			return add(&s.put, backupName(id, s.set.Backups), g)
 		})
 		return err
 	})
@@ -105,14 +105,14 @@ func (m *Manager) BackUp(ctx context.Context, by By, id SetID) (data []byte, err
 }
 
 // rewrap moves the material of a record from one custodian to another.
-func (m *Manager) rewrap(ctx context.Context, r *record, from Custodian, fromHandle string, to Custodian, toHandle string) error {
+func (m *Manager) rewrap(ctx context.Context, r *record, from keymgmt.Custodian, fromHandle string, to keymgmt.Custodian, toHandle string) error {
 	if r.Wrapped == nil {
 		return nil
 	}
 	ref := r.Key.Ref
-	material, err := from.Unwrap(ctx, fromHandle, r.Wrapped, MaterialContext(ref).Bytes())
+	material, err := from.Unwrap(ctx, fromHandle, r.Wrapped, keymgmt.MaterialContext(ref).Bytes())
 	if err != nil {
-		return fmt.Errorf("keymgmt: unwrapping key %s: %w", ref, err)
+		return fmt.Errorf("lifecycle: unwrapping key %s: %w", ref, err)
 	}
 	defer clear(material)
 	a, id, err := m.material.Examine(material)
@@ -120,17 +120,17 @@ func (m *Manager) rewrap(ctx context.Context, r *record, from Custodian, fromHan
 		err = invalid("is of key %08x for %s", id, a)
 	}
 	if err != nil {
-		return fmt.Errorf("keymgmt: material of key %s: %w", ref, err)
+		return fmt.Errorf("lifecycle: material of key %s: %w", ref, err)
 	}
-	if r.Wrapped, err = to.Wrap(ctx, toHandle, material, MaterialContext(ref).Bytes()); err != nil {
-		return fmt.Errorf("keymgmt: wrapping key %s: %w", ref, err)
+	if r.Wrapped, err = to.Wrap(ctx, toHandle, material, keymgmt.MaterialContext(ref).Bytes()); err != nil {
+		return fmt.Errorf("lifecycle: wrapping key %s: %w", ref, err)
 	}
 	return nil
 }
 
 func (m *Manager) seal(ctx context.Context, b manifest) (data []byte, sum string, err error) {
 	if err := m.o.Escrow.Generate(ctx, m.o.EscrowHandle); err != nil {
-		return nil, "", fmt.Errorf("keymgmt: escrow: %w", err)
+		return nil, "", fmt.Errorf("lifecycle: escrow: %w", err)
 	}
 	out := bundle{Version: bundleVersion}
 	if out.Manifest, err = json.Marshal(b); err != nil {
@@ -138,7 +138,7 @@ func (m *Manager) seal(ctx context.Context, b manifest) (data []byte, sum string
 	}
 	sum = digest(out.Manifest)
 	if out.Seal, err = m.o.Escrow.Wrap(ctx, m.o.EscrowHandle, []byte(sum), sealContext(b.Keyset)); err != nil {
-		return nil, "", fmt.Errorf("keymgmt: escrow: %w", err)
+		return nil, "", fmt.Errorf("lifecycle: escrow: %w", err)
 	}
 	if data, err = json.Marshal(out); err == nil && len(data) > MaxBundle {
 		err = invalid("bundle: %d bytes, at most %d", len(data), MaxBundle)
@@ -168,16 +168,16 @@ func (m *Manager) open(ctx context.Context, data []byte) (*manifest, error) {
 	}
 	sum, err := m.o.Escrow.Unwrap(ctx, m.o.EscrowHandle, in.Seal, sealContext(b.Keyset))
 	if err != nil {
-		return nil, fmt.Errorf("keymgmt: bundle: seal: %w", err)
+		return nil, fmt.Errorf("lifecycle: bundle: seal: %w", err)
 	}
 	if subtle.ConstantTimeCompare(sum, []byte(b.digest)) == 0 {
-		return nil, fmt.Errorf("keymgmt: bundle: is not what was sealed: %w", ErrUnwrap)
+		return nil, fmt.Errorf("lifecycle: bundle: is not what was sealed: %w", keymgmt.ErrUnwrap)
 	}
 	return b, b.validate()
 }
 
 func (b *manifest) validate() error {
-	if err := b.Keyset.validate(); err != nil {
+	if err := validate(b.Keyset); err != nil {
 		return err
 	}
 	if len(b.Keys) != b.Keyset.Keys {
@@ -188,7 +188,7 @@ func (b *manifest) validate() error {
 		if r == nil {
 			return invalid("bundle: keys[%d]: is nil", i)
 		}
-		if err := r.verify(Ref{b.Keyset.SetID, next}); err != nil {
+		if err := r.verify(keymgmt.Ref{Set: b.Keyset.SetID, Key: next}); err != nil {
 			return err
 		}
 		next = r.Key.Previous
@@ -200,7 +200,7 @@ func (b *manifest) validate() error {
 }
 
 func (b *manifest) order() Order {
-	return Order{Verb: Recover, Set: b.Keyset.SetID, Digest: b.digest, fresh: &b.Keyset}
+	return Order{Verb: keymgmt.Recover, Set: b.Keyset.SetID, Digest: b.digest, fresh: &b.Keyset}
 }
 
 const atOnce = 8 // keys that one update of a recovery writes
@@ -208,10 +208,10 @@ const atOnce = 8 // keys that one update of a recovery writes
 // Recover brings back a keyset that does not exist, from a bundle, by the roles and the policy in it. No material of a key that
 // a tombstone names comes back, and no key protects any more, since nobody knows how much it has protected since: rotate
 // afterwards. The keyset comes last: when it is interrupted there is none, and it is called again.
-func (m *Manager) Recover(ctx context.Context, by By, data []byte) (Keyset, error) {
+func (m *Manager) Recover(ctx context.Context, by By, data []byte) (keymgmt.Keyset, error) {
 	b, err := m.open(ctx, data)
 	if err != nil {
-		return Keyset{}, err
+		return keymgmt.Keyset{}, err
 	}
 	var done *step
 	o := b.order()
@@ -221,7 +221,7 @@ func (m *Manager) Recover(ctx context.Context, by By, data []byte) (Keyset, erro
 		}
 		if b.Keyset.Custodian != "" {
 			if err := m.custodian.Generate(ctx, b.Keyset.Custodian); err != nil {
-				return fmt.Errorf("keymgmt: key-encryption key of %s: %w", o.Set, err)
+				return fmt.Errorf("lifecycle: key-encryption key of %s: %w", o.Set, err)
 			}
 		}
 		dead := 0
@@ -249,13 +249,13 @@ func (m *Manager) Recover(ctx context.Context, by By, data []byte) (Keyset, erro
 		return err
 	})
 	if err != nil {
-		return Keyset{}, err
+		return keymgmt.Keyset{}, err
 	}
 	return done.set, nil
 }
 
 // restore makes of a record of a bundle one that is kept.
-func (m *Manager) restore(ctx context.Context, by By, set Keyset, r *record) (dead bool, err error) {
+func (m *Manager) restore(ctx context.Context, by By, set keymgmt.Keyset, r *record) (dead bool, err error) {
 	now, ref := instant(m.o.Now()), r.Key.Ref
 	docs, err := m.documents(ctx, ref.Set.Tenant, tombName(ref))
 	if err != nil {
@@ -266,8 +266,8 @@ func (m *Manager) restore(ctx context.Context, by By, set Keyset, r *record) (de
 			return false, err
 		}
 	}
-	if r.Key.State.protects() {
-		if err := r.take(Event{Verb: Deactivate, By: Person(by.Actor), Reason: "recovered"}, now); err != nil {
+	if protects(r.Key) {
+		if err := r.take(keymgmt.Event{Verb: keymgmt.Deactivate, By: keymgmt.Person(by.Actor), Reason: "recovered"}, now); err != nil {
 			return false, err
 		}
 	}
@@ -275,12 +275,12 @@ func (m *Manager) restore(ctx context.Context, by By, set Keyset, r *record) (de
 		return false, m.rewrap(ctx, r, m.o.Escrow, m.o.EscrowHandle, m.custodian, set.Custodian)
 	}
 	// What the tables do not let happen to it does not have to: it has no material, and its tombstone stays.
-	end := Event{Verb: ForceDestroy, By: Person(by.Actor), Reason: "a tombstone names it"}
+	end := keymgmt.Event{Verb: keymgmt.ForceDestroy, By: keymgmt.Person(by.Actor), Reason: "a tombstone names it"}
 	if r.Key.External {
-		end.Verb = Unlink
+		end.Verb = keymgmt.Unlink
 	}
 	schedule := end
-	schedule.Verb, schedule.After, r.Wrapped = Schedule, now, nil
+	schedule.Verb, schedule.After, r.Wrapped = keymgmt.Schedule, now, nil
 	if now.Before(r.Key.Changed) {
 		schedule.After = r.Key.Changed
 	}
@@ -291,18 +291,18 @@ func (m *Manager) restore(ctx context.Context, by By, set Keyset, r *record) (de
 
 // putBack writes records of a keyset that is not there yet, and that a key which could be led back to protecting has nothing
 // left to protect with.
-func (m *Manager) putBack(ctx context.Context, set Keyset, some []*record) error {
-	return m.repo.Update(ctx, set.Tenant, func(read Read) (out Changes, err error) {
+func (m *Manager) putBack(ctx context.Context, set keymgmt.Keyset, some []*record) error {
+	return m.repo.Update(ctx, set.Tenant, func(read keymgmt.Read) (out keymgmt.Changes, err error) {
 		docs, err := read(setName(set.SetID))
 		if err == nil && docs[0] != nil {
-			err = fmt.Errorf("keymgmt: keyset %s: %w", set.SetID, ErrExists)
+			err = fmt.Errorf("lifecycle: keyset %s: %w", set.SetID, keymgmt.ErrExists)
 		}
 		for _, r := range some {
 			if err == nil {
-				err = out.add(keyName(r.Key.Ref), r)
+				err = add(&out, keyName(r.Key.Ref), r)
 			}
 			if err == nil && !r.Key.Activated.IsZero() && !r.Key.State.Final() {
-				err = out.add(usageName(r.Key.Ref), used{Amount{math.MaxUint64, math.MaxUint64}})
+				err = add(&out, usageName(r.Key.Ref), used{keymgmt.Amount{Messages: math.MaxUint64, Bytes: math.MaxUint64}})
 			}
 		}
 		return out, err

@@ -1,4 +1,4 @@
-package keymgmt
+package lifecycle
 
 import (
 	"context"
@@ -7,19 +7,20 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/keymgmt"
 )
 
 // Task is a step that is due.
 type Task struct {
-	Verb Verb      `json:"verb"`
-	Ref  Ref       `json:"ref"` // without Key for a step of the keyset
-	At   time.Time `json:"at"`  // since when; in the future for a warning
-	Why  string    `json:"why"`
+	Verb keymgmt.Verb `json:"verb"`
+	Ref  keymgmt.Ref  `json:"ref"` // without Key for a step of the keyset
+	At   time.Time    `json:"at"`  // since when; in the future for a warning
+	Why  string       `json:"why"`
 }
 
 // Due yields what is due in a keyset, or will be within Policy.Warn: first whether its primary is to be rotated, then, the
 // newest first, which keys are to be destroyed, one read each.
-func (m *Manager) Due(ctx context.Context, id SetID) iter.Seq2[Task, error] {
+func (m *Manager) Due(ctx context.Context, id keymgmt.SetID) iter.Seq2[Task, error] {
 	return func(yield func(Task, error) bool) {
 		s, err := m.Keyset(ctx, id)
 		if err != nil {
@@ -35,7 +36,7 @@ func (m *Manager) Due(ctx context.Context, id SetID) iter.Seq2[Task, error] {
 				yield(Task{}, err)
 				return
 			}
-			if t := k.task(); t.Verb != "" && !t.At.After(soon) && !yield(t, nil) {
+			if t := task(k); t.Verb != "" && !t.At.After(soon) && !yield(t, nil) {
 				return
 			}
 		}
@@ -43,13 +44,13 @@ func (m *Manager) Due(ctx context.Context, id SetID) iter.Seq2[Task, error] {
 }
 
 // rotation returns the task to rotate, or none.
-func (m *Manager) rotation(ctx context.Context, s Keyset) (Task, error) {
-	t := Task{Verb: Rotate, Ref: Ref{Set: s.SetID}, At: instant(m.o.Now())}
+func (m *Manager) rotation(ctx context.Context, s keymgmt.Keyset) (Task, error) {
+	t := Task{Verb: keymgmt.Rotate, Ref: keymgmt.Ref{Set: s.SetID}, At: instant(m.o.Now())}
 	if s.Primary == 0 {
 		t.Why = "no key protects"
 		return t, nil
 	}
-	ref := Ref{s.SetID, s.Primary}
+	ref := keymgmt.Ref{Set: s.SetID, Key: s.Primary}
 	k, err := m.Key(ctx, ref)
 	if err != nil {
 		return Task{}, err
@@ -75,22 +76,22 @@ func (m *Manager) rotation(ctx context.Context, s Keyset) (Task, error) {
 }
 
 // task returns what is due with a key on its way out, whenever that is.
-func (k Key) task() Task {
+func task(k keymgmt.Key) Task {
 	switch t := (Task{Ref: k.Ref}); k.State {
-	case Deactivated:
-		t.Verb, t.At, t.Why = Schedule, k.ProcessUntil, "the key processes no more"
+	case keymgmt.Deactivated:
+		t.Verb, t.At, t.Why = keymgmt.Schedule, k.ProcessUntil, "the key processes no more"
 		return t
-	case Compromised:
-		t.Verb, t.At, t.Why = Schedule, k.Compromised, "the key is compromised: rescue what it protects"
+	case keymgmt.Compromised:
+		t.Verb, t.At, t.Why = keymgmt.Schedule, k.Compromised, "the key is compromised: rescue what it protects"
 		return t
-	case DestroyScheduled:
-		t.Verb, t.At, t.Why = Destroy, k.DestroyAfter, "the waiting time is over"
+	case keymgmt.DestroyScheduled:
+		t.Verb, t.At, t.Why = keymgmt.Destroy, k.DestroyAfter, "the waiting time is over"
 		if k.External {
-			t.Verb = Unlink
+			t.Verb = keymgmt.Unlink
 		}
 		return t
-	case DestroyFailed:
-		return Task{Destroy, k.Ref, k.Changed, "the destruction has failed"}
+	case keymgmt.DestroyFailed:
+		return Task{keymgmt.Destroy, k.Ref, k.Changed, "the destruction has failed"}
 	}
 	return Task{}
 }
@@ -98,7 +99,7 @@ func (k Key) task() Task {
 // Tend rotates a keyset if that is due, and returns what it did; a zero [Task] for nothing. A keyset without primary is left
 // alone, since somebody has taken it away; so is one whose primary is with a third party. A rotation that needs consent is
 // refused.
-func (m *Manager) Tend(ctx context.Context, by By, id SetID) (Task, error) {
+func (m *Manager) Tend(ctx context.Context, by By, id keymgmt.SetID) (Task, error) {
 	s, err := m.Keyset(ctx, id)
 	if err != nil || s.Primary == 0 {
 		return Task{}, err
@@ -138,7 +139,7 @@ func (m *Manager) Sweep(ctx context.Context, by By, tenant opsec.TenantID) iter.
 			}
 			t, err := m.Tend(ctx, by, s.SetID)
 			if err != nil {
-				err = fmt.Errorf("keymgmt: keyset %s: %w", s.SetID, err)
+				err = fmt.Errorf("lifecycle: keyset %s: %w", s.SetID, err)
 			}
 			if (err != nil || t.Verb != "") && !yield(t, err) {
 				return

@@ -1,0 +1,2 @@
+// Package lifecycle leads keys through their lives: the Manager.
+package lifecycle
