@@ -179,8 +179,8 @@ func (d *Driver) run(ctx context.Context, c Checkpoint) (Checkpoint, error) {
 		for waiting[b.number] = b; waiting[next] != nil; next++ {
 			d.take(&c, waiting[next])
 			delete(waiting, next)
-			<-room
 			d.opts.Progress(c)
+			<-room
 			if err == nil && c.Counts.Poisoned > uint64(d.policy.Poisoned) {
 				err = c.stopped()
 				stop(err)
