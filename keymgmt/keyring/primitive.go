@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -42,46 +41,54 @@ func newPrimitive(material []byte, record keymgmt.Key) (*primitive, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p := aeadOf(handle); p != nil {
-		return p, nil
+	p := new(primitive)
+	switch {
+	case a.For(keymgmt.DataEncryption):
+		err = p.encrypts(handle)
+	case a.For(keymgmt.Authentication):
+		err = p.authenticates(handle)
+	case a.For(keymgmt.Signature):
+		err = p.signs(handle)
+	default:
+		err = opsec.ErrInvalid
 	}
-	if p := signerOf(handle); p != nil {
-		return p, nil
+	if err != nil {
+		return nil, fmt.Errorf("keyring: a key of %s gives nothing to use here: %w", a, err)
 	}
-	return nil, fmt.Errorf("keyring: %s is nothing that a ring is for: %w", a, opsec.ErrInvalid)
+	return p, nil
 }
 
-func aeadOf(handle *keyset.Handle) *primitive {
+func (p *primitive) encrypts(handle *keyset.Handle) error {
+	entry, err := handle.Primary()
+	if err != nil {
+		return err
+	}
 	// Tink's AEAD of a keyset looks for the key by its prefix, as a ring has done already. Of one AES-GCM key, Tink gives
 	// the AEAD alone too.
-	if entry, err := handle.Primary(); err == nil {
-		if k, ok := entry.Key().(*aesgcm.Key); ok {
-			if a, err := aesgcm.NewAEAD(k); err == nil {
-				return &primitive{aead: a}
-			}
-		}
+	if k, ok := entry.Key().(*aesgcm.Key); ok {
+		p.aead, err = aesgcm.NewAEAD(k)
+		return err
 	}
-	a, err := aead.New(handle)
-	if err != nil {
-		return nil
-	}
-	return &primitive{aead: a}
+	p.aead, err = aead.New(handle)
+	return err
 }
 
-func signerOf(handle *keyset.Handle) *primitive {
-	if m, err := mac.New(handle); err == nil {
-		return &primitive{signer: asSigner{m}, verifier: asSigner{m}}
-	}
+func (p *primitive) authenticates(handle *keyset.Handle) error {
+	m, err := mac.New(handle)
+	p.signer, p.verifier = asSigner{m}, asSigner{m}
+	return err
+}
+
+func (p *primitive) signs(handle *keyset.Handle) error {
 	public, err := handle.Public()
 	if err != nil {
-		return nil
+		return err
 	}
-	s, serr := signature.NewSigner(handle)
-	v, verr := signature.NewVerifier(public)
-	if errors.Join(serr, verr) != nil {
-		return nil
+	if p.signer, err = signature.NewSigner(handle); err != nil {
+		return err
 	}
-	return &primitive{signer: s, verifier: v}
+	p.verifier, err = signature.NewVerifier(public)
+	return err
 }
 
 // asSigner is a MAC whose codes are called signatures, for one word does for both.
