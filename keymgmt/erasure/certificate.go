@@ -78,7 +78,7 @@ func (l *Ledger) Certify(ctx context.Context, by opsec.Actor, d Declaration) ([]
 			return nil, err
 		}
 		return &draft{
-			receipt: Receipt{By: by.Person, Certificate: &Certificate{d, found.digests()}},
+			receipt: Receipt{By: keymgmt.Person(by), Certificate: &Certificate{d, found.digests()}},
 			event:   event(ActionCertify, by, d.Resource),
 			index: func(n uint64) (string, any) {
 				index.Certificate = n
@@ -246,7 +246,7 @@ func (l *Ledger) Release(ctx context.Context, by opsec.Actor, resource opsec.Res
 			return nil, ErrNoCertificate
 		}
 		return &draft{
-			receipt: Receipt{By: by.Person, Release: &Release{resource, c.receipt.Digest(), to}},
+			receipt: Receipt{By: keymgmt.Person(by), Release: &Release{resource, c.receipt.Digest(), to}},
 			event:   event(ActionRelease, by, resource),
 			index: func(n uint64) (string, any) {
 				index.Release, index.Released = n, l.opts.Now().UTC()

@@ -26,7 +26,7 @@ func TestCertificateRestsOnTheReceiptsOfAllKeys(t *testing.T) {
 	require.NoError(t, err)
 	got, err := erasure.Verify(doc, trust)
 	require.NoError(t, err)
-	require.Equal(t, "carol", got.By)
+	require.Equal(t, "@provider/carol", got.By)
 	require.Equal(t, volume, got.Certificate.Resource)
 	require.Equal(t, []keymgmt.Ref{a, b}, got.Certificate.Keys, "in order, each once")
 	require.False(t, got.Complete())

@@ -12,7 +12,7 @@
 //		Signer: erasure.Ed25519(private), KeyID: "erasure-2026",
 //		Trust:  erasure.Trust{"erasure-2026": erasure.Ed25519Public(public)}, Authorizer: auth,
 //	})
-//	manager, err := keymgmt.New(repository, material, custodian, &keymgmt.Options{Receipts: ledger, Tombstones: stones})
+//	manager, err := lifecycle.New(repository, material, custodian, &lifecycle.Options{Receipts: ledger, Tombstones: []keymgmt.Tombstones{stones}})
 //	... manager.Destroy(ctx, by, key)                       // issues the receipt
 //	doc, err := ledger.Certify(ctx, by, erasure.Declaration{Resource: volume, Keys: keys, AlwaysEncrypted: true})
 //	doc, err = ledger.Release(ctx, by, volume, "vol-7 to globex") // or an error that wraps opsec.ErrDenied

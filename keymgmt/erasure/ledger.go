@@ -118,7 +118,7 @@ func (l *Ledger) Attest(ctx context.Context, by opsec.Actor, a Attestation) ([]b
 			return nil, invalid("attestation: the key has %d, at most %d", len(index.Attested), maxAttested)
 		}
 		return &draft{
-			receipt: Receipt{By: by.Person, Attestation: &a},
+			receipt: Receipt{By: keymgmt.Person(by), Attestation: &a},
 			event:   event(ActionAttest, by, a.Key.Resource()),
 			index: func(n uint64) (string, any) {
 				index.Attested = append(slices.Clip(index.Attested), n)
@@ -378,8 +378,8 @@ func event(action string, by opsec.Actor, on opsec.Resource) *opsec.Event {
 }
 
 func person(by opsec.Actor) error {
-	if by.Person == "" || len(by.Person) > maxText {
-		return invalid("by: an actor without a person: nobody would answer for it")
+	if p := keymgmt.Person(by); p == "" || len(p) > maxText {
+		return invalid("by: want an actor with a tenant and a person, who answers for it")
 	}
 	return nil
 }

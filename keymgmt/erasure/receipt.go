@@ -23,7 +23,7 @@ type Receipt struct {
 	Number   uint64         `json:"number"`             // from 1
 	Previous string         `json:"previous,omitempty"` // digest of the receipt before
 	Time     time.Time      `json:"time"`               // of issue
-	By       string         `json:"by"`                 // the person
+	By       string         `json:"by"`                 // the person, as [keymgmt.Person] has it
 
 	Destruction *keymgmt.Destruction `json:"destruction,omitempty"`
 	Attestation *Attestation         `json:"attestation,omitempty"`

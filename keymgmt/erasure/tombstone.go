@@ -33,21 +33,24 @@ func NewTombstones(events iter.Seq2[opsec.Event, error]) (*Tombstones, error) {
 	return t, nil
 }
 
-// actionDestroy is keymgmt's; with a key for its resource, that key is destroyed, with a keyset, all of its keys.
-const actionDestroy = "keymgmt.destroy"
-
-// Add takes in one more event, and reports whether it was a destruction.
+// Add takes in one more event, and reports whether it was the end of a key, or of a keyset with all of its keys.
 func (t *Tombstones) Add(e *opsec.Event) bool {
-	if e.Action != actionDestroy && e.Action != "keymgmt.force-destroy" || e.Outcome != opsec.Success || e.Tenant != e.Resource.Tenant {
+	if e.Outcome != opsec.Success || e.Tenant != e.Resource.Tenant {
 		return false
 	}
-	if ref, ok := keymgmt.RefOf(e.Resource); ok {
-		t.Bury(ref)
-		return true
-	}
-	if e.Resource.Type == "keyset" && e.Resource.ID != "" {
-		t.Bury(keymgmt.Ref{Set: keymgmt.SetID{Tenant: e.Resource.Tenant, ID: e.Resource.ID}})
-		return true
+	switch e.Action {
+	case keymgmt.ActionDestroy, keymgmt.ActionForceDestroy, keymgmt.ActionUnlink:
+		ref, ok := keymgmt.RefOf(e.Resource)
+		if ok {
+			t.Bury(ref)
+		}
+		return ok
+	case keymgmt.ActionRetire:
+		ok := e.Resource.Type == "keyset" && e.Resource.ID != ""
+		if ok {
+			t.Bury(keymgmt.Ref{Set: keymgmt.SetID{Tenant: e.Resource.Tenant, ID: e.Resource.ID}})
+		}
+		return ok
 	}
 	return false
 }

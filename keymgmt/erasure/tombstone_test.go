@@ -16,7 +16,7 @@ import (
 )
 
 func destroyed(on opsec.Resource) opsec.Event {
-	e := *opsec.NewEvent("keymgmt.destroy", noon)
+	e := *opsec.NewEvent(keymgmt.ActionDestroy, noon)
 	e.Tenant, e.Outcome, e.Resource = on.Tenant, opsec.Success, on
 	return e
 }
@@ -39,24 +39,30 @@ func buried(t require.TestingT, s *erasure.Tombstones, r keymgmt.Ref) bool {
 
 func TestTombstonesAreReadFromTheAuditLog(t *testing.T) {
 	failed, pending, rotated := destroyed(ref("a", 3).Resource()), destroyed(ref("a", 4).Resource()), destroyed(ref("a", 5).Resource())
-	failed.Outcome, pending.Outcome, rotated.Action = opsec.Failure, opsec.Pending, "keymgmt.rotate"
+	failed.Outcome, pending.Outcome, rotated.Action = opsec.Failure, opsec.Pending, keymgmt.ActionRotate
 	forced := destroyed(ref("a", 6).Resource())
-	forced.Action = "keymgmt.force-destroy"
+	forced.Action = keymgmt.ActionForceDestroy
+	unlinked := destroyed(ref("a", 10).Resource())
+	unlinked.Action = keymgmt.ActionUnlink
 	foreign := destroyed(ref("a", 7).Resource())
 	foreign.Tenant = "globex" // another tenant's log says so
 	odd := destroyed(opsec.Resource{Tenant: "acme", Type: "key", ID: "a/8"})
 	whole := destroyed(opsec.Resource{Tenant: "acme", Type: "keyset", ID: "gone"})
-	s, err := erasure.NewTombstones(events(destroyed(ref("a", 2).Resource()), failed, pending, rotated, forced, foreign, odd, whole,
+	alive := whole // a key is destroyed, never a keyset
+	alive.Resource.ID = "alive"
+	whole.Action = keymgmt.ActionRetire
+	s, err := erasure.NewTombstones(events(destroyed(ref("a", 2).Resource()), failed, pending, rotated, forced, foreign, odd, whole, alive, unlinked,
 		destroyed(ref("a/b", 9).Resource())))
 	require.NoError(t, err)
-	require.Equal(t, 4, s.Len())
-	for key, want := range map[uint32]bool{1: false, 2: true, 3: false, 4: false, 5: false, 6: true, 7: false, 8: false} {
+	require.Equal(t, 5, s.Len())
+	for key, want := range map[uint32]bool{1: false, 2: true, 3: false, 4: false, 5: false, 6: true, 7: false, 8: false, 10: true} {
 		require.Equal(t, want, buried(t, s, ref("a", key)), "key %d", key)
 	}
 	require.True(t, buried(t, s, ref("a/b", 9)))
 	require.False(t, buried(t, s, ref("a", 9)))
 	require.True(t, buried(t, s, ref("gone", 1)))
 	require.True(t, buried(t, s, ref("gone", 77)))
+	require.False(t, buried(t, s, ref("alive", 1)))
 	require.False(t, buried(t, s, keymgmt.Ref{Set: keymgmt.SetID{Tenant: "globex", ID: "a"}, Key: 2}))
 }
 
