@@ -1,0 +1,13 @@
+module github.com/cloudopsec/opsec/keymgmt/custody/pkcs11
+
+go 1.26.0
+
+replace github.com/cloudopsec/opsec => ../../..
+
+require (
+	github.com/cloudopsec/opsec v0.0.0-00010101000000-000000000000
+	github.com/miekg/pkcs11 v1.1.2
+	github.com/stretchr/testify v1.12.1
+)
+
+require go.yaml.in/yaml/v3 v3.0.5 // indirect
