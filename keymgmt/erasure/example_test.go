@@ -23,7 +23,7 @@ func books() (*erasure.Ledger, keymgmt.Ref) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := l.Issue(context.Background(), withTape(key)); err != nil { // a Manager does that
+	if _, err := l.Issue(context.Background(), withTape(key)); err != nil { // a lifecycle.Manager does that
 		log.Fatal(err)
 	}
 	return l, key

@@ -78,7 +78,7 @@ const (
 	maxReport = 16 << 20 // bytes of JSON
 )
 
-// Census returns what a key's record keeps of the report, for [keymgmt.Manager]: what is left on the key with these
+// Census returns what a key's record keeps of the report, for a lifecycle.Manager: what is left on the key with these
 // holders, at least one, who must all have been counted. What names no key counts as left. Its time is when the first of
 // them was begun with.
 func (r Report) Census(key uint32, holders ...string) (keymgmt.Census, error) {

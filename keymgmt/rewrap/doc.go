@@ -15,7 +15,7 @@
 //	reached, err := driver.Run(ctx, operator, loadCheckpoint()) // interrupted, it goes on from what was saved
 //	part, err := rewrap.Count(ctx, "volumes", volumes, rewrap.Envelope{}, time.Now)
 //	report := rewrap.Report{Set: set, Parts: []rewrap.Part{part}}
-//	census, err := report.Census(3, "volumes") // for keymgmt.Manager.Count
+//	census, err := report.Census(3, "volumes") // for lifecycle.Manager.Count
 //
 // [Objects] is yours: a table, a bucket, a collection of a store. What is rewrapped is a whole ciphertext
 // ([Ciphertexts]), which may itself be a wrapped data key, or the data key at the head of an envelope ([Envelopes]), where

@@ -9,7 +9,7 @@ import (
 )
 
 func ExampleBuild() {
-	s, err := statement.Build(context.Background(), usual(), "acme", []statement.Use{ // keys: a keymgmt.Manager
+	s, err := statement.Build(context.Background(), usual(), "acme", []statement.Use{ // keys: a lifecycle.Manager
 		{Data: "volumes", Where: statement.Storage, At: "eu-1", Keyset: volumes},
 		{Data: "credentials", Where: statement.Transit, At: "api", Channel: tls13()},
 	}, noon)

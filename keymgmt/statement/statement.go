@@ -49,7 +49,7 @@ type Channel struct {
 	Seen        time.Time `json:"seen"`
 }
 
-// Keys is where keysets and keys are read; a [keymgmt.Manager] has both.
+// Keys is where keysets and keys are read; a lifecycle.Manager has both.
 type Keys interface {
 	Keyset(ctx context.Context, id keymgmt.SetID) (keymgmt.Keyset, error)
 	// Keys yields all keys of a keyset.
