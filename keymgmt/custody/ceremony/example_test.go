@@ -75,3 +75,81 @@ func Example() {
 	// ceremony.recover pending
 	// ceremony.recover success
 }
+
+// yearly is what the examples below begin with: a roster of three, two of whom are needed, and a ceremony in which some of
+// them have handed in their shares.
+func yearly(purpose ceremony.Purpose, persons ...string) (*ceremony.Roster, *ceremony.Ceremony, func(persons ...string) ceremony.Plan) {
+	ctx := context.Background()
+	options := &ceremony.Options{
+		Recorder: new(audittest.Recorder), Authorizer: opsec.CallerAuthorized{},
+		Now: func() time.Time { return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC) },
+	}
+	keys := map[string]hpke.PrivateKey{}
+	plan := func(persons ...string) ceremony.Plan {
+		p := ceremony.Plan{Label: "root of region 1", Threshold: 2}
+		for _, name := range persons {
+			if keys[name] == nil {
+				keys[name], _ = hpke.MLKEM768X25519().GenerateKey()
+			}
+			p.Custodians = append(p.Custodians, ceremony.Custodian{
+				Tenant: opsec.Provider, Person: name, Recipient: shares.HPKE(keys[name].PublicKey()),
+			})
+		}
+		return p
+	}
+	roster, err := ceremony.Deal(ctx, person("olga"), []byte("root key"), plan("ann", "bob", "cyd"), options)
+	if err != nil {
+		panic(err)
+	}
+	c, err := ceremony.Open(ctx, person("olga"), roster, ceremony.Request{Purpose: purpose, Reason: "yearly"}, options)
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range persons {
+		for _, holder := range roster.Holders {
+			if holder.Person == name {
+				share, err := holder.Sealed.Open(shares.HPKEIdentity(keys[name]))
+				if err != nil {
+					panic(err)
+				}
+				if _, err := c.Submit(ctx, person(name), share); err != nil {
+					panic(err)
+				}
+			}
+		}
+	}
+	return roster, c, plan
+}
+
+// Once a year, and right after dealing: all holders show that their shares are there and open.
+func ExampleCeremony_Rehearse() {
+	roster, c, _ := yearly(ceremony.Rehearse, "ann", "bob", "cyd")
+	challenge := []byte("X.1642 audit 2026, question 17")
+	proof, err := c.Rehearse(context.Background(), person("olga"), challenge)
+	fmt.Println(proof.Indexes, err)
+	fmt.Println(roster.Set.VerifyProof(proof, challenge))
+	fmt.Println(c.State().Status)
+	// Output:
+	// [1 2 3] <nil>
+	// <nil>
+	// done
+}
+
+// Cyd has left, and dan comes: two of the others deal anew.
+func ExampleCeremony_Renew() {
+	old, c, plan := yearly(ceremony.Renew, "ann", "bob")
+	next, err := c.Renew(context.Background(), person("olga"), plan("ann", "bob", "dan"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(next.Set.Previous == old.Set.ID)
+	for i, holder := range next.Holders {
+		fmt.Println(i+1, holder.Person)
+	}
+	// Output:
+	// true
+	// 1 ann
+	// 2 bob
+	// 3 dan
+}

@@ -43,7 +43,10 @@ type Sealed struct {
 
 // Seal encrypts the share to its holder.
 func (s Share) Seal(to Recipient) (Sealed, error) {
-	if s.raw == nil {
+	switch {
+	case to == nil:
+		return Sealed{}, invalid("recipient: none")
+	case s.Index() == 0:
 		return Sealed{}, &IndexError{0}
 	}
 	ciphertext, err := to.Encrypt(s.raw)
@@ -59,6 +62,9 @@ func (s Share) Seal(to Recipient) (Sealed, error) {
 func (s Sealed) Open(with Identity) (Share, error) {
 	if err := s.validate(); err != nil {
 		return Share{}, err
+	}
+	if with == nil {
+		return Share{}, invalid("identity: none")
 	}
 	b, err := with.Decrypt(s.Ciphertext)
 	if err != nil {

@@ -90,8 +90,16 @@ func TestSealedTakesNoNonsense(t *testing.T) {
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 	_, err = shares.Share{}.Seal(broken{})
 	require.ErrorIs(t, err, opsec.ErrInvalid)
+	_, err = list[0].Seal(nil)
+	require.ErrorContains(t, err, "recipient")
 	_, err = shares.Sealed{}.Open(nil)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
+	_, err = shares.Sealed{Index: 1, Ciphertext: []byte("x")}.Open(nil)
+	require.ErrorContains(t, err, "identity")
+	cleared := list[2]
+	cleared.Clear()
+	_, err = cleared.Seal(broken{[]byte("x")})
+	require.Equal(t, &shares.IndexError{}, err)
 
 	var read shares.Sealed
 	id := list[0].Set().String()

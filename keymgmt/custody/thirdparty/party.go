@@ -228,6 +228,8 @@ func (p *Party) ask(ctx context.Context, call func(context.Context) error) (aske
 		how = withdrawn
 	case within.Err() != nil && how == unanswered:
 		err = &UnansweredError{p.policy.Name, p.policy.Budget}
+	case how == unanswered && !errors.Is(err, keymgmt.ErrUnavailable):
+		err = fmt.Errorf("thirdparty: %s: %w: %w", p.policy.Name, keymgmt.ErrUnavailable, err)
 	}
 	return true, err
 }

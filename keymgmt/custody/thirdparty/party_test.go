@@ -197,7 +197,9 @@ func TestAPartyThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 	require.NoError(t, unwrap(), "an answer, and the count begins anew")
 	o.theirs.act = func(context.Context) error { return down }
 	for range 3 {
-		require.ErrorIs(t, unwrap(), down)
+		err := unwrap()
+		require.ErrorIs(t, err, down)
+		require.ErrorIs(t, err, keymgmt.ErrUnavailable, "whatever the party calls it")
 	}
 	o.log.One(t, thirdparty.ActionSuspend)
 
