@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/cloudopsec/opsec"
@@ -12,7 +13,7 @@ import (
 // it does not ask the source each time.
 type key struct {
 	record keymgmt.Key
-	usable bool // by the state and the role, and there is material
+	usable bool // before its periods end, and there is material
 	permit *keymgmt.Permit
 	*primitive
 	wrapped []byte // what the material was unwrapped from
@@ -23,16 +24,16 @@ type key struct {
 // newKey makes a key of a record. The material comes later, or from last, which is the same key in the last view or nil.
 func newKey(set *keymgmt.Keyset, record keymgmt.Held, last *key, actor opsec.Actor) *key {
 	k := &key{record: record.Key, lease: newLease(), block: blockOf(set.Policy)}
-	role := set.Roles.Of(actor)
-	k.usable = role == keymgmt.Operator && len(record.Wrapped) > 0 &&
-		(record.State.Allows(keymgmt.Protect) || record.State.Allows(keymgmt.Process))
 	if last != nil {
 		k.lease = last.lease // what is left of it, whatever became of the key meanwhile
 	}
+	k.permit = keymgmt.NewPermit(*set, record.Key, set.Roles.Of(actor), &k.lease.block)
+	protect, process, err := operations(set.Purpose)
+	k.usable = err == nil && len(record.Wrapped) > 0 &&
+		(k.permit.Check(protect, math.MinInt64) == nil || k.permit.Check(process, math.MinInt64) == nil)
 	if k.usable && last.held() && slices.Equal(last.wrapped, record.Wrapped) {
 		k.primitive, k.wrapped = last.primitive, last.wrapped
 	}
-	k.permit = keymgmt.NewPermit(*set, record.Key, role, &k.lease.block)
 	return k
 }
 

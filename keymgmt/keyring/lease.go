@@ -29,10 +29,9 @@ const (
 
 // blockOf returns what a node leases at once: the policy's block of messages, and as many bytes in proportion.
 func blockOf(p keymgmt.Policy) keymgmt.Amount {
-	if p.Block == 0 {
-		return keymgmt.Amount{Messages: 1, Bytes: p.Bytes}
-	}
-	return keymgmt.Amount{Messages: p.Block, Bytes: max(p.Bytes/max(p.Messages/p.Block, 1), 1)}
+	messages := max(p.Block, 1)
+	bytes := p.Bytes / max(p.Messages/messages, 1)
+	return keymgmt.Amount{Messages: messages, Bytes: min(max(bytes, 1), keymgmt.MaxBlockBytes/2)}
 }
 
 // take takes one message of n bytes of what is leased. When little is left it tells Run, when there is not enough it asks

@@ -99,7 +99,7 @@ func TestWhatIsRefusedUsesUpNothing(t *testing.T) {
 }
 
 func TestRunLeasesAheadOfNeed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := newFake(t)
 		f.limit(1<<20, 1<<40, 100)
 		r := ring(t, run(t, f, nil).Node, invoice)
@@ -116,7 +116,7 @@ func TestRunLeasesAheadOfNeed(t *testing.T) {
 }
 
 func TestALeaseThatFailsAheadIsTriedAgainAtTheNextLook(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := newFake(t)
 		f.limit(100, 1<<20, 100)
 		r := ring(t, run(t, f, nil).Node, invoice)
@@ -133,7 +133,7 @@ func TestALeaseThatFailsAheadIsTriedAgainAtTheNextLook(t *testing.T) {
 }
 
 func TestWhoWaitsForALeaseThatFailsDoesNotAskAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := newFake(t)
 		slow := &slowLease{fake: f}
 		n, err := keyring.Join(t.Context(), slow, f.custodian, &keyring.Options{Node: "one", Actor: server, Now: (&clock{t: start}).now})

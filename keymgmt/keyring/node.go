@@ -15,7 +15,9 @@ import (
 
 // Options are the wiring and the limits of a [Node].
 type Options struct {
-	Node string // its name, unique among the nodes of the membership: host and process
+	// Node is its name, which no other process has, nor this one when it starts anew: a host and a number of a process, at
+	// most 64 bytes. Default: an [opsec.NewID].
+	Node string
 
 	// Actor is in whose name keys are used: one of the operators of each keyset, or its keys are refused.
 	Actor opsec.Actor
@@ -59,12 +61,13 @@ func (o *Options) complete() error {
 			*d.p = d.v
 		}
 	}
+	if o.Node == "" {
+		o.Node = string(opsec.NewID())
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	switch {
-	case o.Node == "":
-		return fmt.Errorf("keyring: options: node has no name: %w", opsec.ErrInvalid)
 	case o.Refresh < 0 || o.Stale <= o.Refresh || o.Fence < o.Stale || o.Wait < 0:
 		return fmt.Errorf("keyring: options: want refresh < stale <= fence, not %v, %v, %v, and wait not below 0: %w",
 			o.Refresh, o.Stale, o.Fence, opsec.ErrInvalid)
@@ -289,6 +292,8 @@ func (n *Node) Refresh(ctx context.Context) error {
 }
 
 func (n *Node) sendBeat(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, n.o.Wait)
+	defer cancel()
 	began := n.now()
 	err := n.o.Membership.Beat(ctx, n.o.Node)
 	if errors.Is(err, opsec.ErrNotFound) { // somebody has declared it gone: it starts anew, with nothing

