@@ -49,93 +49,104 @@ func Combine(list []Share) ([]byte, error) {
 	if len(list) == 0 {
 		return nil, &TooFewError{0, 2}
 	}
-	for _, share := range list {
-		if share.Index() == 0 {
-			return nil, &IndexError{0}
-		}
-	}
-	ours, bad := majority(list)
-	group := make([]Share, len(ours))
-	for i, at := range ours {
-		group[i] = list[at]
-	}
-	if err := distinct(group); err != nil {
+	groups, err := bySet(list)
+	if err != nil {
 		return nil, err
 	}
-	k := group[0].Threshold()
-	switch {
-	case len(group) < k && len(bad) == 0:
-		return nil, &TooFewError{len(group), k}
-	case len(group) < k:
-		return nil, &BadShareError{}
+	if first := groups[0]; len(groups) == 1 && len(first) < list[0].Threshold() {
+		return nil, &TooFewError{len(first), list[0].Threshold()}
 	}
-	secret, key, ok := search(group, k)
-	if !ok {
-		return nil, &BadShareError{}
-	}
-	for i, share := range group {
-		if tag := key.tag(share); !hmac.Equal(tag[:tagSize], share.tag()) {
-			bad = append(bad, ours[i])
+	var secret []byte
+	var good []int // positions
+	tries := maxTries
+	for _, group := range groups {
+		found, positions := search(list, group, &tries)
+		if found != nil && secret != nil { // two sets that both open: whose is it?
+			clear(found)
+			clear(secret)
+			return nil, &BadShareError{}
+		}
+		if found != nil {
+			secret, good = found, positions
 		}
 	}
-	if len(bad) > 0 {
+	switch {
+	case secret == nil:
+		return nil, &BadShareError{}
+	case len(good) < len(list):
 		clear(secret)
-		slices.Sort(bad)
-		return nil, &BadShareError{bad}
+		bad := new(BadShareError)
+		for at := range list {
+			if !slices.Contains(good, at) {
+				bad.Positions = append(bad.Positions, at)
+			}
+		}
+		return nil, bad
 	}
 	return secret, nil
 }
 
-// majority splits the positions into those of the set that most belong to, the first such set, and the others.
-func majority(list []Share) (most, others []int) {
-	type name struct { // what shares of one set have in common
+// bySet returns the positions of the shares by the set that they say they are of, in the order in which these come.
+func bySet(list []Share) (groups [][]int, err error) {
+	type name struct {
 		header string
 		size   int
+		index  int // or -1
 	}
-	named := func(s Share) name { return name{s.header(), len(s.raw)} }
-	counts := map[name]int{}
-	for _, s := range list {
-		counts[named(s)]++
-	}
-	best := named(list[0])
-	for _, s := range list {
-		if counts[named(s)] > counts[best] {
-			best = named(s)
+	seen := map[name]int{}
+	for at, share := range list {
+		if share.Index() == 0 {
+			return nil, &IndexError{0}
 		}
-	}
-	for i, s := range list {
-		if named(s) == best {
-			most = append(most, i)
-		} else {
-			others = append(others, i)
+		set := name{share.header(), len(share.raw), -1}
+		one := set
+		one.index = share.Index()
+		if _, twice := seen[one]; twice {
+			return nil, &IndexError{share.Index()}
 		}
+		seen[one] = at
+		g, ok := seen[set]
+		if !ok {
+			g = len(groups)
+			seen[set], groups = g, append(groups, nil)
+		}
+		groups[g] = append(groups[g], at)
 	}
-	return most, others
+	return groups, nil
 }
 
-// search looks for k shares whose secret is the one that the set's id commits to: at first the first k, then others.
-func search(list []Share, k int) (secret []byte, key setKey, ok bool) {
+// search looks in a group for a threshold of shares whose secret is the one that the set's id commits to: at first the first
+// ones, then others, as long as there are tries. It returns the secret and the positions of the shares that are good.
+func search(list []Share, group []int, tries *int) (secret []byte, good []int) {
+	first := list[group[0]]
+	k, id := first.Threshold(), first.Set()
+	if len(group) < k {
+		return nil, nil
+	}
 	chosen, picked := make([]int, k), make([]Share, k)
 	for i := range chosen {
 		chosen[i] = i
 	}
-	for range maxTries {
-		for i, at := range chosen {
-			picked[i] = list[at]
+	for more := true; more && *tries > 0; more = next(chosen, len(group)) {
+		*tries--
+		for i, c := range chosen {
+			picked[i] = list[group[c]]
 		}
 		secret, raw := solve(picked, Share.secret), solve(picked, Share.key)
 		key := newKey(raw)
 		clear(raw)
-		id, want := key.commit(k, list[0].Of(), secret), list[0].Set()
-		if hmac.Equal(id[:], want[:]) {
-			return secret, key, true
+		if got := key.commit(k, first.Of(), secret); !hmac.Equal(got[:], id[:]) {
+			clear(secret)
+			continue
 		}
-		clear(secret)
-		if !next(chosen, len(list)) {
-			break
+		for _, at := range group {
+			if tag := key.tag(list[at]); hmac.Equal(tag[:tagSize], list[at].tag()) {
+				good = append(good, at)
+			}
 		}
+		return secret, good
 	}
-	return nil, setKey{}, false
+	return nil, nil
 }
 
 // next makes of a choice out of n the one that follows it, in the order of the alphabet.

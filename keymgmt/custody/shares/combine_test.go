@@ -114,7 +114,9 @@ func TestSharesOfAnotherSetAreNamed(t *testing.T) {
 	_, err := shares.Combine([]shares.Share{list[0], others[1]})
 	require.Empty(t, positions(t, err), "one of each: which is right?")
 	_, err = shares.Combine([]shares.Share{list[0], list[1], others[1], others[2]})
-	require.NotNil(t, err)
+	require.Empty(t, positions(t, err), "both open")
+	_, err = shares.Combine([]shares.Share{others[0], list[0], others[1], others[2]})
+	require.Equal(t, []int{1}, positions(t, err))
 	_, err = set.Combine([]shares.Share{list[0], list[1], others[1], others[2], others[3]})
 	require.Equal(t, []int{2, 3, 4}, positions(t, err), "the set knows, whatever the majority says")
 }
