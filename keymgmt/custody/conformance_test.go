@@ -38,7 +38,7 @@ func unsealed(t testing.TB, b custody.Blobs) *custody.Root {
 	t.Helper()
 	r := newRoot(t, b)
 	err := r.Create(t.Context(), rootKey)
-	if errors.Is(err, custody.ErrExists) {
+	if errors.Is(err, keymgmt.ErrExists) {
 		err = r.Unseal(t.Context(), rootKey)
 	}
 	require.NoError(t, err)

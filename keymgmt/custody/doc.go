@@ -12,14 +12,14 @@
 //	root, err := custody.NewRoot(dir, nil)
 //	err = root.CreateWithPassphrase(ctx, passphrase, custody.Cost{}) // once
 //	err = root.UnsealWithPassphrase(ctx, passphrase)                 // at each start
-//	manager, err := keymgmt.New(repository, keyring.Material{}, root, options)
+//	manager, err := lifecycle.New(repository, keyring.Material{}, root, options)
 //	defer root.Seal()
 //
 // With a ceremony (package ceremony) instead of a passphrase, several persons unseal it together:
 //
 //	key := custody.NewRootKey() // split it among the custodians, then
 //	err = root.Create(ctx, key) // once
-//	err = unsealing.Recover(ctx, operator, func(key []byte) error { return root.Unseal(ctx, key) })
+//	err = unsealing.Recover(ctx, operator, root.Unseal)
 //
 // With a key management service whose Tink client is at hand, handles are key URIs:
 //

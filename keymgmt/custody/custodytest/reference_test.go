@@ -72,7 +72,7 @@ func (r *reference) ready(ctx context.Context, handle string) error {
 	if err := ctx.Err(); err != nil && !r.is("ignores its context") {
 		return err
 	}
-	bad := handle == "" || len(handle) > 200 || !utf8.ValidString(handle) || strings.ContainsFunc(handle, unicode.IsControl)
+	bad := handle == "" || len(handle) > 512 || !utf8.ValidString(handle) || strings.ContainsFunc(handle, unicode.IsControl)
 	if bad && !r.is("takes any handle") {
 		return fmt.Errorf("handle: %w", opsec.ErrInvalid)
 	}

@@ -197,7 +197,7 @@ func generateTakesEveryHandle(t *trial) {
 	c := t.New(t)
 	handles := []string{
 		"a", "A", "a/b", "a/../b", "..", ".", "a\\b", "é", "e\u0301", "a b", "a*", "a%2fb", "-", "'; --",
-		strings.Repeat("h", 128), strings.Repeat("h", 127) + "i",
+		strings.Repeat("h", 260), strings.Repeat("h", 259) + "i",
 	}
 	wrapped := map[string][]byte{}
 	for i, h := range handles {

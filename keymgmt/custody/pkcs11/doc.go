@@ -9,7 +9,7 @@
 //
 //	module, err := pkcs11.Load("/usr/lib/softhsm/libsofthsm2.so")
 //	token, err := module.Open(ctx, pkcs11.Name{Label: "provider"}, pin, nil)
-//	manager, err := keymgmt.New(repository, keyring.Material{}, token, options)
+//	manager, err := lifecycle.New(repository, keyring.Material{}, token, options)
 //
 // [Token] is a [keymgmt.Custodian]. Load a library once in a process.
 //

@@ -58,7 +58,7 @@ func invalid(format string, args ...any) error {
 
 // What a token takes, in bytes: as the custodians of package custody.
 const (
-	maxHandle   = 256
+	maxHandle   = 512
 	maxMaterial = 64 << 10
 )
 
