@@ -215,7 +215,7 @@ func raceDestroy(t *trial) {
 			case err != nil:
 				errs[i] = err
 			case !bytes.Equal(got, material(round, 40)):
-				errs[i] = errors.New("Unwrap beside Destroy returns other material")
+				errs[i] = errors.New("unwrapping beside Destroy returns other material")
 			}
 		})
 		if err := errors.Join(errs[:]...); err != nil {
