@@ -33,7 +33,7 @@ const (
 
 	maxPolicyBytes  = 256 << 10 // of JSON
 	maxPolicyText   = 1 << 10   // of a name or a source
-	maxPolicyQuorum = 32 << 10  // of JSON, all consents together: a keyset must fit its document
+	maxPolicyQuorum = 12 << 10  // all consents together: a keyset must fit its document, however JSON escapes it
 	maxAlgorithms   = 64
 )
 
@@ -100,6 +100,7 @@ func (p Policy) Validate() error {
 }
 
 func (p Policy) validateQuorum() error {
+	size := 0
 	for v, consent := range p.Quorum {
 		if !v.known() {
 			return invalid("policy: quorum: a verb of %d bytes that is none", len(v))
@@ -107,11 +108,25 @@ func (p Policy) validateQuorum() error {
 		if err := consent.Validate(); err != nil {
 			return invalid("policy: quorum: %s: %v", v, err)
 		}
+		for _, stage := range consent.Stages {
+			size += len(stage.Name) + texts(stage.Rule)
+		}
 	}
-	if b, err := json.Marshal(p.Quorum); err != nil || len(b) > maxPolicyQuorum {
-		return invalid("policy: quorum: %d bytes of JSON, want at most %d", len(b), maxPolicyQuorum)
+	if size > maxPolicyQuorum {
+		return invalid("policy: quorum: %d bytes of names and rules, want at most %d", size, maxPolicyQuorum)
 	}
 	return nil
+}
+
+// texts is the size of a rule: its roles, and some bytes for what is around each.
+func texts(r approval.Rule) int {
+	size := len(r.Role) + 16
+	for _, rules := range [][]approval.Rule{r.All, r.Any} {
+		for _, one := range rules {
+			size += texts(one)
+		}
+	}
+	return size
 }
 
 // Permits returns an error that wraps [opsec.ErrInvalid] unless a key of algorithm a and this purpose meets the policy:
