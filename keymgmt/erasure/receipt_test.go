@@ -16,9 +16,11 @@ import (
 	"testing"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/audit/audittest"
 	"github.com/cloudopsec/opsec/keymgmt"
 	"github.com/cloudopsec/opsec/keymgmt/erasure"
 )
@@ -269,7 +271,15 @@ func TestTheChainShowsWhatIsLeftOut(t *testing.T) {
 	require.Equal(t, want, head)
 	require.EqualValues(t, 5, head.Number)
 
+	fork := ledger(t, newRepo(t))
+	issue(t, fork, destruction(ref("other", 1)), destruction(ref("volumes", 2)))
+	first, err := erasure.Verify(docs[0], trust)
+	require.NoError(t, err)
+	jump := first
+	jump.Number, jump.Previous = 7, first.Digest()
 	for name, bad := range map[string][][]byte{
+		"of another chain":     {docs[0], all(t, fork, "acme")[1]},
+		"a number is left out": {docs[0], signed(t, jump)},
 		"the first is missing": docs[1:],
 		"one is missing":       {docs[0], docs[1], docs[3]},
 		"one stands twice":     {docs[0], docs[1], docs[1]},
@@ -293,6 +303,23 @@ func TestTheChainShowsWhatIsLeftOut(t *testing.T) {
 	require.Zero(t, none)
 }
 
+// signed is a receipt as whoever has the key can make it.
+func signed(t testing.TB, r erasure.Receipt) []byte {
+	payload, err := json.Marshal(r)
+	require.NoError(t, err)
+	return envelope(t, payload)
+}
+
+func envelope(t testing.TB, payload []byte) []byte {
+	sig := ed25519.Sign(private(1), dsse.PAE(erasure.PayloadType, payload))
+	doc, err := json.Marshal(dsse.Envelope{
+		PayloadType: erasure.PayloadType, Payload: base64.StdEncoding.EncodeToString(payload),
+		Signatures: []dsse.Signature{{KeyID: "one", Sig: base64.StdEncoding.EncodeToString(sig)}},
+	})
+	require.NoError(t, err)
+	return doc
+}
+
 func seq(docs [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for _, doc := range docs {
@@ -304,24 +331,31 @@ func seq(docs [][]byte) iter.Seq2[[]byte, error] {
 }
 
 func TestManyNodesMakeOneChain(t *testing.T) {
-	r := newRepo(t)
-	var all sync.WaitGroup
-	for node := range uint32(8) {
-		l := ledger(t, r)
-		all.Go(func() {
-			for key := range uint32(5) {
-				_, err := l.Issue(t.Context(), destruction(ref("volumes", 1+node*5+key)))
+	for name, r := range map[string]keymgmt.Repository{"here": newRepo(t), "keymgmt.Memory": keymgmt.NewMemory(audittest.New(t))} {
+		t.Run(name, func(t *testing.T) {
+			ledger := func() *erasure.Ledger {
+				l, err := erasure.New(r, options())
 				require.NoError(t, err)
-				_, err = l.Issue(t.Context(), destruction(ref("shared", 1+key))) // who comes first
-				require.NoError(t, err)
+				return l
 			}
+			var nodes sync.WaitGroup
+			for node := range uint32(8) {
+				l := ledger()
+				nodes.Go(func() {
+					for key := range uint32(5) {
+						_, err := l.Issue(t.Context(), destruction(ref("volumes", 1+node*5+key)))
+						assert.NoError(t, err)
+						_, err = l.Issue(t.Context(), destruction(ref("shared", 1+key))) // who comes first
+						assert.NoError(t, err)
+					}
+				})
+			}
+			nodes.Wait()
+			head, err := erasure.VerifyChain(ledger().All(t.Context(), "acme"), trust)
+			require.NoError(t, err)
+			require.EqualValues(t, 45, head.Number)
 		})
 	}
-	all.Wait()
-	l := ledger(t, r)
-	head, err := erasure.VerifyChain(l.All(t.Context(), "acme"), trust)
-	require.NoError(t, err)
-	require.EqualValues(t, 45, head.Number)
 }
 
 func TestTheLedgerNoticesWhatWasChangedBelowIt(t *testing.T) {
@@ -385,12 +419,7 @@ func FuzzVerify(f *testing.F) {
 		f.Add([]byte(`{"id":"00000000-0000-0000-0000-000000000000","tenant":"acme","number":1,"time":"2026-03-02T12:00:00Z","by":"alice",` + subject + `}`))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		sig := ed25519.Sign(private(1), dsse.PAE(erasure.PayloadType, payload))
-		doc, err := json.Marshal(dsse.Envelope{
-			PayloadType: erasure.PayloadType, Payload: base64.StdEncoding.EncodeToString(payload),
-			Signatures: []dsse.Signature{{KeyID: "one", Sig: base64.StdEncoding.EncodeToString(sig)}},
-		})
-		require.NoError(t, err)
+		doc := envelope(t, payload)
 		r, err := erasure.Verify(doc, trust)
 		if err != nil {
 			require.ErrorIs(t, err, opsec.ErrInvalid)

@@ -20,6 +20,8 @@
 //		fmt.Println(d) // storage volumes at eu-1: weak: AES128_GCM has 128 bits, promised are 256
 //	}
 //
+// [Statement.CBOM] writes the same as a bill of materials that other tools read (CycloneDX 1.6).
+//
 // A [Claim] is plain data, so that a clause of an agreement can carry it.
 //
 // # Promises

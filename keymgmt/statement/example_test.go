@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"strings"
 
 	"github.com/cloudopsec/opsec/keymgmt/statement"
 )
@@ -44,4 +45,30 @@ func ExampleStatement_Check() {
 	// storage logs at eu-1: in-clear: encryption is promised
 	// backup volumes: uncovered: nothing says how such data is protected there
 	// storage volumes at eu-1, key 2: weak: AES128_GCM has 128 bits, promised are 256
+}
+
+func ExampleStatement_CBOM() {
+	s, err := statement.Build(context.Background(), usual(), "acme", []statement.Use{
+		{Data: "volumes", Where: statement.Backup, At: "vault-2", Keyset: disks},
+	}, noon)
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := s.CBOM("3e671687-395b-41f5-a30f-a58921a69b79")
+	for line := range strings.Lines(string(text)) {
+		for _, word := range []string{"specVersion", "bom-ref", "primitive", "state\":", "opsec:data"} {
+			if strings.Contains(line, word) {
+				fmt.Println(strings.TrimSpace(line))
+			}
+		}
+	}
+	fmt.Println(err)
+	// Output:
+	// "specVersion": "1.6",
+	// "bom-ref": "algorithm/AES256_GCM",
+	// "primitive": "ae",
+	// "bom-ref": "key/@provider/disks/00000001",
+	// "state": "active",
+	// "name": "opsec:data",
+	// <nil>
 }
