@@ -80,7 +80,7 @@ func (c *cell) refresh(ctx context.Context) error {
 
 // drop ends the cell.
 func (c *cell) drop() {
-	c.looks.enter(nil)
+	c.looks.wait()
 	defer c.looks.leave()
 	c.end()
 }
@@ -96,7 +96,7 @@ func (c *cell) end() {
 // settled reports whether nothing is held that was last looked at before this pass. Keys whose last look is too old are
 // dropped first; the cell stays, and is as good as new when a look succeeds again.
 func (c *cell) settled(pass uint64) bool {
-	c.looks.enter(nil)
+	c.looks.wait()
 	defer c.looks.leave()
 	v := c.view.Load()
 	if v == nil || len(v.keys) == 0 || v.pass >= pass {

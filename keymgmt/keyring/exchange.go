@@ -41,11 +41,7 @@ func Assemble(primary uint32, materials ...[]byte) (*keyset.Handle, error) {
 	if !seen[primary] {
 		return nil, fmt.Errorf("keyring: the primary key %08x is not among those to assemble: %w", primary, opsec.ErrInvalid)
 	}
-	handle := insecurecleartextkeyset.KeysetHandle(all)
-	if handle == nil {
-		return nil, fmt.Errorf("keyring: Tink refuses the keyset: %w", opsec.ErrInvalid)
-	}
-	return handle, nil
+	return handleOf(all)
 }
 
 // Piece is one key of a Tink keyset, to be expected and imported by a manager.
@@ -73,7 +69,7 @@ func Split(handle *keyset.Handle) ([]Piece, error) {
 		one := &tinkpb.Keyset{PrimaryKeyId: k.GetKeyId(), Key: []*tinkpb.Keyset_Key{{
 			KeyData: k.GetKeyData(), Status: tinkpb.KeyStatusType_ENABLED, KeyId: k.GetKeyId(), OutputPrefixType: k.GetOutputPrefixType(),
 		}}}
-		m, err := cleartext(insecurecleartextkeyset.KeysetHandle(one))
+		m, err := cleartext(one)
 		if err != nil {
 			return nil, err
 		}

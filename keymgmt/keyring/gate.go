@@ -7,13 +7,8 @@ type gate chan struct{}
 
 func newGate() gate { return make(gate, 1) }
 
-// enter waits until nobody else is inside, or returns the error of ctx. With nil for ctx it waits and returns nil: no one
-// stays inside for much longer than Options.Wait.
+// enter waits until nobody else is inside, or returns the error of ctx.
 func (g gate) enter(ctx context.Context) error {
-	if ctx == nil {
-		g <- struct{}{}
-		return nil
-	}
 	select {
 	case g <- struct{}{}:
 		return nil
@@ -21,5 +16,8 @@ func (g gate) enter(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
+
+// wait enters without giving up: nobody stays inside for much longer than Options.Wait.
+func (g gate) wait() { g <- struct{}{} }
 
 func (g gate) leave() { <-g }

@@ -85,7 +85,7 @@ func (Material) New(a keymgmt.Algorithm, id uint32) ([]byte, error) {
 		}
 		set := insecurecleartextkeyset.KeysetMaterial(handle)
 		set.PrimaryKeyId, set.Key[0].KeyId = id, id
-		return cleartext(insecurecleartextkeyset.KeysetHandle(set))
+		return cleartext(set)
 	}
 	return nil, fmt.Errorf("keyring: algorithm %.64q is none that Tink has a template for: %w", string(a), opsec.ErrInvalid)
 }
@@ -155,12 +155,29 @@ func parse(material []byte) (*keyset.Handle, error) {
 	return handle, nil
 }
 
-// cleartext writes a keyset in Tink's binary form.
-func cleartext(handle *keyset.Handle) ([]byte, error) {
-	var b bytes.Buffer
-	if handle == nil {
+// handleOf makes a handle of a keyset that lies in memory.
+func handleOf(set *tinkpb.Keyset) (*keyset.Handle, error) {
+	handle, err := insecurecleartextkeyset.Read(inMemory{set})
+	if err != nil {
 		return nil, fmt.Errorf("keyring: Tink refuses the keyset: %w", opsec.ErrInvalid)
 	}
+	return handle, nil
+}
+
+// inMemory is a [keyset.Reader] of a keyset that has been read.
+type inMemory struct{ set *tinkpb.Keyset }
+
+func (m inMemory) Read() (*tinkpb.Keyset, error) { return m.set, nil }
+
+func (m inMemory) ReadEncrypted() (*tinkpb.EncryptedKeyset, error) { return nil, opsec.ErrInvalid }
+
+// cleartext writes a keyset in Tink's binary form.
+func cleartext(set *tinkpb.Keyset) ([]byte, error) {
+	handle, err := handleOf(set)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
 	if err := insecurecleartextkeyset.Write(handle, keyset.NewBinaryWriter(&b)); err != nil {
 		return nil, fmt.Errorf("keyring: keyset not written: %w", err)
 	}

@@ -319,7 +319,7 @@ func (n *Node) Close(ctx context.Context) error {
 	n.mu.Lock()
 	n.left = true
 	n.mu.Unlock()
-	n.pass.enter(nil)
+	n.pass.wait()
 	defer n.pass.leave()
 	n.forgetAll()
 	if n.o.Membership == nil {

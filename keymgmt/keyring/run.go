@@ -66,7 +66,7 @@ func (n *Node) leasing(ctx context.Context) {
 
 // watching returns the context of the watch of this cell; false when it has one, or is dropped.
 func (c *cell) watching(ctx context.Context) (context.Context, bool) {
-	c.looks.enter(nil)
+	c.looks.wait()
 	defer c.looks.leave()
 	if c.dropped || c.watched {
 		return nil, false
