@@ -69,6 +69,9 @@ func (m *Manager) BackUp(ctx context.Context, by By, id keymgmt.SetID) (data []b
 		if err := m.look(ctx, by, o, func(s *step) error { b.Keyset = s.set; return nil }); err != nil {
 			return err
 		}
+		if err := m.o.Escrow.Generate(ctx, m.o.EscrowHandle); err != nil {
+			return fmt.Errorf("lifecycle: escrow: %w", err)
+		}
 		b.Time = instant(m.o.Now())
 		b.Keyset.Backups++
 		for r, err := range m.records(ctx, id) {
@@ -129,9 +132,6 @@ func (m *Manager) rewrap(ctx context.Context, r *record, from keymgmt.Custodian,
 }
 
 func (m *Manager) seal(ctx context.Context, b manifest) (data []byte, sum string, err error) {
-	if err := m.o.Escrow.Generate(ctx, m.o.EscrowHandle); err != nil {
-		return nil, "", fmt.Errorf("lifecycle: escrow: %w", err)
-	}
 	out := bundle{Version: bundleVersion}
 	if out.Manifest, err = json.Marshal(b); err != nil {
 		return nil, "", err
