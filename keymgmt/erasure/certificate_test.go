@@ -345,7 +345,7 @@ func TestWhatACustomerIsHandedMustBeWhole(t *testing.T) {
 		})
 	}
 	for i := range with {
-		for at := range with[i] {
+		for at := i; at < len(with[i]); at += 11 { // each byte of one: TestEveryByteOfAReceiptCounts
 			bad := slices.Clone(with)
 			bad[i] = bytes.Clone(with[i])
 			bad[i][at] ^= 1

@@ -62,7 +62,7 @@ func TestEveryByteOfAReceiptCounts(t *testing.T) {
 	require.NoError(t, err)
 	doc := docs[0]
 	for i := range doc {
-		for _, x := range []byte{1, 2, 0x20, 0x80} {
+		for _, x := range []byte{1, 0x20} {
 			bad := bytes.Clone(doc)
 			bad[i] ^= x
 			_, err := erasure.Verify(bad, trust)
