@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -16,6 +17,7 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/keymgmt"
 	"github.com/cloudopsec/opsec/keymgmt/keyring"
+	"github.com/cloudopsec/opsec/keymgmt/lifecycle"
 )
 
 // Keys beside bare Tink: ratios are Tink's time over ours, so 0.9 x-tink says that checks, leases and the look at the
@@ -27,7 +29,7 @@ import (
 
 // Who does what in the benchmarks of keys.
 var (
-	keeper = keymgmt.By{Actor: opsec.Actor{Tenant: "acme", Account: "keeper", Person: "keeper", Kind: opsec.Human}, Reason: "bench"}
+	keeper = lifecycle.By{Actor: opsec.Actor{Tenant: "acme", Account: "keeper", Person: "keeper", Kind: opsec.Human}, Reason: "bench"}
 	server = opsec.Actor{Tenant: "acme", Account: "server", Person: "server", Kind: opsec.Service}
 )
 
@@ -45,14 +47,11 @@ func (unheard) Record(context.Context, *opsec.Event) (opsec.Receipt, error) {
 // local is a custodian with one key-encryption key for all handles, in memory.
 type local struct{ kek tink.AEAD }
 
-func newLocal(t testing.TB) local { return local{newAEAD(t)} }
-
-func newAEAD(t testing.TB) tink.AEAD {
-	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+// newLocal returns one whose key is the same in every process.
+func newLocal(t testing.TB) local {
+	kek, err := subtle.NewAESGCM(noise(32))
 	require.NoError(t, err)
-	a, err := aead.New(handle)
-	require.NoError(t, err)
-	return a
+	return local{kek}
 }
 
 func (local) Generate(context.Context, string) error { return nil }
@@ -69,14 +68,14 @@ func (local) Destroy(context.Context, string) (keymgmt.Evidence, error) {
 	return keymgmt.Evidence{}, nil
 }
 
-func newManager(t testing.TB, r keymgmt.Repository, c keymgmt.Custodian) *keymgmt.Manager {
-	m, err := keymgmt.New(r, keyring.Material{}, c, &keymgmt.Options{Authorizer: opsec.CallerAuthorized{}, InsecureUnsealed: true})
+func newManager(t testing.TB, r keymgmt.Repository, c keymgmt.Custodian) *lifecycle.Manager {
+	m, err := lifecycle.New(r, keyring.Material{}, c, &lifecycle.Options{Authorizer: opsec.CallerAuthorized{}, InsecureUnsealed: true})
 	require.NoError(t, err)
 	return m
 }
 
 // create makes a keyset with a first key.
-func create(t testing.TB, m *keymgmt.Manager, id keymgmt.SetID) keymgmt.Key {
+func create(t testing.TB, m *lifecycle.Manager, id keymgmt.SetID) keymgmt.Key {
 	_, err := m.Create(t.Context(), keeper, keymgmt.Keyset{
 		SetID: id, Purpose: keymgmt.DataEncryption, Algorithm: "AES256_GCM", Custodian: "root",
 		Policy: keymgmt.Preset(keymgmt.DataEncryption), Roles: rolesOfKeys(),
@@ -85,7 +84,7 @@ func create(t testing.TB, m *keymgmt.Manager, id keymgmt.SetID) keymgmt.Key {
 	return rotate(t, m, id)
 }
 
-func rotate(t testing.TB, m *keymgmt.Manager, id keymgmt.SetID) keymgmt.Key {
+func rotate(t testing.TB, m *lifecycle.Manager, id keymgmt.SetID) keymgmt.Key {
 	key, err := m.Rotate(t.Context(), keeper, id)
 	require.NoError(t, err)
 	return key
@@ -94,7 +93,7 @@ func rotate(t testing.TB, m *keymgmt.Manager, id keymgmt.SetID) keymgmt.Key {
 // invoices is a keyset in use: a manager over the memory repository, and a node with a ring.
 type invoices struct {
 	custodian local
-	manager   *keymgmt.Manager
+	manager   *lifecycle.Manager
 	node      *keyring.Node
 	ring      *keyring.Ring
 }

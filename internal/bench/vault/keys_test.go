@@ -13,12 +13,13 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/keymgmt"
 	"github.com/cloudopsec/opsec/keymgmt/keyring"
+	"github.com/cloudopsec/opsec/keymgmt/lifecycle"
 	"github.com/cloudopsec/opsec/keymgmt/rewrap"
 )
 
 var (
 	id     = keymgmt.SetID{Tenant: "acme", ID: keyName}
-	keeper = keymgmt.By{Actor: opsec.Actor{Tenant: "acme", Account: "keeper", Person: "keeper", Kind: opsec.Human}, Reason: "bench"}
+	keeper = lifecycle.By{Actor: opsec.Actor{Tenant: "acme", Account: "keeper", Person: "keeper", Kind: opsec.Human}, Reason: "bench"}
 	server = opsec.Actor{Tenant: "acme", Account: "server", Person: "server", Kind: opsec.Service}
 )
 
@@ -48,7 +49,7 @@ func (local) Destroy(context.Context, string) (keymgmt.Evidence, error) {
 
 // ours is a keyset on the memory repository, and a node that uses it.
 type ours struct {
-	manager *keymgmt.Manager
+	manager *lifecycle.Manager
 	node    *keyring.Node
 	ring    *keyring.Ring
 	keys    int
@@ -60,7 +61,7 @@ func newOurs(t testing.TB) *ours {
 	require.NoError(t, err)
 	kek, err := aead.New(handle)
 	require.NoError(t, err)
-	m, err := keymgmt.New(keymgmt.NewMemory(unheard{}), keyring.Material{}, local{kek}, &keymgmt.Options{Authorizer: opsec.CallerAuthorized{}})
+	m, err := lifecycle.New(keymgmt.NewMemory(unheard{}), keyring.Material{}, local{kek}, &lifecycle.Options{Authorizer: opsec.CallerAuthorized{}})
 	require.NoError(t, err)
 	_, err = m.Create(t.Context(), keeper, keymgmt.Keyset{
 		SetID: id, Purpose: keymgmt.DataEncryption, Algorithm: "AES256_GCM", Custodian: "root",
