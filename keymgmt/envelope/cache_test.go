@@ -331,17 +331,23 @@ func TestWaiterWaitsNoLongerThanItsOwnContext(t *testing.T) {
 func TestPurgeReachesWhatIsUnderWay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		k, c := newKEK(t), named(t, "acme", "invoices")
-		k.onWrap = func(context.Context) error { time.Sleep(time.Minute); return nil }
+		k.onWrap = func(context.Context) error { time.Sleep(time.Duration(k.wraps.Load()) * time.Minute); return nil }
 		e := over(t, k, roomy(time.Hour), nil)
-		var before, after []byte
+		var before, after, joined []byte
 		var wg sync.WaitGroup
 		wg.Go(func() { before = seal(t, e, "text", c) })
 		synctest.Wait()
 		e.Purge()
 		wg.Go(func() { after = seal(t, e, "text", c) }) // does not join what began before
+		time.Sleep(90 * time.Second)
+		require.NotNil(t, before)
+		n, _ := e.Cached()
+		require.Zero(t, n, "what began before is not kept")
+		wg.Go(func() { joined = seal(t, e, "text", c) })
 		wg.Wait()
 		require.NotEqual(t, wrappedKey(t, before), wrappedKey(t, after))
-		require.Equal(t, wrappedKey(t, after), wrappedKey(t, seal(t, e, "text", c)), "and what began before is not kept")
+		require.Equal(t, wrappedKey(t, after), wrappedKey(t, joined), "what began after is still shared")
+		require.Equal(t, wrappedKey(t, after), wrappedKey(t, seal(t, e, "text", c)), "and kept")
 	})
 }
 

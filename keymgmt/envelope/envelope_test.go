@@ -73,6 +73,12 @@ func TestTinkOpensOursAndWeOpenTinks(t *testing.T) {
 		require.NoError(t, err)
 		_, err = over(t, envelope.AEAD(above), roomy(time.Hour), nil).Open(t.Context(), nil, theirs, c)
 		require.ErrorIs(t, err, envelope.ErrOpen)
+
+		peer = tinkaead.NewKMSEnvelopeAEAD2(tinkaead.ChaCha20Poly1305KeyTemplate(), remote{above, c}) // a key as long as ours
+		theirs, err = peer.Encrypt([]byte("text"), c.Bytes())
+		require.NoError(t, err)
+		_, err = over(t, envelope.AEAD(above), roomy(time.Hour), nil).Rewrap(t.Context(), nil, theirs, c)
+		require.ErrorIs(t, err, envelope.ErrOpen)
 	})
 }
 
@@ -183,6 +189,51 @@ func (r rotated) Unwrap(ctx context.Context, wrapped []byte, c keymgmt.Context) 
 	return key, nil
 }
 
+// nosy keeps the raw keys that it sees.
+type nosy struct {
+	*kek
+	seen [][]byte
+}
+
+func (n *nosy) Wrap(ctx context.Context, key []byte, c keymgmt.Context) ([]byte, error) {
+	n.seen = append(n.seen, key)
+	return n.kek.Wrap(ctx, key, c)
+}
+
+func (n *nosy) Unwrap(ctx context.Context, wrapped []byte, c keymgmt.Context) ([]byte, error) {
+	key, err := n.kek.Unwrap(ctx, wrapped, c)
+	n.seen = append(n.seen, key)
+	return key, err
+}
+
+func TestRawKeysAreCleared(t *testing.T) {
+	c := named(t, "acme", "invoices")
+	for _, limits := range []envelope.Limits{{}, roomy(time.Hour)} {
+		n := &nosy{kek: newKEK(t)}
+		e := over(t, n, limits, nil)
+		sealed, stream := seal(t, e, "text", c), encrypt(t, e, nil, c)
+		open(t, e, sealed, c)
+		_, err := e.Rewrap(t.Context(), nil, sealed, c)
+		require.NoError(t, err)
+		_, err = decrypt(t, e, bytes.NewReader(stream), c)
+		require.NoError(t, err)
+		require.NoError(t, e.RewrapStream(t.Context(), &buffer{}, bytes.NewReader(stream), c))
+		_, err = e.Open(t.Context(), nil, stream, c) // a key of the wrong kind
+		require.ErrorIs(t, err, envelope.ErrOpen)
+		_, err = decrypt(t, e, bytes.NewReader(sealed), c)
+		require.ErrorIs(t, err, envelope.ErrOpen)
+		_, err = e.Rewrap(t.Context(), nil, stream, c)
+		require.ErrorIs(t, err, envelope.ErrOpen)
+		n.onWrap = func(context.Context) error { return keymgmt.ErrUnavailable }
+		_, err = e.Encrypt(t.Context(), &buffer{}, c, nil)
+		require.ErrorIs(t, err, keymgmt.ErrUnavailable)
+		require.Len(t, n.seen, 12)
+		for i, key := range n.seen {
+			require.Equal(t, make([]byte, len(key)), key, "the %d-th", i)
+		}
+	}
+}
+
 // sized is a wrapper whose wrapped keys have a certain length.
 type sized struct{ n int }
 
@@ -205,6 +256,9 @@ func TestWrappedKeyThatNobodyCouldReadIsRefused(t *testing.T) {
 			require.ErrorIs(t, err, opsec.ErrInvalid)
 			require.ErrorIs(t, err2, opsec.ErrInvalid)
 		}
+		wrapped, _, err := envelope.Split(append([]byte{0, 0, byte(n >> 8), byte(n)}, make([]byte, n+28)...))
+		require.Equal(t, fine, err == nil)
+		require.Equal(t, fine, len(wrapped) == n && n > 0)
 	}
 }
 
