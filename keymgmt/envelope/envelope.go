@@ -1,7 +1,6 @@
 package envelope
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"slices"
@@ -129,14 +128,35 @@ func Split(envelope []byte) (wrapped, payload []byte, err error) {
 	return envelope[headBytes:end:end], envelope[end:], nil
 }
 
+// KeyID returns the id of the Tink key that the data key of an envelope is wrapped under, of a message or of a stream,
+// and false when that is not known. With it an Envelope is what package rewrap drives and counts.
+func (e *Envelope) KeyID(envelope []byte) (uint32, bool) {
+	wrapped, _, err := Split(envelope)
+	if err != nil {
+		return 0, false
+	}
+	return keyID(wrapped)
+}
+
+// keyID reads Tink's prefix: 1, and the id in 4 bytes.
+func keyID(wrapped []byte) (uint32, bool) {
+	if len(wrapped) < 5 || wrapped[0] != 1 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(wrapped[1:]), true
+}
+
 // Purge lets go of the cached data keys of this Envelope; of its tenant, when it belongs to [Tenants]. What begins after
 // it has returned uses none of them. It is to be called when the key above is disabled or destroyed.
 func (e *Envelope) Purge() { e.cache.purge(e.owns, func(*dataKey) bool { return true }) }
 
-// PurgeKey does so with those that are wrapped under the Tink key of this id, by the prefix of its ciphertexts.
+// PurgeKey does so with those that are wrapped under the Tink key of this id. It serves as the hook that a ring of package
+// keyring calls when it lets go of a key.
 func (e *Envelope) PurgeKey(id uint32) {
-	prefix := binary.BigEndian.AppendUint32([]byte{1}, id) // 1 for Tink's own; see keymgmt.Key
-	e.cache.purge(e.owns, func(d *dataKey) bool { return bytes.HasPrefix(d.header[headBytes:], prefix) })
+	e.cache.purge(e.owns, func(d *dataKey) bool {
+		got, ok := keyID(d.header[headBytes:])
+		return ok && got == id
+	})
 }
 
 func (e *Envelope) owns(t opsec.TenantID) bool { return t == e.tenant }

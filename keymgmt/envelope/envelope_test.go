@@ -3,6 +3,7 @@ package envelope_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -161,6 +162,15 @@ func TestRewrapChangesTheKeyAboveAlone(t *testing.T) {
 	require.NotEqual(t, wrappedKey(t, sealed), string(wrapped))
 	require.Equal(t, "text", open(t, over(t, after, envelope.Limits{}, nil), again[3:], c))
 
+	for sealed, want := range map[string][]byte{string(sealed): sealed, string(again[3:]): again[3:]} {
+		id, ok := both.KeyID([]byte(sealed))
+		require.True(t, ok)
+		require.Equal(t, binary.BigEndian.Uint32(want[5:]), id)
+	}
+	for _, none := range [][]byte{nil, sealed[:10], {0, 0, 0, 4, 1, 2, 3, 4}, {0, 0, 0, 5, 2, 2, 3, 4, 5}} {
+		_, ok := both.KeyID(none)
+		require.False(t, ok)
+	}
 	_, err = both.Rewrap(t.Context(), nil, sealed[:10], c)
 	require.ErrorIs(t, err, envelope.ErrOpen)
 	var stream buffer
