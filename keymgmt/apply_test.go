@@ -234,7 +234,10 @@ func TestEventsThatBreakTheirRulesChangeNothing(t *testing.T) {
 		_, _, err := keymgmt.Apply(keymgmt.Key{Ref: ref}, happen(keymgmt.Generate, dawn), dawn)
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
-	_, _, err := keymgmt.Apply(keymgmt.Key{Ref: subject, State: 12}, happen(keymgmt.Cancel, dawn), dawn)
+	late := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	_, _, err := keymgmt.Apply(keymgmt.Key{Ref: subject}, happen(keymgmt.Generate, late), late)
+	require.ErrorIs(t, err, opsec.ErrInvalid, "a time that JSON cannot hold")
+	_, _, err = keymgmt.Apply(keymgmt.Key{Ref: subject, State: 12}, happen(keymgmt.Cancel, dawn), dawn)
 	require.ErrorIs(t, err, opsec.ErrInvalid, "a state that is none")
 }
 

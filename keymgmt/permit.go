@@ -162,12 +162,12 @@ func (b *Block) Add(a Amount) {
 
 // Take takes one message of so many bytes, and reports whether there was enough. It takes all or nothing.
 func (b *Block) Take(bytes int) bool {
-	if b == nil || bytes < 0 {
+	if b == nil {
 		return false
 	}
 	for {
 		old := b.left.Load()
-		if old < oneMessage || old%oneMessage < uint64(bytes) {
+		if old < oneMessage || old%oneMessage < uint64(bytes) { // more than it can hold, if negative
 			return false
 		}
 		if b.left.CompareAndSwap(old, old-oneMessage-uint64(bytes)) {
