@@ -251,7 +251,7 @@ func (m *Manager) Recover(ctx context.Context, by By, data []byte) (keymgmt.Keys
 	if err != nil {
 		return keymgmt.Keyset{}, err
 	}
-	return done.set, nil
+	return detached(done.set)
 }
 
 // restore makes of a record of a bundle one that is kept.

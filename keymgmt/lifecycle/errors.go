@@ -1,17 +1,15 @@
 package lifecycle
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 	"github.com/cloudopsec/opsec/keymgmt"
 )
 
@@ -49,15 +47,7 @@ func decode(data []byte, v any, most int) error {
 	if len(data) > most {
 		return invalid("%d bytes of JSON, want at most %d", len(data), most)
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errors.New("more than one JSON value")
-	}
-	return nil
+	return strictjson.Decode(data, v)
 }
 
 func instant(t time.Time) time.Time { return t.UTC().Round(0) }

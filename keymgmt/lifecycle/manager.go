@@ -42,6 +42,8 @@ type Manager struct {
 	custodian keymgmt.Custodian
 	o         Options
 
+	last remembered
+
 	mu     sync.Mutex
 	sights map[string]sight
 }

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -54,10 +55,19 @@ func (m *Manager) Create(ctx context.Context, by By, s keymgmt.Keyset) (keymgmt.
 	if err != nil {
 		return keymgmt.Keyset{}, err
 	}
-	return done.set, nil
+	return detached(done.set)
 }
 
-// handle is that of a keyset's own key-encryption key.
+// detached is a copy that shares nothing.
+func detached(s keymgmt.Keyset) (keymgmt.Keyset, error) {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return keymgmt.Keyset{}, err
+	}
+	return parseSet(s.SetID, b)
+}
+
+// ownHandle is that of a keyset's own key-encryption key.
 func ownHandle(id keymgmt.SetID) string { return id.String() }
 
 func validate(s keymgmt.Keyset) error {
@@ -129,7 +139,7 @@ func (m *Manager) change(ctx context.Context, by By, o Order, fn func(*step) err
 	if err != nil {
 		return keymgmt.Keyset{}, err
 	}
-	return s.set, nil
+	return detached(s.set)
 }
 
 // Retire destroys the key-encryption key that a keyset has of its own, when all of its keys are destroyed, and with it

@@ -1,11 +1,13 @@
 package lifecycle
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -50,6 +52,33 @@ func parseSet(id keymgmt.SetID, data []byte) (s keymgmt.Keyset, err error) {
 		err = invalid("document %s is of another keyset", setName(id))
 	}
 	return s, err
+}
+
+// remembered is the keyset that was read last, whose document is likely to be read again. What it refers to is shared by those who
+// read it, and so never changed, nor handed out.
+type remembered struct {
+	mu   sync.Mutex
+	data []byte
+	set  keymgmt.Keyset
+}
+
+func (m *Manager) parseSet(id keymgmt.SetID, data []byte) (keymgmt.Keyset, error) {
+	m.last.mu.Lock()
+	defer m.last.mu.Unlock()
+	if data != nil && bytes.Equal(data, m.last.data) && m.last.set.SetID == id {
+		return m.last.set, nil
+	}
+	s, err := parseSet(id, data)
+	if err == nil {
+		m.last.data, m.last.set = bytes.Clone(data), s
+	}
+	return s, err
+}
+
+func (m *Manager) remember(data []byte, s keymgmt.Keyset) {
+	m.last.mu.Lock()
+	defer m.last.mu.Unlock()
+	m.last.data, m.last.set = bytes.Clone(data), s
 }
 
 // parseKey reads the record of a key, and refuses one that its events could not have made.
@@ -170,7 +199,7 @@ func (s *step) open() error {
 			return fmt.Errorf("lifecycle: keyset %s: %w", s.order.Set, keymgmt.ErrExists)
 		}
 		s.set = *s.order.fresh
-	} else if s.set, err = parseSet(s.order.Set, docs[0]); err != nil {
+	} else if s.set, err = s.m.parseSet(s.order.Set, docs[0]); err != nil {
 		return err
 	}
 	if err := may(s.set.Roles, s.by.Actor, s.order.Verb); err != nil {
@@ -277,6 +306,9 @@ func (s *step) changes() (keymgmt.Changes, error) {
 	out := s.put
 	if err := add(&out, setName(s.set.SetID), s.set); err != nil {
 		return out, err
+	}
+	if s.order.Key != 0 || s.order.Verb == keymgmt.Rotate || s.order.Verb == keymgmt.Generate { // nothing in it is a caller's
+		s.m.remember(out.Put[len(out.Put)-1].Data, s.set)
 	}
 	for id, r := range maps.All(s.keys) {
 		if err := add(&out, keyName(keymgmt.Ref{Set: s.set.SetID, Key: id}), r); err != nil {

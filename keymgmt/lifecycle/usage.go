@@ -32,7 +32,7 @@ func (m *Manager) Lease(ctx context.Context, ref keymgmt.Ref, ask keymgmt.Amount
 		if err != nil {
 			return out, err
 		}
-		set, err := parseSet(ref.Set, docs[0])
+		set, err := m.parseSet(ref.Set, docs[0])
 		if err != nil {
 			return out, err
 		}
