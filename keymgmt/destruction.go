@@ -3,6 +3,7 @@ package keymgmt
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -102,4 +103,15 @@ func RefOf(r opsec.Resource) (Ref, bool) {
 	key, err := strconv.ParseUint(r.ID[i+1:], 16, 32)
 	ref := Ref{SetID{r.Tenant, r.ID[:i]}, uint32(key)}
 	return ref, err == nil && ref.Resource() == r
+}
+
+// Dependents lists what depends on a key and has to be looked at when it is compromised.
+type Dependents interface {
+	Dependents(ctx context.Context, ref Ref) iter.Seq2[Dependent, error]
+}
+
+// Dependent is something that depends on a key.
+type Dependent struct {
+	Kind string `json:"kind"` // such as "backup", "data-key", "derived-key"
+	Name string `json:"name"`
 }

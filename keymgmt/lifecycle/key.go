@@ -267,20 +267,20 @@ func (m *Manager) Compromise(ctx context.Context, by By, ref keymgmt.Ref, since 
 }
 
 // Tainted yields what depends on a key: generations of backup that hold it, and what Options.Dependents know of.
-func (m *Manager) Tainted(ctx context.Context, ref keymgmt.Ref) iter.Seq2[Dependent, error] {
-	return func(yield func(Dependent, error) bool) {
+func (m *Manager) Tainted(ctx context.Context, ref keymgmt.Ref) iter.Seq2[keymgmt.Dependent, error] {
+	return func(yield func(keymgmt.Dependent, error) bool) {
 		r, err := m.record(ctx, ref)
 		if err != nil {
-			yield(Dependent{}, err)
+			yield(keymgmt.Dependent{}, err)
 			return
 		}
 		s, err := m.Keyset(ctx, ref.Set)
 		if err != nil {
-			yield(Dependent{}, err)
+			yield(keymgmt.Dependent{}, err)
 			return
 		}
 		for n := r.Backups + 1; n <= s.Backups; n++ {
-			if !yield(Dependent{Kind: "backup", Name: backupName(ref.Set, n)}, nil) {
+			if !yield(keymgmt.Dependent{Kind: "backup", Name: backupName(ref.Set, n)}, nil) {
 				return
 			}
 		}
@@ -292,17 +292,6 @@ func (m *Manager) Tainted(ctx context.Context, ref keymgmt.Ref) iter.Seq2[Depend
 			}
 		}
 	}
-}
-
-// Dependents lists what depends on a key and has to be looked at when it is compromised.
-type Dependents interface {
-	Dependents(ctx context.Context, ref keymgmt.Ref) iter.Seq2[Dependent, error]
-}
-
-// Dependent is something that depends on a key.
-type Dependent struct {
-	Kind string `json:"kind"` // such as "backup", "data-key", "derived-key"
-	Name string `json:"name"`
 }
 
 // Count notes a census: how much is still protected by the key.

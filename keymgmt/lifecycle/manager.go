@@ -27,7 +27,7 @@ type Options struct {
 	Receipts   keymgmt.Receipts     // makes evidence of destructions; nil for none
 	Tombstones []keymgmt.Tombstones // are asked beside the repository's own
 	Copies     []keymgmt.Copies     // know of copies of keys beside the repository's own
-	Dependents []Dependents         // know what depends on a key beside the backups
+	Dependents []keymgmt.Dependents // know what depends on a key beside the backups
 
 	InsecureUnsealed bool // takes a repository that does not say that it is sealed
 }
