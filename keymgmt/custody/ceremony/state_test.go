@@ -41,6 +41,8 @@ func TestNoCourseOfStepsBreaksTheRules(t *testing.T) {
 			require.Len(t, s.History, before, "the state before is as it was")
 			require.False(t, s.Over())
 			taken := next.History[before]
+			require.False(t, taken.Time.Before(noon))
+			require.False(t, before > 0 && taken.Time.Before(s.History[before-1].Time))
 			switch taken.Verb {
 			case ceremony.Start:
 				started++
@@ -75,6 +77,30 @@ func TestNoCourseOfStepsBreaksTheRules(t *testing.T) {
 		require.Equal(t, s.Status, read.Status)
 		require.Equal(t, s.Submitted(), read.Submitted())
 	})
+}
+
+func TestTheDeadlineIsTheFirstMomentThatIsTooLate(t *testing.T) {
+	s := ceremony.State{Threshold: 2, Shares: 2, By: olga, Opened: noon, Deadline: noon.Add(time.Hour), Status: ceremony.Waiting}
+	for i, name := range []string{"ann", "bob"} {
+		step := ceremony.Step{Verb: ceremony.Submit, By: person(name), Index: i + 1, Time: s.Deadline}
+		_, err := s.Apply(step)
+		require.ErrorIs(t, err, ceremony.StatusError{Status: ceremony.Expired})
+		step.Time = s.Deadline.Add(-1)
+		s, err = s.Apply(step)
+		require.NoError(t, err)
+	}
+	_, err := s.Apply(ceremony.Step{Verb: ceremony.Expire, Time: s.Deadline.Add(-1)})
+	require.ErrorIs(t, err, ceremony.StatusError{Status: ceremony.Ready})
+	_, err = s.Apply(ceremony.Step{Verb: ceremony.Start, By: olga, Time: s.Deadline})
+	require.ErrorIs(t, err, ceremony.StatusError{Status: ceremony.Expired})
+	_, err = s.Apply(ceremony.Step{Verb: "nap", Time: noon})
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	started, err := s.Apply(ceremony.Step{Verb: ceremony.Start, By: olga, Time: noon})
+	require.NoError(t, err)
+	require.Equal(t, s.Deadline.Add(-1), started.History[2].Time, "no earlier than the step before")
+	ended, err := started.Apply(ceremony.Step{Verb: ceremony.Finish, By: olga, Time: s.Deadline.Add(time.Hour)})
+	require.NoError(t, err, "what runs may take longer")
+	require.Equal(t, ceremony.Done, ended.Status)
 }
 
 func TestStatesOfTwoBranchesShareNothing(t *testing.T) {
