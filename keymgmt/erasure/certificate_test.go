@@ -45,6 +45,12 @@ func TestCertificateRestsOnTheReceiptsOfAllKeys(t *testing.T) {
 	e := r.log.One(t, erasure.ActionCertify)
 	require.Equal(t, volume, e.Resource)
 	require.Equal(t, carol, e.Actor)
+
+	other, err := l.Certify(t.Context(), carol, declare(b))
+	require.NoError(t, err)
+	got, err = erasure.Verify(other, trust)
+	require.NoError(t, err)
+	require.Equal(t, []keymgmt.Ref{b}, got.Certificate.Keys, "another declaration is another certificate")
 }
 
 func TestNoCertificateWhileAnythingIsLacking(t *testing.T) {
