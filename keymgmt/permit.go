@@ -83,7 +83,7 @@ func (p *Permit) Check(op Op, now int64) error {
 	if !p.ops.has(op) {
 		return p.refusal(op)
 	}
-	if now >= p.processUntil || now >= p.protectUntil && !processing.has(op) {
+	if now >= p.processUntil || now >= p.protectUntil && protecting.has(op) {
 		return p.over(op)
 	}
 	return nil
@@ -117,7 +117,7 @@ func (p *Permit) refusal(op Op) error {
 
 func (p *Permit) over(op Op) error {
 	until := p.key.ProcessUntil
-	if !processing.has(op) && p.key.ProtectUntil.Before(until) {
+	if protecting.has(op) {
 		until = p.key.ProtectUntil
 	}
 	return &PeriodError{Ref: p.key.Ref, Op: op, Until: until}
