@@ -40,6 +40,7 @@ type fake struct {
 	fences    map[string]time.Duration
 	beats     map[string]int
 	beatsDown bool
+	joinsDown bool
 	snapshots int
 	helds     int
 	leases    int
@@ -219,7 +220,7 @@ func (f *fake) Lease(_ context.Context, ref keymgmt.Ref, ask keymgmt.Amount) (ke
 func (f *fake) Join(_ context.Context, node string, fence time.Duration) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.down {
+	if f.down || f.joinsDown {
 		return errDown
 	}
 	f.fences[node] = fence

@@ -69,6 +69,19 @@ func TestAnExhaustedKeyStillOpensAndTheNextOneSeals(t *testing.T) {
 	require.NoError(t, seal(r))
 }
 
+func TestAMessageLongerThanWhatIsLeftIsRefused(t *testing.T) {
+	f := newFake(t)
+	f.limit(100, 15, 1)
+	n, _ := node(t, f, nil)
+	r := ring(t, n, invoice)
+	_, err := r.Seal(nil, make([]byte, 10), keymgmt.Context{})
+	require.NoError(t, err)
+	_, err = r.Seal(nil, make([]byte, 10), keymgmt.Context{})
+	var e *keymgmt.ExhaustedError
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, keymgmt.Ref{Set: invoice, Key: 1}, e.Ref)
+}
+
 func TestALeaseSurvivesRefreshAndSuspension(t *testing.T) {
 	f := newFake(t)
 	f.limit(100, 1<<20, 100)

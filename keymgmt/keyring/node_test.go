@@ -253,6 +253,23 @@ func TestANodeThatWasDeclaredGoneBeginsAnew(t *testing.T) {
 	})
 }
 
+func TestANodeThatIsGoneUsesNothingUntilItHasJoinedAgain(t *testing.T) {
+	f := newFake(t)
+	n, _ := node(t, f, nil)
+	r := ring(t, n, invoice)
+	sealed, err := r.Seal(nil, nil, keymgmt.Context{})
+	require.NoError(t, err)
+	require.NoError(t, f.Leave(t.Context(), "one"))
+	f.joinsDown = true
+	require.ErrorIs(t, n.Refresh(t.Context()), errDown)
+	require.ErrorIs(t, seal(r), keymgmt.ErrStale)
+	require.ErrorIs(t, open(r, sealed), keymgmt.ErrStale)
+	f.joinsDown = false
+	require.NoError(t, n.Refresh(t.Context()))
+	require.NoError(t, seal(r))
+	require.NoError(t, open(r, sealed))
+}
+
 func TestTheEndOfRunDropsAllAndLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFake(t)

@@ -232,9 +232,22 @@ func TestUnknownKeysAreAskedForOnceInAWhile(t *testing.T) {
 	m, err := material.New("AES256_GCM", 99)
 	require.NoError(t, err)
 	f.put(t, keymgmt.Ref{Set: invoice, Key: 99}, m)
+	_, err = r.Open(nil, unknown, keymgmt.Context{})
+	require.ErrorIs(t, err, opsec.ErrNotFound)
 	c.add(10 * time.Second)
 	_, err = r.Open(nil, unknown, keymgmt.Context{})
 	require.ErrorIs(t, err, keyring.ErrOpen, "it is there now, and does not open this")
+	require.ErrorIs(t, r.Check(unknown, keymgmt.Protect), opsec.ErrDenied, "active, and not the primary")
+
+	unknown[4] = 98
+	_, err = r.Open(nil, unknown, keymgmt.Context{})
+	require.ErrorIs(t, err, opsec.ErrNotFound)
+	m, err = material.New("AES256_GCM", 98)
+	require.NoError(t, err)
+	f.put(t, keymgmt.Ref{Set: invoice, Key: 98}, m)
+	require.NoError(t, n.Refresh(t.Context()))
+	_, err = r.Open(nil, unknown, keymgmt.Context{})
+	require.ErrorIs(t, err, keyring.ErrOpen, "a look that finds a change asks anew")
 }
 
 func TestMaterialOfAnotherKeyIsRefused(t *testing.T) {
