@@ -324,6 +324,45 @@ func TestABadCertificateReleasesNothing(t *testing.T) {
 	})
 }
 
+func TestEachCopyThatIsLeftIsAttested(t *testing.T) {
+	l := ledger(t, newRepo(t))
+	d := withTape(ref("volumes/7", 1))
+	share := keymgmt.Copy{Kind: keymgmt.InShare, Name: "tape-9", Fate: keymgmt.Left, Time: noon}
+	d.Copies = append(d.Copies, share)
+	issue(t, l, d)
+	_, err := l.Attest(t.Context(), carol, attestation(d.Key.Ref))
+	require.NoError(t, err)
+	_, err = l.Certify(t.Context(), carol, declare(d.Key.Ref))
+	var lacking *erasure.IncompleteError
+	require.ErrorAs(t, err, &lacking)
+	require.Equal(t, []erasure.Remnant{{Key: d.Key.Ref, Copy: share}}, lacking.Left)
+}
+
+// Who has the signing key, or a ledger beside the ledger, makes no certificate out of other receipts.
+func TestACertificateIsJudgedByWhatItRestsOn(t *testing.T) {
+	a := ref("volumes/7", 1)
+	l, fork := ledger(t, newRepo(t)), ledger(t, newRepo(t))
+	issue(t, l, destruction(a))
+	issue(t, fork, destruction(a))
+	doc, err := l.Certify(t.Context(), carol, declare(a))
+	require.NoError(t, err)
+	_, err = erasure.VerifyCertificate(doc, all(t, fork, "acme"), trust)
+	require.ErrorIs(t, err, opsec.ErrInvalid, "a receipt of the same key, and not the one")
+
+	left := ledger(t, newRepo(t))
+	issue(t, left, withTape(a))
+	receipts := all(t, left, "acme")
+	first, err := erasure.Verify(receipts[0], trust)
+	require.NoError(t, err)
+	forged, err := erasure.Verify(doc, trust)
+	require.NoError(t, err)
+	forged.Certificate.Receipts = []string{first.Digest()}
+	_, err = erasure.VerifyCertificate(signed(t, forged), receipts, trust)
+	var lacking *erasure.IncompleteError
+	require.ErrorAs(t, err, &lacking)
+	require.Len(t, lacking.Left, 1)
+}
+
 func TestWhatACustomerIsHandedMustBeWhole(t *testing.T) {
 	l := ledger(t, newRepo(t))
 	a, b := ref("volumes/7", 1), ref("volumes/7", 2)

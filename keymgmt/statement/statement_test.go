@@ -107,6 +107,7 @@ func TestEachDifferenceFromAPromiseIsFound(t *testing.T) {
 		"seen long ago":       {nil, channel(func(c *statement.Channel) { c.Seen = noon.Add(-24*time.Hour - 1) }), promise(func(*statement.Claim) {}), []string{"stale 0"}},
 		"seen just in time":   {nil, channel(func(c *statement.Channel) { c.Seen = noon.Add(-24 * time.Hour) }), promise(func(*statement.Claim) {}), nil},
 		"whenever seen":       {nil, channel(func(c *statement.Channel) { c.Seen = noon.AddDate(-1, 0, 0) }), promise(func(c *statement.Claim) { c.SeenWithin = 0 }), nil},
+		"two claims, alike":   {nil, channel(func(c *statement.Channel) { c.Mutual = false }), append(promise(func(*statement.Claim) {}), promise(func(*statement.Claim) {})...), []string{"one-sided 0"}},
 		"two claims, one bad": {nil, channel(func(*statement.Channel) {}), append(promise(func(*statement.Claim) {}), promise(func(c *statement.Claim) { c.Strength = 256 })...), []string{"weak 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
