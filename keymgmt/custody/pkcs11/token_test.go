@@ -305,6 +305,27 @@ func TestAnotherTokenOfTheSameNameIsNotTaken(t *testing.T) {
 	require.ErrorIs(t, err, opsec.ErrInvalid, "two of one name")
 }
 
+// TestSerialNumberIsHeldTo puts another token of the same name in its place that was opened before, too.
+func TestSerialNumberIsHeldTo(t *testing.T) {
+	h := newSoftHSM(t)
+	h.open(t, 2)
+	require.NoError(t, h.module.Close())
+	require.NoError(t, os.Rename(h.tokens, h.tokens+".other"))
+	require.NoError(t, os.Mkdir(h.tokens, 0o700))
+	h.initToken(t, "provider")
+	h.load(t)
+	token := h.open(t, 2)
+	require.NoError(t, token.Generate(ctx, "h"))
+
+	require.NoError(t, os.Rename(h.tokens, h.tokens+".away"))
+	require.NoError(t, os.Rename(h.tokens+".other", h.tokens))
+	_, err := token.Wrap(ctx, "h", []byte("material"), nil)
+	require.ErrorIs(t, err, keymgmt.ErrUnavailable)
+	require.NotErrorIs(t, err, opsec.ErrNotFound)
+	_, err = token.Destroy(ctx, "h")
+	require.ErrorIs(t, err, keymgmt.ErrUnavailable)
+}
+
 func TestCallerDoesNotWaitForASession(t *testing.T) {
 	h := newSoftHSM(t)
 	block := make(chan struct{})
