@@ -1,6 +1,11 @@
 package keymgmt
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/cloudopsec/opsec"
+)
 
 // Effect is what must be done outside after an event.
 type Effect string
@@ -86,7 +91,8 @@ func places(v Verb, s State) int {
 //
 // A new key begins with the zero State: Apply(Key{Ref: ref}, ...).
 //
-// It returns a [*StateError] for a verb that the state does not allow, and an error that wraps [opsec.ErrInvalid] for an
+// It returns a [*StateError] for a verb that the state does not allow, an [*EarlyError] for a destruction before its time
+// or while the census leaves anything, and an error that wraps [opsec.ErrInvalid] for an
 // event that breaks its rules. Who may do what, the consent of others, the figures of the policy and the fences of nodes
 // are for the caller to check.
 func Apply(k Key, e Event, now time.Time) (Key, []Effect, error) {
@@ -236,16 +242,29 @@ func (k Key) changePeriods(e Event) (Key, error) {
 func (k Key) mayEnd(v Verb, at time.Time) error {
 	switch {
 	case at.Before(k.DestroyAfter):
-		return invalid("event: %s: key %s must wait until %s", v, k.Ref, k.DestroyAfter.Format(time.RFC3339))
+		return &EarlyError{k.Ref, v, "it must wait until " + k.DestroyAfter.Format(time.RFC3339)}
 	case v != Destroy || k.Activated.IsZero():
 		return nil
 	case k.Census == nil || k.Census.Time.Before(k.Deactivated):
-		return invalid("event: destroy: key %s has no census since it protects no more", k.Ref)
+		return &EarlyError{k.Ref, v, "there is no census since it protects no more"}
 	case k.Census.Objects != 0:
-		return invalid("event: destroy: %d objects are left on key %s", k.Census.Objects, k.Ref)
+		return &EarlyError{k.Ref, v, fmt.Sprintf("%d objects are left on it", k.Census.Objects)}
 	}
 	return nil
 }
+
+// EarlyError says why a key cannot be destroyed yet. It wraps [opsec.ErrDenied].
+type EarlyError struct {
+	Ref  Ref
+	Verb Verb
+	Why  string
+}
+
+func (e *EarlyError) Error() string {
+	return fmt.Sprintf("keymgmt: key %s: no %s: %s: %v", e.Ref, e.Verb, e.Why, opsec.ErrDenied)
+}
+
+func (e *EarlyError) Unwrap() error { return opsec.ErrDenied }
 
 func effects(was, is Key, v Verb) (list []Effect) {
 	if was.State == is.State && was.ProtectUntil.Equal(is.ProtectUntil) && was.ProcessUntil.Equal(is.ProcessUntil) &&

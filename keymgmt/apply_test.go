@@ -65,6 +65,7 @@ func TestSuspendedKeyResumesAsWhatItWas(t *testing.T) {
 		suspended := append(courses[s][:len(courses[s]):len(courses[s])], keymgmt.Suspend)
 		k, _ := live(t, append(suspended, keymgmt.Resume)...)
 		require.Equal(t, s, k.State)
+		require.Zero(t, k.Resumes)
 		require.Equal(t, s == keymgmt.Deactivated, !k.Deactivated.IsZero())
 		k, _ = live(t, append(suspended, keymgmt.Schedule, keymgmt.Cancel, keymgmt.Resume)...)
 		require.Equal(t, s, k.State, "after a cancelled destruction too")
@@ -75,7 +76,8 @@ func TestDestructionWaitsForItsTimeAndForAnEmptyCensus(t *testing.T) {
 	refuses := func(k keymgmt.Key, v keymgmt.Verb, at time.Time, why string) {
 		t.Helper()
 		_, _, err := keymgmt.Apply(k, happen(v, at), at)
-		require.ErrorIs(t, err, opsec.ErrInvalid)
+		require.ErrorIs(t, err, opsec.ErrDenied, "an attempt that is to be on record")
+		require.IsType(t, &keymgmt.EarlyError{}, err)
 		require.ErrorContains(t, err, why)
 	}
 	apply := func(k keymgmt.Key, e keymgmt.Event, at time.Time) keymgmt.Key {
