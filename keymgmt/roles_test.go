@@ -1,108 +1,66 @@
 package keymgmt_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/keymgmt"
 )
 
-func TestRolesAreOfPersonsAndNotOfAccounts(t *testing.T) {
-	roles := keymgmt.Roles{keymgmt.Administrator: {"acme/alice"}, keymgmt.Operator: {"acme/bob", "@provider/carol"}}
-	require.NoError(t, roles.Validate())
-	for want, actors := range map[keymgmt.Role][]opsec.Actor{
-		keymgmt.Administrator: {
-			{Tenant: "acme", Person: "alice", Account: "alice"}, {Tenant: "acme", Person: "alice", Account: "alice-admin"},
-		},
-		keymgmt.Operator: {{Tenant: "acme", Person: "bob"}, {Tenant: opsec.Provider, Person: "carol"}},
-		"": {
-			{}, {Tenant: "acme"}, {Person: "alice"}, {Tenant: "acme", Account: "alice"}, {Tenant: "globex", Person: "alice"},
-			{Tenant: "acme", Person: "carol"},
-		},
-	} {
-		for _, a := range actors {
-			require.Equal(t, want, roles.Of(a), "%+v", a)
-		}
+func TestRolesAreDisjointAndNamePersons(t *testing.T) {
+	many := make([]string, keymgmt.MaxPersons)
+	for i := range many {
+		many[i] = fmt.Sprint("acme/p", i)
 	}
+	for name, r := range map[string]keymgmt.Roles{
+		"no administrator": {keymgmt.Operator: {"acme/ann"}},
+		"twice":            {keymgmt.Administrator: {"acme/ann"}, keymgmt.Operator: {"acme/ann"}},
+		"twice in one":     {keymgmt.Administrator: {"acme/ann", "acme/ann"}},
+		"no tenant":        {keymgmt.Administrator: {"ann"}},
+		"no person":        {keymgmt.Administrator: {"acme/"}},
+		"markup":           {keymgmt.Administrator: {"acme/<b>"}},
+		"long":             {keymgmt.Administrator: {"acme/" + strings.Repeat("x", 256)}},
+		"unknown role":     {keymgmt.Administrator: {"acme/ann"}, "boss": {"acme/ben"}},
+		"too many":         {keymgmt.Administrator: {"acme/ann"}, keymgmt.Operator: many},
+	} {
+		require.ErrorIs(t, r.Validate(), opsec.ErrInvalid, name)
+	}
+	r := keymgmt.Roles{keymgmt.Administrator: {"acme/ann", "@provider/ann"}, keymgmt.Operator: {"acme/ben"}}
+	require.NoError(t, r.Validate())
+	require.Equal(t, keymgmt.Operator, r.Of(opsec.Actor{Tenant: "acme", Person: "ben"}))
+	require.Equal(t, keymgmt.Administrator, r.Of(opsec.Actor{Tenant: opsec.Provider, Person: "ann"}))
+	require.Empty(t, r.Of(opsec.Actor{Tenant: "globex", Person: "ann"}))
+	require.Empty(t, r.Of(opsec.Actor{Tenant: "acme", Account: "ann"}), "nobody is known behind it")
+	require.Empty(t, r.Of(opsec.Actor{Person: "acme/ann"}))
 }
 
-func TestRolesOfOneKeysetAreDisjoint(t *testing.T) {
-	all := []keymgmt.Role{keymgmt.Administrator, keymgmt.CustodianRole, keymgmt.Operator, keymgmt.Auditor}
-	rapid.Check(t, func(t *rapid.T) {
-		roles, many := keymgmt.Roles{keymgmt.Administrator: {"acme/root"}}, map[string]int{"acme/root": 1}
-		for range rapid.IntRange(0, 6).Draw(t, "grants") {
-			r, p := rapid.SampledFrom(all).Draw(t, "role"), "acme/"+rapid.StringMatching(`[abc]`).Draw(t, "person")
-			roles[r] = append(roles[r], p)
-			many[p]++
-		}
-		twice := false
-		for _, n := range many {
-			twice = twice || n > 1
-		}
-		require.Equal(t, twice, roles.Validate() != nil)
+func ExamplePerson() {
+	roles := keymgmt.Roles{keymgmt.Administrator: {"acme/ann"}, keymgmt.Operator: {"acme/web-1"}}
+	ann := opsec.Actor{Tenant: "acme", Person: "ann", Account: "ann.admin@acme.example"}
+	fmt.Println(roles.Validate(), keymgmt.Person(ann), roles.Of(ann))
+	// Output: <nil> acme/ann administrator
+}
+
+type nowhere struct{}
+
+func (nowhere) Record(_ context.Context, e *opsec.Event) (opsec.Receipt, error) {
+	return opsec.Receipt{Event: e.ID}, nil
+}
+
+func ExampleNewMemory() {
+	repository := keymgmt.NewMemory(nowhere{})
+	err := repository.Update(context.Background(), "acme", func(read keymgmt.Read) (keymgmt.Changes, error) {
+		docs, err := read("set/volumes")
+		fmt.Println(docs[0] == nil)
+		return keymgmt.Changes{Put: []keymgmt.Document{{Name: "set/volumes", Data: []byte(`{}`)}}}, err
 	})
-}
-
-func TestRolesRefuseWhoCannotBe(t *testing.T) {
-	many := keymgmt.Roles{keymgmt.Administrator: {"acme/a"}}
-	for i := range keymgmt.MaxPersons {
-		many[keymgmt.Auditor] = append(many[keymgmt.Auditor], fmt.Sprint("acme/p", i))
-	}
-	for why, roles := range map[string]keymgmt.Roles{
-		"0 administrators":      {keymgmt.Operator: {"acme/bob"}},
-		"1 administrators of 2": many,
-		"that is none":          {keymgmt.Administrator: {"acme/alice"}, "root": {"acme/bob"}},
-		"administrator[1]":      {keymgmt.Administrator: {"acme/alice", "bob"}},
-		"administrator[0]":      {keymgmt.Administrator: {"acme/" + strings.Repeat("x", 256)}},
-		"operator[0]":           {keymgmt.Administrator: {"acme/alice"}, keymgmt.Operator: {"acme/<b>"}},
-		"auditor[0]":            {keymgmt.Administrator: {"acme/alice"}, keymgmt.Auditor: {"acme/\n"}},
-		"custodian[0]":          {keymgmt.Administrator: {"acme/alice"}, keymgmt.CustodianRole: {"/x"}},
-	} {
-		err := roles.Validate()
-		require.ErrorIs(t, err, opsec.ErrInvalid, why)
-		require.ErrorContains(t, err, why)
-	}
-}
-
-func TestResourceOfAKeyNamesIt(t *testing.T) {
-	for _, ref := range []keymgmt.Ref{
-		subject, {Set: keymgmt.SetID{Tenant: "acme", ID: "a/b/00000001"}, Key: 1<<32 - 1}, {Set: keymgmt.SetID{Tenant: opsec.Provider, ID: "x"}, Key: 1},
-	} {
-		back, is := keymgmt.RefOf(ref.Resource())
-		require.True(t, is)
-		require.Equal(t, ref, back)
-	}
-	for _, r := range []opsec.Resource{
-		{}, {Tenant: "acme", Type: "keyset", ID: "disks/00000007"}, {Tenant: "acme", Type: "key", ID: "disks"},
-		{Tenant: "acme", Type: "key", ID: "/00000007"}, {Tenant: "acme", Type: "key", ID: "disks/0000007"},
-		{Tenant: "acme", Type: "key", ID: "disks/0000000G"}, {Tenant: "acme", Type: "key", ID: "disks/0000000A"},
-		{Tenant: "acme", Type: "key", ID: "disks/+0000007"},
-	} {
-		_, is := keymgmt.RefOf(r)
-		require.False(t, is, r)
-	}
-}
-
-func ExampleRoles_Of() {
-	roles := keymgmt.Roles{keymgmt.Administrator: {"acme/alice"}, keymgmt.Operator: {"acme/bob"}}
-	fmt.Println(roles.Validate(), roles.Of(opsec.Actor{Tenant: "acme", Person: "bob", Account: "bob-7"}))
-	roles[keymgmt.Operator] = append(roles[keymgmt.Operator], "acme/alice")
-	fmt.Println(roles.Validate() != nil)
+	fmt.Println(err, repository.Sealed())
 	// Output:
-	// <nil> operator
 	// true
-}
-
-func ExampleRefOf() {
-	ref := keymgmt.Ref{Set: keymgmt.SetID{Tenant: "acme", ID: "disks"}, Key: 7}
-	fmt.Println(ref.Resource())
-	fmt.Println(keymgmt.RefOf(ref.Resource()))
-	// Output:
-	// acme/key/disks/00000007
-	// acme/disks/00000007 true
+	// <nil> true
 }

@@ -22,7 +22,7 @@ type grave struct {
 // First it waits for the nodes, with a [*PendingError] as long as one may hold the key. The census must be younger than the
 // longest fence since the key was deactivated: a node that had not looked might still have protected under it. Then, in one
 // commit, the material leaves the record and a tombstone is set. Then it is tried whether the key still opens, and evidence is
-// made (Options.Receipts). When a trial fails the key is [DestroyFailed], and Destroy can be called again.
+// made (Options.Receipts). When a trial fails the key is [keymgmt.DestroyFailed], and Destroy can be called again.
 //
 // Of a key that is destroyed already it returns what is known, without an error.
 func (m *Manager) Destroy(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt.Destruction, error) {

@@ -11,13 +11,13 @@ import (
 	"github.com/cloudopsec/opsec/keymgmt"
 )
 
-// Generate makes a key in state [PreActivation]: [Manager.Activate] makes it the primary.
+// Generate makes a key in state [keymgmt.PreActivation]: [Manager.Activate] makes it the primary.
 func (m *Manager) Generate(ctx context.Context, by By, id keymgmt.SetID) (keymgmt.Key, error) {
 	return m.generate(ctx, by, Order{Verb: keymgmt.Generate, Set: id}, func(*step, *record) error { return nil })
 }
 
 // Rotate makes a key, activates it and makes it the primary, all in one commit, in which the primary that was becomes
-// [Deactivated]: there is never more than one key that protects. It takes as long with the thousandth key as with the first.
+// [keymgmt.Deactivated]: there is never more than one key that protects. It takes as long with the thousandth key as with the first.
 func (m *Manager) Rotate(ctx context.Context, by By, id keymgmt.SetID) (keymgmt.Key, error) {
 	return m.generate(ctx, by, Order{Verb: keymgmt.Rotate, Set: id}, (*step).activate)
 }
@@ -183,7 +183,7 @@ func (m *Manager) Import(ctx context.Context, by By, ref keymgmt.Ref, material [
 	return key, err
 }
 
-// Activate makes a key the primary; the one that was becomes [Deactivated] in the same commit.
+// Activate makes a key the primary; the one that was becomes [keymgmt.Deactivated] in the same commit.
 func (m *Manager) Activate(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt.Key, error) {
 	return m.onKey(ctx, by, Order{Verb: keymgmt.Activate, Set: ref.Set, Key: ref.Key}, (*step).activate)
 }
@@ -236,7 +236,7 @@ func (m *Manager) Suspend(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt.
 	return m.happen(ctx, by, ref, keymgmt.Event{Verb: keymgmt.Suspend})
 }
 
-// Resume leads a suspended key back. If another has become the primary meanwhile, it is [Deactivated] at once.
+// Resume leads a suspended key back. If another has become the primary meanwhile, it is [keymgmt.Deactivated] at once.
 func (m *Manager) Resume(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt.Key, error) {
 	return m.happen(ctx, by, ref, keymgmt.Event{Verb: keymgmt.Resume})
 }
@@ -317,7 +317,7 @@ func (m *Manager) Schedule(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt
 }
 
 // Cancel leads a key back to where it was before [Manager.Schedule]. If another has become the primary meanwhile, it is
-// [Deactivated] at once.
+// [keymgmt.Deactivated] at once.
 func (m *Manager) Cancel(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt.Key, error) {
 	return m.happen(ctx, by, ref, keymgmt.Event{Verb: keymgmt.Cancel})
 }

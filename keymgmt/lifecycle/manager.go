@@ -48,7 +48,7 @@ type Manager struct {
 	sights map[string]sight
 }
 
-// New returns a Manager. The repository must be [Sealed], and there must be an Authorizer; otherwise the error wraps
+// New returns a Manager. The repository must be [keymgmt.Sealed], and there must be an Authorizer; otherwise the error wraps
 // [opsec.ErrInvalid].
 func New(repo keymgmt.Repository, material keymgmt.Material, custodian keymgmt.Custodian, o *Options) (*Manager, error) {
 	if repo == nil || material == nil || custodian == nil || o == nil || o.Authorizer == nil {
@@ -159,7 +159,7 @@ func (m *Manager) records(ctx context.Context, id keymgmt.SetID) iter.Seq2[*reco
 	}
 }
 
-// List yields the keysets of a tenant with ids above after, in order. The repository must be a [Lister].
+// List yields the keysets of a tenant with ids above after, in order. The repository must be a [keymgmt.Lister].
 func (m *Manager) List(ctx context.Context, tenant opsec.TenantID, after string) iter.Seq2[keymgmt.Keyset, error] {
 	return func(yield func(keymgmt.Keyset, error) bool) {
 		lister, ok := m.repo.(keymgmt.Lister)

@@ -45,7 +45,7 @@ type nodes struct {
 
 func nodeName(node string) string { return "node/" + node }
 
-// Join implements [Membership]. A name belongs to one process at a time: one that is taken is [ErrExists].
+// Join implements [keymgmt.Membership]. A name belongs to one process at a time: one that is taken is [keymgmt.ErrExists].
 func (m *Manager) Join(ctx context.Context, node string, fence time.Duration) error {
 	if node == "" || !text(node, maxNode) || fence <= 0 || fence > MaxFence {
 		return invalid("node, fence: want text of 1 to %d bytes, and more than 0 to %v", maxNode, MaxFence)
@@ -62,7 +62,7 @@ func (m *Manager) Join(ctx context.Context, node string, fence time.Duration) er
 	})
 }
 
-// Leave implements [Membership]. Of a node that is not known it does nothing.
+// Leave implements [keymgmt.Membership]. Of a node that is not known it does nothing.
 func (m *Manager) Leave(ctx context.Context, node string) error {
 	return m.remove(ctx, node, keymgmt.ActionLeave, func(*member) bool { return true })
 }
@@ -117,7 +117,7 @@ func (m *Manager) membership(ctx context.Context, node, action string, fn func([
 	return err
 }
 
-// Beat implements [Membership]. A node that is not known any more, since it has been silent for longer than its fence, gets an
+// Beat implements [keymgmt.Membership]. A node that is not known any more, since it has been silent for longer than its fence, gets an
 // error that wraps [opsec.ErrNotFound]: it forgets all keys, and joins again.
 func (m *Manager) Beat(ctx context.Context, node string) error {
 	return m.repo.Update(ctx, opsec.Provider, func(read keymgmt.Read) (out keymgmt.Changes, err error) {

@@ -11,7 +11,7 @@ import (
 // By is who takes a step, and why.
 type By struct {
 	Actor    opsec.Actor // its Person must be known: roles are those of persons
-	Reason   string      // at most [MaxReason] bytes; compromise, export and a destruction by force need one
+	Reason   string      // at most [keymgmt.MaxReason] bytes; compromise, export and a destruction by force need one
 	Approval opsec.ID    // the case that permits it, where the policy asks for one: see [Manager.Propose]
 }
 
@@ -49,7 +49,7 @@ type Order struct {
 
 func (o Order) action() string { return "keymgmt." + string(o.Verb) }
 
-// Resource returns what events and approvals call what the order is about: a key ([Ref.Resource]), or the tenant, "keyset"
+// Resource returns what events and approvals call what the order is about: a key ([keymgmt.Ref.Resource]), or the tenant, "keyset"
 // and the id of the keyset.
 func (o Order) Resource() opsec.Resource {
 	if o.Key != 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/cloudopsec/opsec/keymgmt"
 )
 
-// Snapshot implements [Source]. A primary that a tombstone names is [ErrDestroyed].
+// Snapshot implements [keymgmt.Source]. A primary that a tombstone names is [keymgmt.ErrDestroyed].
 func (m *Manager) Snapshot(ctx context.Context, id keymgmt.SetID) (s keymgmt.Snapshot, err error) {
 	if err := id.Validate(); err != nil {
 		return s, err
@@ -34,7 +34,7 @@ func (m *Manager) Snapshot(ctx context.Context, id keymgmt.SetID) (s keymgmt.Sna
 	return s, nil
 }
 
-// Held implements [Source]. A key that a tombstone names, whatever its record says, is [ErrDestroyed].
+// Held implements [keymgmt.Source]. A key that a tombstone names, whatever its record says, is [keymgmt.ErrDestroyed].
 func (m *Manager) Held(ctx context.Context, ref keymgmt.Ref) (keymgmt.Held, error) {
 	if err := ref.Validate(); err != nil {
 		return keymgmt.Held{}, err
@@ -75,7 +75,7 @@ func (m *Manager) held(ctx context.Context, r *record) (keymgmt.Held, error) {
 	return keymgmt.Held{Key: r.Key, Wrapped: r.Wrapped}, nil
 }
 
-// Watch implements [Source]. Where the repository is no [Watcher] it yields once and then waits for the end of the context.
+// Watch implements [keymgmt.Source]. Where the repository is no [keymgmt.Watcher] it yields once and then waits for the end of the context.
 func (m *Manager) Watch(ctx context.Context, id keymgmt.SetID) iter.Seq2[struct{}, error] {
 	if w, ok := m.repo.(keymgmt.Watcher); ok {
 		return w.Watch(ctx, id.Tenant)

@@ -120,7 +120,7 @@ func (m *Manager) Tend(ctx context.Context, by By, id keymgmt.SetID) (Task, erro
 }
 
 // Sweep tends all keysets of a tenant, and takes silent nodes out. It yields what it did; the error of a keyset is yielded, and
-// it goes on. The repository must be a [Lister].
+// it goes on. The repository must be a [keymgmt.Lister].
 func (m *Manager) Sweep(ctx context.Context, by By, tenant opsec.TenantID) iter.Seq2[Task, error] {
 	return func(yield func(Task, error) bool) {
 		list, err := m.members(ctx)

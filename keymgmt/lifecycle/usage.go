@@ -18,7 +18,7 @@ func (u used) left(p keymgmt.Policy, a keymgmt.Algorithm) keymgmt.Amount {
 	}
 }
 
-// Lease implements [Source]. What is leased counts as used, whether it is or not. Leases are not recorded as events: they are
+// Lease implements [keymgmt.Source]. What is leased counts as used, whether it is or not. Leases are not recorded as events: they are
 // many, and the document has their sum.
 func (m *Manager) Lease(ctx context.Context, ref keymgmt.Ref, ask keymgmt.Amount) (got keymgmt.Amount, err error) {
 	if err := ref.Validate(); err != nil {
