@@ -29,7 +29,7 @@ type Memory struct {
 	changed chan struct{} // closed by the next change
 }
 
-// NewMemory returns an empty Memory.
+// NewMemory returns an empty Memory. A nil recorder records nothing: for tests.
 func NewMemory(r opsec.Recorder) *Memory {
 	return &Memory{recorder: r, tenants: map[opsec.TenantID]map[string][]byte{}, changed: make(chan struct{})}
 }
@@ -67,6 +67,9 @@ func (m *Memory) Update(ctx context.Context, tenant opsec.TenantID, fn func(Read
 		}
 	}
 	for _, e := range changes.Events {
+		if m.recorder == nil {
+			break
+		}
 		if _, err := m.recorder.Record(ctx, e); err != nil {
 			return err
 		}

@@ -64,3 +64,17 @@ func ExampleNewMemory() {
 	// true
 	// <nil> true
 }
+
+func TestMemoryWithoutARecorderKeeps(t *testing.T) {
+	m := keymgmt.NewMemory(nil)
+	require.NoError(t, m.Update(t.Context(), "acme", func(keymgmt.Read) (keymgmt.Changes, error) {
+		e := opsec.NewEvent("keymgmt.create", dawn)
+		e.Tenant, e.Outcome = "acme", opsec.Success
+		return keymgmt.Changes{Put: []keymgmt.Document{{Name: "set/a", Data: []byte(`{}`)}}, Events: []*opsec.Event{e}}, nil
+	}))
+	require.NoError(t, m.Update(t.Context(), "acme", func(read keymgmt.Read) (keymgmt.Changes, error) {
+		docs, err := read("set/a")
+		require.Equal(t, `{}`, string(docs[0]))
+		return keymgmt.Changes{}, err
+	}))
+}
