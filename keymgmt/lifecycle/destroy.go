@@ -104,8 +104,8 @@ func (s *step) bury(copies []keymgmt.Copy, longest time.Duration) error {
 	}
 	e := s.ending(r)
 	if c := r.Key.Census; e.Verb == keymgmt.Destroy && !r.Key.Activated.IsZero() && c != nil && c.Time.Before(r.Key.Deactivated.Add(longest)) {
-		return invalid("census: of %s, want one of %s or later, when no node can have protected under key %s any more",
-			c.Time.Format(time.RFC3339), r.Key.Deactivated.Add(longest).Format(time.RFC3339), r.Key.Ref)
+		return &keymgmt.EarlyError{Ref: r.Key.Ref, Verb: e.Verb, Why: fmt.Sprintf("its census is of %s, and until %s a node may have protected under it",
+			c.Time.Format(time.RFC3339), r.Key.Deactivated.Add(longest).Format(time.RFC3339))}
 	}
 	if err := s.apply(r, e); err != nil {
 		return err

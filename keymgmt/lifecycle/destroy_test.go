@@ -257,7 +257,6 @@ func TestAReceiptIsMadeLater(t *testing.T) {
 type liar struct {
 	keymgmt.Repository
 	lie bool
-	old []byte
 }
 
 func (l *liar) Sealed() bool { return true }
@@ -407,8 +406,9 @@ func TestACensusIsYoungerThanTheFences(t *testing.T) {
 	require.NoError(t, h.Beat(bg, "a"))
 	require.NoError(t, h.Beat(bg, "a"))
 	_, err = h.Destroy(bg, admin, k.Ref)
-	require.ErrorIs(t, err, opsec.ErrInvalid)
+	require.ErrorIs(t, err, opsec.ErrDenied)
 	require.ErrorContains(t, err, "census")
+	require.Equal(t, opsec.Denied, h.recorder.last().Outcome)
 	count(noon.Add(time.Hour))
 	_, err = h.Destroy(bg, admin, k.Ref)
 	require.NoError(t, err)

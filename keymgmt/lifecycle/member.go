@@ -103,7 +103,7 @@ func (m *Manager) membership(ctx context.Context, node, action string, fn func([
 			out.Put = append(out.Put, keymgmt.Document{Name: nodeName(node)})
 		}
 		e := opsec.NewEvent(action, instant(m.o.Now()))
-		e.Class, e.Outcome, e.Actor = opsec.Critical, opsec.Success, opsec.Actor{Tenant: opsec.Provider, Kind: opsec.System}
+		e.Class, e.Outcome, e.Actor = opsec.Critical, opsec.Success, opsec.Actor{Tenant: opsec.Provider, Account: node, Kind: opsec.System}
 		e.Resource = opsec.Resource{Tenant: opsec.Provider, Type: "node", ID: node}
 		out.Events = append(out.Events, e)
 		if err == nil {
