@@ -3,7 +3,6 @@ package bench
 import (
 	"bytes"
 	"context"
-	"math"
 	"testing"
 	"time"
 
@@ -142,13 +141,16 @@ func BenchmarkKeysPermit(b *testing.B) {
 	key := keymgmt.Key{Ref: keymgmt.Ref{Set: set.SetID, Key: 1}, State: keymgmt.Active, Algorithm: "AES256_GCM", Activated: now}
 	key.ProtectUntil, key.ProcessUntil = policy.Periods(now)
 	var block keymgmt.Block
-	block.Add(keymgmt.Amount{Messages: math.MaxInt64 / 2, Bytes: math.MaxInt64 / 2})
+	const lease = 1 << 20 // messages, as in the policy
 	permit := keymgmt.NewPermit(set, key, keymgmt.Operator, &block)
 	nanos := now.UnixNano()
 	b.Run("use", func(b *testing.B) {
 		b.ReportAllocs()
-		for b.Loop() {
-			if err := permit.Use(keymgmt.Protect, nanos, 1024); err != nil {
+		for i := 0; b.Loop(); i++ {
+			if i%lease == 0 {
+				block.Add(keymgmt.Amount{Messages: lease, Bytes: lease * oneKiB})
+			}
+			if err := permit.Use(keymgmt.Protect, nanos, oneKiB); err != nil {
 				b.Fatal(err)
 			}
 		}
