@@ -39,6 +39,7 @@ var stops = []struct {
 	{"change", "A change (8.1.1, 8.7): who must agree, to what exactly, and when may it run?", changeStop},
 	{"audit", "The record (8.1.2, 8.3): who can change it, who must be forgotten, and what may a tenant have?", auditStop},
 	{"accounts", "Accounts (8.1.1): which should not be there, and who tries some that are not?", accountsStop},
+	{"keys", "Keys (8.2): when does one end, who says that nothing is left on it, and is it really gone?", keysStop},
 	{"programme", "An audit (8.11): who may hold it, and who chooses what is looked at?", programmeStop},
 }
 
@@ -66,8 +67,12 @@ func run(ctx context.Context, dir string, asJSON bool) (err error) {
 	}
 	defer os.RemoveAll(t.work)
 	defer func() { // check panics with the error that ends the tour
-		if e, ok := recover().(failure); ok {
+		switch e := recover().(type) {
+		case nil:
+		case failure:
 			err = e.error
+		default:
+			panic(e)
 		}
 	}()
 	start := time.Now()
@@ -113,7 +118,7 @@ func (t *tour) record(ctx context.Context, e *opsec.Event) {
 func (t *tour) events() (all []opsec.Event) {
 	for e, err := range audit.ReadFile(filepath.Join(t.work, "audit.jsonl")) {
 		check(err)
-		t.say("   %s  %-17s %-8s by %s at %s on %s", e.Time.Format(time.TimeOnly), e.Action, e.Outcome, e.Actor.Account, e.Actor.Terminal, e.Resource)
+		t.say("   %s  %-28s %-8s by %s at %s on %s", e.Time.Format(time.TimeOnly), e.Action, e.Outcome, e.Actor.Account, e.Actor.Terminal, e.Resource)
 		all = append(all, e)
 	}
 	return all

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/cloudopsec/opsec/audit/programme/sample"
 	"github.com/cloudopsec/opsec/audit/translog/verify"
 	"github.com/cloudopsec/opsec/backup"
+	"github.com/cloudopsec/opsec/keymgmt/erasure"
 )
 
 // TestMain lets the test binary be the program, so that what go test has cached is of this program and no older one, and
@@ -89,7 +91,11 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 			Withheld string
 			Damaged  verify.Report
 		}
-		Accounts  accounts.Summary
+		Accounts accounts.Summary
+		Keys     struct {
+			File, Refused, Gone, Forged string
+			Opens, Receipt              bool
+		}
 		Programme struct {
 			Clearance  independence.Clearance
 			Population sample.Commitment
@@ -121,6 +127,18 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 		require.NotZero(t, e.Time)
 		story = append(story, e.Action+" "+string(e.Outcome))
 	}
+	before := slices.IndexFunc(story, func(s string) bool { return strings.HasPrefix(s, "keymgmt.") })
+	story, keys := story[:before], story[before:]
+	require.Equal(t, []string{"keymgmt.create success", "keymgmt.rotate success", "keymgmt.join success", "keymgmt.rotate success",
+		"keymgmt.count success", "keymgmt.schedule-destruction success", "keymgmt.cancel-destruction success",
+		"keymgmt.count success", "keymgmt.schedule-destruction success", "keymgmt.destroy success", "keymgmt.receipt success"},
+		slices.DeleteFunc(keys, func(s string) bool { return strings.HasSuffix(s, " denied") }))
+	require.Equal(t, "sub/big.bin", result.Keys.File)
+	require.Contains(t, result.Keys.Refused, "1 objects are left on it: denied")
+	require.True(t, result.Keys.Opens)
+	require.Contains(t, result.Keys.Gone, "destroyed")
+	require.True(t, result.Keys.Receipt)
+	require.Contains(t, result.Keys.Forged, erasure.ErrSignature.Error())
 	require.Equal(t, []string{"backup.build success", "backup.verify success", "backup.verify failure",
 		"inventory.hold success", "inventory.hold success", "approval.request success", "approval.approve denied",
 		"approval.approve success", "approval.approve success", "approval.use denied", "approval.use success"}, story)
@@ -171,7 +189,7 @@ func TestTourTellsItsStory(t *testing.T) {
 	for _, want := range []string{"1. Backup", "X.1642", "3 files", "the copy: ok, signature ok", "flipped: damaged", "found in sub/big.bin", "backup.build", "backup.verify",
 		"2. The store", "3 records in a sealed file", "the backup in its place, beside the trail: 1 problems",
 		"3. A change", "v2 accepted", "4. The record", "[approval.approve] by [erased]", "after event 2 comes event 4", "findings, journal: journal/0",
-		"5. Accounts", "tried 5 names of accounts that do not exist", "6. An audit", "may ann? yes", "not of after the freeze", "Done in"} {
+		"5. Accounts", "tried 5 names of accounts that do not exist", "6. Keys", "an old copy of it: keymgmt: key", "7. An audit", "may ann? yes", "not of after the freeze", "Done in"} {
 		require.Contains(t, stdout, want)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -65,7 +66,10 @@ func (l *Ledger) Issue(ctx context.Context, d keymgmt.Destruction) (string, erro
 	if err := errors.Join(tenant.Validate(), validDestruction(tenant, &d)); err != nil {
 		return "", err
 	}
-	who := opsec.Actor{Kind: opsec.System, Person: d.By}
+	e := event(ActionReceipt, opsec.Actor{Tenant: opsec.Provider, Account: "erasure", Kind: opsec.System}, ref.Resource())
+	if of, person, ok := strings.Cut(d.By, "/"); ok {
+		e.OnBehalfOf = &opsec.Actor{Tenant: opsec.TenantID(of), Person: person}
+	}
 	_, r, err := l.append(ctx, tenant, func(read keymgmt.Read) (*draft, error) {
 		var index keyIndex
 		if err := load(read, keyName(ref), &index); err != nil {
@@ -82,7 +86,7 @@ func (l *Ledger) Issue(ctx context.Context, d keymgmt.Destruction) (string, erro
 		}
 		return &draft{
 			receipt: Receipt{By: d.By, Destruction: &d},
-			event:   event(ActionReceipt, who, ref.Resource()),
+			event:   e,
 			index:   func(n uint64) (string, any) { index.Receipt = n; return keyName(ref), index },
 		}, nil
 	})
