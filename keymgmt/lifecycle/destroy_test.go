@@ -462,3 +462,21 @@ func TestRetireDestroysTheKeysetsOwnKey(t *testing.T) {
 	_, err = h.Retire(bg, admin, shared.SetID)
 	require.ErrorContains(t, err, "shared")
 }
+
+// What nodes did before a cancellation does not count for the next destruction: they may have taken the key again since.
+func TestNodesAreWaitedForAnewAfterACancellation(t *testing.T) {
+	h := open(t)
+	h.create(t)
+	require.NoError(t, h.Join(bg, "a", time.Hour))
+	ref := h.doomed(t)
+	require.NoError(t, h.Beat(bg, "a"))
+	require.NoError(t, h.Beat(bg, "a"))
+	_, err := h.Cancel(bg, admin, ref)
+	require.NoError(t, err)
+	_, err = h.Schedule(bg, admin, ref)
+	require.NoError(t, err)
+	h.pass(72 * time.Hour)
+	_, err = h.ForceDestroy(bg, admin, ref)
+	var pending *lifecycle.PendingError
+	require.ErrorAs(t, err, &pending)
+}
