@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/cloudopsec/opsec/internal/wholefile"
 	"github.com/cloudopsec/opsec/keymgmt"
@@ -27,8 +28,8 @@ const (
 )
 
 // OpenDir returns the directory, which it makes when there is none, with access for its owner alone. It refuses one that
-// others have access to (not on Windows), with an error that wraps [opsec.ErrInvalid]. An erasure that a crash has
-// interrupted is done to its end.
+// others have access to (not on Windows), with an error that wraps [opsec.ErrInvalid]. What a crash has left is put in
+// order: files that were not whole yet are removed after an hour, erasures are done to their end.
 func OpenDir(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("custody: directory: %w", err)
@@ -46,13 +47,30 @@ func OpenDir(path string) (*Dir, error) {
 		return nil, fmt.Errorf("custody: directory: %w", err)
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), erasedFile) {
-			if err := d.erase(e.Name()); err != nil {
-				return nil, fmt.Errorf("custody: an erasure that was interrupted: %w", err)
-			}
+		switch {
+		case strings.HasPrefix(e.Name(), newFile):
+			err = removeOld(filepath.Join(path, e.Name()))
+		case strings.HasPrefix(e.Name(), erasedFile):
+			err = d.erase(e.Name())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("custody: what a crash has left: %w", err)
 		}
 	}
 	return d, nil
+}
+
+// removeOld removes a file that was not whole yet, unless another process may be at it. It is not overwritten: it may be
+// another name of a document.
+func removeOld(path string) error {
+	info, err := os.Lstat(path)
+	if err == nil && time.Since(info.ModTime()) > time.Hour {
+		err = os.Remove(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (d *Dir) file(name string) string { return filepath.Join(d.path, name+documentEnd) }
@@ -92,10 +110,19 @@ func (d *Dir) Get(ctx context.Context, name string) ([]byte, error) {
 }
 
 // Create implements [Blobs], by a hard link onto a file that is whole.
-func (d *Dir) Create(ctx context.Context, name string, document []byte) (bool, error) {
+func (d *Dir) Create(ctx context.Context, name string, document []byte) (made bool, err error) {
 	if err := check(ctx, name); err != nil {
 		return false, err
 	}
+	for range 3 { // a process whose clock is ahead may take the file for one that a crash has left
+		if made, err = d.create(name, document); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return made, err
+}
+
+func (d *Dir) create(name string, document []byte) (bool, error) {
 	f, err := os.CreateTemp(d.path, newFile) // mode 0600
 	if err != nil {
 		return false, err
@@ -133,7 +160,15 @@ func (d *Dir) Erase(ctx context.Context, name string) (keymgmt.Evidence, error) 
 		return keymgmt.Evidence{}, err
 	}
 	aside := erasedFile + name
-	err := os.Rename(d.file(name), filepath.Join(d.path, aside))
+	// The rename would take their name from remains, and leave them on the medium as they are.
+	remains, err := d.there(aside)
+	if err == nil && remains {
+		err = d.erase(aside)
+	}
+	if err != nil {
+		return keymgmt.Evidence{}, err
+	}
+	err = os.Rename(d.file(name), filepath.Join(d.path, aside))
 	gone := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !gone {
 		return keymgmt.Evidence{}, err
@@ -141,11 +176,8 @@ func (d *Dir) Erase(ctx context.Context, name string) (keymgmt.Evidence, error) 
 	if err := d.sync(); err != nil { // it does not come back under its name, whatever happens from here
 		return keymgmt.Evidence{}, err
 	}
-	if gone {
-		if _, err := os.Lstat(filepath.Join(d.path, aside)); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				err = nil
-			}
+	if gone && !remains { // unless another process is at it
+		if remains, err = d.there(aside); err != nil || !remains {
 			return keymgmt.Evidence{}, err
 		}
 	}
@@ -160,6 +192,14 @@ func (d *Dir) Erase(ctx context.Context, name string) (keymgmt.Evidence, error) 
 			"backups of " + d.path,
 		},
 	}, nil
+}
+
+func (d *Dir) there(base string) (bool, error) {
+	_, err := os.Lstat(filepath.Join(d.path, base))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // erase overwrites and unlinks a file. Another process may be doing the same.

@@ -3,8 +3,11 @@ package custody_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,4 +64,81 @@ func TestPlaceThatIsAwayForAMomentHasNotLostAKey(t *testing.T) {
 	w := wrapped(t, r, "h")
 	f.away = 1
 	requireOpens(t, r, "h", w)
+}
+
+// TestRemainsAreErasedBeforeTheirNameIsTaken generates and destroys a key of a handle whose last erasure was interrupted.
+func TestRemainsAreErasedBeforeTheirNameIsTaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	r := unsealed(t, openDir(t, path))
+	wrapped(t, r, "h")
+	keys, err := filepath.Glob(filepath.Join(path, "key-*"))
+	require.NoError(t, err)
+	first, err := os.ReadFile(keys[0])
+	require.NoError(t, err)
+	seen := filepath.Join(t.TempDir(), "link") // another name of the same blocks
+	require.NoError(t, os.Link(keys[0], seen))
+	// The process died between the rename and the overwriting.
+	require.NoError(t, os.Rename(keys[0], filepath.Join(path, ".erase-"+strings.TrimSuffix(filepath.Base(keys[0]), ".json"))))
+
+	wrapped(t, r, "h")
+	_, err = r.Destroy(ctx, "h")
+	require.NoError(t, err)
+	after, err := os.ReadFile(seen)
+	require.NoError(t, err)
+	require.NotEqual(t, first, after)
+	require.Equal(t, []string{"root.json"}, files(t, path))
+}
+
+func TestFilesThatWereNotWholeAreRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	r := unsealed(t, openDir(t, path))
+	w := wrapped(t, r, "h")
+	keys, err := filepath.Glob(filepath.Join(path, "key-*"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(path, ".new-1"), []byte("{"), 0o600))
+	require.NoError(t, os.Link(keys[0], filepath.Join(path, ".new-2"))) // it died after the link
+	openDir(t, path)
+	require.Len(t, files(t, path), 4, "another process may be at it")
+	for _, name := range []string{".new-1", ".new-2"} {
+		require.NoError(t, os.Chtimes(filepath.Join(path, name), time.Time{}, time.Now().Add(-2*time.Hour)))
+	}
+	openDir(t, path)
+	requireOpens(t, r, "h", w)
+	require.Len(t, files(t, path), 2)
+}
+
+// TestStartsDoNotDisturbWhoCreates opens a directory again and again while keys are generated in it.
+func TestStartsDoNotDisturbWhoCreates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	r := unsealed(t, openDir(t, path))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 100 {
+			if err := r.Generate(ctx, fmt.Sprint(i)); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for starting := true; starting; {
+		select {
+		case <-done:
+			starting = false
+		default:
+			if _, err := custody.OpenDir(path); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for i := range 100 {
+		_, err := r.Wrap(ctx, fmt.Sprint(i), []byte("material"), nil)
+		require.NoError(t, err)
+	}
+}
+
+func TestLongestHandle(t *testing.T) {
+	r := unsealed(t, new(custody.Memory))
+	for _, h := range []string{strings.Repeat("h", custody.MaxHandle), strings.Repeat("\uffff<", 128), "\ufffd"} {
+		requireOpens(t, r, h, wrapped(t, r, h))
+	}
 }

@@ -75,8 +75,8 @@ func (k *KMS) Generate(ctx context.Context, handle string) error {
 	return err
 }
 
-// Wrap implements [keymgmt.Custodian]: what it returns is the ciphertext of the AEAD. Services have limits of their own; that
-// of AWS KMS is 4 KiB.
+// Wrap implements [keymgmt.Custodian]: what it returns is the ciphertext of the AEAD. Services have limits of their own: AWS
+// KMS encrypts 4,096 bytes at most, says its API reference of Encrypt.
 func (k *KMS) Wrap(ctx context.Context, handle string, material, associatedData []byte) ([]byte, error) {
 	if err := validMaterial("material", material); err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (k *KMS) Unwrap(ctx context.Context, handle string, wrapped, associatedData
 	if material, err = key.DecryptWithContext(ctx, wrapped, associatedData); err == nil {
 		return material, nil
 	}
-	if ctx.Err() != nil {
+	if k.notFound(err) || ctx.Err() != nil {
 		return nil, k.failed("unwrap", err)
 	}
 	return nil, keymgmt.ErrUnwrap

@@ -127,3 +127,26 @@ func TestAHandleThatAClientDoesNotKnow(t *testing.T) {
 		require.ErrorIs(t, k.Generate(ctx, "h"), want)
 	}
 }
+
+func TestKeyThatGoesWhileSomethingIsUnwrapped(t *testing.T) {
+	s := newService()
+	require.NoError(t, s.generate(ctx, "h"))
+	calls := 0
+	k, err := custody.NewKMS(func(string) (tink.AEAD, error) {
+		return scripted{s.keys["h"], func() error {
+			switch calls++; calls {
+			case 1:
+				return errNetwork
+			case 3: // after the probe
+				return errNoKey
+			}
+			return nil
+		}}, nil
+	}, s.options())
+	require.NoError(t, err)
+	w, err := k.Wrap(ctx, "h", []byte("material"), nil)
+	require.NoError(t, err)
+	_, err = k.Unwrap(ctx, "h", w, nil)
+	require.ErrorIs(t, err, opsec.ErrNotFound)
+	require.NotErrorIs(t, err, keymgmt.ErrUnwrap)
+}

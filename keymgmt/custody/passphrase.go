@@ -3,6 +3,7 @@ package custody
 import (
 	"crypto/rand"
 
+	"github.com/tink-crypto/tink-go/v2/tink"
 	"golang.org/x/crypto/argon2"
 )
 
@@ -70,23 +71,25 @@ func validPassphrase(passphrase []byte) error {
 	return nil
 }
 
-func newSlot(key, passphrase []byte, c Cost) (*slot, error) {
+// newSlot returns a slot that wraps nothing yet, and what will wrap the root key in it. It takes as long as the cost says.
+func newSlot(passphrase []byte, c Cost) (*slot, tink.AEAD, error) {
 	if err := validPassphrase(passphrase); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := c.Validate(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s := &slot{Cost: c.orDefault(), Salt: make([]byte, saltSize)}
 	rand.Read(s.Salt)
 	derived := s.derive(passphrase)
 	defer clear(derived)
-	aead, err := aeadOf(derived)
-	if err != nil {
-		return nil, err
-	}
-	s.Wrapped, err = aead.Encrypt(key, bound("passphrase", ""))
-	return s, err
+	under, err := aeadOf(derived)
+	return s, under, err
+}
+
+func (s *slot) wrap(key []byte, under tink.AEAD) (err error) {
+	s.Wrapped, err = under.Encrypt(key, bound("passphrase", ""))
+	return err
 }
 
 func (s *slot) derive(passphrase []byte) []byte {

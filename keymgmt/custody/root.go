@@ -53,6 +53,14 @@ type rootDocument struct {
 	Passphrase *slot  `json:"passphrase,omitempty"`
 }
 
+// opens returns an error unless root is the root key of this document.
+func (d *rootDocument) opens(root tink.AEAD) error {
+	if _, err := root.Decrypt(d.Check, bound("check", "")); err != nil {
+		return wrongKey("root key")
+	}
+	return nil
+}
+
 // NewRoot returns a custodian that is sealed.
 func NewRoot(blobs Blobs, o *RootOptions) (*Root, error) {
 	if blobs == nil {
@@ -85,8 +93,11 @@ func (r *Root) CreateWithPassphrase(ctx context.Context, passphrase []byte, c Co
 	defer clear(key)
 	r.deriving.Lock()
 	defer r.deriving.Unlock()
-	s, err := newSlot(key, passphrase, c)
+	s, under, err := newSlot(passphrase, c)
 	if err != nil {
+		return err
+	}
+	if err := s.wrap(key, under); err != nil {
 		return err
 	}
 	return r.create(ctx, key, s)
@@ -127,8 +138,8 @@ func (r *Root) Unseal(ctx context.Context, key []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := root.Decrypt(doc.Check, bound("check", "")); err != nil {
-		return wrongKey("root key")
+	if err := doc.opens(root); err != nil {
+		return err
 	}
 	r.unsealed(key)
 	return nil
@@ -160,28 +171,56 @@ func (r *Root) UnsealWithPassphrase(ctx context.Context, passphrase []byte) erro
 	return r.Unseal(ctx, key)
 }
 
-// SetPassphrase puts another passphrase in the place of the present one, or the first one; nil removes it. The root key
-// stays as it is: who has an old passphrase and an old copy of the document can still open it.
+// SetPassphrase puts another passphrase in the place of the present one, or the first one. The root key stays as it is: who
+// has an old passphrase and an old copy of the document can still open it.
 func (r *Root) SetPassphrase(ctx context.Context, passphrase []byte, c Cost) error {
+	if r.Sealed() { // before it takes the time of a derivation
+		return keymgmt.ErrSealed
+	}
+	r.deriving.Lock()
+	defer r.deriving.Unlock()
+	s, under, err := newSlot(passphrase, c)
+	if err != nil {
+		return err
+	}
 	doc, err := r.document(ctx)
 	if err != nil {
 		return err
 	}
-	r.deriving.Lock()
-	defer r.deriving.Unlock()
-	doc.Passphrase = nil
 	err = r.withRoot(func(root tink.AEAD, key []byte) error {
-		if _, err := root.Decrypt(doc.Check, bound("check", "")); err != nil {
-			return wrongKey("root key") // the document is another root's: restored, perhaps
+		if err := doc.opens(root); err != nil {
+			return err // the document is another root's: restored, perhaps
 		}
-		if passphrase != nil {
-			doc.Passphrase, err = newSlot(key, passphrase, c)
-		}
-		return err
+		return s.wrap(key, under)
 	})
 	if err != nil {
 		return err
 	}
+	doc.Passphrase = s
+	return r.replace(ctx, doc)
+}
+
+// RemovePassphrase makes the root one that its key alone unseals. It wants to see this key: without a passphrase, a root whose
+// key nobody has is lost. A wrong one is [keymgmt.ErrUnwrap].
+func (r *Root) RemovePassphrase(ctx context.Context, key []byte) error {
+	root, err := aeadOf(key)
+	if err != nil {
+		return err
+	}
+	r.deriving.Lock() // what changes the document is done one after the other
+	defer r.deriving.Unlock()
+	doc, err := r.document(ctx)
+	if err != nil {
+		return err
+	}
+	if err := doc.opens(root); err != nil {
+		return err
+	}
+	doc.Passphrase = nil
+	return r.replace(ctx, doc)
+}
+
+func (r *Root) replace(ctx context.Context, doc rootDocument) error {
 	b, err := json.Marshal(doc)
 	if err != nil {
 		return err

@@ -105,9 +105,25 @@ func TestPassphraseOpensTheRoot(t *testing.T) {
 	require.NoError(t, r.UnsealWithPassphrase(ctx, other))
 	requireOpens(t, r, "h", w)
 
-	require.NoError(t, r.SetPassphrase(ctx, nil, custody.Cost{}))
+	require.ErrorIs(t, r.SetPassphrase(ctx, nil, custody.Cost{}), opsec.ErrInvalid, "what could not be read is no passphrase")
 	r.Seal()
-	require.ErrorIs(t, r.UnsealWithPassphrase(ctx, other), opsec.ErrNotFound)
+	require.NoError(t, r.UnsealWithPassphrase(ctx, other))
+}
+
+// TestPassphraseIsRemovedByWhoHasTheKey and by nobody else: a root whose key nobody has would be lost.
+func TestPassphraseIsRemovedByWhoHasTheKey(t *testing.T) {
+	r := unsealed(t, new(custody.Memory))
+	w := wrapped(t, r, "h")
+	require.NoError(t, r.SetPassphrase(ctx, passphrase, custody.Cost{}))
+	require.ErrorIs(t, r.RemovePassphrase(ctx, nil), opsec.ErrInvalid)
+	require.ErrorIs(t, r.RemovePassphrase(ctx, custody.NewRootKey()), keymgmt.ErrUnwrap)
+	r.Seal()
+	require.NoError(t, r.UnsealWithPassphrase(ctx, passphrase))
+	require.NoError(t, r.RemovePassphrase(ctx, rootKey))
+	r.Seal()
+	require.ErrorIs(t, r.UnsealWithPassphrase(ctx, passphrase), opsec.ErrNotFound)
+	require.NoError(t, r.Unseal(ctx, rootKey))
+	requireOpens(t, r, "h", w)
 }
 
 func TestPassphraseOfAnotherRootIsNotSet(t *testing.T) {
