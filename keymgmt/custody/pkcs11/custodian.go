@@ -198,14 +198,21 @@ func (t *Token) safe(s p11.SessionHandle, key p11.ObjectHandle) error {
 		{p11.CKA_SENSITIVE, "CKA_SENSITIVE", 1}, {p11.CKA_ALWAYS_SENSITIVE, "CKA_ALWAYS_SENSITIVE", 1},
 		{p11.CKA_EXTRACTABLE, "CKA_EXTRACTABLE", 0}, {p11.CKA_NEVER_EXTRACTABLE, "CKA_NEVER_EXTRACTABLE", 1},
 		{p11.CKA_LOCAL, "CKA_LOCAL", 1}, {p11.CKA_WRAP, "CKA_WRAP", 0}, {p11.CKA_UNWRAP, "CKA_UNWRAP", 0},
+		{p11.CKA_MODIFIABLE, "CKA_MODIFIABLE", 0}, {p11.CKA_DERIVE, "CKA_DERIVE", 0},
 	}
 	ask := make([]*p11.Attribute, len(want))
 	for i, w := range want {
 		ask[i] = p11.NewAttribute(w.attribute, nil)
 	}
 	is, err := t.m.lib.GetAttributeValue(s, key, ask)
+	if err = failed("C_GetAttributeValue", err); errors.Is(err, errors.ErrUnsupported) {
+		// SoftHSM says that a value is invalid when the token is just going.
+		if gone := t.alive(s); gone != nil {
+			return gone
+		}
+	}
 	if err != nil {
-		return failed("C_GetAttributeValue", err)
+		return err
 	}
 	for i, w := range want {
 		if len(is[i].Value) != 1 || is[i].Value[0] != w.value {

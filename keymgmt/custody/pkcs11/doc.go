@@ -20,7 +20,7 @@
 //
 // # Promises
 //
-// A key is sensitive, not extractable, not modifiable, and can encrypt and decrypt but neither wrap nor unwrap keys, so
+// A key is sensitive, not extractable, not modifiable, and can encrypt and decrypt but not wrap, unwrap or derive keys, so
 // that no call of the device hands it out. One that says otherwise of itself is not used.
 //
 // A token that has gone is [keymgmt.ErrUnavailable], never a token without keys: an object that is made at the first opening

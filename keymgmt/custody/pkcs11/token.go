@@ -66,14 +66,10 @@ func (m *Module) Open(ctx context.Context, name Name, pin func(context.Context) 
 		return nil, invalid("pin: nil")
 	}
 	t.room = make(chan struct{}, t.o.Sessions)
-	m.mu.RLock()
-	slot, whole, err := m.find(name)
-	epoch := m.epoch
-	m.mu.RUnlock()
+	_, err := wait(ctx, func() (struct{}, error) { return struct{}{}, t.find() })
 	if err != nil {
 		return nil, err
 	}
-	t.name, t.slot, t.epoch = whole, slot, epoch // from here on the serial number counts too
 	_, err = call(ctx, t, func(s p11.SessionHandle) (struct{}, error) {
 		err := t.alive(s)
 		if errors.Is(err, errGone) {
@@ -83,10 +79,19 @@ func (m *Module) Open(ctx context.Context, name Name, pin func(context.Context) 
 		return struct{}{}, err
 	})
 	if err != nil {
-		t.Close()
+		wait(ctx, func() (struct{}, error) { return struct{}{}, t.Close() })
 		return nil, err
 	}
 	return t, nil
+}
+
+// find finds the token at first. From here on its serial number counts too.
+func (t *Token) find() (err error) {
+	t.m.mu.RLock()
+	defer t.m.mu.RUnlock()
+	t.slot, t.name, err = t.m.find(t.name)
+	t.epoch = t.m.epoch
+	return err
 }
 
 // Close closes the sessions of this token. Those at work are closed when their calls end.
@@ -119,15 +124,22 @@ func call[T any](ctx context.Context, t *Token, fn func(p11.SessionHandle) (T, e
 		clear(secret)
 		return v, fmt.Errorf("pkcs11: all sessions are at work: %w: %w", keymgmt.ErrUnavailable, ctx.Err())
 	}
+	return wait(ctx, func() (T, error) {
+		defer func() { <-t.room }()
+		defer clear(secret)
+		return persist(ctx, t, fn)
+	})
+}
+
+// wait returns what fn does. When the context ends before, fn goes on by itself.
+func wait[T any](ctx context.Context, fn func() (T, error)) (v T, err error) {
 	type answer struct {
 		v   T
 		err error
 	}
 	done := make(chan answer, 1)
 	go func() {
-		defer func() { <-t.room }()
-		defer clear(secret)
-		v, err := persist(ctx, t, fn)
+		v, err := fn()
 		done <- answer{v, err}
 	}()
 	select {

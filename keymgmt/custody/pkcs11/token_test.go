@@ -135,7 +135,8 @@ func TestEveryObjectOfAHandleOpensAndIsDestroyed(t *testing.T) {
 	_, err = lib.GenerateKey(s, []*p11.Mechanism{p11.NewMechanism(p11.CKM_AES_KEY_GEN, nil)}, append(labelled("opsec: h"),
 		p11.NewAttribute(p11.CKA_TOKEN, true), p11.NewAttribute(p11.CKA_VALUE_LEN, 32), p11.NewAttribute(p11.CKA_SENSITIVE, true),
 		p11.NewAttribute(p11.CKA_EXTRACTABLE, false), p11.NewAttribute(p11.CKA_ENCRYPT, true), p11.NewAttribute(p11.CKA_DECRYPT, true),
-		p11.NewAttribute(p11.CKA_WRAP, false), p11.NewAttribute(p11.CKA_UNWRAP, false), p11.NewAttribute(p11.CKA_ID, []byte("b"))))
+		p11.NewAttribute(p11.CKA_WRAP, false), p11.NewAttribute(p11.CKA_UNWRAP, false), p11.NewAttribute(p11.CKA_ID, []byte("b")),
+		p11.NewAttribute(p11.CKA_MODIFIABLE, false), p11.NewAttribute(p11.CKA_DERIVE, false)))
 	require.NoError(t, err)
 	for range 10 {
 		w, err := token.Wrap(ctx, "h", []byte("two"), nil)
@@ -343,10 +344,43 @@ func TestCallerDoesNotWaitForASession(t *testing.T) {
 	}()
 	<-asked
 	cancel()
+	var err error
+	select {
+	case err = <-done:
+	case <-time.After(30 * time.Second):
+		t.Error("Open waits for who does not answer")
+	}
 	close(block)
-	err := <-done
 	require.ErrorIs(t, err, keymgmt.ErrUnavailable)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestKeyThatCouldBeMadeUnsafeIsNotUsed has keys that are made in the token, but not as ours.
+func TestKeyThatCouldBeMadeUnsafeIsNotUsed(t *testing.T) {
+	h := newSoftHSM(t)
+	token := h.open(t, 2)
+	lib, s := h.raw(t)
+	for name, wrong := range map[string]*p11.Attribute{
+		"modifiable": p11.NewAttribute(p11.CKA_MODIFIABLE, true),
+		"derives":    p11.NewAttribute(p11.CKA_DERIVE, true),
+		"wraps":      p11.NewAttribute(p11.CKA_WRAP, true),
+	} {
+		template := append(labelled("opsec: "+name),
+			p11.NewAttribute(p11.CKA_TOKEN, true), p11.NewAttribute(p11.CKA_VALUE_LEN, 32), p11.NewAttribute(p11.CKA_SENSITIVE, true),
+			p11.NewAttribute(p11.CKA_EXTRACTABLE, false), p11.NewAttribute(p11.CKA_ENCRYPT, true), p11.NewAttribute(p11.CKA_DECRYPT, true), wrong)
+		for _, safe := range []*p11.Attribute{
+			p11.NewAttribute(p11.CKA_MODIFIABLE, false), p11.NewAttribute(p11.CKA_DERIVE, false), p11.NewAttribute(p11.CKA_WRAP, false),
+			p11.NewAttribute(p11.CKA_UNWRAP, false),
+		} {
+			if safe.Type != wrong.Type {
+				template = append(template, safe)
+			}
+		}
+		_, err := lib.GenerateKey(s, []*p11.Mechanism{p11.NewMechanism(p11.CKM_AES_KEY_GEN, nil)}, template)
+		require.NoError(t, err)
+		_, err = token.Wrap(ctx, name, []byte("material"), nil)
+		require.ErrorIs(t, err, opsec.ErrDenied, name)
+	}
 }
 
 func TestClosedModule(t *testing.T) {
