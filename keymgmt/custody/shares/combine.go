@@ -98,7 +98,7 @@ func bySet(list []Share) (groups [][]int, err error) {
 		if share.Index() == 0 {
 			return nil, &IndexError{0}
 		}
-		set := name{share.header(), len(share.raw), -1}
+		set := name{share.header(), len(share.raw()), -1}
 		one := set
 		one.index = share.Index()
 		if _, twice := seen[one]; twice {
@@ -179,8 +179,9 @@ func solve(list []Share, part func(Share) []byte) []byte {
 }
 
 // Refresh deals new shares of the same secret, under another set key and, if wanted, another scheme, from a threshold of
-// the old ones: when holders come and go, or a share may have been seen. The secret is in memory meanwhile. Old shares do not combine with new ones. Those who
-// have a threshold of old ones still have the secret: let them be destroyed. Its errors are those of [Set.Combine].
+// the old ones: when holders come and go, or a share may have been seen. The secret is in memory meanwhile. Old shares do
+// not combine with new ones. Those who have a threshold of old ones still have the secret: let them be destroyed. Its errors
+// are those of [Set.Combine].
 func (s *Set) Refresh(list []Share, scheme Scheme) (*Set, []Share, error) {
 	secret, err := s.Combine(list)
 	if err != nil {

@@ -35,7 +35,7 @@
 // say so ([BadShareError], [TooFewError], [IndexError]): never a wrong secret. A [Set] knows a bad share by itself. Without
 // the set, from paper alone ([Combine]), one share more than the threshold is enough to name a bad one.
 //
-// Shares do not show what they hold in fmt, slog or JSON.
+// Shares do not show what they hold in fmt, slog or JSON, nor do structs that have them as fields.
 //
 // # What it will not do
 //

@@ -49,7 +49,7 @@ func (s Share) Seal(to Recipient) (Sealed, error) {
 	case s.Index() == 0:
 		return Sealed{}, &IndexError{0}
 	}
-	ciphertext, err := to.Encrypt(s.raw)
+	ciphertext, err := to.Encrypt(s.raw())
 	if err != nil {
 		return Sealed{}, fmt.Errorf("shares: share %d not encrypted: %w", s.Index(), err)
 	}

@@ -128,7 +128,7 @@ func (s *Set) check(list []Share) error {
 	bad := new(BadShareError)
 	for at, share := range list {
 		i := share.Index()
-		if i < 1 || i > s.Shares || share.Set() != s.ID || len(share.raw) != overhead+s.Size || share.Digest() != s.Digests[i-1] {
+		if i < 1 || i > s.Shares || share.Set() != s.ID || len(share.raw()) != overhead+s.Size || share.Digest() != s.Digests[i-1] {
 			bad.Positions = append(bad.Positions, at)
 		}
 	}

@@ -145,3 +145,18 @@ func TestParseTextRefuses(t *testing.T) {
 		require.ErrorContains(t, err, what)
 	}
 }
+
+// TestSharesInsideOthersShowNothing prints what has shares in fields that fmt may not ask.
+func TestSharesInsideOthersShowNothing(t *testing.T) {
+	_, list := deal(t, root, 2, 3)
+	type holder struct{ share shares.Share }
+	type hall struct {
+		list []shares.Share
+		one  map[string]holder
+	}
+	text := fmt.Sprintf("%v %+v %#v %d %x", holder{list[0]}, &hall{list, map[string]holder{"a": {list[1]}}}, hall{list: list}, list, &holder{list[0]})
+	b := list[0].Bytes()
+	for _, shown := range []string{string(b[4:12]), hex.EncodeToString(b[:8]), strings.Trim(fmt.Sprint(b[:8]), "[]"), "0x6f, 0x73, 0x68", "111 115 104"} {
+		require.NotContains(t, text, shown)
+	}
+}

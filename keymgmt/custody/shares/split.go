@@ -35,12 +35,13 @@ func split(secret []byte, scheme Scheme, previous Digest) (*Set, []Share, error)
 	copy(set.Key[:], key.signer(set.ID).Public().(ed25519.PublicKey))
 	list := make([]Share, n)
 	size := overhead + len(secret)
-	block := make([]byte, n*size)
+	block, holds := make([]byte, n*size), make([]held, n)
 	for i := range list {
-		share := Share{block[i*size : (i+1)*size : (i+1)*size]}
-		copy(share.raw, magic)
-		share.raw[atK], share.raw[atN], share.raw[atIndex] = byte(k), byte(n), byte(i+1)
-		copy(share.raw[atID:], set.ID[:])
+		holds[i].raw = block[i*size : (i+1)*size : (i+1)*size]
+		share := Share{&holds[i]}
+		copy(share.raw(), magic)
+		share.raw()[atK], share.raw()[atN], share.raw()[atIndex] = byte(k), byte(n), byte(i+1)
+		copy(share.raw()[atID:], set.ID[:])
 		body := share.body()
 		copy(body, rows[(k-1)*width:])
 		for j := k - 2; j >= 0; j-- { // Horner
@@ -75,7 +76,7 @@ func (k setKey) commit(threshold, shares int, secret []byte) Digest {
 }
 
 // tag authenticates a share to those that have a threshold of them; its last bytes are not used.
-func (k setKey) tag(s Share) Digest { return k.derive("share", s.raw[:len(s.raw)-tagSize]) }
+func (k setKey) tag(s Share) Digest { return k.derive("share", s.raw()[:len(s.raw())-tagSize]) }
 
 func (k setKey) mac(s *Set) Digest { return k.derive("set", s.content()) }
 

@@ -23,13 +23,13 @@ func paper() *base32.Encoding { return base32.NewEncoding(alphabet).WithPadding(
 // Text returns the share for paper, to be typed in again: a line that says what it is, which begins with '#', then groups
 // of four letters and digits. The last group of each line is a checksum of it, so that a slip is found in its line.
 func (s Share) Text() string {
-	if s.raw == nil {
+	if s.held == nil {
 		return ""
 	}
 	id := s.Set()
 	var b strings.Builder
 	fmt.Fprintf(&b, "# share %d of %d, any %d open set %s\n", s.Index(), s.Of(), s.Threshold(), id.String()[:8])
-	for number, rest := 1, s.raw; len(rest) > 0; number++ {
+	for number, rest := 1, s.raw(); len(rest) > 0; number++ {
 		n := min(lineBytes, len(rest))
 		letters := paper().EncodeToString(rest[:n])
 		for ; letters != ""; letters = letters[min(groupSize, len(letters)):] {
