@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -39,8 +40,8 @@ type claimJSON struct {
 // Validate returns an error wrapping [opsec.ErrInvalid] that names what is wrong.
 func (c Claim) Validate() error {
 	switch {
-	case c.Data == "" || len(c.Data) > maxText || !c.Where.valid():
-		return invalid("claim.data, where: want 1 to %d bytes, and storage, transit or backup", maxText)
+	case c.Data == "" || !text(c.Data) || !c.Where.valid():
+		return invalid("claim.data, where: want 1 to %d bytes of one line, and storage, transit or backup", maxText)
 	case c.Strength < 1 || c.Strength > 1024:
 		return invalid("claim.strength: %d: want 1 to 1024 bits", c.Strength)
 	case max(len(c.Algorithms), len(c.Protocols), len(c.KeyExchanges)) > 100:
@@ -94,12 +95,13 @@ const (
 
 // Discrepancy is one difference.
 type Discrepancy struct {
-	Kind  Kind   `json:"kind"`
-	Data  string `json:"data"`
-	Where Where  `json:"where"`
-	At    string `json:"at,omitempty"`
-	Key   uint32 `json:"key,omitempty"`
-	Why   string `json:"why"`
+	Kind  Kind          `json:"kind"`
+	Data  string        `json:"data"`
+	Where Where         `json:"where"`
+	At    string        `json:"at,omitempty"`
+	Set   keymgmt.SetID `json:"set,omitzero"`
+	Key   uint32        `json:"key,omitempty"`
+	Why   string        `json:"why"`
 }
 
 // String returns it for people to read.
@@ -109,7 +111,9 @@ func (d Discrepancy) String() string {
 		s += " at " + d.At
 	}
 	if d.Key != 0 {
-		s += fmt.Sprintf(", key %d", d.Key)
+		s += fmt.Sprintf(", key %d of %s", d.Key, d.Set)
+	} else if d.Set.ID != "" {
+		s += ", keyset " + d.Set.String()
 	}
 	return s + ": " + string(d.Kind) + ": " + d.Why
 }
@@ -140,14 +144,19 @@ func (s Statement) Check(claims []Claim) (list []Discrepancy) {
 		}
 		list = append(list, s.life(e)...)
 	}
-	slices.SortStableFunc(list, func(a, b Discrepancy) int {
-		return order(Entry{Data: a.Data, Where: a.Where, At: a.At, Key: a.Key}, Entry{Data: b.Data, Where: b.Where, At: b.At, Key: b.Key})
+	slices.SortFunc(list, func(a, b Discrepancy) int {
+		return cmp.Or(order(a.entry(), b.entry()), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Why, b.Why))
 	})
 	return slices.Compact(list) // two claims may find the same
 }
 
+// entry is what the discrepancy is about, to be put in order.
+func (d Discrepancy) entry() Entry {
+	return Entry{Data: d.Data, Where: d.Where, At: d.At, Set: d.Set, Key: d.Key}
+}
+
 func (e Entry) is(k Kind, why string) Discrepancy {
-	return Discrepancy{k, e.Data, e.Where, e.At, e.Key, why}
+	return Discrepancy{k, e.Data, e.Where, e.At, e.Set, e.Key, why}
 }
 
 // used reports whether data may still be under the key of an entry.
@@ -180,7 +189,7 @@ func (s Statement) compare(e Entry, c Claim) (list []Discrepancy) {
 	if c.OwnKeys && e.Set.ID != "" && e.Set.Tenant != s.Tenant {
 		add(Shared, "keys of its own are promised")
 	}
-	if c.SeenWithin > 0 && e.Protocol != "" && s.Time.Sub(e.Seen) > c.SeenWithin {
+	if c.SeenWithin > 0 && e.Protocol != "" && (s.Time.Sub(e.Seen) > c.SeenWithin || e.Seen.After(s.Time)) {
 		add(Stale, "last seen %s, promised is a look every %s", e.Seen.Format(time.RFC3339), c.SeenWithin)
 	}
 	return list
@@ -203,7 +212,7 @@ func (s Statement) life(e Entry) (list []Discrepancy) {
 	if e.Key != 0 && e.used() && past(e.ProcessUntil) {
 		list = append(list, e.is(Expired, "data may be under it beyond "+e.ProcessUntil.Format(time.RFC3339)))
 	}
-	if e.State == keymgmt.Compromised && e.used() {
+	if (e.State == keymgmt.Compromised || !e.Compromised.IsZero()) && e.used() {
 		list = append(list, e.is(Compromised, "data may still be under it"))
 	}
 	return list

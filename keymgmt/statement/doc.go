@@ -17,7 +17,7 @@
 //	}
 //	s, err := statement.Build(ctx, manager, "acme", uses, now)
 //	for _, d := range s.Check(claims) {
-//		fmt.Println(d) // storage volumes at eu-1: weak: AES128_GCM has 128 bits, promised are 256
+//		fmt.Println(d) // storage volumes at eu-1, key 2 of acme/volumes: weak: AES128_GCM has 128 bits, promised are 256
 //	}
 //
 // [Statement.CBOM] writes the same as a bill of materials that other tools read (CycloneDX 1.6).

@@ -44,7 +44,7 @@ func ExampleStatement_Check() {
 	// Output:
 	// storage logs at eu-1: in-clear: encryption is promised
 	// backup volumes: uncovered: nothing says how such data is protected there
-	// storage volumes at eu-1, key 2: weak: AES128_GCM has 128 bits, promised are 256
+	// storage volumes at eu-1, key 2 of acme/volumes: weak: AES128_GCM has 128 bits, promised are 256
 }
 
 func ExampleStatement_CBOM() {

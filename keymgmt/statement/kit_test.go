@@ -91,3 +91,9 @@ func claims() []statement.Claim {
 		{Data: "credentials", Where: statement.Transit, Strength: 128, Protocols: []string{"TLS 1.3"}, Mutual: true, SeenWithin: 24 * time.Hour},
 	}
 }
+
+// marked marks a key as compromised, in whatever state.
+func marked(k keymgmt.Key) keymgmt.Key {
+	k.Compromised = noon.AddDate(0, 0, -1)
+	return k
+}

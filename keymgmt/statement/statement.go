@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/internal/strictjson"
@@ -31,9 +33,9 @@ func (w Where) valid() bool { return w == Storage || w == Transit || w == Backup
 
 // Use declares how data of some class is protected in some place. Exactly one of the last three is set.
 type Use struct {
-	Data  string `json:"data"`  // the class, in the words of the agreement; 1 to 256 bytes
+	Data  string `json:"data"`  // the class, in the words of the agreement; 1 to 256 bytes of one line
 	Where Where  `json:"where"` // in which of its places
-	At    string `json:"at"`    // which system or connection; 1 to 256 bytes
+	At    string `json:"at"`    // which system or connection; 1 to 256 bytes of one line
 
 	Keyset  keymgmt.SetID `json:"keyset,omitzero"`   // it is encrypted under its keys
 	Channel *Channel      `json:"channel,omitempty"` // it travels through this
@@ -46,7 +48,7 @@ type Channel struct {
 	Cipher      string    `json:"cipher"`                 // such as "TLS_AES_128_GCM_SHA256", as [crypto/tls.CipherSuiteName] has it
 	KeyExchange string    `json:"key_exchange,omitempty"` // such as "X25519MLKEM768", as [crypto/tls.CurveID] has it
 	Mutual      bool      `json:"mutual,omitempty"`       // both sides have shown a certificate
-	Seen        time.Time `json:"seen"`
+	Seen        time.Time `json:"seen"`                   // not after the statement
 }
 
 // Keys is where keysets and keys are read; a lifecycle.Manager has both.
@@ -79,7 +81,8 @@ type Entry struct {
 	Since        time.Time     `json:"since,omitzero"` // its activation
 	ProtectUntil time.Time     `json:"protect_until,omitzero"`
 	ProcessUntil time.Time     `json:"process_until,omitzero"`
-	Objects      *uint64       `json:"objects,omitempty"` // left under it, by its last census
+	Compromised  time.Time     `json:"compromised,omitzero"` // since when, whatever the state
+	Objects      *uint64       `json:"objects,omitempty"`    // left under it, by its last census
 
 	Protocol    string    `json:"protocol,omitempty"`
 	KeyExchange string    `json:"key_exchange,omitempty"`
@@ -107,7 +110,7 @@ func Build(ctx context.Context, keys Keys, tenant opsec.TenantID, uses []Use, no
 		return s, invalid("uses: %d: want at most %d", len(uses), maxUses)
 	}
 	for i, u := range uses {
-		if err := u.validate(tenant); err != nil {
+		if err := u.validate(tenant, s.Time); err != nil {
 			return s, fmt.Errorf("uses[%d]: %w", i, err)
 		}
 		list, err := u.entries(ctx, keys)
@@ -127,7 +130,12 @@ func order(a, b Entry) int {
 		cmp.Compare(a.Set.ID, b.Set.ID), cmp.Compare(b.Key, a.Key))
 }
 
-func (u Use) validate(tenant opsec.TenantID) error {
+// text reports whether s is one line of at most maxText bytes, so that it is the same in JSON and forges no other line.
+func text(s string) bool {
+	return len(s) <= maxText && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+func (u Use) validate(tenant opsec.TenantID, now time.Time) error {
 	set := 0
 	for _, is := range []bool{u.Keyset.ID != "", u.Channel != nil, u.Clear} {
 		if is {
@@ -135,16 +143,18 @@ func (u Use) validate(tenant opsec.TenantID) error {
 		}
 	}
 	switch {
-	case u.Data == "" || len(u.Data) > maxText || u.At == "" || len(u.At) > maxText:
-		return invalid("data, at: want 1 to %d bytes each", maxText)
+	case u.Data == "" || !text(u.Data) || u.At == "" || !text(u.At):
+		return invalid("data, at: want 1 to %d bytes of one line each", maxText)
 	case !u.Where.valid():
 		return invalid("where: want storage, transit or backup")
 	case set != 1 || u.Channel != nil && u.Where != Transit:
 		return invalid("%d of keyset, channel, clear: want one, a channel in transit", set)
 	case u.Keyset.ID != "" && u.Keyset.Tenant != tenant && u.Keyset.Tenant != opsec.Provider:
 		return invalid("keyset: of another tenant")
-	case u.Channel != nil && (u.Channel.Protocol == "" || u.Channel.Seen.IsZero()):
-		return invalid("channel: want a protocol, and when it was seen")
+	case u.Channel != nil && (u.Channel.Protocol == "" || u.Channel.Seen.IsZero() || u.Channel.Seen.After(now)):
+		return invalid("channel: want a protocol, and when it was seen, not later than now")
+	case u.Channel != nil && !(text(u.Channel.Protocol) && text(u.Channel.Cipher) && text(u.Channel.KeyExchange)):
+		return invalid("channel: protocol, cipher, key_exchange: want at most %d bytes of one line each", maxText)
 	}
 	return nil
 }
@@ -159,12 +169,29 @@ func (u Use) entries(ctx context.Context, keys Keys) (list []Entry, err error) {
 	if u.Clear {
 		return []Entry{base}, nil
 	}
-	set, err := keys.Keyset(ctx, u.Keyset)
-	if err != nil {
-		return nil, err
-	}
 	base.Set = u.Keyset
-	for k, err := range keys.Keys(ctx, u.Keyset) {
+	set, err := keys.Keyset(ctx, u.Keyset)
+	for range tries {
+		if err == nil {
+			list, err = under(ctx, keys, set, base)
+		}
+		if err != nil {
+			return nil, err
+		}
+		before := set.Generation
+		if set, err = keys.Keyset(ctx, u.Keyset); err == nil && set.Generation == before {
+			return list, nil
+		}
+	}
+	return nil, cmp.Or(err, fmt.Errorf("statement: keyset %s has changed each time that it was read", u.Keyset))
+}
+
+// tries is how often a keyset is read that changes meanwhile: it and its keys are not read at once.
+const tries = 5
+
+// under returns the entries of a keyset's keys.
+func under(ctx context.Context, keys Keys, set keymgmt.Keyset, base Entry) (list []Entry, err error) {
+	for k, err := range keys.Keys(ctx, base.Set) {
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +201,7 @@ func (u Use) entries(ctx context.Context, keys Keys) (list []Entry, err error) {
 		e := base
 		e.Key, e.Primary, e.State = k.Ref.Key, k.Ref.Key == set.Primary, k.State
 		e.Algorithm, e.Strength = string(k.Algorithm), k.Algorithm.Strength()
-		e.Since, e.ProtectUntil, e.ProcessUntil = k.Activated, k.ProtectUntil, k.ProcessUntil
+		e.Since, e.ProtectUntil, e.ProcessUntil, e.Compromised = k.Activated, k.ProtectUntil, k.ProcessUntil, k.Compromised
 		if k.Census != nil {
 			e.Objects = new(k.Census.Objects)
 		}
@@ -228,7 +255,7 @@ func (s *Statement) UnmarshalJSON(b []byte) error {
 		return invalid("statement.entries: %d: want at most %d, in order", len(read.Entries), maxEntries)
 	}
 	for i, e := range read.Entries {
-		if e.Data == "" || len(e.Data) > maxText || !e.Where.valid() || e.At == "" || len(e.At) > maxText || e.Strength < 0 {
+		if e.Data == "" || !text(e.Data) || !e.Where.valid() || e.At == "" || !text(e.At) || e.Strength < 0 {
 			return invalid("statement.entries[%d]: want data, where, at, and no negative strength", i)
 		}
 	}

@@ -99,15 +99,19 @@ func TestEachDifferenceFromAPromiseIsFound(t *testing.T) {
 		"no keys":    {storage(), []statement.Use{use}, []statement.Claim{claim}, []string{"no-key 0"}},
 		"no primary": {storage(key(volumes, 3, keymgmt.Suspended, "AES256_GCM", 10)), []statement.Use{use}, []statement.Claim{claim}, []string{"no-key 0"}},
 
-		"channel kept":        {nil, channel(func(*statement.Channel) {}), promise(func(*statement.Claim) {}), nil},
-		"an old protocol":     {nil, channel(func(c *statement.Channel) { c.Protocol = "TLS 1.2" }), promise(func(*statement.Claim) {}), []string{"other 0"}},
-		"an old cipher":       {nil, channel(func(c *statement.Channel) { c.Cipher = "TLS_RSA_WITH_RC4_128_SHA" }), promise(func(*statement.Claim) {}), []string{"weak 0"}},
-		"an old exchange":     {nil, channel(func(c *statement.Channel) { c.KeyExchange = "CurveP256" }), promise(func(c *statement.Claim) { c.KeyExchanges = []string{"X25519MLKEM768"} }), []string{"other 0"}},
-		"one side":            {nil, channel(func(c *statement.Channel) { c.Mutual = false }), promise(func(*statement.Claim) {}), []string{"one-sided 0"}},
-		"seen long ago":       {nil, channel(func(c *statement.Channel) { c.Seen = noon.Add(-24*time.Hour - 1) }), promise(func(*statement.Claim) {}), []string{"stale 0"}},
-		"seen just in time":   {nil, channel(func(c *statement.Channel) { c.Seen = noon.Add(-24 * time.Hour) }), promise(func(*statement.Claim) {}), nil},
-		"whenever seen":       {nil, channel(func(c *statement.Channel) { c.Seen = noon.AddDate(-1, 0, 0) }), promise(func(c *statement.Claim) { c.SeenWithin = 0 }), nil},
-		"two claims, alike":   {nil, channel(func(c *statement.Channel) { c.Mutual = false }), append(promise(func(*statement.Claim) {}), promise(func(*statement.Claim) {})...), []string{"one-sided 0"}},
+		"channel kept":      {nil, channel(func(*statement.Channel) {}), promise(func(*statement.Claim) {}), nil},
+		"an old protocol":   {nil, channel(func(c *statement.Channel) { c.Protocol = "TLS 1.2" }), promise(func(*statement.Claim) {}), []string{"other 0"}},
+		"an old cipher":     {nil, channel(func(c *statement.Channel) { c.Cipher = "TLS_RSA_WITH_RC4_128_SHA" }), promise(func(*statement.Claim) {}), []string{"weak 0"}},
+		"an old exchange":   {nil, channel(func(c *statement.Channel) { c.KeyExchange = "CurveP256" }), promise(func(c *statement.Claim) { c.KeyExchanges = []string{"X25519MLKEM768"} }), []string{"other 0"}},
+		"one side":          {nil, channel(func(c *statement.Channel) { c.Mutual = false }), promise(func(*statement.Claim) {}), []string{"one-sided 0"}},
+		"seen long ago":     {nil, channel(func(c *statement.Channel) { c.Seen = noon.Add(-24*time.Hour - 1) }), promise(func(*statement.Claim) {}), []string{"stale 0"}},
+		"seen just in time": {nil, channel(func(c *statement.Channel) { c.Seen = noon.Add(-24 * time.Hour) }), promise(func(*statement.Claim) {}), nil},
+		"whenever seen":     {nil, channel(func(c *statement.Channel) { c.Seen = noon.AddDate(-1, 0, 0) }), promise(func(c *statement.Claim) { c.SeenWithin = 0 }), nil},
+		"two claims, alike": {nil, channel(func(c *statement.Channel) { c.Mutual = false }), append(promise(func(*statement.Claim) {}), promise(func(*statement.Claim) {})...), []string{"one-sided 0"}},
+		"two claims, much alike": {nil, channel(func(c *statement.Channel) { c.Mutual, c.Protocol = false, "TLS 1.2" }), append(promise(func(*statement.Claim) {}), promise(func(*statement.Claim) {})...),
+			[]string{"one-sided 0", "other 0"}},
+		"compromised, and to be destroyed": {storage(active, marked(key(volumes, 2, keymgmt.DestroyScheduled, "AES256_GCM", 40)), counted(marked(key(volumes, 1, keymgmt.DestroyFailed, "AES256_GCM", 50)), 0)),
+			[]statement.Use{use}, []statement.Claim{claim}, []string{"compromised 2"}},
 		"two claims, one bad": {nil, channel(func(*statement.Channel) {}), append(promise(func(*statement.Claim) {}), promise(func(c *statement.Claim) { c.Strength = 256 })...), []string{"weak 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -149,6 +153,10 @@ func TestBadUsesAreRefused(t *testing.T) {
 		"two":                 {Data: "x", Where: statement.Storage, At: "x", Clear: true, Keyset: volumes},
 		"a channel in a room": {Data: "x", Where: statement.Storage, At: "x", Channel: tls13()},
 		"another tenant's":    {Data: "x", Where: statement.Storage, At: "x", Keyset: elsewhere},
+		"not of text":         {Data: "x\xff", Where: statement.Storage, At: "x", Clear: true},
+		"two lines":           {Data: "x", Where: statement.Storage, At: "x\nstorage y", Clear: true},
+		"a channel of a page": {Data: "x", Where: statement.Transit, At: "x", Channel: &statement.Channel{Protocol: "TLS 1.3", Cipher: strings.Repeat("x", 257), Seen: noon}},
+		"seen tomorrow":       {Data: "x", Where: statement.Transit, At: "x", Channel: &statement.Channel{Protocol: "TLS 1.3", Seen: noon.Add(1)}},
 		"never seen":          {Data: "x", Where: statement.Transit, At: "x", Channel: &statement.Channel{Protocol: "TLS 1.3"}},
 		"no protocol":         {Data: "x", Where: statement.Transit, At: "x", Channel: &statement.Channel{Seen: noon}},
 	} {
@@ -172,6 +180,63 @@ var errLost = errors.New("lost")
 
 func (broken) Keys(context.Context, keymgmt.SetID) iter.Seq2[keymgmt.Key, error] {
 	return func(yield func(keymgmt.Key, error) bool) { yield(keymgmt.Key{}, errLost) }
+}
+
+// busy rotates its keyset between the first reading of the keyset and that of its keys.
+type busy struct {
+	keys
+	asked *int
+}
+
+func (b busy) Keyset(ctx context.Context, id keymgmt.SetID) (keymgmt.Keyset, error) {
+	set, err := b.keys.Keyset(ctx, id)
+	set.Generation = 2
+	if *b.asked++; *b.asked == 1 {
+		set.Primary, set.Generation = 2, 1
+	}
+	return set, err
+}
+
+func TestARotationMeanwhileIsNotSeenByHalf(t *testing.T) {
+	s, err := statement.Build(t.Context(), busy{usual(), new(int)}, "acme", uses()[:1], noon)
+	require.NoError(t, err)
+	require.Empty(t, s.Check(claims()[:1]))
+	require.True(t, s.Entries[0].Primary)
+}
+
+// restless never stands still.
+type restless struct {
+	keys
+	asked *int
+}
+
+func (r restless) Keyset(ctx context.Context, id keymgmt.SetID) (keymgmt.Keyset, error) {
+	set, err := r.keys.Keyset(ctx, id)
+	*r.asked++
+	set.Generation = uint64(*r.asked)
+	return set, err
+}
+
+func TestAKeysetThatNeverStandsStillIsNoStatement(t *testing.T) {
+	_, err := statement.Build(t.Context(), restless{usual(), new(int)}, "acme", uses()[:1], noon)
+	require.ErrorContains(t, err, "uses[0]: statement: keyset acme/volumes has changed")
+}
+
+func TestDifferencesNameTheKeyset(t *testing.T) {
+	two := keymgmt.SetID{Tenant: "acme", ID: "volumes2"}
+	s := build(t, keys{volumes: {key(volumes, 1, keymgmt.Active, "AES128_GCM", 5)}, two: {key(two, 1, keymgmt.Active, "AES128_GCM", 5)}},
+		statement.Use{Data: "volumes", Where: statement.Storage, At: "eu-1", Keyset: volumes},
+		statement.Use{Data: "volumes", Where: statement.Storage, At: "eu-1", Keyset: two})
+	got := s.Check([]statement.Claim{{Data: "volumes", Where: statement.Storage, Strength: 256}})
+	require.Len(t, got, 2)
+	require.Equal(t, []keymgmt.SetID{volumes, two}, []keymgmt.SetID{got[0].Set, got[1].Set})
+	require.Contains(t, got[1].String(), "acme/volumes2")
+}
+
+func TestALookFromTheFutureIsNoLook(t *testing.T) {
+	s := build(t, usual(), uses()...)
+	s.Time = noon.Add(-2 * time.Hour) // such as read from elsewhere
+	require.Equal(t, []string{"stale 0"}, kinds(s.Check(claims())))
 }
 
 func TestHalfOfTheKeysIsNoStatement(t *testing.T) {
