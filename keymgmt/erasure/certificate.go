@@ -210,9 +210,10 @@ func VerifyCertificate(certificate []byte, receipts [][]byte, trust Trust) (Cert
 var ErrNoCertificate = fmt.Errorf("erasure: no certificate of erasure since the last release: %w", opsec.ErrDenied)
 
 // Release lets a resource go to a new owner: it uses up the certificate, and returns the signed document that says so. The
-// resource is named as the certificate does, with the tenant who had it. To names the new allocation; called again for the
-// same, it returns the same document, so that who was interrupted may ask again. Without a certificate it is
-// [ErrNoCertificate], and recorded.
+// resource is named as the certificate does, with the tenant who had it. To names the new allocation, and no other ever:
+// called again for the same, it returns the same document, so that who was interrupted may ask again. Without a
+// certificate, or with one that does not name a key which [Options.Protected] knows by now, it is [ErrNoCertificate], and
+// recorded.
 func (l *Ledger) Release(ctx context.Context, by opsec.Actor, resource opsec.Resource, to string) ([]byte, error) {
 	if err := errors.Join(resource.Tenant.Validate(), person(by)); err != nil {
 		return nil, err
@@ -223,17 +224,17 @@ func (l *Ledger) Release(ctx context.Context, by opsec.Actor, resource opsec.Res
 	if err := l.authorize(ctx, by, ActionRelease, resource); err != nil {
 		return nil, err
 	}
+	var known []keymgmt.Ref
+	if l.opts.Protected != nil {
+		var err error
+		if known, err = l.opts.Protected(ctx, resource); err != nil {
+			return nil, err
+		}
+	}
 	doc, _, err := l.append(ctx, resource.Tenant, func(read keymgmt.Read) (*draft, error) {
 		var index resourceIndex
 		if err := load(read, resourceName(resource), &index); err != nil {
 			return nil, err
-		}
-		if index.Release > index.Certificate {
-			old, err := l.existing(read, index.Release)
-			if err == nil && (old.receipt.Release == nil || old.receipt.Release.To != to) {
-				err = ErrNoCertificate
-			}
-			return old, err
 		}
 		if index.Certificate == 0 {
 			return nil, ErrNoCertificate
@@ -244,6 +245,18 @@ func (l *Ledger) Release(ctx context.Context, by opsec.Actor, resource opsec.Res
 		}
 		if c.receipt.Certificate == nil || c.receipt.Certificate.Resource != resource {
 			return nil, ErrNoCertificate
+		}
+		for _, key := range known {
+			if !slices.Contains(c.receipt.Certificate.Keys, key) {
+				return nil, fmt.Errorf("erasure: the last certificate does not name key %s: %w", key, ErrNoCertificate)
+			}
+		}
+		if index.Release > index.Certificate {
+			old, err := l.existing(read, index.Release)
+			if err == nil && (old.receipt.Release == nil || old.receipt.Release.To != to) {
+				err = ErrNoCertificate
+			}
+			return old, err
 		}
 		return &draft{
 			receipt: Receipt{By: keymgmt.Person(by), Release: &Release{resource, c.receipt.Digest(), to}},

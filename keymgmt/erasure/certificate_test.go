@@ -269,6 +269,49 @@ func TestACertificateServesOnce(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Data that was written after the certificate is not gone with the keys that it names.
+func TestACertificateDoesNotCoverKeysThatCameLater(t *testing.T) {
+	r, o := newRepo(t), options()
+	a, b := ref("volumes/7", 1), ref("volumes/7", 2)
+	known := []keymgmt.Ref{a}
+	var lost error
+	o.Protected = func(context.Context, opsec.Resource) ([]keymgmt.Ref, error) { return known, lost }
+	l, err := erasure.New(r, o)
+	require.NoError(t, err)
+	issue(t, l, destruction(a))
+	_, err = l.Certify(t.Context(), carol, declare())
+	require.NoError(t, err)
+
+	known = []keymgmt.Ref{b, a}
+	_, err = l.Release(t.Context(), carol, volume, "one")
+	require.ErrorIs(t, err, erasure.ErrNoCertificate)
+	require.ErrorContains(t, err, b.String())
+	require.Equal(t, opsec.Denied, r.log.One(t, erasure.ActionRelease).Outcome)
+	lost = errors.New("directory is down")
+	_, err = l.Release(t.Context(), carol, volume, "one")
+	require.ErrorIs(t, err, lost)
+
+	known, lost = known[1:], nil
+	doc, err := l.Release(t.Context(), carol, volume, "one")
+	require.NoError(t, err)
+	again, err := l.Release(t.Context(), carol, volume, "one")
+	require.NoError(t, err)
+	require.Equal(t, doc, again)
+
+	known = []keymgmt.Ref{a, b} // it came back, and was written to
+	_, err = l.Release(t.Context(), carol, volume, "one")
+	require.ErrorIs(t, err, erasure.ErrNoCertificate, "an allocation of the same name")
+}
+
+func TestTrustIsAsItWas(t *testing.T) {
+	o := options()
+	o.Trust = erasure.Trust{"one": public(1)}
+	l, err := erasure.New(newRepo(t), o)
+	require.NoError(t, err)
+	delete(o.Trust, "one")
+	issue(t, l, destruction(ref("volumes/7", 1)))
+}
+
 func TestABadCertificateReleasesNothing(t *testing.T) {
 	a := ref("volumes/7", 1)
 	certified := func(t *testing.T) (*repo, *erasure.Ledger) {

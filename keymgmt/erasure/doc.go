@@ -31,8 +31,8 @@
 //
 // Changing one byte of a receipt makes [Verify] fail. A key has one receipt that says that all went well, however often
 // Issue is called. A certificate is issued only when each key has such a receipt, no check failed, and each copy that was
-// out of reach has been attested to be gone. It serves for one [Ledger.Release]; the next tenant of the same resource needs
-// keys that were destroyed after it.
+// out of reach has been attested to be gone. It serves for one [Ledger.Release]; when the tenant gets the resource back, the
+// next one needs keys that were destroyed after that.
 //
 // A restored store does not bring a key back: [Tombstones] are built from the audit log, which is not restored with it.
 //

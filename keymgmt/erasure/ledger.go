@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +32,8 @@ type Options struct {
 	KeyID      string // of the Signer's key, in Trust; 1 to 128 bytes
 	Trust      Trust  // of this ledger's keys, old ones included
 	Authorizer opsec.Authorizer
-	// Protected returns the keys that a resource is known to have been under; nil when only people know.
+	// Protected returns the keys that a resource is known to have been under since it was last released, for a certificate
+	// and again for a release; nil when only people know.
 	Protected func(ctx context.Context, r opsec.Resource) ([]keymgmt.Ref, error)
 	Now       func() time.Time
 }
@@ -56,6 +58,7 @@ func New(repo keymgmt.Repository, opts Options) (*Ledger, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	opts.Trust = maps.Clone(opts.Trust)
 	return &Ledger{repo, opts}, nil
 }
 
