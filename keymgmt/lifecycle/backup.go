@@ -76,6 +76,9 @@ func (m *Manager) BackUp(ctx context.Context, by By, id keymgmt.SetID) (data []b
 		b.Keyset.Backups++
 		for r, err := range m.records(ctx, id) {
 			if err == nil {
+				err = m.leaveDead(ctx, r)
+			}
+			if err == nil {
 				err = m.rewrap(ctx, r, m.custodian, b.Keyset.Custodian, m.o.Escrow, m.o.EscrowHandle)
 			}
 			if err != nil {
@@ -105,6 +108,27 @@ func (m *Manager) BackUp(ctx context.Context, by By, id keymgmt.SetID) (data []b
 		return nil, err
 	}
 	return data, nil
+}
+
+// leaveDead takes the material out of a record whose key a tombstone names, as it may be after a repository was put back.
+func (m *Manager) leaveDead(ctx context.Context, r *record) error {
+	if r.Wrapped == nil {
+		return nil
+	}
+	dead, err := m.dead(ctx, r.Key.Ref)
+	if dead {
+		r.Wrapped = nil
+	}
+	return err
+}
+
+// dead reports whether any tombstone names a key.
+func (m *Manager) dead(ctx context.Context, ref keymgmt.Ref) (bool, error) {
+	docs, err := m.documents(ctx, ref.Set.Tenant, tombName(ref))
+	if err != nil || docs[0] != nil {
+		return err == nil, err
+	}
+	return m.buried(ctx, ref)
 }
 
 // rewrap moves the material of a record from one custodian to another.
@@ -203,11 +227,17 @@ func (b *manifest) order() Order {
 	return Order{Verb: keymgmt.Recover, Set: b.Keyset.SetID, Digest: b.digest, fresh: &b.Keyset}
 }
 
-const atOnce = 8 // keys that one update of a recovery writes
+const (
+	atOnce = 8 // keys that one update of a recovery writes
+
+	// What a recovery adds to the generation: more than the lost keyset can have changed since the backup, so that a node that
+	// has seen it takes what has been recovered for another.
+	beyondLost = 1 << 32
+)
 
 // Recover brings back a keyset that does not exist, from a bundle, by the roles and the policy in it. No material of a key that
-// a tombstone names comes back, and no key protects any more, since nobody knows how much it has protected since: rotate
-// afterwards. The keyset comes last: when it is interrupted there is none, and it is called again.
+// a tombstone names comes back, and no key protects any more, not one that was to be activated either, since nobody knows how
+// much it has protected since: rotate afterwards. The keyset comes last: when it is interrupted there is none, and it is called again.
 func (m *Manager) Recover(ctx context.Context, by By, data []byte) (keymgmt.Keyset, error) {
 	b, err := m.open(ctx, data)
 	if err != nil {
@@ -241,6 +271,7 @@ func (m *Manager) Recover(ctx context.Context, by By, data []byte) (keymgmt.Keys
 		}
 		done, err = m.commit(ctx, by, o, func(s *step) error {
 			s.set.Primary = 0
+			s.set.Generation += beyondLost
 			s.attr("digest", b.digest)
 			s.attr("keys", len(b.Keys))
 			s.attr("destroyed", dead)
@@ -257,14 +288,8 @@ func (m *Manager) Recover(ctx context.Context, by By, data []byte) (keymgmt.Keys
 // restore makes of a record of a bundle one that is kept.
 func (m *Manager) restore(ctx context.Context, by By, set keymgmt.Keyset, r *record) (dead bool, err error) {
 	now, ref := instant(m.o.Now()), r.Key.Ref
-	docs, err := m.documents(ctx, ref.Set.Tenant, tombName(ref))
-	if err != nil {
+	if dead, err = m.dead(ctx, ref); err != nil {
 		return false, err
-	}
-	if dead = docs[0] != nil; !dead {
-		if dead, err = m.buried(ctx, ref); err != nil {
-			return false, err
-		}
 	}
 	if protects(r.Key) {
 		if err := r.take(keymgmt.Event{Verb: keymgmt.Deactivate, By: keymgmt.Person(by.Actor), Reason: "recovered"}, now); err != nil {
@@ -289,8 +314,8 @@ func (m *Manager) restore(ctx context.Context, by By, set keymgmt.Keyset, r *rec
 	return true, nil
 }
 
-// putBack writes records of a keyset that is not there yet, and that a key which could be led back to protecting has nothing
-// left to protect with.
+// putBack writes records of a keyset that is not there yet, and that a key which could come to protect has nothing left to protect
+// with: what has become of it since the backup is not known.
 func (m *Manager) putBack(ctx context.Context, set keymgmt.Keyset, some []*record) error {
 	return m.repo.Update(ctx, set.Tenant, func(read keymgmt.Read) (out keymgmt.Changes, err error) {
 		docs, err := read(setName(set.SetID))
@@ -301,7 +326,7 @@ func (m *Manager) putBack(ctx context.Context, set keymgmt.Keyset, some []*recor
 			if err == nil {
 				err = add(&out, keyName(r.Key.Ref), r)
 			}
-			if err == nil && !r.Key.Activated.IsZero() && !r.Key.State.Final() {
+			if err == nil && !r.Key.State.Final() {
 				err = add(&out, usageName(r.Key.Ref), used{keymgmt.Amount{Messages: math.MaxUint64, Bytes: math.MaxUint64}})
 			}
 		}

@@ -211,3 +211,53 @@ func FuzzBundle(f *testing.F) {
 		require.Equal(t, want, got, "only what was sealed is recovered")
 	})
 }
+
+// After a loss nobody knows what became of a key that was not in use yet when it was backed up.
+func TestAKeyThatWasNotInUseYetDoesNotProtectAfterARecovery(t *testing.T) {
+	h := open(t)
+	h.create(t)
+	k, err := h.Generate(bg, admin, setID)
+	require.NoError(t, err)
+	bundle, err := h.BackUp(bg, keeper, setID)
+	require.NoError(t, err)
+	_, err = h.Activate(bg, admin, k.Ref)
+	require.NoError(t, err)
+	_, err = h.Lease(bg, k.Ref, keymgmt.Amount{Messages: 1000, Bytes: 1000})
+	require.NoError(t, err)
+	was, err := h.Keyset(bg, setID)
+	require.NoError(t, err)
+
+	n := h.fresh(t)
+	s, err := n.Recover(bg, keeper, bundle)
+	require.NoError(t, err)
+	require.Greater(t, s.Generation, was.Generation, "a node that has seen the keyset before takes it anew")
+	_, err = n.Activate(bg, admin, k.Ref)
+	require.NoError(t, err)
+	_, err = n.Lease(bg, k.Ref, keymgmt.Amount{Messages: 1, Bytes: 1})
+	var exhausted *keymgmt.ExhaustedError
+	require.ErrorAs(t, err, &exhausted)
+}
+
+// A repository that was put back has keys again that were destroyed since: a backup does not take them along.
+func TestABackupHasNoMaterialOfADeadKey(t *testing.T) {
+	l := newLedger()
+	h := open(t, func(o *lifecycle.Options) { o.Tombstones = []keymgmt.Tombstones{l} })
+	h.create(t)
+	k := h.rotate(t)
+	other := h.rotate(t)
+	l.issued[k.Ref] = keymgmt.Destruction{}
+	bundle, err := h.BackUp(bg, keeper, setID)
+	require.NoError(t, err)
+
+	open := h.fresh(t)
+	open.options.Tombstones = nil
+	open = open.over(t, open.repo)
+	_, err = open.Recover(bg, keeper, bundle)
+	require.NoError(t, err)
+	held, err := open.Held(bg, k.Ref)
+	require.NoError(t, err)
+	require.Nil(t, held.Wrapped)
+	held, err = open.Held(bg, other.Ref)
+	require.NoError(t, err)
+	require.NotNil(t, held.Wrapped)
+}

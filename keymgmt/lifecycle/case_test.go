@@ -171,7 +171,7 @@ func TestConsentIsForOneOrderOnce(t *testing.T) {
 
 func TestConsentLapsesWithItsPolicyAndItsRoles(t *testing.T) {
 	h := open(t)
-	h.create(t, func(s *keymgmt.Keyset) { quorum(&s.Policy, keymgmt.Rotate) })
+	h.create(t, func(s *keymgmt.Keyset) { quorum(&s.Policy, keymgmt.Rotate, keymgmt.Update) })
 	rotate := lifecycle.Order{Verb: keymgmt.Rotate, Set: setID}
 	propose := func() lifecycle.By {
 		c, err := h.Propose(bg, admin, rotate)
@@ -183,10 +183,16 @@ func TestConsentLapsesWithItsPolicyAndItsRoles(t *testing.T) {
 	}
 	with := propose()
 	p := policy()
-	quorum(&p, keymgmt.Rotate)
+	quorum(&p, keymgmt.Rotate, keymgmt.Update)
 	q := p.Quorum[keymgmt.Rotate]
 	q.Stages[0].Rule.Any[0].Min = 2
-	_, err := h.Update(bg, admin, setID, &p, "", nil)
+	update := lifecycle.Order{Verb: keymgmt.Update, Set: setID, Policy: &p}
+	c, err := h.Propose(bg, admin, update)
+	require.NoError(t, err)
+	require.NoError(t, h.approve(t, c, person("cas")))
+	agreed := admin
+	agreed.Approval = c.Request.ID
+	_, err = h.Update(bg, agreed, setID, &p, "", nil)
 	require.NoError(t, err)
 	_, err = h.Rotate(bg, with, setID)
 	require.ErrorIs(t, err, opsec.ErrDenied)
@@ -237,4 +243,42 @@ func TestAGroupIsNoRole(t *testing.T) {
 	c, err = h.Propose(bg, admin, lifecycle.Order{Verb: keymgmt.Suspend, Set: setID, Key: 1})
 	require.NoError(t, err)
 	require.NoError(t, h.approve(t, c, person("guy")))
+}
+
+// Who may change the policy alone does not get round the consent that it asks for.
+func TestTheConsentOfOthersIsNotTakenOutOfThePolicyAlone(t *testing.T) {
+	h := open(t)
+	h.create(t, func(s *keymgmt.Keyset) { quorum(&s.Policy, keymgmt.Destroy) })
+	p := policy()
+	_, err := h.Update(bg, admin, setID, &p, "", nil)
+	require.ErrorIs(t, err, opsec.ErrDenied)
+	quorum(&p, keymgmt.Destroy)
+	p.Quorum[keymgmt.Destroy].Stages[0].Rule.Any[0].Role = "operator"
+	_, err = h.Update(bg, admin, setID, &p, "", nil)
+	require.ErrorIs(t, err, opsec.ErrDenied)
+	quorum(&p, keymgmt.Destroy, keymgmt.Update)
+	p.RotateEvery = time.Hour
+	_, err = h.Update(bg, admin, setID, &p, "", nil)
+	require.NoError(t, err, "more may be asked for")
+
+	p = policy()
+	_, err = h.Update(bg, admin, setID, &p, "", nil)
+	require.ErrorIs(t, err, lifecycle.ErrConsent)
+	c, err := h.Propose(bg, admin, lifecycle.Order{Verb: keymgmt.Update, Set: setID, Policy: &p})
+	require.NoError(t, err)
+	require.NoError(t, h.approve(t, c, person("ben")))
+	with := admin
+	with.Approval = c.Request.ID
+	_, err = h.Update(bg, with, setID, &p, "", nil)
+	require.NoError(t, err)
+}
+
+func TestNobodyIsAskedForConsentThatCannotBeGiven(t *testing.T) {
+	for _, v := range []keymgmt.Verb{keymgmt.Create, keymgmt.Fail} {
+		h := open(t)
+		s := set(setID)
+		quorum(&s.Policy, v)
+		_, err := h.Create(bg, admin, s)
+		require.ErrorIs(t, err, opsec.ErrInvalid, v)
+	}
 }

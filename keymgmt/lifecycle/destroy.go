@@ -120,7 +120,7 @@ func (s *step) bury(copies []keymgmt.Copy, longest time.Duration) error {
 		d.Method = "link to a third party removed"
 		d.Copies[0] = keymgmt.Copy{Kind: keymgmt.InCustodian, Name: s.set.Custodian, Fate: keymgmt.Left, How: "is with a third party", Time: r.Key.Destroyed}
 	}
-	if first, last := r.Backups+1, s.set.Backups; first <= last && r.Wrapped != nil {
+	if first, last := r.Backups+1, s.set.Backups; first <= last && r.came() {
 		name := backupName(ref.Set, first)
 		if last > first {
 			name += " to " + backupName(ref.Set, last)
@@ -155,6 +155,7 @@ func (m *Manager) finish(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt.D
 		if c.Passed {
 			continue
 		}
+		by.Approval = "" // that was for the destruction
 		_, err := m.take(ctx, by, Order{Verb: keymgmt.Fail, Set: ref.Set, Key: ref.Key}, func(s *step) error {
 			r, err := s.key(ref.Key)
 			if err != nil {
@@ -175,7 +176,20 @@ func (m *Manager) finish(ctx context.Context, by By, ref keymgmt.Ref) (keymgmt.D
 		}
 	}
 	g.Done = true
-	return g.Destruction, m.repo.Update(ctx, ref.Set.Tenant, func(keymgmt.Read) (out keymgmt.Changes, err error) { return out, add(&out, tombName(ref), g) })
+	return g.Destruction, m.repo.Update(ctx, ref.Set.Tenant, func(read keymgmt.Read) (out keymgmt.Changes, err error) {
+		docs, err := read(tombName(ref))
+		if err != nil {
+			return out, err
+		}
+		var now grave
+		if _, err := parse(docs[0], &now, tombName(ref)); err != nil {
+			return out, err
+		}
+		if now.Done || now.Destruction.Event != g.Destruction.Event { // another was faster
+			return out, nil
+		}
+		return out, add(&out, tombName(ref), g)
+	})
 }
 
 // grave returns what is known of a key that is destroyed; of one that was recovered as such, what its record says.

@@ -480,3 +480,107 @@ func TestNodesAreWaitedForAnewAfterACancellation(t *testing.T) {
 	var pending *lifecycle.PendingError
 	require.ErrorAs(t, err, &pending)
 }
+
+// What a destruction needed consent for does not stop it from being called failed, and a case of its own is not asked for.
+func TestADestructionWithConsentThatFailsIsSaidSo(t *testing.T) {
+	h := open(t)
+	h.create(t, func(s *keymgmt.Keyset) { quorum(&s.Policy, keymgmt.Destroy) })
+	ref := h.doomed(t)
+	repo := &liar{Repository: h.repo, lie: true}
+	b := h.over(t, repo)
+	c, err := h.Propose(bg, admin, lifecycle.Order{Verb: keymgmt.Destroy, Set: setID, Key: ref.Key})
+	require.NoError(t, err)
+	b.now = h.now
+	require.NoError(t, h.approve(t, c, person("ben")))
+	with := admin
+	with.Approval = c.Request.ID
+	_, err = b.Destroy(bg, with, ref)
+	require.ErrorContains(t, err, "the record: holds no material: false")
+	require.Equal(t, keymgmt.DestroyFailed, h.key(t, ref).State)
+}
+
+func TestABackupBeforeTheImportDoesNotHoldTheKey(t *testing.T) {
+	h := open(t)
+	h.create(t)
+	_, err := h.Expect(bg, admin, refOf(7), "AES256_GCM")
+	require.NoError(t, err)
+	_, err = h.BackUp(bg, keeper, setID)
+	require.NoError(t, err)
+	m, err := material{}.New("AES256_GCM", 7)
+	require.NoError(t, err)
+	_, err = h.Import(bg, keeper, refOf(7), m)
+	require.NoError(t, err)
+	for d, err := range h.Tainted(bg, refOf(7)) {
+		require.NoError(t, err)
+		require.NotEqual(t, "backup", d.Kind)
+	}
+}
+
+// A node that has left, or was taken out, may have protected under the key as long as its fence let it.
+func TestACensusIsYoungerThanTheFencesOfNodesThatAreGone(t *testing.T) {
+	h := open(t)
+	h.create(t)
+	require.NoError(t, h.Join(bg, "a", time.Hour))
+	k := h.rotate(t)
+	h.rotate(t)
+	h.pass(time.Minute)
+	_, err := h.Count(bg, operator, k.Ref, keymgmt.Census{Time: h.now})
+	require.NoError(t, err)
+	h.pass(time.Minute)
+	require.NoError(t, h.Leave(bg, "a"))
+	_, err = h.Schedule(bg, admin, k.Ref)
+	require.NoError(t, err)
+	h.pass(72 * time.Hour)
+	_, err = h.Destroy(bg, admin, k.Ref)
+	require.ErrorIs(t, err, opsec.ErrDenied)
+	require.ErrorContains(t, err, "census")
+}
+
+// late is a repository in which a node beats just before it would be taken out.
+type late struct {
+	keymgmt.Repository
+	beat func()
+}
+
+func (l *late) Sealed() bool { return true }
+
+func (l *late) Update(ctx context.Context, tenant opsec.TenantID, fn func(keymgmt.Read) (keymgmt.Changes, error)) error {
+	removes := false
+	err := l.Repository.Update(ctx, tenant, func(read keymgmt.Read) (keymgmt.Changes, error) {
+		out, err := fn(read)
+		for _, d := range out.Put {
+			removes = removes || d.Name == "node/a" && len(d.Data) == 0
+		}
+		if removes && l.beat != nil {
+			return keymgmt.Changes{}, errLost
+		}
+		return out, err
+	})
+	if removes && l.beat != nil {
+		beat := l.beat
+		l.beat = nil
+		beat()
+		return l.Repository.Update(ctx, tenant, fn)
+	}
+	return err
+}
+
+func TestANodeThatBeatsAtTheLastMomentIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		h.create(t)
+		require.NoError(t, h.Join(bg, "a", time.Minute))
+		ref := h.doomed(t)
+		late := &late{Repository: h.repo}
+		b := h.over(t, late)
+		b.now = h.now
+		var pending *lifecycle.PendingError
+		_, err := b.Destroy(bg, admin, ref)
+		require.ErrorAs(t, err, &pending)
+		time.Sleep(2 * time.Minute)
+		late.beat = func() { require.NoError(t, h.Beat(bg, "a")) }
+		_, err = b.Destroy(bg, admin, ref)
+		require.ErrorAs(t, err, &pending, "it is there again, with what it has seen before")
+		require.Equal(t, []string{"a"}, pending.Nodes)
+	})
+}

@@ -170,7 +170,7 @@ func (m *Manager) Import(ctx context.Context, by By, ref keymgmt.Ref, material [
 			if err != nil {
 				return err
 			}
-			r.Wrapped = wrapped
+			r.Wrapped, r.Backups = wrapped, s.set.Backups
 			if err := s.apply(r, keymgmt.Event{Verb: keymgmt.Import, Algorithm: a}); err != nil {
 				return err
 			}

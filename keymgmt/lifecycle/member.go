@@ -40,7 +40,8 @@ type sight struct {
 const nodesName = "nodes"
 
 type nodes struct {
-	Nodes []string `json:"nodes"`
+	Nodes   []string      `json:"nodes"`
+	Longest time.Duration `json:"longest"` // fence of any node that there has ever been
 }
 
 func nodeName(node string) string { return "node/" + node }
@@ -51,34 +52,40 @@ func (m *Manager) Join(ctx context.Context, node string, fence time.Duration) er
 		return invalid("node, fence: want text of 1 to %d bytes, and more than 0 to %v", maxNode, MaxFence)
 	}
 	joined := member{beat{ID: opsec.NewID()}, fence}
-	return m.membership(ctx, node, keymgmt.ActionJoin, func(list []string, old *member) ([]string, any, error) {
+	return m.membership(ctx, node, keymgmt.ActionJoin, func(list []string, old *member) ([]string, *member, error) {
 		if old != nil || slices.Contains(list, node) {
 			return nil, nil, fmt.Errorf("lifecycle: node %s: %w", node, keymgmt.ErrExists)
 		}
 		if len(list) == MaxNodes {
 			return nil, nil, invalid("nodes: %d already", MaxNodes)
 		}
-		return append(list, node), joined, nil
+		return append(list, node), &joined, nil
 	})
 }
 
 // Leave implements [keymgmt.Membership]. Of a node that is not known it does nothing.
 func (m *Manager) Leave(ctx context.Context, node string) error {
-	return m.remove(ctx, node, keymgmt.ActionLeave, func(*member) bool { return true })
+	_, err := m.remove(ctx, node, keymgmt.ActionLeave, func(*member) bool { return true })
+	return err
 }
 
-func (m *Manager) remove(ctx context.Context, node, action string, which func(*member) bool) error {
-	return m.membership(ctx, node, action, func(list []string, old *member) ([]string, any, error) {
+// remove reports whether the node was there to be removed.
+func (m *Manager) remove(ctx context.Context, node, action string, which func(*member) bool) (bool, error) {
+	err := m.membership(ctx, node, action, func(list []string, old *member) ([]string, *member, error) {
 		if old == nil || !which(old) {
 			return nil, nil, errLooked
 		}
 		return slices.DeleteFunc(list, func(n string) bool { return n == node }), nil, nil
 	})
+	if errors.Is(err, errLooked) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // membership changes who the nodes are.
-func (m *Manager) membership(ctx context.Context, node, action string, fn func([]string, *member) ([]string, any, error)) error {
-	err := m.repo.Update(ctx, opsec.Provider, func(read keymgmt.Read) (out keymgmt.Changes, err error) {
+func (m *Manager) membership(ctx context.Context, node, action string, fn func([]string, *member) ([]string, *member, error)) error {
+	return m.repo.Update(ctx, opsec.Provider, func(read keymgmt.Read) (out keymgmt.Changes, err error) {
 		docs, err := read(nodesName, nodeName(node))
 		if err != nil {
 			return out, err
@@ -98,6 +105,7 @@ func (m *Manager) membership(ctx context.Context, node, action string, fn func([
 			return out, err
 		}
 		if is != nil {
+			all.Longest = max(all.Longest, is.Fence)
 			err = add(&out, nodeName(node), is)
 		} else {
 			out.Put = append(out.Put, keymgmt.Document{Name: nodeName(node)})
@@ -107,14 +115,10 @@ func (m *Manager) membership(ctx context.Context, node, action string, fn func([
 		e.Resource = opsec.Resource{Tenant: opsec.Provider, Type: "node", ID: node}
 		out.Events = append(out.Events, e)
 		if err == nil {
-			err = add(&out, nodesName, nodes{list})
+			err = add(&out, nodesName, nodes{list, all.Longest})
 		}
 		return out, err
 	})
-	if errors.Is(err, errLooked) {
-		return nil
-	}
-	return err
 }
 
 // Beat implements [keymgmt.Membership]. A node that is not known any more, since it has been silent for longer than its fence, gets an
@@ -138,30 +142,34 @@ func (m *Manager) Beat(ctx context.Context, node string) error {
 	})
 }
 
-// members returns the nodes that there are. Each is as it was at some time since the call: what is asked of beats only grows.
-func (m *Manager) members(ctx context.Context) (map[string]member, error) {
+// members returns the nodes that there are, and the longest fence there has ever been. Each is as it was at some time since the
+// call: what is asked of beats only grows.
+func (m *Manager) members(ctx context.Context) (list map[string]member, longest time.Duration, err error) {
 	docs, err := m.documents(ctx, opsec.Provider, nodesName)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var all nodes
 	if _, err := parse(docs[0], &all, nodesName); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	list := map[string]member{}
+	list = map[string]member{}
 	for some := range slices.Chunk(all.Nodes, keymgmt.MaxDocuments) {
 		names := make([]string, len(some))
 		for i, node := range some {
 			names[i] = nodeName(node)
 		}
 		if docs, err = m.documents(ctx, opsec.Provider, names...); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for i, node := range some {
 			var n member
 			there, err := parse(docs[i], &n, names[i])
+			if err == nil && there && (n.ID == "" || n.Fence <= 0) {
+				err = invalid("document %s: has no id or no fence", names[i])
+			}
 			if err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 			if there {
 				list[node] = n
@@ -169,7 +177,7 @@ func (m *Manager) members(ctx context.Context) (map[string]member, error) {
 		}
 	}
 	m.watch(list)
-	return list, nil
+	return list, all.Longest, nil
 }
 
 // watch notes since when this process has seen no other beat of a node. It is a promise to go by a monotonic clock, so it does
@@ -193,14 +201,18 @@ func (m *Manager) silent(node string, n member) bool {
 	return s.beat == n.beat && time.Since(s.since) > n.Fence
 }
 
-// fence removes a node that is silent.
-func (m *Manager) fence(ctx context.Context, node string, n member) error {
+// fence removes a node that is silent, and reports whether it still was.
+func (m *Manager) fence(ctx context.Context, node string, n member) (bool, error) {
 	return m.remove(ctx, node, keymgmt.ActionFence, func(now *member) bool { return now.beat == n.beat })
 }
 
 // noteBeats writes down, once, the nodes that there are after a destruction was scheduled.
 func (m *Manager) noteBeats(ctx context.Context, ref keymgmt.Ref) (map[string]beat, error) {
-	list, err := m.members(ctx)
+	before, err := m.record(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	list, _, err := m.members(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -221,6 +233,9 @@ func (m *Manager) noteBeats(ctx context.Context, ref keymgmt.Ref) (map[string]be
 			beats = r.Beats
 			return out, nil
 		}
+		if r.Key.Steps != before.Key.Steps { // cancelled and scheduled again, maybe: the nodes are those of before
+			return out, fmt.Errorf("lifecycle: key %s: %w", ref, ErrChanged)
+		}
 		if r.Key.State == keymgmt.DestroyScheduled || r.Key.State == keymgmt.DestroyFailed {
 			r.Beats = beats
 			return out, add(&out, keyName(ref), r)
@@ -231,14 +246,11 @@ func (m *Manager) noteBeats(ctx context.Context, ref keymgmt.Ref) (map[string]be
 }
 
 // fences says which nodes may still hold a key whose destruction was scheduled when they had beaten so often, and what became of
-// those that do not. The longest is how long a node that is here may use a keyset without looking at it.
+// those that do not. The longest is how long a node that is here, or was, may use a keyset without looking at it.
 func (m *Manager) fences(ctx context.Context, beats map[string]beat) (waiting []string, gone []keymgmt.Copy, longest time.Duration, err error) {
-	list, err := m.members(ctx)
+	list, longest, err := m.members(ctx)
 	if err != nil {
 		return nil, nil, 0, err
-	}
-	for _, n := range list {
-		longest = max(longest, n.Fence)
 	}
 	for _, node := range slices.Sorted(maps.Keys(beats)) {
 		c := keymgmt.Copy{Kind: keymgmt.InNode, Name: node, Fate: keymgmt.Fenced, How: "is no node any more", Time: instant(m.o.Now())}
@@ -250,8 +262,13 @@ func (m *Manager) fences(ctx context.Context, beats map[string]beat) (waiting []
 			waiting = append(waiting, node)
 			continue
 		default:
-			if err := m.fence(ctx, node, n); err != nil {
+			removed, err := m.fence(ctx, node, n)
+			if err != nil {
 				return nil, nil, 0, err
+			}
+			if !removed { // it is there again, and may have looked before
+				waiting = append(waiting, node)
+				continue
 			}
 			c.How = "has been silent for longer than " + n.Fence.String()
 		}

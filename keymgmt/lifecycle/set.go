@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/approval"
 	"github.com/cloudopsec/opsec/keymgmt"
 )
 
@@ -80,6 +81,11 @@ func validate(s keymgmt.Keyset) error {
 	if err := s.Policy.Permits(s.Algorithm, s.Purpose); err != nil {
 		return err
 	}
+	for _, v := range []keymgmt.Verb{keymgmt.Create, keymgmt.Fail} {
+		if _, asked := s.Policy.Quorum[v]; asked {
+			return invalid("policy: quorum: nobody can consent to %s", v)
+		}
+	}
 	sum := 0
 	for name, value := range s.Labels {
 		if name == "" || !text(name, maxLabel) || !text(value, maxLabel) {
@@ -94,11 +100,14 @@ func validate(s keymgmt.Keyset) error {
 }
 
 // Update changes, of the policy, the algorithm of the next key, and the labels, those that are not zero. A policy that asks
-// for consent is changed with that consent. Dates that keys have stay as they are: see [Manager.ChangePeriods].
+// for consent to an update is changed with that consent; by one that does not, no consent is taken away or changed, only added to. Dates that keys have stay as they are: see [Manager.ChangePeriods].
 func (m *Manager) Update(ctx context.Context, by By, id keymgmt.SetID, policy *keymgmt.Policy, a keymgmt.Algorithm, labels map[string]string) (keymgmt.Keyset, error) {
 	o := Order{Verb: keymgmt.Update, Set: id, Policy: policy, Algorithm: a, Labels: labels}
 	return m.change(ctx, by, o, func(s *step) error {
 		if policy != nil {
+			if err := s.mayAsk(policy.Quorum); err != nil {
+				return err
+			}
 			s.set.Policy = *policy
 			s.attr("policy", policy.Name)
 		}
@@ -112,6 +121,28 @@ func (m *Manager) Update(ctx context.Context, by By, id keymgmt.SetID, policy *k
 		}
 		return nil
 	})
+}
+
+// mayAsk returns an error that wraps [opsec.ErrDenied] when less consent would be asked for, and nobody else has been asked.
+func (s *step) mayAsk(next map[keymgmt.Verb]approval.Policy) error {
+	if s.spent != nil {
+		return nil
+	}
+	for v, was := range s.set.Policy.Quorum {
+		before, err := digestOf(was)
+		if err != nil {
+			return err
+		}
+		is, asked := next[v]
+		after, err := digestOf(is)
+		if err != nil {
+			return err
+		}
+		if !asked || after != before {
+			return denied("the consent to %s is changed with the consent of others alone, and the policy asks for none to %s", v, keymgmt.Update)
+		}
+	}
+	return nil
 }
 
 // Grant replaces the roles. Nobody changes his own.

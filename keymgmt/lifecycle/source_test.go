@@ -331,3 +331,15 @@ func TestOnePrimaryUnderContention(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 41, s.Keys)
 }
+
+func TestTendLeavesAThirdPartysKeyAlone(t *testing.T) {
+	h := open(t)
+	h.create(t)
+	k, err := h.Link(bg, admin, refOf(77), "AES256_GCM")
+	require.NoError(t, err)
+	h.pass(240 * time.Hour)
+	task, err := h.Tend(bg, admin, setID)
+	require.NoError(t, err)
+	require.Zero(t, task)
+	require.Equal(t, k.Ref.Key, h.primary(t))
+}

@@ -25,6 +25,9 @@ type record struct {
 	Beats map[string]beat `json:"beats"`
 }
 
+// came reports whether there has ever been material.
+func (r *record) came() bool { return r.Key.Imported || r.Events[0].Verb == keymgmt.Generate }
+
 func setName(id keymgmt.SetID) string           { return "set/" + id.ID }
 func keyName(ref keymgmt.Ref) string            { return fmt.Sprintf("key/%s/%08x", ref.Set.ID, ref.Key) }
 func usageName(ref keymgmt.Ref) string          { return fmt.Sprintf("usage/%s/%08x", ref.Set.ID, ref.Key) }

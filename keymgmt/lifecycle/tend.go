@@ -91,7 +91,11 @@ func task(k keymgmt.Key) Task {
 		}
 		return t
 	case keymgmt.DestroyFailed:
-		return Task{keymgmt.Destroy, k.Ref, k.Changed, "the destruction has failed"}
+		t.Verb, t.At, t.Why = keymgmt.Destroy, k.Changed, "the destruction has failed"
+		if k.External {
+			t.Verb = keymgmt.Unlink
+		}
+		return t
 	}
 	return Task{}
 }
@@ -106,6 +110,9 @@ func (m *Manager) Tend(ctx context.Context, by By, id keymgmt.SetID) (Task, erro
 	}
 	t, err := m.rotation(ctx, s)
 	if err != nil || t.Verb == "" || t.At.After(m.o.Now()) {
+		return Task{}, err
+	}
+	if primary, err := m.Key(ctx, keymgmt.Ref{Set: id, Key: s.Primary}); err != nil || primary.External {
 		return Task{}, err
 	}
 	if by.Reason == "" {
@@ -123,10 +130,10 @@ func (m *Manager) Tend(ctx context.Context, by By, id keymgmt.SetID) (Task, erro
 // it goes on. The repository must be a [keymgmt.Lister].
 func (m *Manager) Sweep(ctx context.Context, by By, tenant opsec.TenantID) iter.Seq2[Task, error] {
 	return func(yield func(Task, error) bool) {
-		list, err := m.members(ctx)
+		list, _, err := m.members(ctx)
 		for node, n := range list {
 			if err == nil && m.silent(node, n) {
-				err = m.fence(ctx, node, n)
+				_, err = m.fence(ctx, node, n)
 			}
 		}
 		if err != nil && !yield(Task{}, err) {
