@@ -1,7 +1,7 @@
 package keymgmt
 
-// The actions of the events of a manager (package lifecycle): "keymgmt." and the verb. What is refused has the same action, and the outcome
-// Denied. They belong to the tenant of the keyset; the last three, to the provider.
+// The actions of the events of a manager (package lifecycle): "keymgmt." and the verb. What is refused has the same action,
+// and the outcome Denied. They belong to the tenant of the keyset; the last three, to the provider.
 const (
 	ActionCreate        = "keymgmt." + string(Create)
 	ActionUpdate        = "keymgmt." + string(Update)

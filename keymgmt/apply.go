@@ -29,7 +29,7 @@ const (
 
 // transitions is the table: where a verb leads from each state. What it leaves out cannot happen.
 //
-// It has the transitions of SP 800-57 part 1, section 7, except that what ends in destruction goes through
+// It has the transitions of SP 800-57 part 1, section 7 (as read in revision 4), except that what ends in destruction goes through
 // DestroyScheduled. It adds that a deactivated key can be suspended: one version in the middle is shut while it is
 // examined.
 var transitions = map[Verb][states]State{
@@ -91,10 +91,9 @@ func places(v Verb, s State) int {
 //
 // A new key begins with the zero State: Apply(Key{Ref: ref}, ...).
 //
-// It returns a [*StateError] for a verb that the state does not allow, an [*EarlyError] for a destruction before its time
-// or while the census leaves anything, and an error that wraps [opsec.ErrInvalid] for an
-// event that breaks its rules. Who may do what, the consent of others, the figures of the policy and the fences of nodes
-// are for the caller to check.
+// It returns a [*StateError] for a verb that the state does not allow, an [*EarlyError] for a destruction before its time or
+// while the census leaves anything, and an error that wraps [opsec.ErrInvalid] for an event that breaks its rules. Who may
+// do what, the consent of others, the figures of the policy and the fences of nodes are for the caller to check.
 func Apply(k Key, e Event, now time.Time) (Key, []Effect, error) {
 	to, err := target(k, e)
 	if err != nil {
@@ -124,8 +123,8 @@ func Apply(k Key, e Event, now time.Time) (Key, []Effect, error) {
 	switch was, is := k.State.protects(), to.protects(); {
 	case is:
 		after.Deactivated = time.Time{}
-	case was:
-		after.Deactivated = at
+	case was: // what was counted until now says nothing of what it has protected since
+		after.Deactivated, after.Census = at, nil
 	}
 	after.State, after.Changed, after.Steps = to, at, k.Steps+1
 	return after, effects(k, after, e.Verb), nil

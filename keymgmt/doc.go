@@ -7,7 +7,8 @@
 //
 // Recommendation ITU-T X.1642, clause 8.2: keys are managed from their generation over use, storage, backup, recovery and
 // update to their destruction, in separate roles, and their protection is stated with algorithm and period (7.2.2.2). The
-// states and periods are those of NIST SP 800-57 part 1, revision 5.
+// states and periods are those of NIST SP 800-57 part 1: what was read is section 7 of revision 4 and table 1 of the edition
+// of March 2007, not revision 5.
 //
 // # Most of what you need
 //
@@ -27,8 +28,8 @@
 //
 // A key is made (pre-activation) or its material is awaited (importing). Active, it protects and processes; deactivated, it
 // only processes what it has protected. Suspended, it does neither until it is resumed. Destruction is scheduled, waits,
-// can be cancelled meanwhile, and then is done, or fails and is tried again. A compromise is marked in any state, and the
-// mark outlives the key. The material of an external key is with a third party: this side can only let go of it.
+// can be cancelled meanwhile, and then is done, or fails and is tried again. A compromise is marked in any state but that of a
+// key whose material has not come, and the mark outlives the key. The material of an external key is with a third party: this side can only let go of it.
 //
 //	state                  protect  process  leads to, beside compromised and destroy-scheduled
 //	pre-activation         -        -        active

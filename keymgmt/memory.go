@@ -1,6 +1,7 @@
 package keymgmt
 
 import (
+	"bytes"
 	"context"
 	"iter"
 	"maps"
@@ -51,7 +52,7 @@ func (m *Memory) Update(ctx context.Context, tenant opsec.TenantID, fn func(Read
 		}
 		list := make([][]byte, len(names))
 		for i, name := range names {
-			list[i] = docs[name]
+			list[i] = bytes.Clone(docs[name]) // nil for none
 		}
 		return list, nil
 	})

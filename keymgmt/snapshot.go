@@ -18,7 +18,7 @@ type Held struct {
 	Wrapped []byte // opens under [MaterialContext] with the keyset's custodian
 }
 
-// Source is where a node takes keysets from: [Manager] is one.
+// Source is where a node takes keysets from: the manager of package lifecycle is one.
 type Source interface {
 	// Snapshot returns the keyset and its primary key, as they are after every change that has returned before.
 	Snapshot(ctx context.Context, id SetID) (Snapshot, error)
@@ -37,7 +37,8 @@ type Amount struct {
 	Bytes    uint64 `json:"bytes"`
 }
 
-// Membership is how nodes that hold keys in memory promise to let go of them: [Manager] is one. A node joins before it
+// Membership is how nodes that hold keys in memory promise to let go of them: the manager of
+// package lifecycle counts on it. A node joins before it
 // uses a key; it beats after each time it has looked at all keysets that it holds; and when it cannot do either for as long
 // as its fence, by its own monotonic clock, it uses no key any more. A destruction waits until each node has beaten
 // twice since, which shows that it has seen it, or has not for longer than its fence, so that it uses nothing.

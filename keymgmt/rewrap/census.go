@@ -73,9 +73,10 @@ func Count(ctx context.Context, name string, objects Lister, form Form, now func
 
 // The bounds of a report.
 const (
-	maxKeys   = 100_000
-	maxParts  = 1000
-	maxReport = 16 << 20 // bytes of JSON
+	maxKeys    = 100_000
+	maxParts   = 1000
+	maxObjects = 1 << 50  // of a part: so that no sum of parts wraps
+	maxReport  = 16 << 20 // bytes of JSON
 )
 
 // Census returns what a key's record keeps of the report, for a lifecycle.Manager: what is left on the key with these
@@ -133,8 +134,8 @@ func (r Report) Validate() error {
 }
 
 func (p Part) validate() error {
-	if p.Name == "" || len(p.Name) > 128 || p.Began.IsZero() || p.Ended.Before(p.Began) || len(p.Keys) > maxKeys {
-		return invalid("part: want a name of 1 to 128 bytes, a begin and an end, at most %d keys", maxKeys)
+	if !named(p.Name) || p.Began.IsZero() || p.Ended.Before(p.Began) || len(p.Keys) > maxKeys || p.Of > maxObjects {
+		return invalid("part: want a name of 1 to 128 bytes of UTF-8, a begin and an end, at most %d keys and 2^50 objects", maxKeys)
 	}
 	if _, offset := p.Began.Zone(); offset != 0 {
 		return invalid("part.began: want UTC")

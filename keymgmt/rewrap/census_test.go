@@ -58,6 +58,7 @@ func TestReportsThatDoNotAddUpAreRefused(t *testing.T) {
 		"too few":    {Set: set, Parts: []rewrap.Part{part("a", noon, 3, 1, rewrap.Tally{Key: 1, Objects: 1})}},
 		"too many":   {Set: set, Parts: []rewrap.Part{part("a", noon, 3, 1, rewrap.Tally{Key: 1, Objects: 3})}},
 		"wraps":      {Set: set, Parts: []rewrap.Part{part("a", noon, 1, 2, rewrap.Tally{Key: 1, Objects: 1<<64 - 1})}},
+		"a universe": {Set: set, Parts: []rewrap.Part{part("a", noon, 1<<63, 0, rewrap.Tally{Key: 1, Objects: 1 << 63})}},
 		"order":      {Set: set, Parts: []rewrap.Part{part("a", noon, 2, 0, rewrap.Tally{Key: 2, Objects: 1}, rewrap.Tally{Key: 1, Objects: 1})}},
 		"empty key":  {Set: set, Parts: []rewrap.Part{part("a", noon, 0, 0, rewrap.Tally{Key: 2})}},
 		"no time":    {Set: set, Parts: []rewrap.Part{{Name: "a"}}},
@@ -75,6 +76,7 @@ func TestReportsThatDoNotAddUpAreRefused(t *testing.T) {
 		})
 	}
 	require.Error(t, json.Unmarshal([]byte(`{"set":{"tenant":"acme","id":"x"},"parts":[],"more":1}`), new(rewrap.Report)))
+	require.ErrorIs(t, rewrap.Report{Set: set, Parts: []rewrap.Part{part("a\xff", noon, 0, 0)}}.Validate(), opsec.ErrInvalid, "JSON would change it")
 }
 
 // After each step of rewrapping, in any order and by any means, the census is what a look at each object finds.

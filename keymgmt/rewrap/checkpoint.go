@@ -3,6 +3,7 @@ package rewrap
 import (
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec/internal/strictjson"
 	"github.com/cloudopsec/opsec/keymgmt"
@@ -24,8 +25,8 @@ func (j Job) validate() error {
 	switch {
 	case j.Set.ID == "":
 		return invalid("job.set.id: empty")
-	case j.Name == "" || len(j.Name) > 128:
-		return invalid("job.name: %d bytes: want 1 to 128", len(j.Name))
+	case !named(j.Name):
+		return invalid("job.name: %d bytes: want 1 to 128 of UTF-8", len(j.Name))
 	case j.To == 0:
 		return invalid("job.to: 0: want a key")
 	case len(j.From) > 1000 || slices.Contains(j.From, j.To):
@@ -33,6 +34,8 @@ func (j Job) validate() error {
 	}
 	return j.Set.Tenant.Validate()
 }
+
+func named(s string) bool { return s != "" && len(s) <= 128 && utf8.ValidString(s) }
 
 // Checkpoint is how far a run has come: a plain value, to be kept as JSON. The zero Checkpoint is the beginning.
 type Checkpoint struct {

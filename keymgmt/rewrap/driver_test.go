@@ -326,10 +326,11 @@ func TestObjectsThatBreakTheirContractAreRefused(t *testing.T) {
 		objects odd
 		want    error
 	}{
-		"out of order": {odd{list: []rewrap.Object{object("b"), object("a")}, swap: all}, opsec.ErrInvalid},
-		"twice":        {odd{list: []rewrap.Object{object("a"), object("a")}, swap: all}, opsec.ErrInvalid},
-		"no id":        {odd{list: []rewrap.Object{object("")}, swap: all}, opsec.ErrInvalid},
-		"a long id":    {odd{list: []rewrap.Object{object(string(make([]byte, 1025)))}, swap: all}, opsec.ErrInvalid},
+		"out of order":            {odd{list: []rewrap.Object{object("b"), object("a")}, swap: all}, opsec.ErrInvalid},
+		"twice":                   {odd{list: []rewrap.Object{object("a"), object("a")}, swap: all}, opsec.ErrInvalid},
+		"no id":                   {odd{list: []rewrap.Object{object("")}, swap: all}, opsec.ErrInvalid},
+		"a long id":               {odd{list: []rewrap.Object{object(string(make([]byte, 1025)))}, swap: all}, opsec.ErrInvalid},
+		"an id that JSON changes": {odd{list: []rewrap.Object{object("a\x80"), object("b")}, swap: all}, opsec.ErrInvalid},
 		"few answers": {odd{list: []rewrap.Object{object("a"), object("b")}, swap: func(c []rewrap.Change) ([]bool, error) {
 			return []bool{true}, nil
 		}}, opsec.ErrInvalid},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/keymgmt"
@@ -11,7 +12,7 @@ import (
 
 // Object is something that is kept under a key: a ciphertext, a wrapped data key, an envelope.
 type Object struct {
-	ID      string          // unique, not empty, at most 1 KiB
+	ID      string          // unique, not empty, at most 1 KiB of UTF-8, as it stands in checkpoints
 	Rev     string          // of what was read: whatever Swap needs to see that it is still so
 	Wrapped []byte          // not changed after it was yielded
 	Context keymgmt.Context // under which it was protected
@@ -47,8 +48,8 @@ func ordered(ctx context.Context, l Lister, after string) iter.Seq2[Object, erro
 		for o, err := range l.Objects(ctx, after) {
 			switch {
 			case err != nil:
-			case len(o.ID) == 0 || len(o.ID) > maxID:
-				err = invalid("objects: an id of %d bytes: want 1 to %d", len(o.ID), maxID)
+			case len(o.ID) == 0 || len(o.ID) > maxID || !utf8.ValidString(o.ID): // JSON would change the last
+				err = invalid("objects: an id of %d bytes: want 1 to %d of UTF-8", len(o.ID), maxID)
 			case o.ID <= last:
 				err = invalid("objects: %.64q after %.64q: want bytewise order, each once", o.ID, last)
 			}
