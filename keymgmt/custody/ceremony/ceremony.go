@@ -18,6 +18,8 @@ const (
 	defaultWithin = time.Hour
 	maxWithin     = 24 * time.Hour
 	maxReason     = 2 << 10
+
+	minChallenge, maxChallenge = 16, 64 // as package shares has them
 )
 
 // Request is what a ceremony is opened for.
@@ -199,6 +201,9 @@ func (c *Ceremony) Renew(ctx context.Context, by opsec.Actor, plan Plan) (*Roste
 	if plan.Label == "" {
 		plan.Label = c.roster.Set.Label
 	}
+	if err := plan.Validate(); err != nil {
+		return nil, err
+	}
 	if plan.Tenant != c.roster.Tenant {
 		return nil, invalid("tenant: not that of the secret")
 	}
@@ -218,6 +223,9 @@ func (c *Ceremony) Renew(ctx context.Context, by opsec.Actor, plan Plan) (*Roste
 // Rehearse returns a proof that the shares which were handed in open the set, see [shares.Set.Rehearse]. The secret is not put
 // together.
 func (c *Ceremony) Rehearse(ctx context.Context, by opsec.Actor, challenge []byte) (proof shares.Proof, err error) {
+	if len(challenge) < minChallenge || len(challenge) > maxChallenge {
+		return proof, invalid("challenge: %d bytes, want %d to %d", len(challenge), minChallenge, maxChallenge)
+	}
 	err = c.run(ctx, by, ActionRehearse, Rehearse, func(list []shares.Share) (attrs []opsec.Attr, err error) {
 		proof, err = c.roster.Set.Rehearse(list, challenge, c.o.now())
 		if err != nil {
@@ -233,7 +241,7 @@ func (c *Ceremony) Rehearse(ctx context.Context, by opsec.Actor, challenge []byt
 }
 
 // run takes the shares away, serves the purpose without holding the lock, and records its intent and its end.
-func (c *Ceremony) run(ctx context.Context, by opsec.Actor, action string, p Purpose, serve func([]shares.Share) ([]opsec.Attr, error)) error {
+func (c *Ceremony) run(ctx context.Context, by opsec.Actor, action string, p Purpose, serve func([]shares.Share) ([]opsec.Attr, error)) (err error) {
 	c.mu.Lock()
 	next, err := c.enter(ctx, action, Step{Verb: Start, By: by}, p)
 	var op *opsec.Operation
@@ -255,7 +263,10 @@ func (c *Ceremony) run(ctx context.Context, by opsec.Actor, action string, p Pur
 		verb := Finish
 		if outcome != nil {
 			verb = Fail
+			outcome = fmt.Errorf("ceremony: %s: %w", p, outcome)
+			attrs = append(attrs, errorAttr(outcome))
 		}
+		err = errors.Join(outcome, op.End(context.WithoutCancel(ctx), opsec.OutcomeOf(outcome), attrs...))
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if ended, err := c.state.Apply(Step{Verb: verb, By: by, Time: c.o.now()}); err == nil {
@@ -263,18 +274,16 @@ func (c *Ceremony) run(ctx context.Context, by opsec.Actor, action string, p Pur
 		}
 	}()
 	attrs, outcome = serve(list)
-	if outcome != nil {
-		outcome = fmt.Errorf("ceremony: %s: %w", p, outcome)
-		attrs = append(attrs, opsec.Attr{Key: "error", Value: outcome.Error(), Mark: opsec.Tenant})
-	}
-	ended := op.End(context.WithoutCancel(ctx), opsec.OutcomeOf(outcome), attrs...)
-	return errors.Join(outcome, ended)
+	return nil
 }
 
-var errPanic = errors.New("ceremony: panic")
+var errPanic = errors.New("panic")
 
-// Abort ends the ceremony without using the shares.
+// Abort ends the ceremony without using the shares: also when that cannot be recorded, which is an error.
 func (c *Ceremony) Abort(ctx context.Context, by opsec.Actor, reason string) error {
+	if len(reason) > maxReason {
+		return invalid("reason: %d bytes, want at most %d", len(reason), maxReason)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	next, err := c.enter(ctx, ActionAbort, Step{Verb: Abort, By: by}, "")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -149,9 +150,38 @@ func TestARehearsalIsProvedAndRecorded(t *testing.T) {
 
 	c = h.open(ceremony.Rehearse)
 	h.submit(c, "ann", "bob", "cyd")
-	_, err = c.Rehearse(ctx, olga, nil)
-	require.ErrorIs(t, err, opsec.ErrInvalid)
-	require.Equal(t, ceremony.Failed, c.State().Status)
+	for _, n := range []int{0, 15, 65} {
+		_, err = c.Rehearse(ctx, olga, make([]byte, n))
+		require.ErrorIs(t, err, opsec.ErrInvalid)
+	}
+	require.Equal(t, ceremony.Ready, c.State().Status, "a slip does not cost the custodians their time")
+	_, err = c.Rehearse(ctx, olga, challenge)
+	require.NoError(t, err)
+}
+
+func TestAPlanThatCannotBeIsRefusedBeforeTheSharesAreUsed(t *testing.T) {
+	h := newHall(t)
+	c := h.open(ceremony.Renew)
+	h.submit(c, "ann", "bob", "cyd")
+	for name, spoil := range map[string]func(*ceremony.Plan){
+		"threshold": func(p *ceremony.Plan) { p.Threshold = 1 },
+		"too few":   func(p *ceremony.Plan) { p.Threshold = 4 },
+		"label":     func(p *ceremony.Plan) { p.Label = strings.Repeat("l", 257) },
+		"recipient": func(p *ceremony.Plan) { p.Custodians[1].Recipient = nil },
+		"twice":     func(p *ceremony.Plan) { p.Custodians[1].Person = "ann" },
+		"person":    func(p *ceremony.Plan) { p.Custodians[1].Person = "" },
+		"tenant":    func(p *ceremony.Plan) { p.Custodians[1].Tenant = "" },
+	} {
+		plan := h.plan(2, "ann", "fay", "gus")
+		spoil(&plan)
+		_, err := c.Renew(ctx, olga, plan)
+		require.ErrorIs(t, err, opsec.ErrInvalid, name)
+		_, err = ceremony.Deal(ctx, olga, root, plan, h.o)
+		require.ErrorIs(t, err, opsec.ErrInvalid, name)
+	}
+	require.Equal(t, ceremony.Ready, c.State().Status)
+	_, err := c.Renew(ctx, olga, h.plan(2, "ann", "fay", "gus"))
+	require.NoError(t, err)
 }
 
 func TestRenewalDealsToOthersAndTheOldStillOpenTheOld(t *testing.T) {
@@ -236,7 +266,35 @@ func TestAFunctionThatFailsHasHadItsTurn(t *testing.T) {
 		}
 		require.ErrorIs(t, recovered(), no, name)
 		require.Equal(t, ceremony.Failed, c.State().Status, name)
+		require.Empty(t, h.log.Unclosed(), name)
 	}
+}
+
+// TestLongTextsDoNotKeepThingsOffTheRecord has texts of others that are longer than an event takes.
+func TestLongTextsDoNotKeepThingsOffTheRecord(t *testing.T) {
+	h := newHall(t)
+	c := h.open(ceremony.Recover)
+	h.submit(c, "ann", "bob", "cyd")
+	require.ErrorIs(t, c.Abort(ctx, olga, strings.Repeat("r", 2<<10+1)), opsec.ErrInvalid)
+	long := errors.New(strings.Repeat("e", 100<<10))
+	require.ErrorIs(t, c.Recover(ctx, olga, func(context.Context, []byte) error { return long }), long)
+	require.Empty(t, h.log.Unclosed())
+
+	h.o.Authorizer = refuses{fmt.Errorf("%w: %w", opsec.ErrDenied, long)}
+	_, err := ceremony.Open(ctx, olga, h.roster, ceremony.Request{Purpose: ceremony.Recover, Reason: "r"}, h.o)
+	require.ErrorIs(t, err, long)
+	events := h.log.Events(ceremony.ActionOpen)
+	require.Equal(t, opsec.Denied, events[len(events)-1].Outcome)
+	plan := h.plan(2, "ann", "bob")
+	plan.Label = strings.Repeat("l", 100<<10)
+	_, err = ceremony.Deal(ctx, olga, root, plan, h.o)
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+}
+
+type refuses struct{ error }
+
+func (r refuses) Authorize(context.Context, opsec.Actor, string, opsec.Resource) error {
+	return r.error
 }
 
 func TestNothingHappensUnrecorded(t *testing.T) {

@@ -24,8 +24,9 @@
 // for a rehearsal are not used for anything else. A bad share is refused when it comes, so that the secret is right when
 // there are enough.
 //
-// Every step is recorded before it counts, refusals too; that the secret is about to be put together, before it is. After
-// success, failure, abort, or the end of its time, a ceremony has no share any more.
+// Every step towards the secret is recorded before it counts, refusals too; that the secret is about to be put together,
+// before it is. After success, failure, abort, or the end of its time, a ceremony has no share any more, even when that
+// could not be recorded.
 //
 // [State] is a plain value, and its changes are a pure function ([State.Apply]).
 //

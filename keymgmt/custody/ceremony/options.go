@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -63,12 +64,18 @@ func (o *Options) record(ctx context.Context, e *opsec.Event, err error, attrs .
 	e.Outcome = opsec.OutcomeOf(err)
 	e.Attrs = append(e.Attrs, attrs...)
 	if err != nil {
-		e.Attrs = append(e.Attrs, opsec.Attr{Key: "error", Value: err.Error(), Mark: opsec.Tenant})
+		e.Attrs = append(e.Attrs, errorAttr(err))
 	}
 	if _, failed := o.Recorder.Record(ctx, e); failed != nil {
 		return errors.Join(err, fmt.Errorf("ceremony: %s not recorded: %w", e.Action, failed))
 	}
 	return err
+}
+
+// errorAttr is what an event says of an error, cut to what it takes: errors may come from elsewhere.
+func errorAttr(err error) opsec.Attr {
+	text := err.Error()
+	return opsec.Attr{Key: "error", Value: strings.ToValidUTF8(text[:min(len(text), maxReason)], ""), Mark: opsec.Tenant}
 }
 
 // authorize asks, and records a refusal.

@@ -29,6 +29,31 @@ type Plan struct {
 	Custodians []Custodian    // all of them different persons; the first has the share with index 1
 }
 
+// Validate returns an error wrapping [opsec.ErrInvalid] that names the first field that breaks its rules.
+func (p *Plan) Validate() error {
+	if p.Tenant != "" {
+		if err := p.Tenant.Validate(); err != nil {
+			return err
+		}
+	}
+	scheme := p.scheme()
+	if err := scheme.Validate(); err != nil {
+		return err
+	}
+	var holders []Holder
+	for i, c := range p.Custodians {
+		if c.Recipient == nil {
+			return invalid("custodians[%d]: no recipient", i)
+		}
+		holders = append(holders, Holder{c.Tenant, c.Person, nil})
+	}
+	return validHolders(holders)
+}
+
+func (p *Plan) scheme() shares.Scheme {
+	return shares.Scheme{Label: p.Label, Threshold: p.Threshold, Shares: len(p.Custodians)}
+}
+
 // Holder is who holds a share.
 type Holder struct {
 	Tenant opsec.TenantID `json:"tenant"`
@@ -54,16 +79,23 @@ func (r *Roster) Validate() error {
 	if len(r.Holders) != r.Set.Shares {
 		return invalid("holders: %d of %d shares", len(r.Holders), r.Set.Shares)
 	}
-	seen := map[[2]string]bool{}
 	for i, h := range r.Holders {
+		if h.Sealed != nil && (h.Sealed.Set != r.Set.ID || h.Sealed.Index != i+1) {
+			return invalid("holders[%d]: sealed: another share", i)
+		}
+	}
+	return validHolders(r.Holders)
+}
+
+func validHolders(list []Holder) error {
+	seen := map[[2]string]bool{}
+	for i, h := range list {
 		person := [2]string{string(h.Tenant), h.Person}
 		switch {
 		case h.Tenant.Validate() != nil || h.Person == "" || len(h.Person) > maxName:
 			return invalid("holders[%d]: want a tenant, and a person of at most %d bytes", i, maxName)
 		case seen[person]:
 			return invalid("holders[%d]: a person who holds a share already", i)
-		case h.Sealed != nil && (h.Sealed.Set != r.Set.ID || h.Sealed.Index != i+1):
-			return invalid("holders[%d]: sealed: another share", i)
 		}
 		seen[person] = true
 	}
@@ -104,6 +136,9 @@ func Deal(ctx context.Context, by opsec.Actor, secret []byte, plan Plan, o *Opti
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
+	if err := plan.Validate(); err != nil {
+		return nil, err
+	}
 	on := opsec.Resource{Tenant: cmp.Or(plan.Tenant, opsec.Provider), Type: resourceType, ID: plan.Label}
 	if err := o.authorize(ctx, by, ActionDeal, on, ""); err != nil {
 		return nil, err
@@ -121,12 +156,7 @@ func Deal(ctx context.Context, by opsec.Actor, secret []byte, plan Plan, o *Opti
 
 // deal makes the roster of what split deals.
 func deal(plan Plan, split func(shares.Scheme) (*shares.Set, []shares.Share, error)) (*Roster, error) {
-	for i, c := range plan.Custodians {
-		if c.Recipient == nil {
-			return nil, invalid("custodians[%d]: no recipient", i)
-		}
-	}
-	set, list, err := split(shares.Scheme{Label: plan.Label, Threshold: plan.Threshold, Shares: len(plan.Custodians)})
+	set, list, err := split(plan.scheme())
 	if err != nil {
 		return nil, err
 	}

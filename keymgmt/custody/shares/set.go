@@ -42,7 +42,8 @@ type Scheme struct {
 	Shares    int    // how many there are: at most 255
 }
 
-func (s *Scheme) validate() error {
+// Validate returns an error wrapping [opsec.ErrInvalid] that names the first field that breaks its rules.
+func (s *Scheme) Validate() error {
 	switch {
 	case len(s.Label) > maxLabel || !utf8.ValidString(s.Label):
 		return invalid("label: %d bytes, want UTF-8 of at most %d", len(s.Label), maxLabel)
@@ -84,7 +85,7 @@ func (s *Set) content() []byte {
 // Validate returns an error wrapping [opsec.ErrInvalid] that names the first field that breaks its rules.
 func (s *Set) Validate() error {
 	scheme := Scheme{s.Label, s.Threshold, s.Shares}
-	if err := scheme.validate(); err != nil {
+	if err := scheme.Validate(); err != nil {
 		return err
 	}
 	switch {

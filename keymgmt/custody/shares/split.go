@@ -15,7 +15,7 @@ func Split(secret []byte, scheme Scheme) (*Set, []Share, error) {
 }
 
 func split(secret []byte, scheme Scheme, previous Digest) (*Set, []Share, error) {
-	if err := scheme.validate(); err != nil {
+	if err := scheme.Validate(); err != nil {
 		return nil, nil, err
 	}
 	if len(secret) < 1 || len(secret) > MaxSecret {
