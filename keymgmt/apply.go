@@ -29,8 +29,8 @@ const (
 
 // transitions is the table: where a verb leads from each state. What it leaves out cannot happen.
 //
-// It has the transitions of SP 800-57 part 1, section 7 (as read in revision 4), except that what ends in destruction goes through
-// DestroyScheduled. It adds that a deactivated key can be suspended: one version in the middle is shut while it is
+// It has the transitions of SP 800-57 part 1, section 7 (as read in revision 4), except that what ends in destruction goes
+// through DestroyScheduled. It adds that a deactivated key can be suspended: one version in the middle is shut while it is
 // examined.
 var transitions = map[Verb][states]State{
 	Generate: {0: PreActivation},

@@ -330,6 +330,20 @@ func TestFullestLifeFitsADocument(t *testing.T) {
 	require.Less(t, len(text), 160<<10, "of 200 KiB, beside the key and its material")
 }
 
+// With a clock that stands still, or has gone back, a count of the time before the key came back is as old as its end.
+func TestACountFromBeforeAKeyCameBackIsVoid(t *testing.T) {
+	k, _ := live(t, keymgmt.Generate, keymgmt.Activate)
+	at := k.Changed
+	for _, v := range []keymgmt.Verb{keymgmt.Schedule, keymgmt.Count, keymgmt.Cancel, keymgmt.Schedule} {
+		var err error
+		k, _, err = keymgmt.Apply(k, happen(v, at), at)
+		require.NoError(t, err, v)
+	}
+	_, _, err := keymgmt.Apply(k, happen(keymgmt.Destroy, at), at.Add(hour))
+	var early *keymgmt.EarlyError
+	require.ErrorAs(t, err, &early)
+}
+
 func TestCallersCannotChangeAKeyThroughTheirCensus(t *testing.T) {
 	k, _ := live(t, courses[keymgmt.Deactivated]...)
 	e := happen(keymgmt.Count, k.Changed)

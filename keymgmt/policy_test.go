@@ -134,7 +134,7 @@ func TestPolicyRefusesJSONThatItDoesNotKnow(t *testing.T) {
 }
 
 func TestPresetsHoldTheFiguresOfTheirSources(t *testing.T) {
-	// Written from SP 800-57 part 1, revision 5, table 1: years to protect, and to process in all.
+	// Written from SP 800-57 part 1, table 1, as it is in the edition of March 2007: years to protect, and to process in all.
 	const y = 365 * 24 * time.Hour
 	table := map[keymgmt.Purpose][2]time.Duration{
 		keymgmt.DataEncryption: {2 * y, 5 * y}, // "≤ 2 years", "≤ OUP + 3 years"
@@ -152,6 +152,11 @@ func TestPresetsHoldTheFiguresOfTheirSources(t *testing.T) {
 		require.Equal(t, 30*24*time.Hour, p.DestroyWait) // AWS KMS, Cloud KMS: their defaults
 		for _, a := range keymgmt.Algorithms(purpose) {
 			require.NoError(t, p.Permits(a, purpose))
+		}
+		for _, v := range []keymgmt.Verb{
+			keymgmt.Destroy, keymgmt.ForceDestroy, keymgmt.Unlink, keymgmt.Recover, keymgmt.Reveal, keymgmt.Update, keymgmt.Grant,
+		} {
+			require.Contains(t, p.Quorum, v, "and what would take the others away")
 		}
 		p.Quorum[keymgmt.Destroy] = approval.Policy{}
 		require.NotEqual(t, p.Quorum, keymgmt.Preset(purpose).Quorum, "each is a fresh one")

@@ -12,7 +12,8 @@ const (
 )
 
 // cryptoperiods are those of SP 800-57 part 1, section 5.3.6 and table 1: the longest that it suggests, where it has a range. Read
-// was table 1 in the edition of March 2007; revision 5, which has taken its place, was not at hand to compare them with. A private signature key signs for 1 to 3 years, a key that others are derived from for about one.
+// was table 1 in the edition of March 2007; revision 5, which has taken its place, was not at hand to compare them with. A
+// private signature key signs for 1 to 3 years, a key that others are derived from for about one.
 var cryptoperiods = map[Purpose]struct{ originator, recipient time.Duration }{
 	DataEncryption: {2 * year, 2*year + 3*year},
 	KeyWrapping:    {2 * year, 2*year + 3*year},
@@ -25,9 +26,9 @@ var cryptoperiods = map[Purpose]struct{ originator, recipient time.Duration }{
 // Preset returns a policy for keys of this purpose, to be used as it is or changed; for an unknown purpose the zero
 // Policy, which is not valid. Each call returns a fresh one.
 //
-// Its periods are those of NIST SP 800-57 part 1, table 1 (as read in the edition of March 2007): a key protects for 2 years at most and processes for 3
-// more; one that others are derived from is used for 1 year; one that signs does so for 3 years, and signatures are
-// verified for 3 more (there, "several years"). Limits are those of the purpose's usual algorithm, such as 2^32 messages
+// Its periods are those of NIST SP 800-57 part 1, table 1 (as read in the edition of March 2007): a key protects for 2 years
+// at most and processes for 3 more; one that others are derived from is used for 1 year; one that signs does so for 3
+// years, and signatures are verified for 3 more (there, "several years"). Limits are those of the purpose's usual algorithm, such as 2^32 messages
 // for AES-GCM with random IVs (SP 800-38D, section 8.3), for all nodes together. The wait before a destruction is the
 // default of AWS KMS and of Google Cloud KMS, 30 days.
 //

@@ -14,7 +14,7 @@ import (
 	"github.com/cloudopsec/opsec/keymgmt"
 )
 
-// uses is what NIST SP 800-57 part 1, revision 5, section 7, says of each state, and what operating adds, written down
+// uses is what NIST SP 800-57 part 1, section 7 (read in revision 4), says of each state, and what operating adds, written down
 // independently of the table: 7.1 nothing before activation; 7.2 both when active; 7.3 a suspended key protects nothing,
 // and here processes nothing either, which the section leaves to the recipient's risk; 7.4 and 7.5 processing alone.
 const uses = `
