@@ -10,7 +10,7 @@
 //	outside, err := thirdparty.New(theirs, thirdparty.Policy{Name: "Keyholders Ltd"}, &thirdparty.Options{Recorder: log})
 //	custodian := thirdparty.Double(ours, outside)        // our lock inside, theirs around it, or
 //	custodian = thirdparty.SplitKey(ours, outside)       // each has half of every key
-//	manager, err := keymgmt.New(repository, material, custodian, options)
+//	manager, err := lifecycle.New(repository, material, custodian, options)
 //
 //	ctx = thirdparty.WithJustification(ctx, thirdparty.Justification{By: operator, Reason: "start of node 7"})
 //	ring, err := keyring.Open(ctx, manager, custodian, id, nil)
@@ -38,6 +38,6 @@
 //
 // # What it will not do
 //
-// Make the party obey: its custodian must heed its context, or a call lasts as long as the party likes. Nor does it keep what was
-// opened: how long keys stay in memory is for the keyring's limits.
+// Make the party obey: its custodian must heed its context, or a call lasts as long as the party likes, although its answer
+// counts for nothing then. Nor does it keep what was opened: how long keys stay in memory is for the keyring's limits.
 package thirdparty

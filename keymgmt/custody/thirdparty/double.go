@@ -25,7 +25,7 @@ func (p pair) Generate(ctx context.Context, handle string) error {
 	return p.second.Generate(ctx, handle)
 }
 
-// Destroy implements [keymgmt.Custodian]. The second is asked first, and when it fails nothing is destroyed. When the first
+// Destroy implements [keymgmt.Custodian]. The second is asked first, and when it fails the first is left as it is. When the first
 // fails after that, the material is lost all the same, and the evidence that comes with the error says so; to call again
 // completes it.
 func (p pair) Destroy(ctx context.Context, handle string) (keymgmt.Evidence, error) {

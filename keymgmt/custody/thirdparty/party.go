@@ -223,6 +223,8 @@ func (p *Party) ask(ctx context.Context, call func(context.Context) error) (aske
 	defer cancel()
 	err = call(within)
 	switch how = classify(err); {
+	case err == nil && within.Err() != nil && ctx.Err() == nil: // theirs does not heed its context
+		how, err = unanswered, &UnansweredError{p.policy.Name, p.policy.Budget}
 	case err == nil:
 	case ctx.Err() != nil:
 		how = withdrawn

@@ -161,6 +161,38 @@ func TestThePartyHasItsBudgetAndNoMore(t *testing.T) {
 	})
 }
 
+// deaf is a custodian that takes its time, and does not heed its context.
+type deaf struct{ keymgmt.Custodian }
+
+func (d deaf) Generate(ctx context.Context, handle string) error {
+	time.Sleep(251 * time.Millisecond)
+	return d.Custodian.Generate(context.WithoutCancel(ctx), handle)
+}
+
+func (d deaf) Unwrap(ctx context.Context, handle string, wrapped, data []byte) ([]byte, error) {
+	time.Sleep(251 * time.Millisecond)
+	return d.Custodian.Unwrap(context.WithoutCancel(ctx), handle, wrapped, data)
+}
+
+// TestAnAnswerThatComesTooLateIsNone has a party whose custodian does not heed its context.
+func TestAnAnswerThatComesTooLateIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t, thirdparty.Policy{Failures: 2})
+		wrapped := o.ready(t)
+		o.theirs.Custodian = deaf{o.theirs.Custodian}
+		got, err := o.Unwrap(ctx, "kek", wrapped, []byte("context"))
+		require.ErrorIs(t, err, keymgmt.ErrUnavailable)
+		require.Nil(t, got)
+		events := o.log.Events(thirdparty.ActionUnwrap)
+		require.Equal(t, opsec.Failure, events[len(events)-1].Outcome)
+		require.ErrorIs(t, o.Generate(ctx, "other"), keymgmt.ErrUnavailable)
+		events = o.log.Events(thirdparty.ActionGenerate)
+		require.Equal(t, opsec.Unknown, events[len(events)-1].Outcome, "it was done, and nobody has heard of it in time")
+		var left *thirdparty.SuspendedError
+		require.ErrorAs(t, o.Generate(ctx, "other"), &left)
+	})
+}
+
 func TestACallerWhoGoesIsNotThePartysFault(t *testing.T) {
 	o := newOffice(t, thirdparty.Policy{Failures: 1})
 	wrapped := o.ready(t)
