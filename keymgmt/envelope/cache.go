@@ -144,14 +144,18 @@ func (c *cache) fly(ctx context.Context, s slot, f *flight, use func(*dataKey) e
 		c.mu.Unlock()
 		close(f.done)
 	}()
-	born := c.now()
-	key, err := make()
-	if err == nil {
+	var err error
+	for range 2 { // again, if the key above was rotated or let go of between the two calls
+		born := c.now()
+		var key *dataKey
+		if key, err = make(); err != nil {
+			break
+		}
 		key.born = born
-		err = use(key)
-	}
-	if err == nil {
-		f.key = key
+		if err = use(key); err == nil {
+			f.key = key
+			break
+		}
 	}
 	f.err, f.own = err, err != nil && ctx.Err() != nil
 }

@@ -424,6 +424,24 @@ func TestCachedKeyDoesNotOutliveTheKeyAbove(t *testing.T) {
 	require.Equal(t, "text", open(t, e, sealed, c))
 }
 
+// rotating refuses the first key that it has wrapped, as a ring does that is rotated between the two calls.
+type rotating struct{ *kek }
+
+func (r rotating) Check(_ []byte, op keymgmt.Op) error {
+	if op == keymgmt.Wrap && r.wraps.Load() == 1 {
+		return opsec.ErrDenied
+	}
+	return nil
+}
+
+func TestARotationMeanwhileIsNoError(t *testing.T) {
+	k, c := newKEK(t), named(t, "acme", "invoices")
+	e := over(t, rotating{k}, roomy(time.Hour), nil)
+	key := wrappedKey(t, seal(t, e, "text", c))
+	require.EqualValues(t, 2, k.wraps.Load())
+	require.Equal(t, key, wrappedKey(t, seal(t, e, "text", c)))
+}
+
 // ringOf is shaped like a ring of package keyring.
 type ringOf struct{ *guarded }
 

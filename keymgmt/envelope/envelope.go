@@ -85,7 +85,8 @@ func (e *Envelope) Open(ctx context.Context, dst, envelope []byte, c keymgmt.Con
 }
 
 // Rewrap opens the data key of an envelope, wraps it anew, as the key-encryption key is now, and appends the envelope
-// with it to dst. The rest is as it was, and is not looked at. So a new key-encryption key needs no new encryption.
+// with it to dst, which may be envelope[:0]. The rest is as it was, and is not looked at. So a new key-encryption key needs
+// no new encryption.
 func (e *Envelope) Rewrap(ctx context.Context, dst, envelope []byte, c keymgmt.Context) ([]byte, error) {
 	wrapped, payload, err := Split(envelope)
 	if err != nil {
@@ -95,7 +96,11 @@ func (e *Envelope) Rewrap(ctx context.Context, dst, envelope []byte, c keymgmt.C
 	if err != nil {
 		return nil, err
 	}
-	return append(append(dst, header...), payload...), nil
+	begin, body := len(dst), len(dst)+len(header)
+	out := slices.Grow(dst, len(header)+len(payload))[:body+len(payload)]
+	copy(out[body:], payload) // first: dst may be in front of it
+	copy(out[begin:], header)
+	return out, nil
 }
 
 func (e *Envelope) rewrap(ctx context.Context, wrapped []byte, c keymgmt.Context, kind string) ([]byte, error) {
@@ -150,8 +155,9 @@ func keyID(wrapped []byte) (uint32, bool) {
 // it has returned uses none of them. It is to be called when the key above is disabled or destroyed.
 func (e *Envelope) Purge() { e.cache.purge(e.owns, func(*dataKey) bool { return true }) }
 
-// PurgeKey does so with those that are wrapped under the Tink key of this id. It serves as the hook that a ring of package
-// keyring calls when it lets go of a key.
+// PurgeKey does so with those that are wrapped under the Tink key of this id. Over a ring of package keyring no cached data
+// key is used without its key above ([Checker]); called by its hook, keyring.Options.Purged, with the id in the reference, this
+// sees to it that none stays in memory either. In [Tenants] it is called on the Envelope of the keyset's tenant.
 func (e *Envelope) PurgeKey(id uint32) {
 	e.cache.purge(e.owns, func(d *dataKey) bool {
 		got, ok := keyID(d.header[headBytes:])

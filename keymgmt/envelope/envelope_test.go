@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -214,6 +215,55 @@ func (n *nosy) Unwrap(ctx context.Context, wrapped []byte, c keymgmt.Context) ([
 	key, err := n.kek.Unwrap(ctx, wrapped, c)
 	n.seen = append(n.seen, key)
 	return key, err
+}
+
+func TestRewrapInPlace(t *testing.T) {
+	c, short, long := named(t, "acme", "invoices"), newKEK(t), &longer{newKEK(t)}
+	for name, test := range map[string]struct{ from, to envelope.Wrapper }{"to a longer key": {short, long}, "to a shorter key": {long, short}} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Repeat("what is kept ", 100)
+			sealed := seal(t, over(t, test.from, envelope.Limits{}, nil), text, c)
+			sealed = slices.Grow(sealed, 4096) // there is room to write over it
+			e := over(t, moving{test.from, test.to}, envelope.Limits{}, nil)
+			again, err := e.Rewrap(t.Context(), sealed[:0], sealed, c)
+			require.NoError(t, err)
+			require.Equal(t, text, open(t, over(t, test.to, envelope.Limits{}, nil), again, c))
+		})
+	}
+}
+
+// longer wraps with 100 bytes more.
+type longer struct{ *kek }
+
+func (l *longer) Wrap(ctx context.Context, key []byte, c keymgmt.Context) ([]byte, error) {
+	out, err := l.kek.Wrap(ctx, key, c)
+	return append(out, make([]byte, 100)...), err
+}
+
+func (l *longer) Unwrap(ctx context.Context, wrapped []byte, c keymgmt.Context) ([]byte, error) {
+	return l.kek.Unwrap(ctx, wrapped[:len(wrapped)-100], c)
+}
+
+// moving opens with one key and wraps with another.
+type moving struct{ from, to envelope.Wrapper }
+
+func (m moving) Wrap(ctx context.Context, key []byte, c keymgmt.Context) ([]byte, error) {
+	return m.to.Wrap(ctx, key, c)
+}
+
+func (m moving) Unwrap(ctx context.Context, wrapped []byte, c keymgmt.Context) ([]byte, error) {
+	return m.from.Unwrap(ctx, wrapped, c)
+}
+
+func TestNoKeyAboveIsRefusedAtOnce(t *testing.T) {
+	for name, w := range map[string]envelope.Wrapper{
+		"no ring": envelope.Keyring(nil), "no custodian": envelope.Custodian(nil, "x"), "no AEAD": envelope.AEAD(nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := envelope.New(w, envelope.Limits{}, nil)
+			require.ErrorIs(t, err, opsec.ErrInvalid)
+		})
+	}
 }
 
 func TestRawKeysAreCleared(t *testing.T) {

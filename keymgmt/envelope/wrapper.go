@@ -30,8 +30,11 @@ type Ring interface {
 }
 
 // Keyring returns the Wrapper that a ring of package keyring is. When the ring has the method of [Checker], so has the
-// Wrapper.
+// Wrapper. Of no ring it returns nil.
 func Keyring(r Ring) Wrapper {
+	if r == nil {
+		return nil
+	}
 	if check, ok := r.(Checker); ok {
 		return checkedRing{ring{r}, check}
 	}
@@ -54,8 +57,13 @@ type checkedRing struct {
 }
 
 // Custodian returns the Wrapper that the key-encryption key of this handle is. With a handle for each tenant it is the
-// key of a tenant, which the custodian can destroy alone.
-func Custodian(c keymgmt.Custodian, handle string) Wrapper { return custodian{c, handle} }
+// key of a tenant, which the custodian can destroy alone. Of no custodian it returns nil.
+func Custodian(c keymgmt.Custodian, handle string) Wrapper {
+	if c == nil {
+		return nil
+	}
+	return custodian{c, handle}
+}
 
 type custodian struct {
 	custodian keymgmt.Custodian
@@ -72,8 +80,11 @@ func (w custodian) Unwrap(ctx context.Context, wrapped []byte, c keymgmt.Context
 
 // AEAD returns the Wrapper that a Tink AEAD is: of a keyset, or of a key management service. It wraps with
 // [keymgmt.Context.Bytes] as associated data. What is also a [tink.AEADWithContext] is called as such; otherwise a call
-// that has begun is not given up when its context ends.
+// that has begun is not given up when its context ends. Of no AEAD it returns nil.
 func AEAD(a tink.AEAD) Wrapper {
+	if a == nil {
+		return nil
+	}
 	remote, _ := a.(tink.AEADWithContext)
 	return aead{a, remote}
 }
