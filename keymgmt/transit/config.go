@@ -7,7 +7,7 @@ import (
 
 // Certificates has the certificate of this side, and its key: [Files], or [Certificate].
 type Certificates interface {
-	// Certificate returns the one to use now. It is asked in each handshake, by many goroutines.
+	// Certificate returns the one to use now. It is asked once beforehand, and then in each handshake, by many goroutines.
 	Certificate() (*tls.Certificate, error)
 }
 
@@ -17,6 +17,15 @@ func Certificate(c tls.Certificate) Certificates { return constant{&c} }
 type constant struct{ c *tls.Certificate }
 
 func (c constant) Certificate() (*tls.Certificate, error) { return c.c, nil }
+
+// certificate is an error when there is none: a server of crypto/tls would look elsewhere, and a client fall.
+func certificate(own Certificates) (*tls.Certificate, error) {
+	c, err := own.Certificate()
+	if err == nil && (c == nil || len(c.Certificate) == 0) {
+		err = invalid("no certificate")
+	}
+	return c, err
+}
 
 // Server returns the configuration of a server. Clients must have a certificate, for clients, of one of the authorities;
 // nil authorities are for [Policy].SkipClientCertificates alone. The caller may add to what is returned, such as NextProtos
@@ -33,7 +42,10 @@ func Server(p Policy, own Certificates, clients *x509.CertPool) (*tls.Config, er
 	case clients != nil && p.SkipClientCertificates:
 		return nil, invalid("authorities of clients whose certificates are skipped")
 	}
-	c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own.Certificate() }
+	if _, err := certificate(own); err != nil {
+		return nil, err
+	}
+	c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate(own) }
 	if clients != nil {
 		c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, clients
 		c.SessionTicketsDisabled = true
@@ -42,8 +54,8 @@ func Server(p Policy, own Certificates, clients *x509.CertPool) (*tls.Config, er
 }
 
 // Client returns the configuration of a client, which believes servers with a certificate of one of the authorities, or of
-// those of the system when servers is nil. own is nil with
-// [Policy].SkipClientCertificates alone. Who dials sets ServerName; tls.Dial and net/http do.
+// those of the system when servers is nil. own is nil with [Policy].SkipClientCertificates alone. Who dials sets ServerName;
+// tls.Dial and net/http do.
 func Client(p Policy, own Certificates, servers *x509.CertPool) (*tls.Config, error) {
 	c, err := p.config()
 	if err != nil {
@@ -57,7 +69,10 @@ func Client(p Policy, own Certificates, servers *x509.CertPool) (*tls.Config, er
 	}
 	c.RootCAs = servers
 	if own != nil {
-		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own.Certificate() }
+		if _, err := certificate(own); err != nil {
+			return nil, err
+		}
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate(own) }
 	}
 	return c, nil
 }

@@ -16,6 +16,11 @@
 //	conn, err := tls.Dial("tcp", "kms.example.org:8443", config)
 //	fmt.Println(transit.Describe(conn.ConnectionState())) // TLS 1.3, X25519MLKEM768, TLS_AES_128_GCM_SHA256, peer verified
 //
+// What a server has seen so becomes a channel of package statement:
+//
+//	seen := transit.Describe(state)
+//	statement.Channel{Protocol: seen.Protocol, Cipher: seen.Cipher, KeyExchange: seen.KeyExchange, Mutual: seen.PeerVerified, Seen: now}
+//
 // # Promises
 //
 // The zero [Policy] is the strict one: TLS 1.3 alone, and a server that asks each client for a certificate of one of its

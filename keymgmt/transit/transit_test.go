@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -170,6 +171,10 @@ func TestWhatContradictsItselfIsRefused(t *testing.T) {
 		func() (*tls.Config, error) { return transit.Server(transit.Policy{}, nil, pool) },
 		func() (*tls.Config, error) { return transit.Server(transit.Policy{}, own, nil) },
 		func() (*tls.Config, error) { return transit.Server(skip, own, pool) },
+		func() (*tls.Config, error) { return transit.Server(transit.Policy{}, transit.Certificate(tls.Certificate{}), pool) },
+		func() (*tls.Config, error) { return transit.Server(transit.Policy{}, nothing{}, pool) },
+		func() (*tls.Config, error) { return transit.Client(transit.Policy{}, transit.Certificate(tls.Certificate{}), pool) },
+		func() (*tls.Config, error) { return transit.Client(transit.Policy{}, nothing{}, pool) },
 		func() (*tls.Config, error) { return transit.Client(both, own, pool) },
 		func() (*tls.Config, error) { return transit.Client(transit.Policy{}, nil, pool) },
 		func() (*tls.Config, error) { return transit.Client(skip, own, pool) },
@@ -185,6 +190,38 @@ func TestWhatContradictsItselfIsRefused(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(`{"require_hybrid":true}`), &read))
 	require.Equal(t, transit.Policy{RequireHybrid: true}, read)
+}
+
+// nothing has no certificate, and no error either.
+type nothing struct{}
+
+func (nothing) Certificate() (*tls.Certificate, error) { return nil, nil }
+
+// later has a certificate when it is asked for the first time, and none afterwards.
+type later struct {
+	first tls.Certificate
+	asked atomic.Int64
+}
+
+func (l *later) Certificate() (*tls.Certificate, error) {
+	if l.asked.Add(1) > 1 {
+		return nil, nil
+	}
+	return &l.first, nil
+}
+
+func TestACertificateThatHasGoneIsAnError(t *testing.T) {
+	p := newParty(t)
+	server, client := p.configs(t, transit.Policy{}, transit.Policy{})
+	gone, err := transit.Client(transit.Policy{}, &later{first: p.client}, p.ca.pool())
+	require.NoError(t, err)
+	gone.ServerName = "server.example.org"
+	_, _, _, clientErr := meet(t, server, gone)
+	require.ErrorContains(t, clientErr, "no certificate")
+	bare, err := transit.Server(transit.Policy{}, &later{first: p.server}, p.ca.pool())
+	require.NoError(t, err)
+	_, _, serverErr, _ := meet(t, bare, client)
+	require.ErrorContains(t, serverErr, "no certificate")
 }
 
 func FuzzPolicy(f *testing.F) {
