@@ -171,9 +171,13 @@ func TestWhatContradictsItselfIsRefused(t *testing.T) {
 		func() (*tls.Config, error) { return transit.Server(transit.Policy{}, nil, pool) },
 		func() (*tls.Config, error) { return transit.Server(transit.Policy{}, own, nil) },
 		func() (*tls.Config, error) { return transit.Server(skip, own, pool) },
-		func() (*tls.Config, error) { return transit.Server(transit.Policy{}, transit.Certificate(tls.Certificate{}), pool) },
+		func() (*tls.Config, error) {
+			return transit.Server(transit.Policy{}, transit.Certificate(tls.Certificate{}), pool)
+		},
 		func() (*tls.Config, error) { return transit.Server(transit.Policy{}, nothing{}, pool) },
-		func() (*tls.Config, error) { return transit.Client(transit.Policy{}, transit.Certificate(tls.Certificate{}), pool) },
+		func() (*tls.Config, error) {
+			return transit.Client(transit.Policy{}, transit.Certificate(tls.Certificate{}), pool)
+		},
 		func() (*tls.Config, error) { return transit.Client(transit.Policy{}, nothing{}, pool) },
 		func() (*tls.Config, error) { return transit.Client(both, own, pool) },
 		func() (*tls.Config, error) { return transit.Client(transit.Policy{}, nil, pool) },
