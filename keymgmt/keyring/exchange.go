@@ -14,7 +14,7 @@ import (
 // maxPieces is how many keys a keyset may have that comes or goes.
 const maxPieces = 1000
 
-// Assemble makes one Tink keyset of materials that [keymgmt.Manager.Export] has given, for programs in any language that
+// Assemble makes one Tink keyset of materials that the manager's Export has given, for programs in any language that
 // use Tink. Write it with [keyset.Handle.Write], encrypted. What a ring has sealed opens there with the same key, when
 // [keymgmt.Context.Bytes] is the associated data.
 func Assemble(primary uint32, materials ...[]byte) (*keyset.Handle, error) {
@@ -53,7 +53,7 @@ type Piece struct {
 	Material  []byte // in the clear; clear it after use
 }
 
-// Split takes a Tink keyset apart, in its order, for [keymgmt.Manager.Expect] and [keymgmt.Manager.Import]. Keys that Tink
+// Split takes a Tink keyset apart, in its order, for the manager's Expect and Import. Keys that Tink
 // calls destroyed have no material, and are left out. A key that no template of those we know makes is refused, with
 // all others: one without Tink's prefix, for instance, would leave ciphertexts that name no key.
 func Split(handle *keyset.Handle) ([]Piece, error) {

@@ -94,10 +94,12 @@ func (c *cell) ask(ctx context.Context, k *key, bytes uint64) error {
 func (c *cell) leaseAhead(ctx context.Context) error {
 	v := c.view.Load()
 	if v == nil || v.primary == nil || !v.looked.within(c.node.o.Stale, c.node.now()) {
+		c.stock.Store(failed)
 		return nil
 	}
 	k := v.primary
 	if err := k.lease.asks.enter(ctx); err != nil {
+		c.stock.Store(failed)
 		return err
 	}
 	defer k.lease.asks.leave()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -147,13 +148,15 @@ func Join(ctx context.Context, source keymgmt.Source, custodian keymgmt.Custodia
 	return n, n.join(ctx)
 }
 
-// join is called while nothing can be used.
+// join is called while nothing can be used. What was loaded meanwhile is dropped: nobody counts on it, so it may be destroyed
+// already.
 func (n *Node) join(ctx context.Context) error {
 	began := n.now()
 	if n.o.Membership != nil {
 		if err := n.o.Membership.Join(ctx, n.o.Node, n.promise()); err != nil {
 			return fmt.Errorf("keyring: node %s does not join: %w", n.o.Node, err)
 		}
+		n.forgetAll()
 	}
 	n.beat.Store(&began)
 	return nil
@@ -180,12 +183,12 @@ func (n *Node) Ring(ctx context.Context, id keymgmt.SetID) (*Ring, error) {
 // cell returns the keyset in memory, loaded.
 func (n *Node) cell(ctx context.Context, id keymgmt.SetID) (*cell, error) {
 	for {
-		c, victim, err := n.slot(id)
+		c, victims, err := n.slot(id)
 		if err != nil {
 			return nil, err
 		}
-		if victim != nil {
-			n.forget(victim)
+		for _, v := range victims {
+			n.forget(v)
 		}
 		alive, err := c.load(ctx)
 		if !alive {
@@ -200,28 +203,33 @@ func (n *Node) cell(ctx context.Context, id keymgmt.SetID) (*cell, error) {
 	}
 }
 
-// slot returns the cell of this keyset, and one that has to make room for it. A cell is in the map before its first look,
-// so that a pass that begins later waits for it.
-func (n *Node) slot(id keymgmt.SetID) (c, victim *cell, err error) {
+// slot returns the cell of this keyset, and those that have to make room: one, and what others who came at the same time have
+// chosen too. A cell is in the map before its first look, so that a pass that begins later waits for it.
+func (n *Node) slot(id keymgmt.SetID) (c *cell, victims []*cell, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.left {
-		return nil, nil, fmt.Errorf("keyring: node %s has left: %w", n.o.Node, keymgmt.ErrStale)
+		return nil, nil, n.hasLeft()
 	}
 	if c := n.cells[id]; c != nil {
 		return c, nil, nil
 	}
-	if len(n.cells) >= n.o.Keysets {
-		for _, victim = range n.cells { // in no order; one that was used since it was last passed over has another turn
-			if !victim.used.Swap(false) {
-				break
+	excess := len(n.cells) + 1 - n.o.Keysets
+	for _, turn := range []bool{true, false} {
+		for _, v := range n.cells { // in no order; one that was used since it was last passed over has another turn
+			if len(victims) < excess && !slices.Contains(victims, v) && !(v.used.Swap(false) && turn) {
+				victims = append(victims, v)
 			}
 		}
 	}
 	c = newCell(n, id)
 	n.cells[id] = c
 	notify(n.opened)
-	return c, victim, nil
+	return c, victims, nil
+}
+
+func (n *Node) hasLeft() error {
+	return fmt.Errorf("keyring: node %s has left: %w", n.o.Node, keymgmt.ErrStale)
 }
 
 // forget drops the cell, first its keys and then its place, for a pass must not miss keys that are there.
@@ -243,6 +251,12 @@ func notify(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
+}
+
+func (n *Node) gone() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.left
 }
 
 // all returns the cells there are.
@@ -267,6 +281,9 @@ func (n *Node) Refresh(ctx context.Context) error {
 		return fmt.Errorf("keyring: node %s: %w", n.o.Node, err)
 	}
 	defer n.pass.leave()
+	if n.gone() {
+		return n.hasLeft()
+	}
 	pass := n.passes.Add(1)
 	cells := n.all()
 	errs := make([]error, len(cells))
@@ -297,7 +314,7 @@ func (n *Node) sendBeat(ctx context.Context) error {
 	began := n.now()
 	err := n.o.Membership.Beat(ctx, n.o.Node)
 	if errors.Is(err, opsec.ErrNotFound) { // somebody has declared it gone: it starts anew, with nothing
-		n.beat.Store(&longAgo) // keys that are loaded in between wait for the new promise
+		n.beat.Store(&longAgo)
 		n.forgetAll()
 		return n.join(ctx)
 	}

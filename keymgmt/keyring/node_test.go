@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec"
@@ -270,6 +271,45 @@ func TestANodeThatIsGoneUsesNothingUntilItHasJoinedAgain(t *testing.T) {
 	require.NoError(t, open(r, sealed))
 }
 
+// joining is a membership in which something happens just before a node joins.
+type joining struct {
+	*fake
+	before func()
+}
+
+func (j *joining) Join(ctx context.Context, node string, fence time.Duration) error {
+	j.before()
+	return j.fake.Join(ctx, node, fence)
+}
+
+// What is loaded before a node is back is not counted on by anybody: a destruction does not wait for it.
+func TestANodeThatIsBackUsesNothingOfTheTimeBetween(t *testing.T) {
+	f := newFake(t)
+	m := &joining{f, func() {}}
+	n, _ := node(t, f, func(o *keyring.Options) { o.Membership = m })
+	r := ring(t, n, invoice)
+	sealed, err := r.Seal(nil, nil, keymgmt.Context{})
+	require.NoError(t, err)
+	require.NoError(t, f.Leave(t.Context(), "one"))
+	m.before = func() {
+		_, err := n.Ring(t.Context(), invoice)
+		require.NoError(t, err)
+		f.state(keymgmt.Ref{Set: invoice, Key: 1}, keymgmt.DestroyScheduled)
+	}
+	require.NoError(t, n.Refresh(t.Context()))
+	var state *keymgmt.StateError
+	require.ErrorAs(t, open(r, sealed), &state)
+}
+
+func TestANodeThatHasLeftDoesNotJoinAgain(t *testing.T) {
+	f := newFake(t)
+	n, _ := node(t, f, nil)
+	require.NoError(t, n.Close(t.Context()))
+	require.ErrorIs(t, n.Refresh(t.Context()), keymgmt.ErrStale)
+	require.Empty(t, f.fences)
+	require.NoError(t, n.Close(t.Context()), "again")
+}
+
 func TestTheEndOfRunDropsAllAndLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFake(t)
@@ -401,6 +441,31 @@ func TestKeysetsAndKeysInMemoryAreBounded(t *testing.T) {
 	require.NoError(t, n.Refresh(t.Context()))
 	require.LessOrEqual(t, f.helds-helds, 3)
 	require.NoError(t, seal(r))
+}
+
+// Those who need room at the same time make as much as they need together.
+func TestKeysetsInMemoryAreBoundedForManyAtOnce(t *testing.T) {
+	f := newFake(t)
+	n, _ := node(t, f, func(o *keyring.Options) { o.Keysets = 3 })
+	for i := range 64 {
+		id := keymgmt.SetID{Tenant: "acme", ID: fmt.Sprint("set", i)}
+		f.create(id, keymgmt.DataEncryption, "AES256_GCM")
+		f.rotate(t, id)
+	}
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 64 {
+				id := keymgmt.SetID{Tenant: "acme", ID: fmt.Sprint("set", (i+g*8)%64)}
+				_, err := n.Ring(t.Context(), id)
+				assert.NoError(t, err)
+			}
+		})
+	}
+	wg.Wait()
+	snapshots := f.snapshots
+	require.NoError(t, n.Refresh(t.Context()))
+	require.LessOrEqual(t, f.snapshots-snapshots, 3)
 }
 
 func TestAUsedKeysetStaysAndAnIdleOneMakesRoom(t *testing.T) {
