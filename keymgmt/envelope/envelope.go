@@ -66,8 +66,8 @@ func (e *Envelope) Seal(ctx context.Context, dst, plaintext []byte, c keymgmt.Co
 }
 
 // Open decrypts what [Envelope.Seal] returned, under the same context, and appends the plaintext to dst, which may be nil.
-// What does not open is [ErrOpen]; the errors of the key-encryption key are passed on. dst's free capacity must not
-// overlap envelope.
+// A payload that does not open, or what is no envelope, is [ErrOpen]. A wrapped data key that does not, such as under another
+// context, is whatever error the key-encryption key has for it. dst's free capacity must not overlap envelope.
 func (e *Envelope) Open(ctx context.Context, dst, envelope []byte, c keymgmt.Context) ([]byte, error) {
 	wrapped, payload, err := Split(envelope)
 	if err != nil {

@@ -262,10 +262,13 @@ func (l *Ledger) Release(ctx context.Context, by opsec.Actor, resource opsec.Res
 			receipt: Receipt{By: keymgmt.Person(by), Release: &Release{resource, c.receipt.Digest(), to}},
 			event:   event(ActionRelease, by, resource),
 			index: func(n uint64) (string, any) {
-				index.Release, index.Released = n, l.opts.Now().UTC()
+				index.Release, index.Released = n, latest(l.opts.Now().UTC(), c.receipt.Time, index.Released)
 				return resourceName(resource), index
 			},
 		}, nil
 	})
 	return doc, l.refused(ctx, by, ActionRelease, resource, err)
 }
+
+// latest returns the last of these times, so that a clock that goes back makes nothing count that was before.
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }

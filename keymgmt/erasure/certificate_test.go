@@ -303,6 +303,25 @@ func TestACertificateDoesNotCoverKeysThatCameLater(t *testing.T) {
 	require.ErrorIs(t, err, erasure.ErrNoCertificate, "an allocation of the same name")
 }
 
+func TestAClockThatGoesBackMakesNoKeyCountTwice(t *testing.T) {
+	r, o := newRepo(t), options()
+	now := noon.Add(time.Hour)
+	o.Now = func() time.Time { return now }
+	l, err := erasure.New(r, o)
+	require.NoError(t, err)
+	a := ref("volumes/7", 1)
+	issue(t, l, destruction(a))
+	_, err = l.Certify(t.Context(), carol, declare(a))
+	require.NoError(t, err)
+	now = noon.Add(-time.Hour)
+	_, err = l.Release(t.Context(), carol, volume, "one")
+	require.NoError(t, err)
+	_, err = l.Certify(t.Context(), carol, declare(a))
+	var lacking *erasure.IncompleteError
+	require.ErrorAs(t, err, &lacking)
+	require.Equal(t, []keymgmt.Ref{a}, lacking.Early)
+}
+
 func TestTrustIsAsItWas(t *testing.T) {
 	o := options()
 	o.Trust = erasure.Trust{"one": public(1)}

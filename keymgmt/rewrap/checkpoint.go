@@ -87,7 +87,7 @@ func (e *PoisonedError) Error() string {
 	return fmt.Sprintf("rewrap: %d objects do not open, and are as they were", e.Objects)
 }
 
-const maxCheckpoint = 16 << 20 // bytes of JSON: more than the other bounds let one become
+const maxCheckpoint = 64 << 20 // bytes of JSON: more than the other bounds let one become, each byte of an id escaped
 
 // UnmarshalJSON implements [json.Unmarshaler]. Unknown names are refused, and what no run could have reached.
 func (c *Checkpoint) UnmarshalJSON(b []byte) error {
