@@ -228,7 +228,7 @@ func (b *manifest) order() Order {
 }
 
 const (
-	atOnce = 8 // keys that one update of a recovery writes
+	atOnce = 4 // keys that one update of a recovery writes: the largest records there are, and no store has too many of them
 
 	// What a recovery adds to the generation: more than the lost keyset can have changed since the backup, so that a node that
 	// has seen it takes what has been recovered for another.

@@ -463,6 +463,24 @@ func TestRetireDestroysTheKeysetsOwnKey(t *testing.T) {
 	require.ErrorContains(t, err, "shared")
 }
 
+// After a repository was put back, what is tried with a key that was destroyed since is refused, and recorded.
+func TestWhatIsTriedWithADeadKeyIsRecorded(t *testing.T) {
+	l := newLedger()
+	h := open(t, func(o *lifecycle.Options) { o.Tombstones = []keymgmt.Tombstones{l} })
+	h.create(t)
+	k := h.rotate(t)
+	l.issued[k.Ref], l.issued[refOf(9)] = keymgmt.Destruction{}, keymgmt.Destruction{}
+	for action, try := range map[string]func() error{
+		keymgmt.ActionExport: func() error { _, err := h.Export(bg, keeper, k.Ref); return err },
+		keymgmt.ActionExpect: func() error { _, err := h.Expect(bg, admin, refOf(9), "AES256_GCM"); return err },
+		keymgmt.ActionLink:   func() error { _, err := h.Link(bg, admin, refOf(9), "AES256_GCM"); return err },
+	} {
+		require.ErrorIs(t, try(), keymgmt.ErrDestroyed)
+		require.Equal(t, action, h.recorder.last().Action)
+		require.Equal(t, opsec.Denied, h.recorder.last().Outcome)
+	}
+}
+
 // What nodes did before a cancellation does not count for the next destruction: they may have taken the key again since.
 func TestNodesAreWaitedForAnewAfterACancellation(t *testing.T) {
 	h := open(t)

@@ -122,25 +122,32 @@ func (m *Manager) adopt(ctx context.Context, by By, ref keymgmt.Ref, v keymgmt.V
 	if err := ref.Validate(); err != nil {
 		return keymgmt.Key{}, err
 	}
-	if dead, err := m.buried(ctx, ref); err != nil || dead {
-		return keymgmt.Key{}, errors.Join(err, gone(dead, ref))
-	}
-	_, err = m.take(ctx, by, Order{Verb: v, Set: ref.Set, Key: ref.Key, Algorithm: a}, func(s *step) error {
-		e := keymgmt.Event{Verb: v, Algorithm: a}
-		if v == keymgmt.Link {
-			e.ProtectUntil, e.ProcessUntil = s.set.Policy.Periods(s.now)
+	o := Order{Verb: v, Set: ref.Set, Key: ref.Key, Algorithm: a}
+	err = m.guard(ctx, by, o, func() error {
+		if dead, err := m.buried(ctx, ref); err != nil || dead {
+			return errors.Join(err, gone(dead, ref))
 		}
-		if s.set.Custodian == "" {
-			return invalid("keyset %s: is retired", ref.Set)
-		}
-		r, err := s.add(ref.Key, e, nil)
-		if err != nil {
-			return err
-		}
-		key = r.Key
-		return nil
+		_, err := m.commit(ctx, by, o, func(s *step) error {
+			e := keymgmt.Event{Verb: v, Algorithm: a}
+			if v == keymgmt.Link {
+				e.ProtectUntil, e.ProcessUntil = s.set.Policy.Periods(s.now)
+			}
+			if s.set.Custodian == "" {
+				return invalid("keyset %s: is retired", ref.Set)
+			}
+			r, err := s.add(ref.Key, e, nil)
+			if err != nil {
+				return err
+			}
+			key = r.Key
+			return nil
+		})
+		return err
 	})
-	return key, err
+	if err != nil {
+		return keymgmt.Key{}, err
+	}
+	return key, nil
 }
 
 // Import brings the material of a key that was expected. The caller clears it.
@@ -180,7 +187,10 @@ func (m *Manager) Import(ctx context.Context, by By, ref keymgmt.Ref, material [
 		})
 		return err
 	})
-	return key, err
+	if err != nil {
+		return keymgmt.Key{}, err
+	}
+	return key, nil
 }
 
 // Activate makes a key the primary; the one that was becomes [keymgmt.Deactivated] in the same commit.
@@ -381,5 +391,5 @@ func gone(dead bool, ref keymgmt.Ref) error {
 	if !dead {
 		return nil
 	}
-	return fmt.Errorf("lifecycle: key %s has a tombstone: %w", ref, keymgmt.ErrDestroyed)
+	return fmt.Errorf("lifecycle: key %s has a tombstone: %w: %w", ref, keymgmt.ErrDestroyed, opsec.ErrDenied)
 }

@@ -16,7 +16,7 @@ import (
 // Options is the wiring of a [Manager].
 type Options struct {
 	Now        func() time.Time // nil is time.Now
-	Authorizer opsec.Authorizer // has a say in every step, beside the roles of the keyset; [opsec.CallerAuthorized] permits all
+	Authorizer opsec.Authorizer // has a say in every step, beside the roles of the keyset, but not in decisions about a case; [opsec.CallerAuthorized] permits all
 
 	Keys   approval.Verifier                   // checks the signatures of those who consent
 	Groups func(opsec.Actor) ([]string, error) // roles beside those of the keyset that a quorum may ask for; may be nil
@@ -142,7 +142,7 @@ func (m *Manager) records(ctx context.Context, id keymgmt.SetID) iter.Seq2[*reco
 			return
 		}
 		for n, key := 0, s.Latest; key != 0; n++ {
-			if n == s.Keys {
+			if n >= s.Keys {
 				yield(nil, invalid("keyset %s: more than its %d keys follow each other", id, s.Keys))
 				return
 			}

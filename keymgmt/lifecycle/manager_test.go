@@ -348,3 +348,35 @@ func TestATamperedRecordIsRefused(t *testing.T) {
 	_, err = h.Held(bg, k.Ref)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 }
+
+func TestATamperedKeysetIsRefused(t *testing.T) {
+	for from, to := range map[string]string{
+		`"keys":2`:                 `"keys":-2`,
+		`"auditor":["acme/udo"]`:   `"auditor":["acme/ann"]`,
+		`"purpose":`:               `"purposes":`,
+		`"id":"volumes"`:           `"id":"others"`,
+		`"block":10`:               `"block":0`,
+		`"tenant":"acme"`:          `"tenant":"umbrella"`,
+		`"administrator":`:         `"root":`,
+		`{"tenant":"acme"`:         `null {"tenant":"acme"`,
+		`"generation":`:            `"backups":-1,"generation":`,
+		`"originator_usage":"48h0`: `"originator_usage":"-48h0`,
+	} {
+		h := open(t)
+		h.create(t)
+		h.rotate(t)
+		h.rotate(t)
+		require.NoError(t, h.repo.Update(bg, "acme", func(read keymgmt.Read) (keymgmt.Changes, error) {
+			docs, err := read("set/volumes")
+			require.Contains(t, string(docs[0]), from)
+			data := strings.Replace(string(docs[0]), from, to, 1)
+			return keymgmt.Changes{Put: []keymgmt.Document{{Name: "set/volumes", Data: []byte(data)}}}, err
+		}))
+		_, err := h.Snapshot(bg, setID)
+		require.Error(t, err, to)
+		_, err = h.Rotate(bg, admin, setID)
+		require.Error(t, err, to)
+		_, err = h.Lease(bg, refOf(2), keymgmt.Amount{Messages: 1, Bytes: 1})
+		require.Error(t, err, to)
+	}
+}

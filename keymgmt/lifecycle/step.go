@@ -53,6 +53,10 @@ func parseSet(id keymgmt.SetID, data []byte) (s keymgmt.Keyset, err error) {
 		err = fmt.Errorf("lifecycle: keyset %s: %w", id, opsec.ErrNotFound)
 	case s.SetID != id:
 		err = invalid("document %s is of another keyset", setName(id))
+	case s.Keys < 0 || s.Backups < 0:
+		err = invalid("document %s: %d keys, %d backups", setName(id), s.Keys, s.Backups)
+	default:
+		err = s.Roles.Validate() // who has two roles has the one that a map happens to yield
 	}
 	return s, err
 }
@@ -222,8 +226,8 @@ func (s *step) key(id uint32) (*record, error) {
 		return nil, err
 	}
 	r, err := parseKey(ref, docs[0])
-	if err == nil && docs[1] != nil && !r.Key.State.Final() && r.Key.State != keymgmt.DestroyFailed {
-		err = fmt.Errorf("lifecycle: key %s has a tombstone: %w", ref, keymgmt.ErrDestroyed)
+	if err == nil {
+		err = gone(docs[1] != nil && !r.Key.State.Final() && r.Key.State != keymgmt.DestroyFailed, ref)
 	}
 	return r, err
 }
