@@ -2,11 +2,16 @@ package shares
 
 import (
 	"crypto/hmac"
+	"iter"
 	"slices"
 )
 
-// maxTries is how many thresholds of shares [Combine] tries to tell the bad ones by.
-const maxTries = 10_000
+// What [Combine] does to tell the bad shares, beside trying each threshold of neighbours: so many thresholds more, and the
+// square of the threshold for each of them at most.
+const (
+	maxTries = 10_000
+	maxWork  = 1 << 20
+)
 
 // Combine returns the secret. Shares beyond the threshold are checked as well: if one of all that were given is bad, there
 // is no secret but a [*BadShareError] that says which, and the others give it. The set tells a bad share by itself, too few
@@ -115,26 +120,24 @@ func bySet(list []Share) (groups [][]int, err error) {
 	return groups, nil
 }
 
-// search looks in a group for a threshold of shares whose secret is the one that the set's id commits to: at first the first
-// ones, then others, as long as there are tries. It returns the secret and the positions of the shares that are good.
+// search looks in a group for a threshold of shares whose secret is the one that the set's id commits to. It returns the secret
+// and the positions of the shares that are good.
 func search(list []Share, group []int, tries *int) (secret []byte, good []int) {
 	first := list[group[0]]
 	k, id := first.Threshold(), first.Set()
 	if len(group) < k {
 		return nil, nil
 	}
-	chosen, picked := make([]int, k), make([]Share, k)
-	for i := range chosen {
-		chosen[i] = i
-	}
-	for more := true; more && *tries > 0; more = next(chosen, len(group)) {
-		*tries--
+	picked := make([]Share, k)
+	for chosen := range choices(len(group), k, tries) {
 		for i, c := range chosen {
 			picked[i] = list[group[c]]
 		}
-		secret, raw := solve(picked, Share.secret), solve(picked, Share.key)
-		key := newKey(raw)
-		clear(raw)
+		body := solve(picked, Share.body)
+		size := len(body) - keySize
+		key := newKey(body[size:])
+		clear(body[size:])
+		secret := body[:size:size]
 		if got := key.commit(k, first.Of(), secret); !hmac.Equal(got[:], id[:]) {
 			clear(secret)
 			continue
@@ -147,6 +150,34 @@ func search(list []Share, group []int, tries *int) (secret []byte, good []int) {
 		return secret, good
 	}
 	return nil, nil
+}
+
+// choices yields k out of n: neighbours in a ring at first, one of which has no bad share when there is only one bad, then
+// others in the order of the alphabet, as long as there are tries.
+func choices(n, k int, tries *int) iter.Seq[[]int] {
+	return func(yield func([]int) bool) {
+		chosen := make([]int, k)
+		for from := range n {
+			for i := range chosen {
+				chosen[i] = (from + i) % n
+			}
+			if !yield(chosen) {
+				return
+			}
+			if n == k {
+				return // there is no other
+			}
+		}
+		for i := range chosen {
+			chosen[i] = i
+		}
+		for work := maxWork; *tries > 0 && work > 0 && next(chosen, n); work -= k * k {
+			*tries--
+			if !yield(chosen) {
+				return
+			}
+		}
+	}
 }
 
 // next makes of a choice out of n the one that follows it, in the order of the alphabet.

@@ -242,11 +242,44 @@ func TestRefreshKeepsTheSecretAndPartsTheShares(t *testing.T) {
 func TestSortingOutEnds(t *testing.T) {
 	_, list := deal(t, root, 5, 60)
 	_, others := deal(t, root, 5, 60)
-	for i := range 30 {
+	for i := range list {
+		if i >= 30 && i%4 != 0 { // no five neighbours are good, and all of the first ones are bad
+			continue
+		}
 		b := list[i].Bytes()
 		copy(b[39:], body(others[i])) // all of it: one changed byte alone may cancel out, and then it is found
 		list[i], _ = shares.ParseShare(b)
 	}
 	_, err := shares.Combine(list)
 	require.Empty(t, positions(t, err))
+}
+
+// TestOneBadShareIsNamedInAnyScheme has all shares of large schemes, one of them bad, wherever it stands.
+func TestOneBadShareIsNamedInAnyScheme(t *testing.T) {
+	for _, c := range []struct{ k, n, at int }{{10, 20, 0}, {10, 20, 7}, {10, 20, 19}, {2, 255, 0}, {128, 255, 0}, {254, 255, 100}} {
+		_, list := deal(t, root, c.k, c.n)
+		bad, ok := changed(list[c.at], 60, 1)
+		require.True(t, ok)
+		list[c.at] = bad
+		_, err := shares.Combine(list)
+		require.Equal(t, []int{c.at}, positions(t, err), "%+v", c)
+	}
+}
+
+// TestForgedSharesDoNotUseUpTheSearch puts many shares of a set that was never dealt before the good ones, one of which is bad.
+func TestForgedSharesDoNotUseUpTheSearch(t *testing.T) {
+	_, forged := deal(t, root, 2, 200)
+	for i := range forged {
+		bad, ok := changed(forged[i], 60, 1)
+		require.True(t, ok)
+		forged[i] = bad
+	}
+	_, list := deal(t, root, 3, 5)
+	bad, ok := changed(list[1], 60, 1)
+	require.True(t, ok)
+	list[1] = bad
+	_, err := shares.Combine(append(forged, list...))
+	at := positions(t, err)
+	require.Len(t, at, 201)
+	require.Equal(t, 201, at[200])
 }
