@@ -123,3 +123,15 @@ func TestACallerCannotChangeTheStateOfACeremony(t *testing.T) {
 	c.State().History[0].Index = 5
 	require.Equal(t, []int{1}, c.State().Submitted())
 }
+
+func TestStateTakesOneShareOfAPersonAndEachShareOnce(t *testing.T) {
+	s := ceremony.State{Threshold: 3, Shares: 5, By: olga, Opened: noon, Deadline: noon.Add(time.Hour), Status: ceremony.Waiting}
+	s, err := s.Apply(ceremony.Step{Verb: ceremony.Submit, By: person("ann"), Index: 1, Time: noon})
+	require.NoError(t, err)
+	for _, step := range []ceremony.Step{{By: sub("ann"), Index: 2}, {By: person("bob"), Index: 1}} {
+		step.Verb, step.Time = ceremony.Submit, noon
+		next, err := s.Apply(step)
+		require.ErrorIs(t, err, ceremony.ErrSubmitted)
+		require.Equal(t, s, next)
+	}
+}
