@@ -24,7 +24,9 @@ func (e *Envelope) EncryptFile(ctx context.Context, dst, src string, c keymgmt.C
 	})
 }
 
-// DecryptFile decrypts the file src to the file dst in the same way: dst appears when all of src has proved authentic.
+// DecryptFile decrypts the file src to the file dst in the same way: dst appears when all of src has proved authentic. Until
+// then the plaintext is in the temporary file, which only its owner may read, and which a process that is killed leaves
+// behind: ".", the name of dst, "." and digits. A dst that is a device or a pipe gets what has proved authentic as it comes.
 func (e *Envelope) DecryptFile(ctx context.Context, dst, src string, c keymgmt.Context, progress func(int64)) error {
 	return convert(ctx, dst, src, func(to io.Writer, from io.Reader) error {
 		r, err := e.Decrypt(ctx, from, c, progress)
