@@ -385,3 +385,26 @@ func FuzzPolicy(f *testing.F) {
 		require.Equal(t, p, read)
 	})
 }
+
+// keeps is a custodian that remembers what it has given.
+type keeps struct {
+	keymgmt.Custodian
+	given []byte
+}
+
+func (k *keeps) Unwrap(ctx context.Context, handle string, wrapped, data []byte) ([]byte, error) {
+	got, err := k.Custodian.Unwrap(ctx, handle, wrapped, data)
+	k.given = got
+	return got, err
+}
+
+func TestWhatIsNotRecordedIsCleared(t *testing.T) {
+	o := newOffice(t, thirdparty.Policy{})
+	wrapped := o.ready(t)
+	k := &keeps{Custodian: o.theirs.Custodian}
+	o.theirs.Custodian = k
+	o.log.Fail(errors.New("disk full"))
+	_, err := o.Unwrap(ctx, "kek", wrapped, []byte("context"))
+	require.Error(t, err)
+	require.Equal(t, make([]byte, len("material")), k.given)
+}
