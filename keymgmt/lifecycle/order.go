@@ -11,7 +11,7 @@ import (
 // By is who takes a step, and why.
 type By struct {
 	Actor    opsec.Actor // its Person must be known: roles are those of persons
-	Reason   string      // at most [keymgmt.MaxReason] bytes; compromise, export and a destruction by force need one
+	Reason   string      // at most [keymgmt.MaxReason] bytes; compromise, export, a destruction by force and a proposal need one
 	Approval opsec.ID    // the case that permits it, where the policy asks for one: see [Manager.Propose]
 }
 

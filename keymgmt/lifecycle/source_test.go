@@ -166,19 +166,46 @@ func TestLeasesAreForKeysThatProtect(t *testing.T) {
 	require.ErrorAs(t, err, &state)
 }
 
-// The old primary's algorithm bears less than the policy that came with the new algorithm.
-func TestTheAlgorithmBoundsALease(t *testing.T) {
+// A policy that the primary's algorithm does not meet stops it at once, so that its successor is due at once.
+func TestAPrimaryThatThePolicyForbidsIsReplaced(t *testing.T) {
+	for name, change := range map[string]func(*keymgmt.Policy){
+		"weak":     func(p *keymgmt.Policy) { p.Strength = 256 },
+		"unlisted": func(p *keymgmt.Policy) { p.Algorithms = []keymgmt.Algorithm{"XAES_256_GCM_192_BIT_NONCE"} },
+		"worn out": func(p *keymgmt.Policy) { p.Messages = 1 << 40 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := open(t)
+			h.create(t, func(s *keymgmt.Keyset) { s.Algorithm = "AES128_GCM" })
+			k := h.rotate(t)
+			p := policy()
+			change(&p)
+			_, err := h.Update(bg, admin, setID, &p, "XAES_256_GCM_192_BIT_NONCE", nil)
+			require.NoError(t, err)
+			_, err = h.Lease(bg, k.Ref, keymgmt.Amount{Messages: 1, Bytes: 1})
+			var forbidden *keymgmt.PolicyError
+			require.ErrorAs(t, err, &forbidden)
+			task, err := h.Tend(bg, admin, setID)
+			require.NoError(t, err)
+			require.Contains(t, task.Why, "policy")
+			_, err = h.Lease(bg, task.Ref, keymgmt.Amount{Messages: 1, Bytes: 1})
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestALeaseOfNoBytesIsNone(t *testing.T) {
 	h := open(t)
 	h.create(t)
 	k := h.rotate(t)
-	p := policy()
-	p.Messages, p.Bytes = 1<<40, 1<<60
-	_, err := h.Update(bg, admin, setID, &p, "XAES_256_GCM_192_BIT_NONCE", nil)
+	got, err := h.Lease(bg, k.Ref, keymgmt.Amount{Messages: 1, Bytes: 100_001})
 	require.NoError(t, err)
-	got, err := h.Lease(bg, k.Ref, keymgmt.Amount{Messages: 1 << 40, Bytes: 1})
-	if err == nil {
-		require.LessOrEqual(t, got.Messages, uint64(1<<32))
-	}
+	require.Equal(t, keymgmt.Amount{Messages: 1, Bytes: 100_000}, got)
+	_, err = h.Lease(bg, k.Ref, keymgmt.Amount{Messages: 1, Bytes: 1})
+	var exhausted *keymgmt.ExhaustedError
+	require.ErrorAs(t, err, &exhausted)
+	got, err = h.Lease(bg, k.Ref, keymgmt.Amount{Messages: 1})
+	require.NoError(t, err)
+	require.Equal(t, keymgmt.Amount{Messages: 1}, got, "an empty message needs none")
 }
 
 func TestTendRotatesWhatIsDue(t *testing.T) {
@@ -218,6 +245,19 @@ func TestTendRotatesWhatIsDue(t *testing.T) {
 	require.NoError(t, err)
 	h.pass(72 * time.Hour)
 	require.Contains(t, due(), keymgmt.Destroy)
+	why := func() string {
+		for task, err := range h.Due(bg, setID) {
+			require.NoError(t, err)
+			if task.Verb == keymgmt.Destroy {
+				return task.Why
+			}
+		}
+		return ""
+	}
+	require.Contains(t, why(), "nobody has counted")
+	_, err = h.Count(bg, operator, k.Ref, keymgmt.Census{Time: h.now, Of: 7, Digest: "sha256:0"})
+	require.NoError(t, err)
+	require.NotContains(t, why(), "nobody has counted")
 
 	_, err = h.Tend(bg, operator, setID)
 	require.ErrorIs(t, err, opsec.ErrDenied)

@@ -19,7 +19,7 @@ type Task struct {
 }
 
 // Due yields what is due in a keyset, or will be within Policy.Warn: first whether its primary is to be rotated, then, the
-// newest first, which keys are to be destroyed, one read each.
+// newest first, which keys are to be scheduled for destruction or destroyed, one read each.
 func (m *Manager) Due(ctx context.Context, id keymgmt.SetID) iter.Seq2[Task, error] {
 	return func(yield func(Task, error) bool) {
 		s, err := m.Keyset(ctx, id)
@@ -36,7 +36,7 @@ func (m *Manager) Due(ctx context.Context, id keymgmt.SetID) iter.Seq2[Task, err
 				yield(Task{}, err)
 				return
 			}
-			if t := task(k); t.Verb != "" && !t.At.After(soon) && !yield(t, nil) {
+			if t := task(s.Policy, k); t.Verb != "" && !t.At.After(soon) && !yield(t, nil) {
 				return
 			}
 		}
@@ -55,11 +55,15 @@ func (m *Manager) rotation(ctx context.Context, s keymgmt.Keyset) (Task, error) 
 	if err != nil {
 		return Task{}, err
 	}
+	if s.Policy.Permits(k.Algorithm, s.Purpose) != nil {
+		t.Why = "the policy does not permit the primary's algorithm any more"
+		return t, nil
+	}
 	u, err := m.usage(ctx, ref)
 	if err != nil {
 		return Task{}, err
 	}
-	rest := u.left(s.Policy, k.Algorithm)
+	rest := u.left(s.Policy)
 	if rest.Messages <= s.Policy.Messages/8 || rest.Bytes <= s.Policy.Bytes/8 {
 		t.Why = "of what one key may protect, an eighth is left or less"
 		return t, nil
@@ -76,7 +80,7 @@ func (m *Manager) rotation(ctx context.Context, s keymgmt.Keyset) (Task, error) 
 }
 
 // task returns what is due with a key on its way out, whenever that is.
-func task(k keymgmt.Key) Task {
+func task(p keymgmt.Policy, k keymgmt.Key) Task {
 	switch t := (Task{Ref: k.Ref}); k.State {
 	case keymgmt.Deactivated:
 		t.Verb, t.At, t.Why = keymgmt.Schedule, k.ProcessUntil, "the key processes no more"
@@ -86,8 +90,11 @@ func task(k keymgmt.Key) Task {
 		return t
 	case keymgmt.DestroyScheduled:
 		t.Verb, t.At, t.Why = keymgmt.Destroy, k.DestroyAfter, "the waiting time is over"
-		if k.External {
+		switch {
+		case k.External:
 			t.Verb = keymgmt.Unlink
+		case k.Census == nil && !k.Activated.IsZero() && !p.InsecureSkipCensus:
+			t.Why += "; nobody has counted what is left on the key"
 		}
 		return t
 	case keymgmt.DestroyFailed:

@@ -9,13 +9,9 @@ import (
 // used is the document of what has been leased of a key: never less than what it has protected.
 type used struct{ keymgmt.Amount }
 
-// left returns what a policy, and the algorithm, leave for a key.
-func (u used) left(p keymgmt.Policy, a keymgmt.Algorithm) keymgmt.Amount {
-	most := a.Limits()
-	return keymgmt.Amount{
-		Messages: min(p.Messages, most.Messages) - min(p.Messages, most.Messages, u.Messages),
-		Bytes:    min(p.Bytes, most.Bytes) - min(p.Bytes, most.Bytes, u.Bytes),
-	}
+// left returns what a policy leaves for a key whose algorithm it permits, and so bears as much.
+func (u used) left(p keymgmt.Policy) keymgmt.Amount {
+	return keymgmt.Amount{Messages: p.Messages - min(p.Messages, u.Messages), Bytes: p.Bytes - min(p.Bytes, u.Bytes)}
 }
 
 // Lease implements [keymgmt.Source]. What is leased counts as used, whether it is or not. Leases are not recorded as events: they are
@@ -48,7 +44,7 @@ func (m *Manager) Lease(ctx context.Context, ref keymgmt.Ref, ask keymgmt.Amount
 		if err := keymgmt.NewPermit(set, r.Key, keymgmt.Operator, nil).Check(op, m.o.Now().UnixNano()); err != nil {
 			return out, err
 		}
-		rest := u.left(set.Policy, r.Key.Algorithm)
+		rest := u.left(set.Policy)
 		got = keymgmt.Amount{Messages: min(ask.Messages, rest.Messages), Bytes: min(ask.Bytes, rest.Bytes)}
 		if got.Messages == 0 || got.Bytes == 0 && ask.Bytes > 0 {
 			return out, &keymgmt.ExhaustedError{Ref: ref}
