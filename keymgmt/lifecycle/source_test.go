@@ -193,6 +193,24 @@ func TestAPrimaryThatThePolicyForbidsIsReplaced(t *testing.T) {
 	}
 }
 
+func TestKeysOfEveryPurposeAreLeased(t *testing.T) {
+	for purpose, algorithm := range map[keymgmt.Purpose]keymgmt.Algorithm{
+		keymgmt.DataEncryption: "AES256_GCM", keymgmt.KeyWrapping: "AES256_GCM", keymgmt.Streaming: "AES256_GCM_HKDF_1MB",
+		keymgmt.Authentication: "HMAC_SHA256_256BITTAG", keymgmt.Signature: "ED25519", keymgmt.Derivation: "HKDF_SHA256",
+	} {
+		h := open(t)
+		h.create(t, func(s *keymgmt.Keyset) { s.Purpose, s.Algorithm = purpose, algorithm })
+		k := h.rotate(t)
+		got, err := h.Lease(bg, k.Ref, keymgmt.Amount{Messages: 3, Bytes: 5})
+		require.NoError(t, err, purpose)
+		require.Equal(t, keymgmt.Amount{Messages: 3, Bytes: 5}, got, purpose)
+		h.rotate(t)
+		_, err = h.Lease(bg, k.Ref, keymgmt.Amount{Messages: 1})
+		var state *keymgmt.StateError
+		require.ErrorAs(t, err, &state, purpose)
+	}
+}
+
 func TestALeaseOfNoBytesIsNone(t *testing.T) {
 	h := open(t)
 	h.create(t)
