@@ -1,10 +1,15 @@
 package custody
 
 import (
+	"context"
 	"crypto/rand"
+	"fmt"
 
 	"github.com/tink-crypto/tink-go/v2/tink"
 	"golang.org/x/crypto/argon2"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/keymgmt"
 )
 
 // Cost is what deriving a key from a passphrase takes with Argon2id (RFC 9106). The zero Cost is the second of the two
@@ -55,6 +60,97 @@ func (c Cost) Validate() error {
 		return invalid("cost: %d lanes, want 1 to %d", c.Lanes, maxLanes)
 	}
 	return nil
+}
+
+// CreateWithPassphrase makes a new root whose key nobody sees: a passphrase opens it.
+func (r *Root) CreateWithPassphrase(ctx context.Context, passphrase []byte, c Cost) error {
+	key := NewRootKey()
+	defer clear(key)
+	r.deriving.Lock()
+	defer r.deriving.Unlock()
+	s, under, err := newSlot(passphrase, c)
+	if err != nil {
+		return err
+	}
+	if err := s.wrap(key, under); err != nil {
+		return err
+	}
+	return r.create(ctx, key, s)
+}
+
+// UnsealWithPassphrase opens the root key with a passphrase. A wrong one is [keymgmt.ErrUnwrap]; a root that has none,
+// [opsec.ErrNotFound]. It does not limit attempts: each takes the time and memory of the [Cost], one after the other.
+func (r *Root) UnsealWithPassphrase(ctx context.Context, passphrase []byte) error {
+	if err := validPassphrase(passphrase); err != nil {
+		return err
+	}
+	doc, err := r.document(ctx)
+	if err != nil {
+		return err
+	}
+	if doc.Passphrase == nil {
+		return fmt.Errorf("custody: passphrase: %w", opsec.ErrNotFound)
+	}
+	r.deriving.Lock()
+	defer r.deriving.Unlock()
+	if err := ctx.Err(); err != nil { // it may have waited long
+		return err
+	}
+	key, err := doc.Passphrase.open(passphrase)
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	return r.Unseal(ctx, key)
+}
+
+// SetPassphrase puts another passphrase in the place of the present one, or the first one. The root key stays as it is: who
+// has an old passphrase and an old copy of the document can still open it.
+func (r *Root) SetPassphrase(ctx context.Context, passphrase []byte, c Cost) error {
+	if r.Sealed() { // before it takes the time of a derivation
+		return keymgmt.ErrSealed
+	}
+	r.deriving.Lock()
+	defer r.deriving.Unlock()
+	s, under, err := newSlot(passphrase, c)
+	if err != nil {
+		return err
+	}
+	doc, err := r.document(ctx)
+	if err != nil {
+		return err
+	}
+	err = r.withRoot(func(root tink.AEAD, key []byte) error {
+		if err := doc.opens(root); err != nil {
+			return err // the document is another root's: restored, perhaps
+		}
+		return s.wrap(key, under)
+	})
+	if err != nil {
+		return err
+	}
+	doc.Passphrase = s
+	return r.replace(ctx, doc)
+}
+
+// RemovePassphrase makes the root one that its key alone unseals. It wants to see this key: without a passphrase, a root whose
+// key nobody has is lost. A wrong one is [keymgmt.ErrUnwrap].
+func (r *Root) RemovePassphrase(ctx context.Context, key []byte) error {
+	root, err := aeadOf(key)
+	if err != nil {
+		return err
+	}
+	r.deriving.Lock() // what changes the document is done one after the other
+	defer r.deriving.Unlock()
+	doc, err := r.document(ctx)
+	if err != nil {
+		return err
+	}
+	if err := doc.opens(root); err != nil {
+		return err
+	}
+	doc.Passphrase = nil
+	return r.replace(ctx, doc)
 }
 
 // slot is the root key, wrapped under a passphrase.

@@ -87,22 +87,6 @@ func NewRootKey() []byte {
 // Where there is a root already it returns [keymgmt.ErrExists] and changes nothing.
 func (r *Root) Create(ctx context.Context, key []byte) error { return r.create(ctx, key, nil) }
 
-// CreateWithPassphrase makes a new root whose key nobody sees: a passphrase opens it.
-func (r *Root) CreateWithPassphrase(ctx context.Context, passphrase []byte, c Cost) error {
-	key := NewRootKey()
-	defer clear(key)
-	r.deriving.Lock()
-	defer r.deriving.Unlock()
-	s, under, err := newSlot(passphrase, c)
-	if err != nil {
-		return err
-	}
-	if err := s.wrap(key, under); err != nil {
-		return err
-	}
-	return r.create(ctx, key, s)
-}
-
 func (r *Root) create(ctx context.Context, key []byte, s *slot) error {
 	root, err := aeadOf(key)
 	if err != nil {
@@ -143,81 +127,6 @@ func (r *Root) Unseal(ctx context.Context, key []byte) error {
 	}
 	r.unsealed(key)
 	return nil
-}
-
-// UnsealWithPassphrase opens the root key with a passphrase. A wrong one is [keymgmt.ErrUnwrap]; a root that has none,
-// [opsec.ErrNotFound]. It does not limit attempts: each takes the time and memory of the [Cost], one after the other.
-func (r *Root) UnsealWithPassphrase(ctx context.Context, passphrase []byte) error {
-	if err := validPassphrase(passphrase); err != nil {
-		return err
-	}
-	doc, err := r.document(ctx)
-	if err != nil {
-		return err
-	}
-	if doc.Passphrase == nil {
-		return fmt.Errorf("custody: passphrase: %w", opsec.ErrNotFound)
-	}
-	r.deriving.Lock()
-	defer r.deriving.Unlock()
-	if err := ctx.Err(); err != nil { // it may have waited long
-		return err
-	}
-	key, err := doc.Passphrase.open(passphrase)
-	if err != nil {
-		return err
-	}
-	defer clear(key)
-	return r.Unseal(ctx, key)
-}
-
-// SetPassphrase puts another passphrase in the place of the present one, or the first one. The root key stays as it is: who
-// has an old passphrase and an old copy of the document can still open it.
-func (r *Root) SetPassphrase(ctx context.Context, passphrase []byte, c Cost) error {
-	if r.Sealed() { // before it takes the time of a derivation
-		return keymgmt.ErrSealed
-	}
-	r.deriving.Lock()
-	defer r.deriving.Unlock()
-	s, under, err := newSlot(passphrase, c)
-	if err != nil {
-		return err
-	}
-	doc, err := r.document(ctx)
-	if err != nil {
-		return err
-	}
-	err = r.withRoot(func(root tink.AEAD, key []byte) error {
-		if err := doc.opens(root); err != nil {
-			return err // the document is another root's: restored, perhaps
-		}
-		return s.wrap(key, under)
-	})
-	if err != nil {
-		return err
-	}
-	doc.Passphrase = s
-	return r.replace(ctx, doc)
-}
-
-// RemovePassphrase makes the root one that its key alone unseals. It wants to see this key: without a passphrase, a root whose
-// key nobody has is lost. A wrong one is [keymgmt.ErrUnwrap].
-func (r *Root) RemovePassphrase(ctx context.Context, key []byte) error {
-	root, err := aeadOf(key)
-	if err != nil {
-		return err
-	}
-	r.deriving.Lock() // what changes the document is done one after the other
-	defer r.deriving.Unlock()
-	doc, err := r.document(ctx)
-	if err != nil {
-		return err
-	}
-	if err := doc.opens(root); err != nil {
-		return err
-	}
-	doc.Passphrase = nil
-	return r.replace(ctx, doc)
 }
 
 func (r *Root) replace(ctx context.Context, doc rootDocument) error {
