@@ -129,7 +129,7 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 	}
 	before := slices.IndexFunc(story, func(s string) bool { return strings.HasPrefix(s, "keymgmt.") })
 	story, keys := story[:before], story[before:]
-	require.Equal(t, []string{"keymgmt.create success", "keymgmt.rotate success", "keymgmt.join success", "keymgmt.rotate success",
+	require.Equal(t, []string{"keymgmt.create success", "keymgmt.join success", "keymgmt.rotate success", "keymgmt.rotate success",
 		"keymgmt.count success", "keymgmt.schedule-destruction success", "keymgmt.cancel-destruction success",
 		"keymgmt.count success", "keymgmt.schedule-destruction success", "keymgmt.destroy success", "keymgmt.receipt success"},
 		slices.DeleteFunc(keys, func(s string) bool { return strings.HasSuffix(s, " denied") }))
