@@ -13,24 +13,24 @@ import (
 )
 
 // destroyFirst ends the life of key 1, on which nothing is left.
-func (p *provider) destroyFirst(ctx context.Context, v volume, old copied, say func(string, ...any)) error {
+func (p *provider) destroyFirst(ctx context.Context, v volume, old copied) error {
 	receipt, err := p.destroy(ctx, v, keymgmt.Ref{Set: acme, Key: 1})
 	if err != nil {
 		return err
 	}
-	say("key 1 is destroyed; the receipt verifies: %s", valid(receipt, p.trust))
+	p.say("key 1 is destroyed; the receipt verifies: %s", valid(receipt, p.trust))
 	receipt[len(receipt)/2] ^= 1
-	say("with one bit of it changed: %s", valid(receipt, p.trust))
+	p.say("with one bit of it changed: %s", valid(receipt, p.trust))
 	c, err := v.context(old.name)
 	if err != nil {
 		return err
 	}
 	_, err = v.env.Decrypt(ctx, bytes.NewReader(old.content), c, nil)
-	return refused(say, "an old copy of a file, whose data key is under key 1", err)
+	return p.refused("an old copy of a file, whose data key is under key 1", err)
 }
 
 // leave deletes what a tenant has, and gives its volume to another only when that is shown.
-func (p *provider) leave(ctx context.Context, v volume, say func(string, ...any)) error {
+func (p *provider) leave(ctx context.Context, v volume) error {
 	p.wait(30 * day)
 	place := opsec.Resource{Tenant: acme.Tenant, Type: "volume", ID: "vol-7"}
 	all := erasure.Declaration{Resource: place, AlwaysEncrypted: true}
@@ -48,7 +48,7 @@ func (p *provider) leave(ctx context.Context, v volume, say func(string, ...any)
 		}
 	}
 	_, err := p.ledger.Certify(ctx, who("ada"), all)
-	if err := refused(say, "a certificate that acme's data is gone", err); err != nil {
+	if err := p.refused("a certificate that acme's data is gone", err); err != nil {
 		return err
 	}
 	gone, err := p.escrow.Destroy(ctx, "escrow")
@@ -67,7 +67,7 @@ func (p *provider) leave(ctx context.Context, v volume, say func(string, ...any)
 	if _, err = p.ledger.Release(ctx, who("ada"), place, "globex"); err != nil {
 		return err
 	}
-	say("the escrow's key is destroyed too, so that no backup opens: the certificate is issued (%s), and globex gets the volume", valid(certificate, p.trust))
+	p.say("the escrow's key is destroyed too, so that no backup opens: the certificate is issued (%s), and globex gets the volume", valid(certificate, p.trust))
 	return os.WriteFile(filepath.Join(p.dir, "certificate.json"), certificate, 0o600)
 }
 

@@ -12,15 +12,15 @@ import (
 )
 
 // lose lets chen leave with a share, the plane stop, and the disk with the store break.
-func (p *provider) lose(ctx context.Context, v *volume, bundle []byte, say func(string, ...any)) error {
+func (p *provider) lose(ctx context.Context, v *volume, bundle []byte) error {
 	p.wait(20 * day)
 	if err := errors.Join(p.node.Close(ctx), p.deliver(ctx), p.db.Close(), os.Remove(filepath.Join(p.dir, "keys.db"))); err != nil {
 		return err
 	}
 	p.root.Seal()
-	say("chen is gone with a share; the control plane stops; its disk is lost")
+	p.say("chen is gone with a share; the control plane stops; its disk is lost")
 	err := p.unseal(ctx, "anna")
-	if err := refused(say, "anna alone, who wants to unseal the custodian", err); err != nil {
+	if err := p.refused("anna alone, who wants to unseal the custodian", err); err != nil {
 		return err
 	}
 	for _, step := range []func() error{
@@ -32,7 +32,7 @@ func (p *provider) lose(ctx context.Context, v *volume, bundle []byte, say func(
 			return err
 		}
 	}
-	say("anna and boris unseal it, and deal the root key anew: to dora in chen's place. His share fits no other")
+	p.say("anna and boris unseal it, and deal the root key anew: to dora in chen's place. His share fits no other")
 	consent, err := p.manager.ProposeRecovery(ctx, by("anna", "disk lost"), bundle)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (p *provider) lose(ctx context.Context, v *volume, bundle []byte, say func(
 	if _, err := p.manager.Rotate(ctx, by("ada", "recovered"), acme); err != nil {
 		return err
 	}
-	say("the keyset and its %d keys are recovered from the backup, and a key 3 protects from now on", set.Keys)
+	p.say("the keyset and its %d keys are recovered from the backup, and a key 3 protects from now on", set.Keys)
 	ring, err := p.node.Ring(ctx, acme)
 	if err != nil {
 		return err
@@ -66,6 +66,6 @@ func (p *provider) lose(ctx context.Context, v *volume, bundle []byte, say func(
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	say("all %d files open", len(names))
+	p.say("all %d files open", len(names))
 	return v.rewrap(ctx)
 }

@@ -43,7 +43,7 @@ func TestTheYearEndsWithEvidence(t *testing.T) {
 
 	told := strings.Join(story, "\n")
 	for _, want := range []string{
-		"3 files of", "rotate needs the role administrator", "anna alone", "all 3 files open", "verifies: valid", "one bit of it changed: erasure: signature",
+		"3 files of", "rotate needs the role administrator", "it is waiting for more shares: denied", "all 3 files open", "verifies: valid", "one bit of it changed: erasure: signature",
 		"an old copy of a file, whose data key is under key 1: keymgmt: key acme/volumes/00000001 is destroyed", "copies left", "globex gets the volume",
 	} {
 		require.Contains(t, told, want)

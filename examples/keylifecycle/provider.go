@@ -30,6 +30,7 @@ import (
 type provider struct {
 	dir    string
 	now    time.Time // its clock
+	say    func(format string, args ...any) // tells the story
 	sign   map[string]ed25519.PrivateKey
 	keys   approval.Keys
 	hold   map[string]hpke.PrivateKey // what opens a custodian's share

@@ -21,11 +21,11 @@ func by(person, reason string) lifecycle.By {
 }
 
 // refused says what came of something that must be refused, and is an error if it was not.
-func refused(say func(string, ...any), what string, err error) error {
+func (p *provider) refused(what string, err error) error {
 	if err == nil {
 		return fmt.Errorf("%s: was not refused", what)
 	}
-	say("%s: %v", what, err)
+	p.say("%s: %v", what, err)
 	return nil
 }
 

@@ -18,16 +18,17 @@ var acme = keymgmt.SetID{Tenant: "acme", ID: "volumes"}
 // year is the story. Each chapter leaves the provider as the next one finds it.
 func (p *provider) year(ctx context.Context, src string, say func(string, ...any)) error {
 	v := volume{dir: filepath.Join(p.dir, "volume")}
+	p.say = say
 	var bundle []byte
 	var old copied
 	for _, chapter := range []func() error{
-		func() error { return p.begin(ctx, say) },
-		func() error { return p.fill(ctx, &v, src, say) },
+		func() error { return p.begin(ctx) },
+		func() error { return p.fill(ctx, &v, src) },
 		func() (err error) { old, err = v.copy(); return err },
-		func() (err error) { bundle, err = p.rotate(ctx, v, say); return err },
-		func() error { return p.lose(ctx, &v, bundle, say) },
-		func() error { return p.destroyFirst(ctx, v, old, say) },
-		func() error { return p.leave(ctx, v, say) },
+		func() (err error) { bundle, err = p.rotate(ctx, v); return err },
+		func() error { return p.lose(ctx, &v, bundle) },
+		func() error { return p.destroyFirst(ctx, v, old) },
+		func() error { return p.leave(ctx, v) },
 	} {
 		if err := errors.Join(chapter(), p.deliver(ctx)); err != nil {
 			return err
@@ -37,7 +38,7 @@ func (p *provider) year(ctx context.Context, src string, say func(string, ...any
 }
 
 // begin makes the root key, deals it to three custodians, and makes the tenant's keyset.
-func (p *provider) begin(ctx context.Context, say func(string, ...any)) error {
+func (p *provider) begin(ctx context.Context) error {
 	key := custody.NewRootKey()
 	defer clear(key)
 	var err error
@@ -47,7 +48,7 @@ func (p *provider) begin(ctx context.Context, say func(string, ...any)) error {
 	if err := errors.Join(p.root.Create(ctx, key), p.root.Generate(ctx, storeHandle), p.openStore(ctx, "keys.db")); err != nil {
 		return err
 	}
-	say("the root key is dealt to anna, boris and chen; two of them open it, and nobody has it")
+	p.say("the root key is dealt to anna, boris and chen; two of them open it, and nobody has it")
 	policy := keymgmt.Preset(keymgmt.KeyWrapping)
 	policy.OriginatorUsage, policy.RotateEvery = 365*day, 180*day
 	_, err = p.manager.Create(ctx, by("ada", "acme has signed"), keymgmt.Keyset{
@@ -60,13 +61,13 @@ func (p *provider) begin(ctx context.Context, say func(string, ...any)) error {
 	if err != nil {
 		return err
 	}
-	say("acme's keyset has key %d, which protects until %s and opens until %s", first.Key, first.ProtectUntil.Format(time.DateOnly), first.ProcessUntil.Format(time.DateOnly))
+	p.say("acme's keyset has key %d, which protects until %s and opens until %s", first.Key, first.ProtectUntil.Format(time.DateOnly), first.ProcessUntil.Format(time.DateOnly))
 	_, err = p.manager.Rotate(ctx, by("anna", "out of turn"), acme)
-	return refused(say, "a custodian who wants to rotate it", err)
+	return p.refused("a custodian who wants to rotate it", err)
 }
 
 // fill encrypts the files, each with a data key of its own.
-func (p *provider) fill(ctx context.Context, v *volume, src string, say func(string, ...any)) (err error) {
+func (p *provider) fill(ctx context.Context, v *volume, src string) (err error) {
 	ring, err := p.node.Ring(ctx, acme)
 	if err != nil {
 		return err
@@ -75,27 +76,27 @@ func (p *provider) fill(ctx context.Context, v *volume, src string, say func(str
 		return err
 	}
 	n, err := v.take(ctx, src)
-	say("%d files of %s are encrypted", n, src)
+	p.say("%d files of %s are encrypted", n, src)
 	return err
 }
 
 // rotate backs the keyset up, waits until the next key is due, and moves the files to it.
-func (p *provider) rotate(ctx context.Context, v volume, say func(string, ...any)) (bundle []byte, err error) {
+func (p *provider) rotate(ctx context.Context, v volume) (bundle []byte, err error) {
 	p.wait(30 * day)
 	if bundle, err = p.manager.BackUp(ctx, by("anna", "monthly"), acme); err != nil {
 		return nil, err
 	}
-	say("a backup of the keyset is with the escrow, %d bytes", len(bundle))
+	p.say("a backup of the keyset is with the escrow, %d bytes", len(bundle))
 	p.wait(151 * day)
 	task, err := p.manager.Tend(ctx, by("ada", "timetable"), acme)
 	if err != nil {
 		return nil, err
 	}
-	say("%s: %s", task.Verb, task.Why)
+	p.say("%s: %s", task.Verb, task.Why)
 	if err := errors.Join(p.node.Refresh(ctx), v.rewrap(ctx)); err != nil {
 		return nil, err
 	}
 	bundle, err = p.manager.BackUp(ctx, by("anna", "monthly"), acme)
-	say("the data keys of all files are under key 2 now; the files themselves were not touched. Another backup")
+	p.say("the data keys of all files are under key 2 now; the files themselves were not touched. Another backup")
 	return bundle, err
 }

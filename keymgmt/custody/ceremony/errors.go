@@ -25,7 +25,11 @@ func refusal(why string) error { return fmt.Errorf("ceremony: %s: %w", why, opse
 type StatusError struct{ Status Status }
 
 func (e StatusError) Error() string {
-	return fmt.Sprintf("ceremony: it is %s: %v", e.Status, opsec.ErrDenied)
+	status := string(e.Status)
+	if e.Status == Waiting {
+		status += " for more shares"
+	}
+	return fmt.Sprintf("ceremony: it is %s: %v", status, opsec.ErrDenied)
 }
 
 func (e StatusError) Unwrap() error { return opsec.ErrDenied }
