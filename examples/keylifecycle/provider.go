@@ -29,7 +29,7 @@ import (
 // provider is a control plane: who works there, and what it runs.
 type provider struct {
 	dir    string
-	now    time.Time // its clock
+	now    time.Time                        // its clock
 	say    func(format string, args ...any) // tells the story
 	sign   map[string]ed25519.PrivateKey
 	keys   approval.Keys
