@@ -275,6 +275,26 @@ func TestACheckpointThatCannotBeKeptStopsTheRun(t *testing.T) {
 	require.Less(t, s.swaps, 50)
 }
 
+// Where a run was stopped is kept, and the end recorded, although its context has ended.
+func TestAStoppedRunKeepsHowFarItCame(t *testing.T) {
+	r := newRing(1, 2)
+	s, _ := of(t, r, 100, 1)
+	o, log := options(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var saved rewrap.Checkpoint
+	o.Save = func(ctx context.Context, c rewrap.Checkpoint) error {
+		saved = c
+		return ctx.Err()
+	}
+	o.Progress = func(rewrap.Checkpoint) { cancel() }
+	c, err := driver(t, job(2), s, rewrap.Ciphertexts(r), rewrap.Policy{Workers: 1, Batch: 10}, o).Run(ctx, bob, rewrap.Checkpoint{})
+	require.Equal(t, context.Canceled.Error(), err.Error(), "nothing but that it was stopped")
+	require.Equal(t, c, saved)
+	require.NotEmpty(t, c.After)
+	require.False(t, c.Done)
+	require.Empty(t, log.Unclosed())
+}
+
 func TestWhatNeverStandsStillIsCountedAndLeft(t *testing.T) {
 	r := newRing(1, 2)
 	s, _ := of(t, r, 10, 1)
