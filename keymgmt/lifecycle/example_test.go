@@ -63,6 +63,35 @@ func Example() {
 	// true
 }
 
+// What an hourly job reports: what it has rotated, and what people are to do.
+func ExampleManager_Due() {
+	ctx, now := context.Background(), time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	m := exampleManager(&now)
+	must(m.Create(ctx, admin, set(setID)))
+	must(m.Rotate(ctx, admin, setID))
+	for range 3 {
+		now = now.Add(120 * time.Hour)
+		for task, err := range m.Sweep(ctx, admin, "acme") {
+			fmt.Println("done:", task.Verb, task.Ref, task.Why, err)
+		}
+		for s, err := range m.List(ctx, "acme", "") {
+			if err != nil {
+				panic(err)
+			}
+			for task, err := range m.Due(ctx, s.SetID) {
+				fmt.Println("due: ", task.Verb, task.Ref, task.Why, err)
+			}
+		}
+	}
+	// Output:
+	// done: rotate acme/volumes/00000002 the primary has served its time <nil>
+	// done: rotate acme/volumes/00000003 the primary has served its time <nil>
+	// due:  schedule-destruction acme/volumes/00000001 the key processes no more <nil>
+	// done: rotate acme/volumes/00000004 the primary has served its time <nil>
+	// due:  schedule-destruction acme/volumes/00000002 the key processes no more <nil>
+	// due:  schedule-destruction acme/volumes/00000001 the key processes no more <nil>
+}
+
 func ExampleManager_Destroy() {
 	ctx, now := context.Background(), time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	m := exampleManager(&now)

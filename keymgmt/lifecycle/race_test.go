@@ -137,3 +137,66 @@ func TestANodeThatHasJoinedAnewIsNotWaitedFor(t *testing.T) {
 	}
 	require.Equal(t, keymgmt.Fenced, fates[string(keymgmt.InNode)+" a"])
 }
+
+// retrying lets each update run twice, as a repository does that finds out late that another was first: at first on what was
+// there before.
+type retrying struct {
+	keymgmt.Repository
+	was keymgmt.Repository
+}
+
+func (r *retrying) Sealed() bool { return true }
+
+func (r *retrying) Update(ctx context.Context, tenant opsec.TenantID, fn func(keymgmt.Read) (keymgmt.Changes, error)) error {
+	_ = r.was.Update(ctx, tenant, func(read keymgmt.Read) (keymgmt.Changes, error) {
+		_, _ = fn(read)
+		return keymgmt.Changes{}, errLost
+	})
+	return r.Repository.Update(ctx, tenant, fn)
+}
+
+func copied(t *testing.T, repo keymgmt.Repository) keymgmt.Repository {
+	t.Helper()
+	other := keymgmt.NewMemory(nil)
+	for _, tenant := range []opsec.TenantID{"acme", opsec.Provider} {
+		for d, err := range repo.(keymgmt.Lister).List(bg, tenant, "", "") {
+			require.NoError(t, err)
+			require.NoError(t, other.Update(bg, tenant, func(keymgmt.Read) (keymgmt.Changes, error) {
+				return keymgmt.Changes{Put: []keymgmt.Document{d}}, nil
+			}))
+		}
+	}
+	return other
+}
+
+func TestWhatWasReadInVainLeavesNoTrace(t *testing.T) {
+	h := open(t)
+	repo := &retrying{h.repo, keymgmt.NewMemory(nil)}
+	m := h.over(t, repo)
+	var k keymgmt.Key
+	var held keymgmt.Snapshot
+	for i, step := range []func() error{
+		func() error { m.create(t); return nil },
+		func() error { k = m.rotate(t); return nil },
+		func() error { _, err := m.Lease(bg, k.Ref, keymgmt.Amount{Messages: 3, Bytes: 3}); return err },
+		func() error { _, err := m.Suspend(bg, admin, k.Ref); return err },
+		func() (err error) { held, err = m.Snapshot(bg, setID); return err },
+		func() error { _, err := m.Deactivate(bg, admin, k.Ref); return err },
+		func() error {
+			_, err := m.Count(bg, operator, k.Ref, keymgmt.Census{Time: m.now, Of: 7, Digest: "sha256:0"})
+			return err
+		},
+		func() error { _, err := m.Schedule(bg, admin, k.Ref); m.pass(72 * time.Hour); return err },
+		func() error { _, err := m.Destroy(bg, admin, k.Ref); return err },
+	} {
+		was := copied(t, h.repo)
+		require.NoError(t, step(), "step %d", i)
+		repo.was = was
+	}
+	require.Equal(t, held.Keyset.Primary, held.Key.Ref.Key, "a suspended key is no primary, and not given out as one")
+	history, err := m.History(bg, k.Ref)
+	require.NoError(t, err)
+	require.Len(t, history, 7, "each step once")
+	require.Len(t, h.recorder.actions(opsec.Success), 7)
+	require.Empty(t, h.recorder.actions(opsec.Denied))
+}
