@@ -180,6 +180,8 @@ func TestPeriodsAreNotLongerThanThePolicy(t *testing.T) {
 	k := h.rotate(t)
 	_, err := h.ChangePeriods(bg, admin, k.Ref, noon.Add(49*time.Hour), noon.Add(240*time.Hour))
 	require.ErrorIs(t, err, opsec.ErrInvalid)
+	_, err = h.ChangePeriods(bg, admin, k.Ref, noon.Add(47*time.Hour), noon.Add(241*time.Hour))
+	require.ErrorIs(t, err, opsec.ErrInvalid)
 	k, err = h.ChangePeriods(bg, admin, k.Ref, noon.Add(47*time.Hour), noon.Add(48*time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, noon.Add(47*time.Hour), k.ProtectUntil)
@@ -187,6 +189,16 @@ func TestPeriodsAreNotLongerThanThePolicy(t *testing.T) {
 	_, err = h.Lease(bg, k.Ref, keymgmt.Amount{Messages: 1})
 	var period *keymgmt.PeriodError
 	require.ErrorAs(t, err, &period)
+}
+
+func TestTheIDOfATombstoneIsTaken(t *testing.T) {
+	h := open(t)
+	h.create(t)
+	require.NoError(t, h.repo.Update(bg, "acme", func(keymgmt.Read) (keymgmt.Changes, error) {
+		return keymgmt.Changes{Put: []keymgmt.Document{{Name: "tombstone/volumes/00000007", Data: []byte(`{}`)}}}, nil
+	}))
+	_, err := h.Expect(bg, admin, refOf(7), "AES256_GCM")
+	require.ErrorIs(t, err, keymgmt.ErrExists)
 }
 
 func TestIDsThatAreTakenAreNotGivenAgain(t *testing.T) {
