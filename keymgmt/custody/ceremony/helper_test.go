@@ -3,8 +3,10 @@ package ceremony_test
 import (
 	"context"
 	"crypto/ecdh"
+	"crypto/fips140"
 	"crypto/hpke"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -105,4 +107,13 @@ func (h *hall) denied(c *ceremony.Ceremony, action string, want error, step func
 	require.Len(h.t, events, before+1)
 	require.Equal(h.t, opsec.Denied, events[before].Outcome)
 	require.Equal(h.t, status, c.State().Status)
+}
+
+// bubble is synctest.Test, but in FIPS mode: there Go draws entropy from the clock, which stands still in a bubble.
+func bubble(t *testing.T, fn func(*testing.T)) {
+	t.Helper()
+	if fips140.Enabled() {
+		t.Skip("no entropy from a clock that stands still")
+	}
+	synctest.Test(t, fn)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestRunEndsTheCeremonyAtItsDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHall(t)
 		h.o.Now = time.Now
 		c := h.open(ceremony.Recover)
@@ -32,7 +32,7 @@ func TestRunEndsTheCeremonyAtItsDeadline(t *testing.T) {
 }
 
 func TestRunReturnsWhenTheCeremonyIsOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHall(t)
 		h.o.Now = time.Now
 		c := h.open(ceremony.Recover)
@@ -52,7 +52,7 @@ func TestRunReturnsWhenTheCeremonyIsOver(t *testing.T) {
 }
 
 func TestRunAbortsWhenTheProcessStops(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHall(t)
 		h.o.Now = time.Now
 		c := h.open(ceremony.Recover)
@@ -69,7 +69,7 @@ func TestRunAbortsWhenTheProcessStops(t *testing.T) {
 }
 
 func TestSharesAreGoneThoughTheExpiryIsNotRecorded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		h := newHall(t)
 		h.o.Now = time.Now
 		c := h.open(ceremony.Recover)

@@ -2,8 +2,10 @@ package thirdparty_test
 
 import (
 	"context"
+	"crypto/fips140"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -95,4 +97,13 @@ func (o *office) ready(t testing.TB) (wrapped []byte) {
 	wrapped, err := o.Wrap(ctx, "kek", []byte("material"), []byte("context"))
 	require.NoError(t, err)
 	return wrapped
+}
+
+// bubble is synctest.Test, but in FIPS mode: there Go draws entropy from the clock, which stands still in a bubble.
+func bubble(t *testing.T, fn func(*testing.T)) {
+	t.Helper()
+	if fips140.Enabled() {
+		t.Skip("no entropy from a clock that stands still")
+	}
+	synctest.Test(t, fn)
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -127,7 +126,7 @@ func TestWhatIsNotRecordedIsNotHandedOn(t *testing.T) {
 }
 
 func TestThePartyHasItsBudgetAndNoMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		o := newOffice(t, thirdparty.Policy{})
 		wrapped := o.ready(t)
 		o.theirs.act = func(ctx context.Context) error {
@@ -176,7 +175,7 @@ func (d deaf) Unwrap(ctx context.Context, handle string, wrapped, data []byte) (
 
 // TestAnAnswerThatComesTooLateIsNone has a party whose custodian does not heed its context.
 func TestAnAnswerThatComesTooLateIsNone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		o := newOffice(t, thirdparty.Policy{Failures: 2})
 		wrapped := o.ready(t)
 		o.theirs.Custodian = deaf{o.theirs.Custodian}
@@ -261,7 +260,7 @@ func TestAPartyThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 }
 
 func TestOneCallAloneTries(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		o := newOffice(t, thirdparty.Policy{Failures: 1, Pause: time.Minute})
 		wrapped := o.ready(t)
 		o.theirs.act = func(context.Context) error { return errors.New("down") }
