@@ -18,6 +18,8 @@
 //
 // # What it will not do
 //
+// Take more in one update than a transaction of the store does: 1 MiB in all, with the events.
+//
 // Find out by itself whether the store is sealed: it takes the word of the options that the store was made with. Nor does it
 // wipe: where an engine leaves old pages, wrapped key material stays readable until they are written again. It opens with the
 // custodian's key alone.
