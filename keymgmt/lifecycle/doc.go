@@ -13,12 +13,12 @@
 //	set, err := m.Create(ctx, by, keymgmt.Keyset{
 //		SetID: id, Purpose: keymgmt.DataEncryption, Algorithm: "AES256_GCM", Policy: policy, Roles: roles,
 //	})
-//	key, err := m.Rotate(ctx, by, id)          // the first key, and every next one
-//	for task, err := range m.Sweep(ctx, by, tenant) { ... }    // once an hour: rotates what is due
-//	for task, err := range m.Due(ctx, id) { ... }              // and what is left to people: keys to schedule, to count, to destroy
-//	key, err = m.Schedule(ctx, by, old)        // from now on nobody uses it
+//	key, err := m.Rotate(ctx, by, id)                       // the first key, and every next one
+//	for task, err := range m.Sweep(ctx, by, tenant) { ... } // once an hour: rotates what is due
+//	for task, err := range m.Due(ctx, id) { ... }           // and what is left to people: keys to schedule, to count, to destroy
+//	key, err = m.Schedule(ctx, by, old)                     // from now on nobody uses it
 //	_, err = m.Count(ctx, operator, old, census)
-//	destruction, err := m.Destroy(ctx, by, old) // days later; a *PendingError while a node may hold it: call again
+//	destruction, err := m.Destroy(ctx, by, old)             // days later; a *PendingError while a node may hold it: call again
 //
 // Nodes that use keys take them from the Manager through [keymgmt.Source] and [keymgmt.Membership]: see package keyring.
 //
