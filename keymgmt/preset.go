@@ -34,7 +34,8 @@ var cryptoperiods = map[Purpose]struct{ originator, recipient time.Duration }{
 //
 // What no source gives is ours: rotation after half of the time that a key protects, a warning 30 days ahead, blocks of
 // 2^20 messages, 128 bits of strength, and the consent of a second person, signed, to what loses or shows a key, and to what
-// would change that: another policy, other roles.
+// would change that: another policy, other roles. So a keyset under a preset wants two administrators from the beginning; with
+// one, nothing of this can be done until [Policy].Quorum is set otherwise at its creation.
 func Preset(p Purpose) Policy {
 	periods, known := cryptoperiods[p]
 	if !known {
