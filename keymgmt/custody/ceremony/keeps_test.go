@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdh"
 	"crypto/hpke"
@@ -64,6 +65,6 @@ func TestWhatIsOverHasNoShare(t *testing.T) {
 		for _, share := range kept {
 			require.Zero(t, share.Index(), name)
 		}
-		require.Equal(t, make([]byte, len(secret)), secret, name)
+		require.Empty(t, bytes.Trim(secret, "\x00"), name) // cleared; nil before the first that had it
 	}
 }
