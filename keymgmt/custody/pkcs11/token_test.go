@@ -1,12 +1,14 @@
 package pkcs11_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -430,6 +432,9 @@ func TestTwoProcessesGenerateOneHandle(t *testing.T) {
 		defer m.Close()
 		token, err := m.Open(ctx, pkcs11.Name{Label: "provider"}, pin, nil)
 		require.NoError(t, err)
+		fmt.Println("ready")
+		_, err = io.ReadAll(os.Stdin) // until all are
+		require.NoError(t, err)
 		require.NoError(t, token.Generate(ctx, "shared"))
 		w, err := token.Wrap(ctx, "shared", []byte("material"), nil)
 		require.NoError(t, err)
@@ -438,21 +443,35 @@ func TestTwoProcessesGenerateOneHandle(t *testing.T) {
 	}
 	h := newSoftHSM(t)
 	var wg sync.WaitGroup
-	var out [3][]byte
-	var errs [3]error
-	for i := range out {
-		wg.Go(func() {
-			cmd := exec.Command(os.Args[0], "-test.run=^TestTwoProcessesGenerateOneHandle$", "-test.v")
-			cmd.Env = append(os.Environ(), "OPSEC_PKCS11_CHILD=1")
-			out[i], errs[i] = cmd.CombinedOutput()
-		})
+	var start [3]io.Closer
+	var out [3]bytes.Buffer
+	var children [3]*exec.Cmd
+	for i := range children {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestTwoProcessesGenerateOneHandle$", "-test.v")
+		cmd.Env = append(os.Environ(), "OPSEC_PKCS11_CHILD=1")
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
+		said, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		t.Cleanup(func() { cmd.Process.Kill() })
+		children[i], start[i] = cmd, in
+		lines := bufio.NewScanner(io.TeeReader(said, &out[i]))
+		for lines.Scan() && lines.Text() != "ready" { // one after the other: SoftHSM opens no token that another process writes to
+		}
+		require.Equal(t, "ready", lines.Text(), "%s", &out[i])
+		rest := said
+		wg.Go(func() { io.Copy(&out[i], rest) })
+	}
+	for _, c := range start {
+		require.NoError(t, c.Close())
 	}
 	wg.Wait()
 	token := h.open(t, 2)
 	for i := range out {
-		require.NoError(t, errs[i], "%s", out[i])
-		_, rest, ok := strings.Cut(string(out[i]), "wrapped=")
-		require.True(t, ok, "%s", out[i])
+		require.NoError(t, children[i].Wait(), "%s", &out[i])
+		_, rest, ok := strings.Cut(out[i].String(), "wrapped=")
+		require.True(t, ok, "%s", &out[i])
 		text, _, _ := strings.Cut(rest, ".")
 		var w []byte
 		_, err := fmt.Sscanf(text, "%x", &w)
