@@ -115,8 +115,8 @@ func TestDayOnWhichTheClockIsChangedLastsWhatItLasts(t *testing.T) {
 		{"Pacific/Apia", "2011-12-29", "Mon-Sun 00:00-24:00", 24 * time.Hour},
 		{"America/Sao_Paulo", "2018-11-04", "Mon-Sun 00:00-24:00", 23 * time.Hour}, // began at 01:00
 		{"America/Sao_Paulo", "2018-02-17", "Mon-Sun 00:00-24:00", 25 * time.Hour}, // 23:00 came twice
-		{"America/Havana", "2026-11-01", "Mon-Sun 00:00-24:00", 25 * time.Hour},    // 00:00 came twice
-		{"America/Havana", "2026-10-31", "Mon-Sun 00:00-24:00", 24 * time.Hour},
+		{"America/Havana", "2018-11-04", "Mon-Sun 00:00-24:00", 25 * time.Hour},    // 00:00 came twice
+		{"America/Havana", "2018-11-03", "Mon-Sun 00:00-24:00", 24 * time.Hour},
 		{"America/Juneau", "1867-10-19", "Mon-Sun 00:00-24:00", 48 * time.Hour}, // went back a day at 15:33
 		{"Europe/Berlin", "2040-12-31", "Mon-Sun 00:00-24:00", 24 * time.Hour},
 		{"Europe/Berlin", "2040-12-31", "Mon-Sun 22:00-06:00", 8 * time.Hour},
