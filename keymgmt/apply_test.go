@@ -198,7 +198,6 @@ func TestEventsThatBreakTheirRulesChangeNothing(t *testing.T) {
 		"approval":         {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Approval = "x" }, "approval"},
 		"no algorithm":     {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Algorithm = "" }, "generate"},
 		"its own ancestor": {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Previous = subject.Key }, "previous"},
-		"stray receipt":    {0, keymgmt.Generate, func(e *keymgmt.Event) { e.Receipt = "r" }, "generate"},
 		"stray census":     {keymgmt.Active, keymgmt.Suspend, func(e *keymgmt.Event) { e.Census = &keymgmt.Census{} }, "suspend"},
 		"other algorithm":  {keymgmt.Importing, keymgmt.Import, func(e *keymgmt.Event) { e.Algorithm = "AES128_GCM" }, "algorithm"},
 		"no periods":       {keymgmt.PreActivation, keymgmt.Activate, func(e *keymgmt.Event) { e.ProtectUntil, e.ProcessUntil = time.Time{}, time.Time{} }, "activate"},
@@ -216,7 +215,6 @@ func TestEventsThatBreakTheirRulesChangeNothing(t *testing.T) {
 		"more than all":    {keymgmt.Active, keymgmt.Count, func(e *keymgmt.Event) { e.Census.Objects = 11 }, "census"},
 		"long digest":      {keymgmt.Active, keymgmt.Count, func(e *keymgmt.Event) { e.Census.Digest = strings.Repeat("x", 129) }, "census"},
 		"digest":           {keymgmt.Active, keymgmt.Count, func(e *keymgmt.Event) { e.Census.Digest = "<" }, "census"},
-		"receipt":          {keymgmt.DestroyScheduled, keymgmt.Destroy, func(e *keymgmt.Event) { e.Receipt = "<" }, "receipt"},
 		"due already":      {keymgmt.Deactivated, keymgmt.Schedule, func(e *keymgmt.Event) { e.After = at.Add(-1) }, "after"},
 		"year 10000":       {keymgmt.Deactivated, keymgmt.Schedule, func(e *keymgmt.Event) { e.After = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "year"},
 	} {

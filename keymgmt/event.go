@@ -42,6 +42,7 @@ const (
 	Recover Verb = "recover"
 	Grant   Verb = "grant"  // of roles
 	Reveal  Verb = "export" // of a key's material
+	Retire  Verb = "retire" // its own key-encryption key is destroyed
 )
 
 // The bounds of a key's events, so that all of them fit one document.
@@ -76,7 +77,6 @@ type Event struct {
 	Since        time.Time `json:"since,omitzero"` // compromise: when it happened
 	After        time.Time `json:"after,omitzero"` // schedule: not before
 	Census       *Census   `json:"census,omitempty"`
-	Receipt      string    `json:"receipt,omitempty"` // destroy: the digest of the receipt
 }
 
 // The fields of an Event that belong to some verbs alone.
@@ -87,7 +87,6 @@ const (
 	hasSince
 	hasAfter
 	hasCensus
-	hasReceipt
 )
 
 // fields says which of them a verb has; wants, which must be there.
@@ -107,8 +106,6 @@ func (v Verb) fields() (has, wants int) {
 		return hasCensus, hasCensus
 	case Schedule:
 		return hasAfter, hasAfter
-	case Destroy, ForceDestroy, Unlink:
-		return hasReceipt, 0
 	}
 	return 0, 0
 }
@@ -129,7 +126,7 @@ func (e Event) validate(at time.Time) error {
 	given := 0
 	for i, there := range []bool{
 		e.Algorithm != "", e.Previous != 0, !e.ProtectUntil.IsZero() || !e.ProcessUntil.IsZero(), !e.Since.IsZero(),
-		!e.After.IsZero(), e.Census != nil, e.Receipt != "",
+		!e.After.IsZero(), e.Census != nil,
 	} {
 		if there {
 			given |= 1 << i
@@ -139,8 +136,8 @@ func (e Event) validate(at time.Time) error {
 	switch {
 	case given&^has != 0 || wants&^given != 0:
 		return invalid("event: %s: a field is missing or does not belong to it", e.Verb)
-	case !token(string(e.Algorithm)) || !token(e.Receipt):
-		return invalid("event: algorithm, receipt: want up to %d ASCII letters, digits and _-+/=:.", maxToken)
+	case !token(string(e.Algorithm)):
+		return invalid("event: algorithm: want up to %d ASCII letters, digits and _-+/=:.", maxToken)
 	case !validTime(e.ProtectUntil) || !validTime(e.ProcessUntil) || !validTime(e.Since) || !validTime(e.After):
 		return invalid("event: a time is not in a year from 1 to 9999")
 	case e.Since.After(at):

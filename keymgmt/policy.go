@@ -1,14 +1,12 @@
 package keymgmt
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"slices"
 	"time"
 
 	"github.com/cloudopsec/opsec/approval"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // Purpose is what keys of a keyset are for, in the words of NIST SP 800-57 part 1, section 5.1.1.
@@ -164,38 +162,30 @@ func (p Policy) Periods(activation time.Time) (protectUntil, processUntil time.T
 // policyText is a Policy as it stands in a file.
 type policyText struct {
 	policyFields
-	OriginatorUsage duration `json:"originator_usage"`
-	RecipientUsage  duration `json:"recipient_usage"`
-	RotateEvery     duration `json:"rotate_every"`
-	Warn            duration `json:"warn,omitempty"`
-	DestroyWait     duration `json:"destroy_wait"`
+	OriginatorUsage strictjson.Duration `json:"originator_usage"`
+	RecipientUsage  strictjson.Duration `json:"recipient_usage"`
+	RotateEvery     strictjson.Duration `json:"rotate_every"`
+	Warn            strictjson.Duration `json:"warn,omitempty"`
+	DestroyWait     strictjson.Duration `json:"destroy_wait"`
 }
 
 type policyFields Policy
 
-// duration is a text such as "17520h" in JSON.
-type duration time.Duration
-
-func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-func (d *duration) UnmarshalText(b []byte) error {
-	v, err := time.ParseDuration(string(b))
-	*d = duration(v)
-	return err
-}
-
 // MarshalJSON implements [json.Marshaler].
 func (p Policy) MarshalJSON() ([]byte, error) {
 	return json.Marshal(policyText{
-		policyFields(p), duration(p.OriginatorUsage), duration(p.RecipientUsage), duration(p.RotateEvery), duration(p.Warn),
-		duration(p.DestroyWait),
+		policyFields(p), strictjson.Duration(p.OriginatorUsage), strictjson.Duration(p.RecipientUsage), strictjson.Duration(p.RotateEvery), strictjson.Duration(p.Warn),
+		strictjson.Duration(p.DestroyWait),
 	})
 }
 
 // UnmarshalJSON implements [json.Unmarshaler]. It validates, and leaves p as it was when it fails.
 func (p *Policy) UnmarshalJSON(data []byte) error {
 	var t policyText
-	if err := decode(data, &t, maxPolicyBytes); err != nil {
+	if len(data) > maxPolicyBytes {
+		return invalid("policy: %d bytes of JSON, want at most %d", len(data), maxPolicyBytes)
+	}
+	if err := strictjson.Decode(data, &t); err != nil {
 		return invalid("policy: %v", err)
 	}
 	read := Policy(t.policyFields)
@@ -206,21 +196,5 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*p = read
-	return nil
-}
-
-// decode reads one JSON value of at most most bytes, whose objects have known fields alone.
-func decode(data []byte, v any, most int) error {
-	if len(data) > most {
-		return invalid("%d bytes of JSON, want at most %d", len(data), most)
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errors.New("more than one JSON value")
-	}
 	return nil
 }

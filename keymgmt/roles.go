@@ -7,9 +7,6 @@ import (
 	"github.com/cloudopsec/opsec"
 )
 
-// Retire is the verb on a keyset whose own key-encryption key is destroyed.
-const Retire Verb = "retire"
-
 // MaxPersons is how many persons the roles of one keyset may name.
 const MaxPersons = 256
 

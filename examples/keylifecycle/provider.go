@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/hmac"
 	"crypto/hpke"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"iter"
 	"path/filepath"
@@ -15,6 +13,7 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/approval"
 	"github.com/cloudopsec/opsec/audit"
+	"github.com/cloudopsec/opsec/examples/internal/script"
 	"github.com/cloudopsec/opsec/keymgmt"
 	"github.com/cloudopsec/opsec/keymgmt/custody"
 	"github.com/cloudopsec/opsec/keymgmt/custody/ceremony"
@@ -122,13 +121,13 @@ func (p *provider) wait(d time.Duration) { p.now = p.now.Add(d) }
 
 // openStore opens a store in a file, sealed by the custodian, and what works on it.
 func (p *provider) openStore(ctx context.Context, file string) error {
-	key := make([]byte, 32) // of the store's blind indexes
+	key := make([]byte, 32) // of blind indexes, of which there are none here: else it has to outlive the process, like the root key
 	rand.Read(key)
 	engine, err := bolt.Open(filepath.Join(p.dir, file), nil)
 	if err != nil {
 		return err
 	}
-	made := &store.Options{Sealer: sealer{ctx, p.root}, PRF: blinder(key), Node: "plane-1", Now: p.clock}
+	made := &store.Options{Sealer: sealer{ctx, p.root}, PRF: script.PRF(key), Node: "plane-1", Now: p.clock}
 	if p.db, err = store.New(engine, made); err != nil {
 		return err
 	}
@@ -172,7 +171,8 @@ func (p *provider) close() error {
 	return errors.Join(err, p.stop())
 }
 
-// sealer lets the custodian seal the store: its handle comes before any key that the store keeps.
+// sealer lets the custodian seal the store: its handle comes before any key that the store keeps. A value has some 64 KiB at
+// most then ([custody.MaxMaterial]), which the documents of a short life do not reach.
 type sealer struct {
 	ctx  context.Context
 	root *custody.Root
@@ -186,12 +186,4 @@ func (s sealer) Encrypt(plaintext, ad []byte) ([]byte, error) {
 
 func (s sealer) Decrypt(ciphertext, ad []byte) ([]byte, error) {
 	return s.root.Unwrap(s.ctx, storeHandle, ciphertext, ad)
-}
-
-type blinder []byte
-
-func (k blinder) ComputePRF(input []byte, n uint32) ([]byte, error) {
-	mac := hmac.New(sha256.New, k)
-	mac.Write(input)
-	return mac.Sum(nil)[:n], nil
 }

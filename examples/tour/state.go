@@ -4,15 +4,14 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 
 	"github.com/cloudopsec/opsec/audit"
+	"github.com/cloudopsec/opsec/examples/internal/script"
 	"github.com/cloudopsec/opsec/store"
 	"github.com/cloudopsec/opsec/store/bolt"
 )
@@ -41,15 +40,6 @@ func (s sealer) Decrypt(ciphertext, ad []byte) ([]byte, error) {
 	return s.Open(nil, nil, ciphertext, ad)
 }
 
-// blinder is the PRF beside it.
-type blinder []byte
-
-func (k blinder) ComputePRF(input []byte, n uint32) ([]byte, error) {
-	mac := hmac.New(sha256.New, k)
-	mac.Write(input)
-	return mac.Sum(nil)[:n], nil
-}
-
 func sealedOptions() *store.Options {
 	key := make([]byte, 64)
 	rand.Read(key)
@@ -57,7 +47,7 @@ func sealedOptions() *store.Options {
 	check(err)
 	gcm, err := cipher.NewGCMWithRandomNonce(block)
 	check(err)
-	return &store.Options{Sealer: sealer{gcm}, PRF: blinder(key[32:]), Node: "tour"}
+	return &store.Options{Sealer: sealer{gcm}, PRF: script.PRF(key[32:]), Node: "tour"}
 }
 
 // filesOf yields what there is below a directory, as far as a key has room for its path.
