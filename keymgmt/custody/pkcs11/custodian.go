@@ -174,7 +174,7 @@ func (t *Token) keys(s p11.SessionHandle, handle string) ([]p11.ObjectHandle, er
 			switch err := t.safe(s, key); {
 			case err == nil:
 				keys = append(keys, key)
-			case errors.Is(err, opsec.ErrDenied):
+			case errors.Is(err, opsec.ErrDenied), errors.Is(err, errGoing):
 				refused = err
 			default:
 				return nil, err
@@ -205,14 +205,15 @@ func (t *Token) safe(s p11.SessionHandle, key p11.ObjectHandle) error {
 		ask[i] = p11.NewAttribute(w.attribute, nil)
 	}
 	is, err := t.m.lib.GetAttributeValue(s, key, ask)
-	if err = failed("C_GetAttributeValue", err); errors.Is(err, errors.ErrUnsupported) {
-		// SoftHSM says that a value is invalid when the token is just going.
+	switch {
+	case errors.Is(err, p11.Error(p11.CKR_ATTRIBUTE_VALUE_INVALID)), errors.Is(err, p11.Error(p11.CKR_OBJECT_HANDLE_INVALID)):
+		// SoftHSM says the first when the token, or the object, is just going.
 		if gone := t.alive(s); gone != nil {
 			return gone
 		}
-	}
-	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errGoing, failed("C_GetAttributeValue", err))
+	case err != nil:
+		return failed("C_GetAttributeValue", err)
 	}
 	for i, w := range want {
 		if len(is[i].Value) != 1 || is[i].Value[0] != w.value {

@@ -52,6 +52,9 @@ func failed(call string, err error) error {
 // errGone says that the token does not show what must be there while one is logged in.
 var errGone = fmt.Errorf("pkcs11: the token has gone, or is another one: %w", keymgmt.ErrUnavailable)
 
+// errGoing says of an object that another is destroying it now: it is looked for again.
+var errGoing = errors.New("pkcs11: an object is going")
+
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("pkcs11: "+format+": %w", append(args, opsec.ErrInvalid)...)
 }
