@@ -71,8 +71,10 @@ const (
 	Succeed                 // the secret was right
 	Fail                    // it was wrong
 	Release                 // nobody knows: it was not tried
-	Unlock                  // an administrator, or recovery, opens the account again
+	Unlock                  // an administrator opens the account again
 	Hold                    // an administrator locks it
+	Recover                 // its owner has recovered it: as Unlock, but a counter that is held stays so
+	Look                    // nothing but that time passes: Refused unless the counter is open
 )
 
 // Event is something that happens to a counter.
@@ -99,7 +101,7 @@ type Verdict struct {
 	Standing Standing  // after it
 	Until    time.Time // when Barred or Locked ends; zero for the others
 	Became   Standing  // what it has become by this step; Open when it was so before, or is open
-	Opened   bool      // a lock or bar was cleared by this step
+	Opened   bool      // a lock or bar was cleared by this step before its time; by Unlock and Recover also a run of failures
 	Failures int       // after it
 	Left     int       // guesses that may be tried now, at the same time
 	Batch    int64     // of Reserve: the batch to settle it with
@@ -111,7 +113,7 @@ type Change struct {
 	Event  Event
 	Now    time.Time
 	Actor  opsec.Actor // for the record: who guesses, or who unlocks
-	Reason string      // of Unlock and Hold
+	Reason string      // of Unlock, Hold and Recover
 }
 
 // States keeps the states of counters. Update loads the state of a key, which is zero when there is none, calls [Change.Apply],
