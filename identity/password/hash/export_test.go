@@ -1,0 +1,4 @@
+package hash
+
+// Watch calls f with 1 and -1 around every computation.
+func Watch(p *Pool, f func(int64)) { p.watch = f }
