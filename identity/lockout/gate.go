@@ -1,0 +1,314 @@
+package lockout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cloudopsec/opsec"
+)
+
+// Options is the wiring of a [Gate].
+type Options struct {
+	// Authorizer decides who may unlock and hold, by [ActionUnlocked], [ActionRecovered] and [ActionHeld] on a resource of type
+	// "account". Nil is refused; a caller that has decided passes [opsec.CallerAuthorized].
+	Authorizer opsec.Authorizer
+	// Patience is how long [Gate.Begin] waits for guesses that are under way; 0 is 5 seconds.
+	Patience time.Duration
+	// Tags is how many bytes of memory remember wrong secrets, so that the same one does not count twice: 64 for some eight of
+	// them. 0 is 1 MiB; less than 0 is none, then each counts.
+	Tags int
+	// Logger hears of guesses that could not be settled; nil is silent.
+	Logger *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+const (
+	defaultPatience = 5 * time.Second
+	settleTime      = 10 * time.Second // in which a guess is settled, also when who made it has gone
+	firstPoll       = 20 * time.Millisecond
+	lastPoll        = time.Second
+)
+
+// Gate stands before the verification of a secret: [Gate.Begin], then verify, then [Gate.Commit]. Only Commit gives the [Proof] that
+// a session is made of. A Gate may be used by many goroutines, and any number of them, in as many processes, may share [States].
+type Gate struct {
+	states   States
+	profile  Profile
+	auth     opsec.Authorizer
+	patience time.Duration
+	tags     *tags
+	log      *slog.Logger
+	now      func() time.Time
+	detach   bool // States takes time, in which a context may end
+	tickets  sync.Pool
+	queues   queues
+}
+
+// New returns a Gate that counts in states by the rules of p, of which it keeps a copy. An error wraps [opsec.ErrInvalid].
+func New(states States, p Profile, o *Options) (*Gate, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	switch {
+	case states == nil:
+		return nil, invalid("no states")
+	case o.Authorizer == nil:
+		return nil, invalid("options: no authorizer")
+	case o.Patience < 0:
+		return nil, invalid("options: patience %v", o.Patience)
+	}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	p.Rules = slices.Clone(p.Rules)
+	g := &Gate{states: states, profile: p, auth: o.Authorizer, patience: o.Patience, log: o.Logger, now: o.Now}
+	if g.patience == 0 {
+		g.patience = defaultPatience
+	}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	_, fast := states.(*Memory)
+	g.detach = !fast
+	g.tags = newTags(o.Tags, g.now())
+	g.tickets.New = func() any { return &ticket{gate: g} }
+	return g, nil
+}
+
+// Attempt is a guess that is about to be tried, and who makes it: for the record, as far as it is known.
+type Attempt struct {
+	Key
+	Actor opsec.Actor
+}
+
+// Begin reserves a guess. When it returns nil the secret may be verified, and then [Gate.Commit] must be called, whatever has become
+// of it; what is not committed counts as wrong after [Policy.Reserve].
+//
+// When all that the policy leaves is being tried already, Begin waits for an outcome: right log-ins at the same time all come
+// through. After [Options.Patience], or when ctx ends, that is [ErrBusy]. A [*LockedError] says that no secret may be tried; an
+// error that wraps [opsec.ErrInvalid], that the attempt names no counter, or one that the profile has no rule for. After any other
+// error no secret may be tried either.
+func (g *Gate) Begin(ctx context.Context, a Attempt) (Reservation, error) {
+	if err := a.Key.Validate(); err != nil {
+		return Reservation{}, err
+	}
+	counter, policy := g.profile.Counter(a.Key)
+	if policy == nil {
+		return Reservation{}, invalid("factor %s: the profile has no rule for it", a.Factor)
+	}
+	if err := g.held(ctx, &counter, a.Actor); err != nil {
+		return Reservation{}, err
+	}
+	v, err := g.update(ctx, counter, policy, Event{Kind: Reserve}, a.Actor, "")
+	if err == nil && v.Answer == Wait {
+		v, err = g.wait(ctx, counter, policy, a.Actor)
+	}
+	if err != nil {
+		return Reservation{}, err
+	}
+	if v.Answer != Done {
+		return Reservation{}, locked(v)
+	}
+	t := g.tickets.Get().(*ticket)
+	t.attempt, t.counter, t.policy, t.batch, t.failed = a, counter, policy, v.Batch, v.Failures > 0
+	return Reservation{t, t.turn.Load()}, nil
+}
+
+// wait asks again until the answer is another: when a guess of this process has been settled at once, and now and then, since others
+// may have settled theirs.
+func (g *Gate) wait(ctx context.Context, k Key, p *Policy, by opsec.Actor) (v Verdict, err error) {
+	w := g.queues.join(k)
+	defer func() {
+		n := v.Left
+		if v.Answer != Done {
+			n = 1 // what holds for this one the next may find out by itself
+		}
+		g.queues.leave(k, w, n)
+	}()
+	patience := time.NewTimer(g.patience)
+	defer patience.Stop()
+	again, pause := time.NewTimer(jitter(firstPoll)), firstPoll
+	defer again.Stop()
+	for {
+		if v, err = g.update(ctx, k, p, Event{Kind: Reserve}, by, ""); err != nil || v.Answer != Wait {
+			return v, err
+		}
+		for asked := false; !asked; {
+			select {
+			case <-w.woken:
+				asked = true
+			case <-again.C:
+				asked = g.queues.first(k, w)
+				pause = min(2*pause, lastPoll)
+				again.Reset(jitter(pause))
+			case <-patience.C:
+				return v, ErrBusy
+			case <-ctx.Done():
+				return v, fmt.Errorf("%w: %w", ErrBusy, context.Cause(ctx))
+			}
+		}
+	}
+}
+
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+
+// Commit settles a guess, and returns a nil error with a [Proof] alone: when the secret was right, and nobody has held the account
+// meanwhile. Else it is [ErrWrong], with a [*LockedError] when the account stands locked after it, [ErrUndecided], [ErrExpired], or
+// a [*LockedError]. After any other error nobody knows; the guess then counts as wrong in the end, unless it has been settled.
+//
+// A reservation is settled once; after that it is ErrExpired. The end of ctx does not keep a guess from being settled.
+func (g *Gate) Commit(ctx context.Context, r Reservation, o Outcome) (Proof, error) {
+	t := r.ticket
+	if t == nil || t.gate != g {
+		return Proof{}, invalid("a reservation that is not of this gate")
+	}
+	if !t.turn.CompareAndSwap(r.turn, r.turn+1) {
+		return Proof{}, ErrExpired
+	}
+	defer g.tickets.Put(t)
+	if g.detach && ctx.Done() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+		defer cancel()
+	}
+	e := Event{Kind: o.kind, Batch: t.batch}
+	switch e.Kind {
+	case Succeed:
+		if t.failed {
+			g.tags.forget(&t.counter)
+		}
+	case Release:
+	default: // also the zero Outcome
+		e.Kind = Fail
+		e.Repeat = g.tags.known(&t.counter, o.secret, g.now())
+	}
+	v, err := g.update(ctx, t.counter, t.policy, e, t.attempt.Actor, "")
+	if err != nil {
+		g.log.WarnContext(ctx, "lockout: a guess could not be settled", "tenant", t.counter.Tenant, "error", err)
+		return Proof{}, err
+	}
+	n := v.Left
+	if v.Standing != Open {
+		n = 1
+	}
+	g.queues.wake(&t.counter, n)
+	switch {
+	case v.Answer == Expired:
+		return Proof{}, ErrExpired
+	case e.Kind == Release:
+		return Proof{}, ErrUndecided
+	case e.Kind == Fail && v.Standing != Open:
+		return Proof{}, fmt.Errorf("%w: %w", ErrWrong, locked(v))
+	case e.Kind == Fail:
+		return Proof{}, ErrWrong
+	case v.Answer != Done:
+		return Proof{}, locked(v)
+	}
+	if err := g.held(ctx, &t.counter, t.attempt.Actor); err != nil {
+		return Proof{}, err
+	}
+	return Proof{t.attempt.Tenant, t.attempt.Account, t.attempt.Factor, g.now()}, nil
+}
+
+// held returns an error when an administrator holds the account, of which a trusted device that nobody has listed does not know.
+func (g *Gate) held(ctx context.Context, k *Key, by opsec.Actor) error {
+	if k.Class != Trusted {
+		return nil
+	}
+	counter, policy := g.profile.Counter(Key{Tenant: k.Tenant, Account: k.Account, Factor: k.Factor})
+	v, err := g.update(ctx, counter, policy, Event{Kind: Look}, by, "")
+	if err == nil && v.Standing == Held {
+		err = locked(v)
+	}
+	return err
+}
+
+func locked(v Verdict) error { return &LockedError{v.Standing, v.Until} }
+
+func (g *Gate) update(ctx context.Context, k Key, p *Policy, e Event, by opsec.Actor, reason string) (Verdict, error) {
+	return g.states.Update(ctx, k, Change{Policy: p, Event: e, Now: g.now(), Actor: by, Reason: reason})
+}
+
+// Who is an account, with those of its trusted devices that are meant.
+type Who struct {
+	Tenant  opsec.TenantID
+	Account string
+	Devices []string
+}
+
+// Unlock opens an account again, for every factor and class of the profile: locks, holds and failures are gone. Devices that are
+// not named keep what they have caused. It is recorded, with the reason.
+func (g *Gate) Unlock(ctx context.Context, who Who, by opsec.Actor, reason string) error {
+	return g.each(ctx, who, Unlock, ActionUnlocked, by, reason)
+}
+
+// Recovered is [Gate.Unlock] for an account whose owner has just recovered it, as by a password reset. It does not open what an
+// administrator holds: that is a [*LockedError].
+func (g *Gate) Recovered(ctx context.Context, who Who, by opsec.Actor, reason string) error {
+	return g.each(ctx, who, Recover, ActionRecovered, by, reason)
+}
+
+// Hold locks an account until it is unlocked. When it has returned nil, no Commit gives a [Proof] for it, from no device whatsoever.
+func (g *Gate) Hold(ctx context.Context, who Who, by opsec.Actor, reason string) error {
+	return g.each(ctx, who, Hold, ActionHeld, by, reason)
+}
+
+// each does one thing to every counter of an account, as far as it can.
+func (g *Gate) each(ctx context.Context, who Who, kind Kind, action string, by opsec.Actor, reason string) error {
+	what := opsec.Resource{Tenant: who.Tenant, Type: "account", ID: who.Account}
+	keys, err := g.counters(who)
+	if err == nil {
+		err = g.auth.Authorize(ctx, by, action, what)
+	}
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, k := range keys {
+		_, policy := g.profile.Counter(k)
+		v, err := g.update(ctx, k, policy, Event{Kind: kind}, by, reason)
+		if err == nil && v.Answer != Done {
+			err = locked(v)
+		}
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		g.tags.forget(&k)
+		g.queues.wake(&k, max(v.Left, 1))
+	}
+	return errors.Join(failed...)
+}
+
+// counters returns the keys of all counters of an account.
+func (g *Gate) counters(who Who) (keys []Key, err error) {
+	add := func(k Key) {
+		if err == nil {
+			err = k.Validate()
+		}
+		if k, _ = g.profile.Counter(k); !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	for _, f := range g.profile.Factors() {
+		k := Key{Tenant: who.Tenant, Account: who.Account, Factor: f}
+		add(k)
+		k.Class = Familiar
+		add(k)
+		k.Class = Trusted
+		for _, k.Device = range who.Devices {
+			add(k)
+		}
+	}
+	return keys, err
+}

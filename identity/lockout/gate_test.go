@@ -1,0 +1,7 @@
+package lockout_test
+
+import (
+	"context"
+)
+
+var bg = context.Background()
