@@ -1,11 +1,12 @@
 package name
 
 import (
-	"errors"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/text/secure/bidirule"
 	"golang.org/x/text/secure/precis"
+	"golang.org/x/text/unicode/bidi"
 )
 
 // MaxBytes is the most that a text may have to be looked at.
@@ -26,17 +27,27 @@ func Canonical(s string) (string, error) {
 	case !utf8.ValidString(s):
 		return "", refuse(NotText)
 	}
-	canonical, err := precis.UsernameCaseMapped.String(s)
-	if errors.Is(err, bidirule.ErrInvalid) {
+	canonical, err := usernames().String(s)
+	switch {
+	case err != nil:
+		return "", blame(s)
+	case !ordered(canonical):
 		return "", refuse(Direction)
 	}
-	if err != nil {
-		return "", blame(s)
-	}
-	if again, err := precis.UsernameCaseMapped.String(canonical); err != nil || again != canonical {
+	if again, err := usernames().String(canonical); err != nil || again != canonical {
 		return "", refuse(Unstable)
 	}
 	return canonical, nil
+}
+
+// usernames is precis.UsernameCaseMapped without its Bidi Rule: that one looks at every text beyond ASCII, and refuses "1é".
+var usernames = sync.OnceValue(func() *precis.Profile {
+	return precis.NewIdentifier(precis.FoldWidth, precis.LowerCase())
+})
+
+// ordered applies the Bidi Rule to what holds characters that are written from the right, as RFC 8265 wants it.
+func ordered(s string) bool {
+	return bidirule.DirectionString(s) != bidi.RightToLeft || bidirule.ValidString(s)
 }
 
 // blame finds the character for which PRECIS refuses s.
@@ -58,10 +69,10 @@ func blame(s string) error {
 	return refuseAt(Context, contextual, place)
 }
 
-// lone says whether PRECIS allows r by itself; a mark or a digit that the Bidi Rule does not let begin counts as allowed.
+// lone says whether PRECIS allows r by itself.
 func lone(r rune) bool {
-	_, err := precis.UsernameCaseMapped.String(string(r))
-	return err == nil || errors.Is(err, bidirule.ErrInvalid)
+	_, err := usernames().String(string(r))
+	return err == nil
 }
 
 // contextRule says whether RFC 5892, appendix A, has a rule on what may stand beside r.
