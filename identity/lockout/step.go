@@ -136,7 +136,7 @@ func (c *counter) pass() {
 	r := c.grid()
 	switch {
 	case c.pending() == 0:
-	case c.Batch%r != 0: // the policy had another grid
+	case c.Batch == 0 || c.Batch%r != 0: // the policy had another grid
 		c.expire(1, c.at)
 		c.expire(0, c.at)
 	default:
