@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/sketch"
 )
 
 // Standing is how the account of a sign-in stands with the register.
@@ -46,8 +47,8 @@ type Attempts struct {
 	total   Totals
 	places  map[netip.Prefix]*origin
 	fewest  origins
-	names   sketch
-	sources sketch
+	names   sketch.Distinct
+	sources sketch.Distinct
 }
 
 // Totals is what Attempts has seen in all. Names and Origins are estimates, with an error of 2 per cent in two of three
@@ -78,7 +79,7 @@ func (a *Attempts) Reset() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.total, a.places, a.fewest = Totals{}, map[netip.Prefix]*origin{}, nil
-	a.names, a.sources = make(sketch, 4096), make(sketch, 4096)
+	a.names, a.sources = make(sketch.Distinct, 4096), make(sketch.Distinct, 4096)
 }
 
 // Add takes a sign-in. It returns a finding for every one with an abandoned account; and for one with an invented account
@@ -115,7 +116,7 @@ func (a *Attempts) Totals() Totals {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := a.total
-	t.Names, t.Origins = a.names.estimate(), a.sources.estimate()
+	t.Names, t.Origins = a.names.Estimate(), a.sources.Estimate()
 	return t
 }
 
@@ -149,11 +150,11 @@ func (a *Attempts) invented(s *SignIn, tenant opsec.TenantID) *origin {
 	digest := a.digest(s.Key)
 	from := originOf(s.IP)
 	a.total.Attempts++
-	a.names.add(digest)
+	a.names.Add(digest)
 	o := a.places[from]
 	if o == nil {
 		o = a.follow(from)
-		a.sources.add(a.digest(Key{Main: from.String()}))
+		a.sources.Add(a.digest(Key{Main: from.String()}))
 	}
 	o.add(digest, tenant, s)
 	heap.Fix(&a.fewest, o.place)
@@ -198,7 +199,7 @@ type origin struct {
 	seen    uint64 // attempts since it is followed
 	told    uint64 // how many there were when it was told last
 	few     []uint64
-	many    sketch // when there are more than few holds
+	many    sketch.Distinct // when there are more than few holds
 	tenant  opsec.TenantID
 	several bool // tenants
 	since   time.Time
@@ -226,7 +227,7 @@ func (o *origin) add(digest uint64, tenant opsec.TenantID, s *SignIn) {
 		}
 	}
 	if o.many != nil {
-		o.many.add(digest)
+		o.many.Add(digest)
 		return
 	}
 	if slices.Contains(o.few, digest) {
@@ -236,17 +237,17 @@ func (o *origin) add(digest uint64, tenant opsec.TenantID, s *SignIn) {
 		o.few = append(o.few, digest)
 		return
 	}
-	o.many = make(sketch, 1024)
+	o.many = make(sketch.Distinct, 1024)
 	for _, d := range o.few {
-		o.many.add(d)
+		o.many.Add(d)
 	}
-	o.many.add(digest)
+	o.many.Add(digest)
 }
 
 func (o *origin) finding() Finding {
 	names := count(uint64(len(o.few)), "name")
 	if o.many != nil {
-		names = "about " + count(o.many.estimate(), "name")
+		names = "about " + count(o.many.Estimate(), "name")
 	}
 	from := "an origin that was not recorded"
 	if o.from.IsValid() {
