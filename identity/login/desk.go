@@ -1,0 +1,318 @@
+package login
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/identity/lockout"
+	"github.com/cloudopsec/opsec/identity/password/hash"
+	"github.com/cloudopsec/opsec/identity/session"
+)
+
+// The actions of the events of a [Desk]. The log-in itself is recorded with its session, by package session.
+const (
+	ActionPassed  = "login.passed"  // a factor was right
+	ActionRefused = "login.refused" // with the reason
+)
+
+// Accounts finds who logs in.
+type Accounts interface {
+	// Find returns the account that a name, as it was typed, stands for; the error wraps [opsec.ErrNotFound] when there is none,
+	// or the name is no name.
+	Find(ctx context.Context, tenant opsec.TenantID, name string) (Account, error)
+}
+
+// Account is what a desk needs to know of an account.
+type Account struct {
+	ID     string // which the gate counts by; required, and not a name, which may change
+	Person string
+	Kind   opsec.ActorKind
+	Closed string // why nobody may log in with it: suspended, disabled, deleted; empty when it is open
+}
+
+// Secrets knows what is right. Package password/credential has one for passwords.
+type Secrets interface {
+	// Verify compares the secret with the account's, as [hash.Pool.Verify] does: one derivation whatever the answer. An error
+	// says that it was not compared.
+	Verify(ctx context.Context, tenant opsec.TenantID, account string, factor lockout.Factor, secret []byte) (hash.Result, error)
+	// Decoy costs what Verify costs, for nobody, as [hash.Pool.Dummy] does. Nil stands for wrong.
+	Decoy(ctx context.Context, factor lockout.Factor, secret []byte) error
+}
+
+// Options are the wiring of a [Desk].
+type Options struct {
+	Now      func() time.Time // default time.Now
+	Logger   *slog.Logger     // for what could not be recorded; default none
+	Recorder opsec.Recorder   // required
+	// NameKey names, in the gate and in the record, accounts that are not there, by a keyed digest of what was typed: people type
+	// passwords where names belong. All nodes need the same, 16 bytes or more; by default each has one of its own, and an account
+	// that is not there locks later than one that is, by as many guesses as there are nodes.
+	NameKey []byte
+	// Classify says from where an attempt comes, and which trusted device it is. Default: everything is [lockout.Unknown].
+	Classify func(a Attempt, account string) (class lockout.Class, device string)
+	// Second is how long a visit waits for its second factor: default 5 minutes.
+	Second time.Duration
+}
+
+// Desk lets people in. It may be used by many goroutines.
+type Desk struct {
+	accounts Accounts
+	secrets  Secrets
+	gate     *lockout.Gate
+	o        Options
+}
+
+// New returns a Desk. All arguments are required.
+func New(accounts Accounts, secrets Secrets, gate *lockout.Gate, o *Options) (*Desk, error) {
+	if accounts == nil || secrets == nil || gate == nil || o == nil || o.Recorder == nil {
+		return nil, fmt.Errorf("login: accounts, secrets, gate and a recorder are required: %w", opsec.ErrInvalid)
+	}
+	d := &Desk{accounts, secrets, gate, *o}
+	if d.o.Second < 0 || len(d.o.NameKey) > 0 && len(d.o.NameKey) < 16 {
+		return nil, fmt.Errorf("login: second: want no less than 0; name key: want 16 bytes or more: %w", opsec.ErrInvalid)
+	}
+	if d.o.Now == nil {
+		d.o.Now = time.Now
+	}
+	if d.o.Logger == nil {
+		d.o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if d.o.NameKey == nil {
+		d.o.NameKey = make([]byte, 32)
+		rand.Read(d.o.NameKey)
+	}
+	if d.o.Classify == nil {
+		d.o.Classify = func(Attempt, string) (lockout.Class, string) { return lockout.Unknown, "" }
+	}
+	if d.o.Second == 0 {
+		d.o.Second = 5 * time.Minute
+	}
+	return d, nil
+}
+
+// Attempt is what comes from a log-in page.
+type Attempt struct {
+	Tenant opsec.TenantID
+	Name   string // as it was typed
+	Factor lockout.Factor
+	Secret []byte      // as it was typed; the caller clears it
+	Device string      // the token of a trusted device, for Options.Classify
+	System string      // what is logged in to
+	From   opsec.Actor // IP and Terminal, as far as the front end knows them; the rest is ignored
+}
+
+// Visit is somebody who has proved something, and has no session yet. It is a value.
+type Visit struct {
+	User   opsec.Actor // the account, the person behind it, and from where
+	System string
+
+	name   string
+	proofs []lockout.Proof
+}
+
+// Request returns what session.Manager.Create asks for, beside the proofs.
+func (v Visit) Request() session.Request { return session.Request{User: v.User, System: v.System} }
+
+// Proofs returns what has been proved.
+func (v Visit) Proofs() []session.Proof {
+	list := make([]session.Proof, len(v.proofs))
+	for i, p := range v.proofs {
+		list[i] = p
+	}
+	return list
+}
+
+// Enter takes the first factor. The error is a [*Refusal], [ErrBusy], that of the context, or wraps [opsec.ErrInvalid] when there
+// is no rule for the factor, or the tenant is none. The answer to a secret that is right
+// is no session yet: see [Visit.Proofs].
+func (d *Desk) Enter(ctx context.Context, a Attempt) (Visit, error) {
+	account, err := d.find(ctx, a)
+	if err != nil {
+		return Visit{}, err
+	}
+	proof, err := d.try(ctx, a, account)
+	if err != nil {
+		return Visit{}, err
+	}
+	return Visit{d.actor(a, account), a.System, a.Name, []lockout.Proof{proof}}, nil
+}
+
+// Continue takes another factor: of the attempt, what says who it is comes from the visit, and its factor must be one that the
+// visit has no proof of. When the account has been locked or closed since, or the visit is too old, it is over.
+func (d *Desk) Continue(ctx context.Context, v Visit, a Attempt) (Visit, error) {
+	a.Tenant, a.Name = v.User.Tenant, v.name
+	account, err := d.find(ctx, a)
+	if err != nil {
+		return Visit{}, err
+	}
+	if over := d.over(ctx, v, a, account); over != nil && account.reason == nil {
+		account.reason = over
+	}
+	proof, err := d.try(ctx, a, account)
+	if err != nil {
+		return Visit{}, err
+	}
+	v.proofs = append(v.proofs[:len(v.proofs):len(v.proofs)], proof)
+	return v, nil
+}
+
+// over returns why a visit cannot go on.
+func (d *Desk) over(ctx context.Context, v Visit, a Attempt, account found) error {
+	if len(v.proofs) == 0 || v.User.Account != account.ID {
+		return ErrStale
+	}
+	for _, p := range v.proofs {
+		if age := d.o.Now().Sub(p.At()); age < 0 || age > d.o.Second || p.Factor() == string(a.Factor) {
+			return ErrStale
+		}
+		// Who has locked the account meanwhile, with whatever factor, has ended all that was under way.
+		first := a
+		first.Factor = lockout.Factor(p.Factor())
+		r, err := d.gate.Begin(ctx, d.attempt(first, account))
+		if err != nil {
+			return err
+		}
+		if _, err := d.gate.Commit(ctx, r, lockout.Undecided()); !errors.Is(err, lockout.ErrUndecided) {
+			return err
+		}
+	}
+	return nil
+}
+
+// found is the account of an attempt, and why it will be refused whatever the secret is.
+type found struct {
+	Account
+	reason error
+}
+
+func (d *Desk) find(ctx context.Context, a Attempt) (found, error) {
+	account, err := d.accounts.Find(ctx, a.Tenant, a.Name)
+	switch {
+	case errors.Is(err, opsec.ErrNotFound):
+		return found{Account{ID: d.unknown(a)}, ErrUnknown}, nil
+	case err != nil:
+		return found{}, d.busy(ctx, err)
+	case account.Closed != "":
+		return found{account, fmt.Errorf("%w: %s", ErrClosed, account.Closed)}, nil
+	}
+	return found{account, nil}, nil
+}
+
+// unknown names an account that is not there. The mark in front keeps it apart from identifiers of accounts that are.
+func (d *Desk) unknown(a Attempt) string {
+	mac := hmac.New(sha256.New, d.o.NameKey)
+	fmt.Fprintf(mac, "%d %s %s", len(a.Tenant), a.Tenant, a.Name)
+	return "?" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// try is the one way by which a secret is looked at.
+func (d *Desk) try(ctx context.Context, a Attempt, account found) (lockout.Proof, error) {
+	r, err := d.gate.Begin(ctx, d.attempt(a, account))
+	var locked *lockout.LockedError
+	switch {
+	case errors.As(err, &locked):
+		return lockout.Proof{}, d.decoy(ctx, a, account, err)
+	case errors.Is(err, opsec.ErrInvalid):
+		return lockout.Proof{}, err
+	case err != nil:
+		return lockout.Proof{}, d.busy(ctx, err)
+	}
+	outcome, reason := d.look(ctx, a, account)
+	// What has been looked at is settled also when who asked has gone.
+	proof, err := d.gate.Commit(context.WithoutCancel(ctx), r, outcome)
+	switch {
+	case err == nil:
+		if err := d.record(ctx, ActionPassed, opsec.Success, a, account, nil); err != nil {
+			return lockout.Proof{}, d.busy(ctx, err)
+		}
+		return proof, nil
+	case reason == nil: // the secret was right, and still
+		reason = err
+	case errors.As(err, &locked):
+		reason = errors.Join(reason, err)
+	}
+	return lockout.Proof{}, d.refuse(ctx, a, account, reason)
+}
+
+// look spends the one derivation. Where there is a reason to refuse already, it is not the account's. The reason is
+// [hash.ErrBusy], among others, when whoever asks is to be told no more than that.
+func (d *Desk) look(ctx context.Context, a Attempt, account found) (lockout.Outcome, error) {
+	if account.reason != nil {
+		if err := d.secrets.Decoy(ctx, a.Factor, a.Secret); err != nil {
+			return lockout.Undecided(), errors.Join(account.reason, err)
+		}
+		return lockout.Wrong(a.Secret), account.reason
+	}
+	result, err := d.secrets.Verify(ctx, a.Tenant, account.ID, a.Factor, a.Secret)
+	switch {
+	case err != nil:
+		return lockout.Undecided(), err
+	case result.Match:
+		return lockout.Correct(), nil
+	case result.Hidden:
+		return lockout.Wrong(a.Secret), errors.Join(ErrWrong, hash.ErrBusy)
+	}
+	return lockout.Wrong(a.Secret), ErrWrong
+}
+
+// decoy refuses an attempt that the gate has not let through, at the price of one that it has.
+func (d *Desk) decoy(ctx context.Context, a Attempt, account found, reason error) error {
+	err := d.secrets.Decoy(ctx, a.Factor, a.Secret)
+	return d.refuse(ctx, a, account, errors.Join(account.reason, reason, err))
+}
+
+func (d *Desk) attempt(a Attempt, account found) lockout.Attempt {
+	g := lockout.Attempt{
+		Key:   lockout.Key{Tenant: a.Tenant, Account: account.ID, Factor: a.Factor},
+		Actor: d.actor(a, account),
+	}
+	if account.reason == nil {
+		g.Class, g.Device = d.o.Classify(a, account.ID)
+	}
+	return g
+}
+
+func (d *Desk) actor(a Attempt, account found) opsec.Actor {
+	return opsec.Actor{
+		Tenant: a.Tenant, Account: account.ID, Person: account.Person, Kind: account.Kind, IP: a.From.IP, Terminal: a.From.Terminal,
+	}
+}
+
+func (d *Desk) refuse(ctx context.Context, a Attempt, account found, reason error) error {
+	if err := d.record(ctx, ActionRefused, opsec.Denied, a, account, reason); err != nil {
+		d.o.Logger.ErrorContext(ctx, "login: a refusal was not recorded", "error", err)
+	}
+	if errors.Is(reason, hash.ErrBusy) {
+		return ErrBusy
+	}
+	return &Refusal{reason}
+}
+
+func (d *Desk) busy(ctx context.Context, cause error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d.o.Logger.WarnContext(ctx, "login: an attempt was not tried", "error", cause)
+	return ErrBusy
+}
+
+func (d *Desk) record(ctx context.Context, action string, outcome opsec.Outcome, a Attempt, account found, reason error) error {
+	e := opsec.NewEvent(action, d.o.Now())
+	e.Tenant, e.Class, e.Outcome, e.System = a.Tenant, opsec.Standard, outcome, a.System
+	e.Actor = d.actor(a, account)
+	e.Resource = opsec.Resource{Tenant: a.Tenant, Type: "account", ID: account.ID}
+	e.Attrs = []opsec.Attr{{Key: "factor", Value: string(a.Factor), Mark: opsec.Tenant}}
+	if reason != nil {
+		e.Reason = reason.Error()
+	}
+	_, err := d.o.Recorder.Record(context.WithoutCancel(ctx), e)
+	return err
+}
