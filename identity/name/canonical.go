@@ -34,6 +34,9 @@ func Canonical(s string) (string, error) {
 	case !ordered(canonical):
 		return "", refuse(Direction)
 	}
+	if canonical == s {
+		return s, nil
+	}
 	if again, err := usernames().String(canonical); err != nil || again != canonical {
 		return "", refuse(Unstable)
 	}
