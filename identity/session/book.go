@@ -3,6 +3,8 @@ package session
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -58,7 +60,9 @@ func (b *Book) Settle(p *Policy, now time.Time) (ended []Ended) {
 	}
 	if len(ended) > 0 {
 		b.Sessions = left
-		b.notice(p, ended...)
+	}
+	for i := range ended {
+		b.note(ended[i].notice(p))
 	}
 	return ended
 }
@@ -110,7 +114,7 @@ func (b *Book) End(p *Policy, id opsec.ID, why Standing, now time.Time) (Ended, 
 func (b *Book) remove(p *Policy, i int, why Standing, now time.Time) Ended {
 	e := Ended{b.Sessions[i], why, later(now, b.Sessions[i].Began)}
 	b.Sessions = slices.Delete(slices.Clone(b.Sessions), i, i+1)
-	b.notice(p, e)
+	b.note(e.notice(p))
 	return e
 }
 
@@ -119,6 +123,18 @@ func (b *Book) remove(p *Policy, i int, why Standing, now time.Time) Ended {
 func (b *Book) RevokeAll(now time.Time) {
 	b.Epoch++
 	b.Revoked = later(b.Revoked, now)
+}
+
+// fits returns an error that wraps [ErrFull] when the book is larger than [MaxBook]. What ends makes a book no larger.
+func (b *Book) fits() error {
+	data, err := json.Marshal(b)
+	if err != nil {
+		return invalid("book: %v", err)
+	}
+	if len(data) > MaxBook {
+		return fmt.Errorf("session: the sessions of the account take %d bytes, at most %d: %w", len(data), MaxBook, ErrFull)
+	}
+	return nil
 }
 
 // find returns the session that a token belongs to, and the application that it was given to.

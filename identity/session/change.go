@@ -20,7 +20,7 @@ func (m *Manager) Renew(ctx context.Context, t Token, u Use) (Session, Token, er
 }
 
 // Raise adds what was proven to a session: another factor, or one again (step-up). The session has another token afterwards, as by
-// Renew. How long it lasts stays as it was. [Fresh] asks how long ago a factor was proven.
+// Renew. How long it lasts stays as it was. [Session.Fresh] asks how long ago a factor was proven.
 func (m *Manager) Raise(ctx context.Context, t Token, u Use, proofs ...Proof) (Session, Token, error) {
 	fresh := newToken(t.address())
 	s, err := m.change(ctx, t, u, ActionRaise, func(b *Book, s *Session, e *opsec.Event, now time.Time) error {
@@ -77,6 +77,9 @@ func (m *Manager) change(ctx context.Context, t Token, u Use, action string, do 
 		}
 		next.Seen = at
 		*s, changed = next, next
+		if err := b.fits(); err != nil {
+			return nil, false, err
+		}
 		return []*opsec.Event{e}, true, nil
 	})
 	m.cache.drop(&tag)

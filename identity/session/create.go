@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -59,10 +60,13 @@ func (m *Manager) Create(ctx context.Context, r Request, proofs ...Proof) (Sessi
 	s.Token = token.digest()
 	err := m.update(ctx, at, now, func(b *Book, _ []Ended) (events []*opsec.Event, changed bool, err error) {
 		ended, err := m.open(b, &s, proofs)
-		if err != nil {
+		if errors.Is(err, opsec.ErrDenied) {
 			e := s.event(ActionRefuse, now)
 			e.Outcome, e.Reason = opsec.Denied, err.Error()
 			return []*opsec.Event{e}, false, err
+		}
+		if err != nil {
+			return nil, false, err
 		}
 		return append(logOuts(ended, now), s.logIn()), true, nil
 	})
@@ -84,5 +88,8 @@ func (m *Manager) open(b *Book, s *Session, proofs []Proof) (ended []Ended, err 
 		return nil, invalid("account: its address is that of another")
 	}
 	b.Account, s.Epoch = s.User.Account, b.Epoch
-	return b.Open(&m.policy, *s, s.Began)
+	if ended, err = b.Open(&m.policy, *s, s.Began); err != nil {
+		return nil, err
+	}
+	return ended, b.fits()
 }

@@ -16,9 +16,9 @@
 //
 //	token, err = session.ParseToken(cookie.Value)
 //	s, err = m.Validate(ctx, token, session.Use{})
-//	if !session.Fresh(&s, m.Now(), 5*time.Minute) { ... } // ask again, then m.Raise
+//	if !s.Fresh(m.Now(), 5*time.Minute) { ... } // ask again, then m.Raise
 //
-//	notices, err := m.End(ctx, token, session.Use{}) // and tell these applications
+//	notice, err := m.End(ctx, token, session.Use{}) // and tell notice.Applications
 //	err = m.RevokeAll(ctx, "acme", "eve", admin, "laptop stolen")
 //
 // # Promises

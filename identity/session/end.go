@@ -4,15 +4,16 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloudopsec/opsec"
 )
 
-// End logs out: the session of the token ends, with all applications that joined it (single log-out). It returns those that want to
-// be told, of which [Manager.Notices] reminds until [Manager.Told]. The token may be that of an application. It is over here at
+// End logs out: the session of the token ends, with all applications that joined it (single log-out). It returns those that want
+// to be told, of which [Manager.Notices] reminds until [Manager.Told]. The token may be that of an application. It is over here at
 // once, elsewhere within [Policy].Cache, as those of the applications are.
-func (m *Manager) End(ctx context.Context, t Token, u Use) (notices []Notice, err error) {
+func (m *Manager) End(ctx context.Context, t Token, u Use) (notice Notice, err error) {
 	digest, tag, now := t.digest(), m.cache.tag(&t), m.Now()
 	err = m.update(ctx, t.address(), now, func(b *Book, ended []Ended) ([]*opsec.Event, bool, error) {
 		s, err := m.held(b, ended, &digest, &u)
@@ -20,18 +21,18 @@ func (m *Manager) End(ctx context.Context, t Token, u Use) (notices []Notice, er
 			return nil, false, err
 		}
 		e, _ := b.End(&m.policy, s.ID, LoggedOut, now)
-		notices = e.notices(&m.policy)
+		notice = e.notice(&m.policy)
 		return []*opsec.Event{e.event(now)}, true, nil
 	})
 	m.cache.drop(&tag)
-	return notices, err
+	return notice, err
 }
 
 // Revoke ends one session of an account, by its id, and returns the applications that want to be told. The Authorizer is asked
 // for [ActionRevoke] on the account. A session that is not there wraps [opsec.ErrNotFound].
-func (m *Manager) Revoke(ctx context.Context, tenant opsec.TenantID, account string, id opsec.ID, by opsec.Actor, reason string) (notices []Notice, err error) {
+func (m *Manager) Revoke(ctx context.Context, tenant opsec.TenantID, account string, id opsec.ID, by opsec.Actor, reason string) (notice Notice, err error) {
 	if err := m.allowed(ctx, by, ActionRevoke, accountOf(tenant, account)); err != nil {
-		return nil, err
+		return Notice{}, err
 	}
 	now, on := m.Now(), opsec.Resource{Tenant: tenant, Type: "session", ID: string(id)}
 	err = m.update(ctx, AddressOf(tenant, account), now, func(b *Book, _ []Ended) ([]*opsec.Event, bool, error) {
@@ -39,10 +40,10 @@ func (m *Manager) Revoke(ctx context.Context, tenant opsec.TenantID, account str
 		if !ok {
 			return nil, false, notFound("no session with this id")
 		}
-		notices = e.notices(&m.policy)
+		notice = e.notice(&m.policy)
 		return []*opsec.Event{act(ActionRevoke, now, on, by, reason), e.event(now)}, true, nil
 	})
-	return notices, err
+	return notice, err
 }
 
 // RevokeAll ends all sessions of an account, however many, by one write: it begins another epoch. Once it has returned no node
@@ -93,7 +94,7 @@ func (m *Manager) Sweep(ctx context.Context, tenant opsec.TenantID) (n int, err 
 }
 
 // Notices yields what applications of a tenant are to be told, the oldest first as far as is known, until [Manager.Told] says
-// that they were. They are kept until the session would have been over in any case, up to 64 for an account. What has run out is
+// that they were. They are kept until the session would have been over in any case, for the last 32 ends of an account. What has run out is
 // noticed by [Manager.Sweep].
 func (m *Manager) Notices(ctx context.Context, tenant opsec.TenantID) iter.Seq2[Notice, error] {
 	return func(yield func(Notice, error) bool) {
@@ -119,7 +120,7 @@ func (m *Manager) Notices(ctx context.Context, tenant opsec.TenantID) iter.Seq2[
 	}
 }
 
-// Told takes back a notice, because the application was told. One that is not there any more is no error.
+// Told takes back a notice, because its Applications, or those that are left in it, were told. What is not there any more is no error.
 func (m *Manager) Told(ctx context.Context, n Notice) error {
 	now := m.Now()
 	return m.update(ctx, AddressOf(n.Tenant, n.Account), now, func(b *Book, _ []Ended) ([]*opsec.Event, bool, error) {
@@ -127,7 +128,8 @@ func (m *Manager) Told(ctx context.Context, n Notice) error {
 			return nil, false, nil
 		}
 		e := opsec.NewEvent(ActionTold, now)
-		e.Tenant, e.Outcome, e.System = n.Tenant, opsec.Success, n.Application
+		e.Tenant, e.Outcome = n.Tenant, opsec.Success
+		add(e, "applications", strings.Join(n.Applications, ","))
 		e.Actor = opsec.Actor{Tenant: n.Tenant, Kind: opsec.System}
 		e.Resource = opsec.Resource{Tenant: n.Tenant, Type: "session", ID: string(n.Session)}
 		return []*opsec.Event{e}, true, nil

@@ -48,8 +48,8 @@ func Example() {
 	_, err = m.Validate(ctx, billing, session.Use{Application: "billing"})
 	fmt.Println(err)
 
-	notices, err := m.End(ctx, token, session.Use{})
-	fmt.Println(notices[0].Application, err)
+	notice, err := m.End(ctx, token, session.Use{})
+	fmt.Println(notice.Applications, err)
 	_, err = m.Validate(ctx, token, session.Use{})
 	fmt.Println(err)
 	// Output:
@@ -57,6 +57,6 @@ func Example() {
 	// console [token] <nil>
 	// <nil>
 	// <nil>
-	// billing <nil>
+	// [billing] <nil>
 	// session: no session has this token: denied
 }

@@ -54,7 +54,7 @@ func New(books Books, p Policy, o *Options) (*Manager, error) {
 // Policy returns the policy.
 func (m *Manager) Policy() Policy { return m.policy }
 
-// Now returns the time by the clock of the Manager, for [Fresh] and [Session.At].
+// Now returns the time by the clock of the Manager, for [Session.Fresh] and [Session.At].
 func (m *Manager) Now() time.Time { return m.clock.read().time() }
 
 // Use says how a token is used: what whoever passes it on knows from elsewhere.
@@ -63,8 +63,8 @@ type Use struct {
 	Key         Thumbprint // of the key that the client has proven to hold; zero is none
 }
 
-// step is what a verb does to a book in which all that has ended is settled. When it returns an error the book is as it was; an
-// event may come with it.
+// step is what a verb does to a book in which all that has ended is settled. When it returns an error nothing of that is
+// kept but the events that come with it.
 type step func(b *Book, ended []Ended) (events []*opsec.Event, changed bool, err error)
 
 // update takes a step. What had ended before is recorded, even when the step is refused.
@@ -74,8 +74,11 @@ func (m *Manager) update(ctx context.Context, at Address, now time.Time, do step
 		tidied := b.forget(now)
 		ended := b.Settle(&m.policy, now)
 		events := logOuts(ended, now)
+		settled := b.clone()
 		done, changed, err := do(&b, ended)
-		refused = err
+		if refused = err; err != nil {
+			b = settled
+		}
 		c := Change{Events: append(events, done...)}
 		if changed || tidied || len(ended) > 0 {
 			b.Due = b.due(&m.policy)

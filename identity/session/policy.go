@@ -16,6 +16,8 @@ const (
 	MaxApplications = 16 // of a session
 	MaxFactors      = 8  // of a session
 
+	MaxBook = 200 << 10 // bytes of a [Book] as JSON
+
 	maxPolicyBytes = 64 << 10 // of JSON
 	maxPolicyText  = 1 << 10
 )

@@ -83,7 +83,7 @@ func (s *Session) Touch(p *Policy, now time.Time) bool {
 
 // Fresh reports whether the person has proven some factor within so long before now, as one asks for before a sensitive act.
 // With names, each of these factors is asked for.
-func Fresh(s *Session, now time.Time, within time.Duration, factors ...string) bool {
+func (s *Session) Fresh(now time.Time, within time.Duration, factors ...string) bool {
 	fresh := func(f Factor) bool { return now.Sub(f.At) <= within }
 	if len(factors) == 0 {
 		return slices.ContainsFunc(s.Factors, fresh)
