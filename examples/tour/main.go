@@ -39,6 +39,7 @@ var stops = []struct {
 	{"change", "A change (8.1.1, 8.7): who must agree, to what exactly, and when may it run?", changeStop},
 	{"audit", "The record (8.1.2, 8.3): who can change it, who must be forgotten, and what may a tenant have?", auditStop},
 	{"accounts", "Accounts (8.1.1): which should not be there, and who tries some that are not?", accountsStop},
+	{"logins", "Log-ins (8.1.1, 8.1.2): how many guesses are there, who is locked out by them, and when is a session over?", loginsStop},
 	{"keys", "Keys (8.2): when does one end, who says that nothing is left on it, and is it really gone?", keysStop},
 	{"programme", "An audit (8.11): who may hold it, and who chooses what is looked at?", programmeStop},
 }

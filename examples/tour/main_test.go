@@ -92,7 +92,12 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 			Damaged  verify.Report
 		}
 		Accounts accounts.Summary
-		Keys     struct {
+		Logins   struct {
+			Names, Looked int
+			Soon          bool
+			Late          string
+		}
+		Keys struct {
 			File, Refused, Gone, Forged string
 			Opens, Receipt              bool
 		}
@@ -129,6 +134,13 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 	}
 	before := slices.IndexFunc(story, func(s string) bool { return strings.HasPrefix(s, "keymgmt.") })
 	story, keys := story[:before], story[before:]
+	before = slices.Index(story, "lockout.locked success")
+	story, logins := story[:before], story[before:]
+	require.Equal(t, []string{"lockout.locked success", "session.log-in success", "session.revoke-all success", "session.log-out success"}, logins)
+	require.Equal(t, 10, result.Logins.Looked, "as many guesses as the policy allows")
+	require.Positive(t, result.Logins.Names)
+	require.True(t, result.Logins.Soon)
+	require.Contains(t, result.Logins.Late, "denied")
 	require.Equal(t, []string{"keymgmt.create success", "keymgmt.join success", "keymgmt.rotate success", "keymgmt.rotate success",
 		"keymgmt.count success", "keymgmt.schedule-destruction success", "keymgmt.cancel-destruction success",
 		"keymgmt.count success", "keymgmt.schedule-destruction success", "keymgmt.destroy success", "keymgmt.receipt success"},
@@ -189,7 +201,7 @@ func TestTourTellsItsStory(t *testing.T) {
 	for _, want := range []string{"1. Backup", "X.1642", "3 files", "the copy: ok, signature ok", "flipped: damaged", "found in sub/big.bin", "backup.build", "backup.verify",
 		"2. The store", "3 records in a sealed file", "the backup in its place, beside the trail: 1 problems",
 		"3. A change", "v2 accepted", "4. The record", "[approval.approve] by [erased]", "after event 2 comes event 4", "findings, journal: journal/0",
-		"5. Accounts", "tried 5 names of accounts that do not exist", "6. Keys", "an old copy of it: keymgmt: key", "7. An audit", "may ann? yes", "not of after the freeze", "Done in"} {
+		"5. Accounts", "tried 5 names of accounts that do not exist", "6. Log-ins", "10 were looked at", "7. Keys", "an old copy of it: keymgmt: key", "8. An audit", "may ann? yes", "not of after the freeze", "Done in"} {
 		require.Contains(t, stdout, want)
 	}
 }
