@@ -140,7 +140,7 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 	require.Equal(t, 10, result.Logins.Looked, "as many guesses as the policy allows")
 	require.Positive(t, result.Logins.Names)
 	require.True(t, result.Logins.Soon)
-	require.Contains(t, result.Logins.Late, "denied")
+	require.Contains(t, result.Logins.Late, "revoked")
 	require.Equal(t, []string{"keymgmt.create success", "keymgmt.join success", "keymgmt.rotate success", "keymgmt.rotate success",
 		"keymgmt.count success", "keymgmt.schedule-destruction success", "keymgmt.cancel-destruction success",
 		"keymgmt.count success", "keymgmt.schedule-destruction success", "keymgmt.destroy success", "keymgmt.receipt success"},
