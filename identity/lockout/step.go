@@ -98,6 +98,9 @@ func (c *counter) mend() {
 	default:
 		c.Standing, c.Until = Held, 0
 	}
+	if c.State.Failures == 0 && (c.Locks > 0 || c.Last != 0) { // the count is lost
+		c.State.Failures = uint16(c.threshold())
+	}
 	if c.Last <= 0 && c.State.Failures > 0 {
 		c.Last = c.now
 	}
