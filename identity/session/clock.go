@@ -2,12 +2,12 @@ package session
 
 import "time"
 
-// clock tells the time for a Manager. It does not go back while the process runs: when the one that it asks does, it goes
-// on from where the process began, as fast as time passes.
+// clock tells the time for a Manager. Times with a reading of the monotonic clock, such as those of [time.Now], do not go back
+// while the process runs: when the wall clock is set back, they go on from where the process began.
 type clock struct {
 	now   func() time.Time
-	start time.Time // with a reading of the monotonic clock
-	base  int64     // what now said then, ns since 1970
+	start time.Time // by now, when the process began
+	began time.Time // by time.Now, at the same time
 }
 
 // reading is a time by two clocks: one that may be set, and one that may stand still while a machine is suspended.
@@ -17,20 +17,20 @@ type reading struct {
 }
 
 func newClock(now func() time.Time) clock {
-	c := clock{now: now, start: time.Now()}
-	if c.base = c.start.UnixNano(); now != nil {
-		c.base = now().UnixNano()
+	c := clock{now: now, began: time.Now()}
+	if c.start = c.began; now != nil {
+		c.start = now()
 	}
 	return c
 }
 
-func (c *clock) read() reading {
+func (c *clock) read() (r reading) {
 	t := time.Now()
-	r := reading{t.UnixNano(), int64(t.Sub(c.start))}
+	r.tick = int64(t.Sub(c.began))
 	if c.now != nil {
-		r.wall = c.now().UnixNano()
+		t = c.now()
 	}
-	r.wall = max(r.wall, c.base+r.tick)
+	r.wall = max(t.UnixNano(), c.start.UnixNano()+int64(t.Sub(c.start)))
 	return r
 }
 

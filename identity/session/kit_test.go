@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
@@ -184,3 +185,6 @@ func ended(t testing.TB, want session.Standing, err error) {
 	require.Equal(t, want, e.Standing)
 	require.ErrorIs(t, err, opsec.ErrDenied)
 }
+
+// id is some id, always the same for a number.
+func id(n int) opsec.ID { return opsec.ID(fmt.Sprintf("00000000-0000-7000-8000-%012x", n)) }
