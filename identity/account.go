@@ -40,6 +40,8 @@ const (
 	Cancel   Verb = "cancel" // what was planned
 	Settle   Verb = "settle" // what was planned is due
 	Forget   Verb = "forget" // a deleted sub-account, at the end of its quarantine
+
+	importing Verb = "import" // what an [Order] may be about beside
 )
 
 // move is a line of the table of states and verbs.
@@ -187,9 +189,9 @@ func (f *Family) Account(id opsec.ID) *Account {
 
 func (f *Family) clone() Family {
 	g := *f
-	g.Main, g.Subs = f.Main.clone(), make([]Account, len(f.Subs))
+	g.Main, g.Subs = f.Main.clone(), nil
 	for i := range f.Subs {
-		g.Subs[i] = f.Subs[i].clone()
+		g.Subs = append(g.Subs, f.Subs[i].clone())
 	}
 	return g
 }

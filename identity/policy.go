@@ -14,7 +14,7 @@ import (
 // refused. The zero Policy approves nothing and names nothing, and is not valid: begin with [DefaultPolicy].
 type Policy struct {
 	Zone  string      // the trust zone: in it a name is unique, across tenants; 1 to 64 bytes
-	Names name.Policy // see its Check; the kinds are "main" and, for sub-accounts, "human" and "service"
+	Names name.Policy // its kinds are "main" and "sub"
 
 	Register approval.Policy // of accounts, and of imports of many
 	Modify   approval.Policy // of rights, and of when an account ends

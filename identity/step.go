@@ -76,6 +76,7 @@ func (f Family) Apply(s Step) (Family, error) {
 	}
 	if s.Verb == Forget {
 		g.Subs = slices.DeleteFunc(g.Subs, func(sub Account) bool { return sub.ID == s.Account })
+		g.Subs = append([]Account(nil), g.Subs...) // nil when there is none
 	}
 	g.align(now)
 	g.Steps, g.Last = g.Steps+1, now

@@ -1,0 +1,86 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/store"
+)
+
+// Suspend keeps an account, and its sub-accounts, from being used for a while.
+func (d *Directory) Suspend(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) (Account, error) {
+	return d.on(ctx, by, tenant, id, Step{Verb: Suspend}, nil)
+}
+
+// Resume ends a suspension.
+func (d *Directory) Resume(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) (Account, error) {
+	return d.on(ctx, by, tenant, id, Step{Verb: Resume}, nil)
+}
+
+// Disable keeps an account, and its sub-accounts, from being used until somebody approves that it is ([Directory.Enable]).
+func (d *Directory) Disable(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) (Account, error) {
+	return d.on(ctx, by, tenant, id, Step{Verb: Disable}, nil)
+}
+
+// Delete ends an account, and its sub-accounts, for ever. Rights and properties are gone; the name is nobody's until the
+// quarantine of the policy is over.
+func (d *Directory) Delete(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) (Account, error) {
+	return d.on(ctx, by, tenant, id, Step{Verb: Delete}, nil)
+}
+
+// Review notes that somebody, another person than who has the account, has confirmed that it is needed as it is.
+func (d *Directory) Review(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) (Account, error) {
+	return d.on(ctx, by, tenant, id, Step{Verb: Review}, func(w *work, _ *Family, a *Account) error {
+		if err := w.person(); err != nil {
+			return err
+		}
+		if w.by.Actor.Person == a.Person {
+			return denied("a review is for another person")
+		}
+		return nil
+	})
+}
+
+// Touch notes that an account has been used; for whoever has authenticated somebody. It is written once a day at most, and
+// otherwise costs a read. An account that is not active is an error that wraps [opsec.ErrDenied].
+func (d *Directory) Touch(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) error {
+	today := d.o.Now().UTC().Truncate(day)
+	touched := func(a *Account) (bool, error) {
+		if a.State != Active {
+			return false, denied("the account is %s", a.State)
+		}
+		return !a.LastUsed.Before(today), nil
+	}
+	var done bool
+	err := d.view(ctx, by.Actor, ActionTouch, resource(tenant, id), func(tx *store.Tx) error {
+		f, err := d.family(tx.Sub(tenant), id)
+		if err == nil {
+			done, err = touched(f.Account(id))
+		}
+		return err
+	})
+	if err != nil || done {
+		return err
+	}
+	return d.do(ctx, by, ActionTouch, resource(tenant, id), func(w *work) error {
+		f, err := w.family(w.sub, id)
+		if err != nil {
+			return err
+		}
+		a := f.Account(id)
+		if done, err := touched(a); err != nil || done {
+			return err
+		}
+		a.LastUsed, a.Warned = today, Warned{}
+		e := w.event(ActionTouch, w.by, resource(tenant, id), opsec.Success)
+		e.Class = opsec.BestEffort
+		if err := w.tx.Emit(e); err != nil {
+			return err
+		}
+		return w.put(f)
+	})
+}
+
+// Usable reports whether somebody may sign in with the account at the time now: it is active, and its time is not over.
+func (a *Account) Usable(now time.Time) bool { return a.State == Active && !a.expired(now) }
