@@ -34,6 +34,9 @@ func policies() *rapid.Generator[lockout.Policy] {
 		}
 		if rapid.Bool().Draw(t, "rapidly") {
 			p.Rapid, p.RapidBar = seconds("rapid", 1, 5), seconds("bar", 1, 60)
+			if p.Forget > 0 {
+				p.Rapid = min(p.Rapid, p.Forget)
+			}
 		}
 		if err := p.Validate(); err != nil {
 			t.Fatal(err)

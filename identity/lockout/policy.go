@@ -72,6 +72,8 @@ func (p Policy) Validate() error {
 		return invalid("policy: lock_most is %v, want 0 unless locks grow, and at least lock, %v", p.LockMost, p.Lock)
 	case (p.Rapid == 0) != (p.RapidBar == 0):
 		return invalid("policy: rapid is %v, rapid_bar %v, want both or none", p.Rapid, p.RapidBar)
+	case p.Forget != 0 && p.Rapid > p.Forget:
+		return invalid("policy: rapid is %v, want at most forget, %v: what is forgotten is not too soon", p.Rapid, p.Forget)
 	case p.Reserve < MinReserve || p.Reserve > MaxReserve:
 		return invalid("policy: reserve is %v, want %v to %v", p.Reserve, MinReserve, MaxReserve)
 	}

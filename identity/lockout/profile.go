@@ -1,9 +1,12 @@
 package lockout
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"unicode/utf8"
 
+	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
@@ -80,7 +83,7 @@ func (p Profile) Validate() error {
 			return invalid("profile: rules[%d]: can never count, after those before it", i)
 		}
 		if err := r.Policy.Validate(); err != nil {
-			return invalid("profile: rules[%d]: %v", i, err)
+			return fmt.Errorf("lockout: profile: rules[%d]: %w", i, err)
 		}
 	}
 	for _, f := range p.Factors() {
@@ -110,7 +113,9 @@ func ParseProfile(data []byte) (Profile, error) {
 	if len(data) > maxProfileBytes {
 		return Profile{}, invalid("profile: %d bytes of JSON, want at most %d", len(data), maxProfileBytes)
 	}
-	if err := strictjson.Decode(data, &p); err != nil {
+	if err := strictjson.Decode(data, &p); errors.Is(err, opsec.ErrInvalid) { // of one of its policies
+		return Profile{}, err
+	} else if err != nil {
 		return Profile{}, invalid("profile: %v", err)
 	}
 	if err := p.Validate(); err != nil {

@@ -22,7 +22,7 @@ func strict(change ...func(*lockout.Policy)) *lockout.Policy {
 
 // counter is a state under a policy, and the time.
 type counter struct {
-	t     testing.TB
+	t     require.TestingT
 	p     *lockout.Policy
 	s     lockout.State
 	now   time.Time
@@ -30,7 +30,7 @@ type counter struct {
 	v     lockout.Verdict
 }
 
-func count(t testing.TB, p *lockout.Policy) *counter {
+func count(t require.TestingT, p *lockout.Policy) *counter {
 	require.NoError(t, p.Validate())
 	return &counter{t: t, p: p, now: noon}
 }
