@@ -1,12 +1,13 @@
 package session
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
 	"crypto/subtle"
 	"encoding/binary"
 	"sync/atomic"
+
+	"github.com/zeebo/blake3"
+
+	"github.com/cloudopsec/opsec"
 )
 
 // ways is how many entries may lie in one place of the cache.
@@ -14,8 +15,7 @@ const ways = 4
 
 // entry is a session as it was read. It does not change, but for touching.
 type entry struct {
-	tag         [aes.BlockSize]byte
-	locator     [locatorLen]byte
+	tag         tag
 	application string
 	session     Session
 	end         int64 // of the session: ns since 1970
@@ -26,51 +26,42 @@ type entry struct {
 
 // cache holds sessions that were read lately, at most as many as it was made for. It takes no lock.
 //
-// What it finds them by is a tag of the token's secret under AES with a random key that never leaves the process: CBC-MAC of a message
-// of fixed length, a pseudo-random function (Bellare, Kilian, Rogaway, 1994). It costs less than SHA-256 where the processor
-// has no instructions for that. Tags are compared in constant time, and since nobody knows the key, what time the search takes
-// says nothing about how near a guess was. A dump of the memory has tags and the key: with both one can make secrets that this process
-// takes for a cached token until Policy.Cache has passed, but not the token itself.
-type cache struct {
-	block cipher.Block
-	sets  [][ways]atomic.Pointer[entry]
-}
+// What it finds them by is the BLAKE3 of the token, which costs less than SHA-256 where the processor has no instructions for
+// that. So whoever reads the memory of the process finds no token in it, nor can make one that is taken for another; and what time the
+// search takes says something about digests at most, of which there is no way to a token.
+type cache struct{ sets [][ways]atomic.Pointer[entry] }
 
 // newCache returns a cache for so many entries, rounded up.
 func newCache(entries int) *cache {
-	var key [16]byte
-	rand.Read(key[:])
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		panic(err) // of 16 bytes it is a key
-	}
-	return &cache{block, make([][ways]atomic.Pointer[entry], (entries+ways-1)/ways)}
+	return &cache{make([][ways]atomic.Pointer[entry], (entries+ways-1)/ways)}
 }
 
-func (c *cache) tag(t *Token) (tag [aes.BlockSize]byte) {
-	c.block.Encrypt(tag[:], t.secret[:aes.BlockSize])
-	subtle.XORBytes(tag[:], tag[:], t.secret[aes.BlockSize:])
-	c.block.Encrypt(tag[:], tag[:])
-	return tag
+// tag is what the cache knows a token by.
+type tag [32]byte
+
+func (t *Token) tag() tag {
+	var raw [secretLen + locatorLen]byte // one block
+	copy(raw[:], t.secret[:])
+	copy(raw[secretLen:], t.locator[:])
+	return blake3.Sum256(raw[:])
 }
 
-func (c *cache) set(tag *[aes.BlockSize]byte) *[ways]atomic.Pointer[entry] {
+func (c *cache) set(t *tag) *[ways]atomic.Pointer[entry] {
 	if len(c.sets) == 0 {
 		return nil
 	}
-	return &c.sets[binary.LittleEndian.Uint64(tag[:])%uint64(len(c.sets))]
+	return &c.sets[binary.LittleEndian.Uint64(t[:])%uint64(len(c.sets))]
 }
 
-// get returns the entry of a token, or nil.
-func (c *cache) get(t *Token, tag *[aes.BlockSize]byte) *entry {
-	set := c.set(tag)
+// get returns the entry of a token that says it is of this tenant, or nil.
+func (c *cache) get(t *tag, tenant opsec.TenantID) *entry {
+	set := c.set(t)
 	if set == nil {
 		return nil
 	}
 	for i := range set {
 		e := set[i].Load()
-		if e != nil && subtle.ConstantTimeCompare(e.tag[:], tag[:]) == 1 &&
-			e.locator == t.locator && e.session.User.Tenant == t.tenant {
+		if e != nil && subtle.ConstantTimeCompare(e.tag[:], t[:]) == 1 && e.session.User.Tenant == tenant {
 			return e
 		}
 	}
@@ -102,13 +93,13 @@ func (c *cache) put(e *entry) {
 }
 
 // drop takes the entries with this tag out.
-func (c *cache) drop(tag *[aes.BlockSize]byte) {
-	set := c.set(tag)
+func (c *cache) drop(t *tag) {
+	set := c.set(t)
 	if set == nil {
 		return
 	}
 	for i := range set {
-		if e := set[i].Load(); e != nil && e.tag == *tag {
+		if e := set[i].Load(); e != nil && e.tag == *t {
 			set[i].CompareAndSwap(e, nil)
 		}
 	}

@@ -63,7 +63,7 @@ func (m *Manager) change(ctx context.Context, t Token, u Use, action string, do 
 	if u.Application != "" {
 		return Session{}, ErrAudience
 	}
-	digest, tag, now := t.digest(), m.cache.tag(&t), m.Now()
+	digest, tag, now := t.digest(), t.tag(), m.Now()
 	err = m.update(ctx, t.address(), now, func(b *Book, ended []Ended) ([]*opsec.Event, bool, error) {
 		s, err := m.held(b, ended, &digest, &u)
 		if err != nil {

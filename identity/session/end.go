@@ -14,7 +14,7 @@ import (
 // to be told, of which [Manager.Notices] reminds until [Manager.Told]. The token may be that of an application. It is over here at
 // once, elsewhere within [Policy].Cache, as those of the applications are.
 func (m *Manager) End(ctx context.Context, t Token, u Use) (notice Notice, err error) {
-	digest, tag, now := t.digest(), m.cache.tag(&t), m.Now()
+	digest, tag, now := t.digest(), t.tag(), m.Now()
 	err = m.update(ctx, t.address(), now, func(b *Book, ended []Ended) ([]*opsec.Event, bool, error) {
 		s, err := m.held(b, ended, &digest, &u)
 		if err != nil {

@@ -69,7 +69,7 @@ func (h *hand) add(d time.Duration) {
 
 // books counts what a node asks of a repository. It may break down.
 type books struct {
-	session.Books
+	*session.Memory
 	mu     sync.Mutex
 	reads  int
 	writes int
@@ -84,7 +84,7 @@ func (b *books) Update(ctx context.Context, at session.Address, fn func(session.
 	if broken != nil {
 		return broken
 	}
-	return b.Books.Update(ctx, at, func(book session.Book) (session.Change, error) {
+	return b.Memory.Update(ctx, at, func(book session.Book) (session.Change, error) {
 		c, err := fn(book)
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -124,7 +124,7 @@ func newWorld(t testing.TB, p session.Policy) *world {
 	t.Helper()
 	w := &world{t: t, policy: p, record: &recorder{}, clock: &hand{at: noon}}
 	w.memory = session.NewMemory(w.record)
-	w.books = &books{Books: w.memory}
+	w.books = &books{Memory: w.memory}
 	w.Manager = w.node(nil)
 	return w
 }

@@ -12,31 +12,31 @@ import (
 // wraps [opsec.ErrDenied]; any other error means that the repository could not be asked, and the caller refuses too.
 func (m *Manager) Validate(ctx context.Context, t Token, u Use) (Session, error) {
 	now := m.clock.read()
-	tag := m.cache.tag(&t)
-	e := m.cache.get(&t, &tag)
+	tag := t.tag()
+	e := m.cache.get(&tag, t.tenant)
 	if e == nil || now.wall >= e.end || !now.within(m.policy.Cache, e.read) {
-		return m.visit(ctx, &t, &u, now)
+		return m.visit(ctx, t, u, now)
 	}
 	if err := m.permits(&e.session, e.application, &u); err != nil {
 		return Session{}, err
 	}
 	if now.wall >= e.touch && e.touching.CompareAndSwap(false, true) {
 		defer e.touching.Store(false)
-		return m.visit(ctx, &t, &u, now)
+		return m.visit(ctx, t, u, now)
 	}
 	return e.session, nil
 }
 
 // visit reads the session, notes the use, and keeps it in the cache.
-func (m *Manager) visit(ctx context.Context, t *Token, u *Use, now reading) (Session, error) {
+func (m *Manager) visit(ctx context.Context, t Token, u Use, now reading) (Session, error) {
 	var (
 		session     Session
 		application string
 		digest      = t.digest()
-		tag         = m.cache.tag(t)
+		tag         = t.tag()
 	)
 	err := m.update(ctx, t.address(), now.time(), func(b *Book, ended []Ended) ([]*opsec.Event, bool, error) {
-		s, err := m.held(b, ended, &digest, u)
+		s, err := m.held(b, ended, &digest, &u)
 		if err != nil {
 			return nil, false, err
 		}
@@ -49,7 +49,7 @@ func (m *Manager) visit(ctx context.Context, t *Token, u *Use, now reading) (Ses
 		return Session{}, err
 	}
 	m.cache.put(&entry{
-		tag: tag, locator: t.locator, application: application, session: session, read: now,
+		tag: tag, application: application, session: session, read: now,
 		end:   session.NextDeadline(&m.policy).UnixNano(),
 		touch: session.Seen.Add(max(m.policy.Grain, time.Nanosecond)).UnixNano(),
 	})
