@@ -114,6 +114,17 @@ func newPlant(t *rapid.T, tb testing.TB, states lockout.States, account string) 
 	return p
 }
 
+// step is how much time passes: mostly some of it, or hardly less than a lock lasts.
+func (p *plant) step(t *rapid.T) time.Duration {
+	ms := func(most time.Duration) time.Duration {
+		return time.Duration(rapid.Int64Range(0, most.Milliseconds()).Draw(t, "ms")) * time.Millisecond
+	}
+	if rapid.Bool().Draw(t, "a lock") {
+		return max(p.policy.Lock-ms(p.policy.Skew+time.Second), 0)
+	}
+	return ms(15 * time.Second)
+}
+
 func (p *plant) begin(node int, key lockout.Key, secret string) error {
 	r, err := p.gates[node].Begin(bg, lockout.Attempt{Key: key})
 	if err == nil {
@@ -161,7 +172,7 @@ func schedules(t *testing.T, states lockout.States) {
 		familiar.Class = lockout.Familiar
 		stolen.Class, stolen.Device = lockout.Trusted, "stolen"
 		owners.Class, owners.Device = lockout.Trusted, "owner's"
-		for range rapid.IntRange(20, 120).Draw(rt, "steps") {
+		for range rapid.IntRange(20, 200).Draw(rt, "steps") {
 			node := rapid.IntRange(0, 2).Draw(rt, "node")
 			switch rapid.IntRange(0, 13).Draw(rt, "what") {
 			case 0, 1, 2, 3, 4:
@@ -172,7 +183,7 @@ func schedules(t *testing.T, states lockout.States) {
 					p.land(rapid.IntRange(0, n-1).Draw(rt, "flight"), rapid.IntRange(0, 5).Draw(rt, "crash") == 0)
 				}
 			case 9:
-				p.true = p.true.Add(time.Duration(rapid.IntRange(0, 15_000).Draw(rt, "ms")) * time.Millisecond)
+				p.true = p.true.Add(p.step(rt))
 			case 10:
 				p.faults[node].request = true
 			case 11:
