@@ -79,6 +79,9 @@ func (f Family) Apply(s Step) (Family, error) {
 		g.Subs = append([]Account(nil), g.Subs...) // nil when there is none
 	}
 	g.align(now)
+	for _, a := range g.All() {
+		a.tidy()
+	}
 	g.Steps, g.Last = g.Steps+1, now
 	return g, nil
 }
@@ -204,6 +207,21 @@ func (f *Family) modify(a *Account, s Step, now time.Time) error {
 
 // end takes from an account what it needs no more.
 func (a *Account) end() { a.Holds, a.MayGrant, a.Properties, a.Planned = Rights{}, Rights{}, nil, nil }
+
+// tidy makes what is empty alike, as it is when it has been written and read.
+func (a *Account) tidy() {
+	for _, list := range []*[]string{&a.Holds.Roles, &a.Holds.Privileges, &a.MayGrant.Roles, &a.MayGrant.Privileges} {
+		if len(*list) == 0 {
+			*list = nil
+		}
+	}
+	if len(a.Properties) == 0 {
+		a.Properties = nil
+	}
+	if len(a.Planned) == 0 {
+		a.Planned = nil
+	}
+}
 
 // align brings the sub-accounts to what the main account admits.
 func (f *Family) align(now time.Time) {
