@@ -1,0 +1,4 @@
+package shelf
+
+// Rows is the collection, for tests.
+var Rows = rows
