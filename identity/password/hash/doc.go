@@ -27,7 +27,7 @@
 // That alone would tell who has an account: while the dummies wait, a wrong password for a real account would not. So what
 // fails leaves by one door. It is not told before [Options.Pace] has passed since the call, whatever it was and whatever its
 // hash cost; and while the pool is full for either kind, or has refused anybody since the call began, a failure is
-// told as busy whatever it was ([Result.Hidden], and ErrBusy of a dummy). A right password is told at once.
+// told as busy whatever it was ([Result.Hidden], [ErrHidden] of a dummy). A right password is told at once.
 //
 // The keyed step comes after argon2id: a MAC over its parameters, its salt and its output. So no password leaves the process, a
 // stolen table is worth nothing without the key, and a new key may be put on top of an old one while nobody logs

@@ -11,6 +11,10 @@ import (
 // account. Where it came of a context that ended, it wraps that error too.
 var ErrBusy = errors.New("hash: busy")
 
+// ErrHidden is what [Pool.Dummy] returns where a wrong password would give [Result.Hidden]: to be counted as wrong, and told as busy.
+// It wraps [ErrBusy].
+var ErrHidden = fmt.Errorf("%w, so that nobody learns what is wrong", ErrBusy)
+
 // ErrForm says that a stored hash cannot be read: of a form that is not known, not canonical, or beyond a bound. It wraps
 // [opsec.ErrInvalid]. The message names the rule, never the hash.
 var ErrForm = fmt.Errorf("hash: stored hash: %w", opsec.ErrInvalid)

@@ -65,6 +65,13 @@ func (l *lane) enter(ctx context.Context, patience time.Duration, cores, kb int)
 	return err
 }
 
+// room reports whether somebody more could wait.
+func (l *lane) room() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waiting.Len() < l.queue
+}
+
 func (l *lane) leave(cores, kb int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

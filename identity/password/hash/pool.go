@@ -54,7 +54,7 @@ type Pool struct {
 	under   atomic.Int64  // calls of Verify and Dummy under way
 	refused atomic.Uint64 // calls that were refused for want of a slot
 
-	hashes, verifies, dummyCalls atomic.Uint64
+	hashes, verifies, dummyCalls, compares atomic.Uint64
 
 	watch func(delta int64) // of tests: computations at this instant
 }
@@ -158,25 +158,39 @@ func (p *Pool) Verify(ctx context.Context, secret []byte, encoded string) (Resul
 }
 
 // Dummy does what Verify does with a secret that is wrong, for an account that is unknown, locked or disabled. Nil stands for
-// wrong, [ErrBusy] for busy.
+// wrong, [ErrHidden] for wrong and hidden, any other error for no verdict, such as [ErrBusy].
 func (p *Pool) Dummy(ctx context.Context, secret []byte) error {
 	c := p.begin()
 	defer c.end()
 	err := ErrBusy
-	if !c.full {
+	if c.full {
+		p.refused.Add(1)
+	} else {
 		f := fresh(p.params)
 		if f.Peppers, err = p.current(ctx); err == nil {
 			var output []byte
 			output, err = p.compute(ctx, p.dummies, &p.dummyCalls, f, secret)
 			clear(output)
 		}
-	} else {
-		p.refused.Add(1)
 	}
-	if hidden := c.wait(ctx); hidden && err == nil {
-		return ErrBusy
+	hidden := c.wait(ctx)
+	switch {
+	case err == nil && hidden, errors.Is(err, ErrBusy) && ctx.Err() == nil && p.real.room():
+		return ErrHidden // a guess at a real account would have been looked at
 	}
 	return err
+}
+
+// Compare reports whether the secret is that of a stored hash, and tells at once: for one who has proved who it is, such as to hold
+// a new password against those before. A log-in takes Verify.
+func (p *Pool) Compare(ctx context.Context, secret []byte, encoded string) (bool, error) {
+	f, err := p.parse(encoded)
+	if err != nil {
+		return false, err
+	}
+	output, err := p.compute(ctx, p.real, &p.compares, f, secret)
+	defer clear(output)
+	return err == nil && subtle.ConstantTimeCompare(output, f.output) == 1, err
 }
 
 // Wrap puts the current pepper on top of a stored argon2 hash, without the secret, and returns it unchanged when it is there
@@ -291,11 +305,11 @@ func (c *call) end() {
 
 // Calls is how many hashes a [Pool] has computed, by what for. For tests and meters.
 type Calls struct {
-	Hash, Verify, Dummy uint64
-	Refused             uint64 // for want of a slot; none was computed
+	Hash, Verify, Dummy, Compare uint64
+	Refused                      uint64 // for want of a slot; none was computed
 }
 
 // Calls returns the counts so far.
 func (p *Pool) Calls() Calls {
-	return Calls{p.hashes.Load(), p.verifies.Load(), p.dummyCalls.Load(), p.refused.Load()}
+	return Calls{p.hashes.Load(), p.verifies.Load(), p.dummyCalls.Load(), p.compares.Load(), p.refused.Load()}
 }

@@ -85,6 +85,23 @@ func TestEachStateOfAnAccountCostsOneCall(t *testing.T) {
 	require.Zero(t, after.Refused)
 }
 
+func TestAComparisonIsToldAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := open(t, hash.Options{})
+		encoded := hashed(t, p, right)
+		began := time.Now()
+		for secret, want := range map[string]bool{string(right): true, string(wrong): false} {
+			match, err := p.Compare(bg, []byte(secret), encoded)
+			require.NoError(t, err)
+			require.Equal(t, want, match)
+		}
+		_, err := p.Compare(bg, right, "garbage")
+		require.ErrorIs(t, err, hash.ErrForm)
+		require.Zero(t, time.Since(began))
+		require.Equal(t, hash.Calls{Hash: 1, Compare: 2}, p.Calls())
+	})
+}
+
 func TestOtherCostsAreForRehashing(t *testing.T) {
 	old := hashed(t, quick(t), right)
 	for name, p := range map[string]struct {
@@ -227,7 +244,9 @@ func TestAFloodTellsNothing(t *testing.T) {
 				require.Equal(t, hash.DefaultPace, time.Since(began))
 			})
 			done.Go(func() {
-				require.ErrorIs(t, p.Dummy(bg, wrong), hash.ErrBusy)
+				err := p.Dummy(bg, wrong)
+				require.ErrorIs(t, err, hash.ErrBusy)
+				require.ErrorIs(t, err, hash.ErrHidden, "which counts, as it does for the real one")
 				require.Equal(t, hash.DefaultPace, time.Since(began))
 			})
 			done.Go(func() {
