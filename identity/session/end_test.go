@@ -13,7 +13,7 @@ import (
 )
 
 // paired checks that each log-in has one log-out, with all fields, that names its time, address and terminal.
-func (w *world) paired(t testing.TB) {
+func (w *world) paired(t tb) {
 	t.Helper()
 	outs := map[string]opsec.Event{}
 	for _, e := range w.record.of(session.ActionLogOut) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -103,10 +102,17 @@ func (b *books) counts() (reads, writes int) {
 	return reads, writes
 }
 
+// tb is a *testing.T, a *testing.B or a *rapid.T.
+type tb interface {
+	Errorf(string, ...any)
+	FailNow()
+	Helper()
+}
+
 // world is one node, its repository and what is recorded.
 type world struct {
 	*session.Manager
-	t      testing.TB
+	t      tb
 	policy session.Policy
 	books  *books
 	memory *session.Memory
@@ -120,7 +126,7 @@ var plain = session.Policy{
 	Fresh: 5 * time.Minute, Factors: 1, Concurrent: 3,
 }
 
-func newWorld(t testing.TB, p session.Policy) *world {
+func newWorld(t tb, p session.Policy) *world {
 	t.Helper()
 	w := &world{t: t, policy: p, record: &recorder{}, clock: &hand{at: noon}}
 	w.memory = session.NewMemory(w.record)
@@ -178,7 +184,7 @@ func (w *world) json(account string) string {
 	return string(data)
 }
 
-func ended(t testing.TB, want session.Standing, err error) {
+func ended(t tb, want session.Standing, err error) {
 	t.Helper()
 	var e *session.EndedError
 	require.ErrorAs(t, err, &e)
