@@ -68,7 +68,8 @@ func (m *Memory) digest(k *Key) uint64 {
 	return h ^ h>>32
 }
 
-// Update implements [States]. The error is [ErrFull], or the recorder's. It does not look at ctx, which the recorder gets.
+// Update implements [States]. The error is [ErrFull], or the recorder's, which has 10 seconds whether or not ctx ends: who hangs up
+// when his guess was wrong has guessed all the same.
 func (m *Memory) Update(ctx context.Context, key Key, change Change) (Verdict, error) {
 	digest := m.digest(&key)
 	s := &m.stripes[digest>>m.shift]
@@ -108,6 +109,8 @@ func (m *Memory) record(ctx context.Context, key Key, change *Change, v Verdict)
 	if e == nil || m.recorder == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
 	_, err := m.recorder.Record(ctx, e)
 	return err
 }
