@@ -38,7 +38,7 @@ type Imported struct {
 const (
 	maxRowID      = 128
 	importBatch   = 10 // rows of a transaction; a row takes up to nine of its 99 keys
-	importWorkers = 4
+	importWorkers = 8
 )
 
 // ProposeImport asks for approval of an import, of exactly these rows in this order: the request is open for

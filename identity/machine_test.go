@@ -141,7 +141,9 @@ func TestAFamilyIsWhatItsHistorySays(t *testing.T) {
 		var history []identity.Step
 		var f identity.Family
 		m := &model{}
-		pick := func(name string) []string { return rapid.SliceOfNDistinct(rapid.SampledFrom(letters), 0, 4, rapid.ID).Draw(t, name) }
+		pick := func(name string) []string {
+			return rapid.SliceOfNDistinct(rapid.SampledFrom(letters), 0, 4, rapid.ID).Draw(t, name)
+		}
 		apply := func(s identity.Step, want bool) {
 			now = now.Add(time.Duration(rapid.IntRange(-5, 5).Draw(t, "minutes")) * time.Minute)
 			s.Time = now
