@@ -60,10 +60,10 @@ func (c Clicks) cells() uint64 { return uint64(c.Width/c.cell()) * uint64(c.Heig
 // Enroll lays the grids and returns the scheme that has them. Points that lie within the tolerance of one another are
 // refused: they would be one.
 func (c Clicks) Enroll(e Entry) (Scheme, Secret, error) {
-	c.Offsets = nil
 	if err := c.fits(e); err != nil {
 		return nil, Secret{}, err
 	}
+	c.Offsets = nil
 	for i, p := range e.Points {
 		for _, q := range e.Points[:i] {
 			if max(p.X-q.X, q.X-p.X, p.Y-q.Y, q.Y-p.Y) <= c.Tolerance {

@@ -18,10 +18,15 @@ import (
 
 func TestSameBytesExactlyForTheSameSecret(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a, b := meanings().Draw(t, "a"), meanings().Draw(t, "b")
-		s, u := read(t, a.scheme, a.entry), read(t, b.scheme, b.entry)
-		require.Equal(t, a.words == b.words, bytes.Equal(s.Bytes(), u.Bytes()), "%s | %s", a.words, b.words)
-		require.Equal(t, a.words == b.words, s.Equal(u))
+		all := rapid.SliceOfN(meanings(), 20, 20).Draw(t, "all")
+		for _, a := range all {
+			s := read(t, a.scheme, a.entry)
+			for _, b := range all {
+				u := read(t, b.scheme, b.entry)
+				require.Equal(t, a.words == b.words, bytes.Equal(s.Bytes(), u.Bytes()), "%s | %s", a.words, b.words)
+				require.Equal(t, a.words == b.words, s.Equal(u))
+			}
+		}
 	})
 }
 

@@ -1,0 +1,86 @@
+package secret_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/cloudopsec/opsec/identity/password/secret"
+)
+
+func TestMelodyIsTheSameInAnyKeyAndAtAnySpeed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(5, 20).Draw(t, "notes")
+		var first, again secret.Entry
+		key := rapid.IntRange(-20, 20).Draw(t, "key")
+		speed := rapid.IntRange(50, 300).Draw(t, "speed") // hundredths
+		for range n {
+			pitch := rapid.IntRange(40, 80).Draw(t, "pitch")
+			length := rapid.SampledFrom([]int{1000, 1500, 2000, 3000, 4000}).Draw(t, "length")
+			off := rapid.IntRange(-64, 64).Draw(t, "off") // thousandths
+			first.Notes = append(first.Notes, secret.Note{Pitch: pitch, Length: length})
+			again.Notes = append(again.Notes, secret.Note{Pitch: pitch + key, Length: length * speed * (1000 + off) / 100_000})
+		}
+		scheme, s, err := melody.Enroll(first)
+		if err != nil {
+			t.Skip() // too simple, or three to four, which is not clear
+		}
+		again.Notes[n-1].Length = rapid.IntRange(1, 9000).Draw(t, "last")
+		require.True(t, s.Equal(read(t, scheme, again)))
+		one := rapid.IntRange(0, n-1).Draw(t, "one")
+		other := secret.Entry{Notes: slices.Clone(again.Notes)}
+		other.Notes[one].Pitch++
+		require.False(t, s.Equal(read(t, scheme, other)), "a semitone")
+	})
+}
+
+func TestRhythmCounts(t *testing.T) {
+	tune := notes(60, 500, 67, 500, 65, 500, 58, 500, 70, 500, 61, 500)
+	s := read(t, melody, tune)
+	for i := range tune.Notes {
+		e := copied(tune)
+		e.Notes[i].Length *= 2
+		require.Equal(t, i == len(tune.Notes)-1, s.Equal(read(t, melody, e)), "of the last note nobody hears the end: %d", i)
+	}
+}
+
+func TestUnclearRhythmIsNotEnrolled(t *testing.T) {
+	tune := func(ratio int) secret.Entry { return notes(60, 1000, 67, ratio, 65, ratio, 58, ratio, 71, 500) }
+	for ratio, ok := range map[int]bool{
+		1000: true, 1139: true, 1141: false, 1300: false, 1482: false, 1483: true, 2000: true, // of 1000
+		878: true, 876: false, 769: false, 675: false, 674: true, 500: true,
+	} {
+		_, _, err := melody.Enroll(tune(ratio))
+		if ok {
+			require.NoError(t, err, ratio)
+			continue
+		}
+		require.ErrorIs(t, err, secret.ErrEntry, ratio)
+		_, err = melody.Read(tune(ratio))
+		require.NoError(t, err, "at log-in it is read all the same")
+	}
+}
+
+func TestSimpleTunesAreRefused(t *testing.T) {
+	for _, e := range []secret.Entry{
+		notes(60, 500, 60, 500, 60, 500, 60, 500, 60, 500, 60, 500, 60, 500),
+		notes(60, 500, 62, 500, 64, 500, 65, 500, 67, 500),
+	} {
+		_, _, err := melody.Enroll(e)
+		weak(t, err)
+	}
+	long := notes()
+	for i := range 30 {
+		long.Notes = append(long.Notes, secret.Note{Pitch: 30 + 37*i%60, Length: 500})
+	}
+	require.Equal(t, uint64(1<<20), read(t, melody, long).Estimate().Guesses)
+}
+
+func TestNotesOutOfRangeAreRefused(t *testing.T) {
+	for _, n := range []secret.Note{{Pitch: -1, Length: 1}, {Pitch: 128, Length: 1}, {Pitch: 1}, {Pitch: 1, Length: 60_001}} {
+		_, err := melody.Read(secret.Entry{Notes: []secret.Note{{60, 1}, {61, 1}, {62, 1}, {63, 1}, n}})
+		require.ErrorIs(t, err, secret.ErrEntry)
+	}
+}
