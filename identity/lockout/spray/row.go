@@ -43,7 +43,14 @@ const (
 
 func (r *row) set(i int) sketch.Distinct { return r.sets[i][:] }
 
-func (r *row) count(i int) uint64 { return r.set(i).Estimate() }
+// count estimates a set, which has no more than there were attempts to fill it.
+func (r *row) count(i int) uint64 {
+	most := r.failures
+	if i == won {
+		most = r.attempts - r.failures
+	}
+	return min(r.set(i).Estimate(), most)
+}
 
 // add counts a sighting, and reports whether the sets are other than before.
 func (r *row) add(s *Sighting, d *digests, source uint64) (changed bool) {
