@@ -1,6 +1,7 @@
 package lockout_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -211,13 +212,30 @@ func TestPermanentLockDependsOnNoParameterOfTemporaryOnes(t *testing.T) {
 	})
 }
 
-// keycloak#46634: the interval of the reset was taken for another. It runs from the last failure, whatever was before.
-func TestRunIsForgottenSoLongAfterItsLastFailure(t *testing.T) {
-	c := count(t, strict(func(p *lockout.Policy) { p.Failures, p.Forget = 10, time.Minute }))
+// keycloak#46634: of failures further apart than the reset only the first ended the run, since it took its own time with it.
+func TestRunIsForgottenEachTimeItsLastFailureIsOldEnough(t *testing.T) {
+	c := count(t, strict(func(p *lockout.Policy) { p.Forget = time.Minute }))
+	for range 20 {
+		c.end(lockout.Fail, c.begin())
+		require.Equal(t, 1, c.v.Failures)
+		c.pass(time.Minute + time.Millisecond)
+	}
+	c = count(t, strict(func(p *lockout.Policy) { p.Failures, p.Forget = 10, time.Minute }))
 	for range 8 {
 		c.end(lockout.Fail, c.begin())
 		c.pass(time.Minute)
 	}
 	require.Equal(t, 8, c.look().Failures, "each came within a minute of the one before")
-	require.Equal(t, 0, c.pass(time.Millisecond).look().Failures)
+}
+
+// keycloak#30939: a wait that was too long for the number it was kept in was none.
+func TestLongestLockIsALock(t *testing.T) {
+	for _, lock := range []time.Duration{lockout.MaxPeriod, math.MaxInt64} {
+		for _, g := range []lockout.Growth{lockout.Fixed, lockout.Multiple, lockout.Linear, lockout.Doubling} {
+			c := &counter{t: t, p: strict(func(p *lockout.Policy) { p.Lock, p.Growth, p.Forget = lock, g, 0 }), now: noon}
+			v := c.wrong(3)
+			require.Equal(t, lockout.Locked, v.Standing)
+			require.True(t, v.Until.After(noon.AddDate(10, 0, 0)))
+		}
+	}
 }
