@@ -1,0 +1,43 @@
+// Package replica brings the passwords of accounts to the other systems of a trust zone: as hashes, in the order of their
+// versions, without loss.
+//
+// # Recommendation
+//
+// Recommendation ITU-T X.1642, clause 8.1.1, item 6: password synchronisation; item 1: accounts are shared and synchronised
+// between the applications of one trust zone.
+//
+// # In short
+//
+//	outbox := replica.NewOutbox(sealer)                // where passwords are changed: in the transaction of the change
+//	records := credential.Stored(db, &credential.StoredOptions{Changed: func(s *store.Sub, account string, r credential.Record) error {
+//		return outbox.Append(s, replica.Change{Account: account, Version: r.Version, Hash: r.Present.Text, Raw: r.Present.Raw, Changed: r.Changed})
+//	}})
+//
+//	copies := replica.Stored(there, sealer)            // where they are brought; or a Target of your own
+//	follower, err := replica.NewFollower(db, "billing", copies, reads, nil)
+//	err = follower.Follow(ctx, "acme")                 // until ctx ends
+//
+//	list, err := outbox.Status(ctx, db, "acme")        // who is behind, by how much, and what cannot be read there
+//
+// # Promises
+//
+// What is no hash that [hash.Parse] reads is refused before it is written, so no password travels.
+//
+// A change is in the outbox if and only if it happened. A follower writes down how far it has come after the target has applied,
+// so that what a crash interrupts is applied again; a target takes each version once and refuses one that is older than
+// what it has ([ErrOlder]), so that again does no harm, and nothing goes back.
+//
+// With a [store.Sealer] the hash is sealed from the transaction of its change to the target: the follower has no key and needs none.
+// The seal binds tenant, account and version; a hash does not open for another account.
+//
+// A target says which forms it reads ([Reads]): schemes, peppers whose keys it has, memory. What it cannot read is not sent. It
+// is in the events and in the status until a version of the account comes that it can.
+//
+// # What it will not do
+//
+// Carry the keys of peppers: a system that verifies a peppered hash needs the key, or the use of it.
+//
+// Take changes back: passwords are changed at one place, and their copies follow.
+//
+// Seal the copies at rest: that is the store's.
+package replica
