@@ -42,9 +42,16 @@ type Account struct {
 type Secrets interface {
 	// Verify compares the secret with the account's, as [hash.Pool.Verify] does: one derivation whatever the answer. An error
 	// says that it was not compared.
-	Verify(ctx context.Context, tenant opsec.TenantID, account string, factor lockout.Factor, secret []byte) (hash.Result, error)
-	// Decoy costs what Verify costs, for nobody, as [hash.Pool.Dummy] does. Nil stands for wrong.
+	Verify(ctx context.Context, tenant opsec.TenantID, account string, factor lockout.Factor, secret []byte) (Answer, error)
+	// Decoy costs what Verify costs, for nobody, as [hash.Pool.Dummy] does. Nil stands for wrong, and so does [hash.ErrHidden].
 	Decoy(ctx context.Context, factor lockout.Factor, secret []byte) error
+}
+
+// Answer is what a comparison has found.
+type Answer struct {
+	Match      bool // the secret is right
+	Hidden     bool // of a wrong one: it is told as busy, see [hash.Result]
+	MustChange bool // of a right one: it serves for nothing but to change it
 }
 
 // Options are the wiring of a [Desk].
@@ -113,6 +120,9 @@ type Attempt struct {
 type Visit struct {
 	User   opsec.Actor // the account, the person behind it, and from where
 	System string
+	// MustChange says that the secret must be changed before there is a session: there are no proofs. Let it be changed, with
+	// package password/credential or what you have, and let the visitor enter again.
+	MustChange bool
 
 	name   string
 	proofs []lockout.Proof
@@ -121,8 +131,11 @@ type Visit struct {
 // Request returns what session.Manager.Create asks for, beside the proofs.
 func (v Visit) Request() session.Request { return session.Request{User: v.User, System: v.System} }
 
-// Proofs returns what has been proved.
+// Proofs returns what has been proved; nothing when a secret must be changed.
 func (v Visit) Proofs() []session.Proof {
+	if v.MustChange {
+		return nil
+	}
 	list := make([]session.Proof, len(v.proofs))
 	for i, p := range v.proofs {
 		list[i] = p
@@ -138,11 +151,11 @@ func (d *Desk) Enter(ctx context.Context, a Attempt) (Visit, error) {
 	if err != nil {
 		return Visit{}, err
 	}
-	proof, err := d.try(ctx, a, account)
+	proof, must, err := d.try(ctx, a, account)
 	if err != nil {
 		return Visit{}, err
 	}
-	return Visit{d.actor(a, account), a.System, a.Name, []lockout.Proof{proof}}, nil
+	return Visit{d.actor(a, account), a.System, must, a.Name, []lockout.Proof{proof}}, nil
 }
 
 // Continue takes another factor: of the attempt, what says who it is comes from the visit, and its factor must be one that the
@@ -156,10 +169,11 @@ func (d *Desk) Continue(ctx context.Context, v Visit, a Attempt) (Visit, error) 
 	if over := d.over(ctx, v, a, account); over != nil && account.reason == nil {
 		account.reason = over
 	}
-	proof, err := d.try(ctx, a, account)
+	proof, must, err := d.try(ctx, a, account)
 	if err != nil {
 		return Visit{}, err
 	}
+	v.MustChange = v.MustChange || must
 	v.proofs = append(v.proofs[:len(v.proofs):len(v.proofs)], proof)
 	return v, nil
 }
@@ -214,53 +228,54 @@ func (d *Desk) unknown(a Attempt) string {
 }
 
 // try is the one way by which a secret is looked at.
-func (d *Desk) try(ctx context.Context, a Attempt, account found) (lockout.Proof, error) {
+func (d *Desk) try(ctx context.Context, a Attempt, account found) (p lockout.Proof, mustChange bool, err error) {
 	r, err := d.gate.Begin(ctx, d.attempt(a, account))
 	var locked *lockout.LockedError
 	switch {
 	case errors.As(err, &locked):
-		return lockout.Proof{}, d.decoy(ctx, a, account, err)
+		return p, false, d.decoy(ctx, a, account, err)
 	case errors.Is(err, opsec.ErrInvalid):
-		return lockout.Proof{}, err
+		return p, false, err
 	case err != nil:
-		return lockout.Proof{}, d.busy(ctx, err)
+		return p, false, d.busy(ctx, err)
 	}
-	outcome, reason := d.look(ctx, a, account)
+	outcome, mustChange, reason := d.look(ctx, a, account)
 	// What has been looked at is settled also when who asked has gone.
 	proof, err := d.gate.Commit(context.WithoutCancel(ctx), r, outcome)
 	switch {
 	case err == nil:
 		if err := d.record(ctx, ActionPassed, opsec.Success, a, account, nil); err != nil {
-			return lockout.Proof{}, d.busy(ctx, err)
+			return p, false, d.busy(ctx, err)
 		}
-		return proof, nil
+		return proof, mustChange, nil
 	case reason == nil: // the secret was right, and still
 		reason = err
 	case errors.As(err, &locked):
 		reason = errors.Join(reason, err)
 	}
-	return lockout.Proof{}, d.refuse(ctx, a, account, reason)
+	return p, false, d.refuse(ctx, a, account, reason)
 }
 
 // look spends the one derivation. Where there is a reason to refuse already, it is not the account's. The reason is
 // [hash.ErrBusy], among others, when whoever asks is to be told no more than that.
-func (d *Desk) look(ctx context.Context, a Attempt, account found) (lockout.Outcome, error) {
+func (d *Desk) look(ctx context.Context, a Attempt, account found) (o lockout.Outcome, mustChange bool, reason error) {
 	if account.reason != nil {
-		if err := d.secrets.Decoy(ctx, a.Factor, a.Secret); err != nil {
-			return lockout.Undecided(), errors.Join(account.reason, err)
+		err := d.secrets.Decoy(ctx, a.Factor, a.Secret)
+		if err != nil && !errors.Is(err, hash.ErrHidden) {
+			return lockout.Undecided(), false, errors.Join(account.reason, err)
 		}
-		return lockout.Wrong(a.Secret), account.reason
+		return lockout.Wrong(a.Secret), false, errors.Join(account.reason, err)
 	}
-	result, err := d.secrets.Verify(ctx, a.Tenant, account.ID, a.Factor, a.Secret)
+	answer, err := d.secrets.Verify(ctx, a.Tenant, account.ID, a.Factor, a.Secret)
 	switch {
 	case err != nil:
-		return lockout.Undecided(), err
-	case result.Match:
-		return lockout.Correct(), nil
-	case result.Hidden:
-		return lockout.Wrong(a.Secret), errors.Join(ErrWrong, hash.ErrBusy)
+		return lockout.Undecided(), false, err
+	case answer.Match:
+		return lockout.Correct(), answer.MustChange, nil
+	case answer.Hidden:
+		return lockout.Wrong(a.Secret), false, errors.Join(ErrWrong, hash.ErrHidden)
 	}
-	return lockout.Wrong(a.Secret), ErrWrong
+	return lockout.Wrong(a.Secret), false, ErrWrong
 }
 
 // decoy refuses an attempt that the gate has not let through, at the price of one that it has.

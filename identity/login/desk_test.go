@@ -31,6 +31,8 @@ type house struct {
 	events   []*opsec.Event
 	broken   error // of the register
 	corrupt  error // of the secrets
+	must     bool  // change the secret
+	hidden   bool  // a flood is on
 }
 
 func (h *house) Find(_ context.Context, _ opsec.TenantID, name string) (login.Account, error) {
@@ -44,14 +46,21 @@ func (h *house) Find(_ context.Context, _ opsec.TenantID, name string) (login.Ac
 	return a, nil
 }
 
-func (h *house) Verify(ctx context.Context, _ opsec.TenantID, account string, f lockout.Factor, secret []byte) (hash.Result, error) {
+func (h *house) Verify(ctx context.Context, _ opsec.TenantID, account string, f lockout.Factor, secret []byte) (login.Answer, error) {
 	if h.corrupt != nil {
-		return hash.Result{}, h.corrupt
+		return login.Answer{}, h.corrupt
 	}
-	return h.pool.Verify(ctx, secret, h.stored[account+string(f)])
+	if h.hidden {
+		return login.Answer{Hidden: true}, nil
+	}
+	found, err := h.pool.Verify(ctx, secret, h.stored[account+string(f)])
+	return login.Answer{Match: found.Match, Hidden: found.Hidden, MustChange: h.must}, err
 }
 
 func (h *house) Decoy(ctx context.Context, _ lockout.Factor, secret []byte) error {
+	if h.hidden {
+		return hash.ErrHidden
+	}
 	return h.pool.Dummy(ctx, secret)
 }
 
@@ -204,6 +213,39 @@ func TestARightSecretIsAProofForASession(t *testing.T) {
 	require.Equal(t, "password", proofs[0].Factor())
 	require.Equal(t, login.ActionPassed, h.events[len(h.events)-1].Action)
 	require.Equal(t, "192.0.2.7", h.events[len(h.events)-1].Actor.IP.String())
+}
+
+func TestASecretThatMustBeChangedOpensNoSession(t *testing.T) {
+	h := open(t, nil)
+	h.must = true
+	v, err, _ := h.enter("ada", "ada's password")
+	require.NoError(t, err)
+	require.True(t, v.MustChange)
+	require.Empty(t, v.Proofs())
+	h.must = false
+	v, err = h.desk.Continue(context.Background(), v, second("ada's otp"))
+	require.NoError(t, err)
+	require.True(t, v.MustChange)
+	require.Empty(t, v.Proofs(), "a second factor does not make good for it")
+}
+
+// A flood of guesses hides what is wrong; it counts all the same, for accounts that are there and that are not.
+func TestWhatIsHiddenCountsAllTheSame(t *testing.T) {
+	for _, name := range []string{"ada", "nobody"} {
+		h := open(t, nil)
+		h.hidden = true
+		for i := range 3 {
+			_, err, _ := h.enter(name, fmt.Sprint(i))
+			require.Equal(t, login.ErrBusy, err, name)
+		}
+		h.hidden = false
+		synctestless(h)
+		_, err, _ := h.enter(name, name+"'s password")
+		var refusal *login.Refusal
+		require.ErrorAs(t, err, &refusal)
+		var locked *lockout.LockedError
+		require.ErrorAs(t, refusal.Reason(), &locked, name)
+	}
 }
 
 func second(secret string) login.Attempt {

@@ -27,8 +27,9 @@ func (r register) Find(_ context.Context, _ opsec.TenantID, name string) (login.
 	return login.Account{ID: "a-1", Person: "p-1", Kind: opsec.Human}, nil
 }
 
-func (r register) Verify(ctx context.Context, _ opsec.TenantID, account string, _ lockout.Factor, secret []byte) (hash.Result, error) {
-	return r.pool.Verify(ctx, secret, r.hashes[account])
+func (r register) Verify(ctx context.Context, _ opsec.TenantID, account string, _ lockout.Factor, secret []byte) (login.Answer, error) {
+	found, err := r.pool.Verify(ctx, secret, r.hashes[account])
+	return login.Answer{Match: found.Match, Hidden: found.Hidden}, err
 }
 
 func (r register) Decoy(ctx context.Context, _ lockout.Factor, secret []byte) error {
