@@ -41,6 +41,16 @@ type Ended struct {
 	At       time.Time
 }
 
+// of makes the book that of an account, if it is nobody's yet. Addresses are digests of 128 bits: two names with one address can
+// be made with some 2^64 steps, and then the second finds no way in.
+func (b *Book) of(account string) error {
+	if b.Account != "" && b.Account != account {
+		return invalid("account: its address is that of another")
+	}
+	b.Account = account
+	return nil
+}
+
 // Settle takes out what has ended by itself or by the epoch, and returns it in the order in which it began. Each session
 // is returned by one verb, once.
 func (b *Book) Settle(p *Policy, now time.Time) (ended []Ended) {
@@ -132,7 +142,7 @@ func (b *Book) fits() error {
 		return invalid("book: %v", err)
 	}
 	if len(data) > MaxBook {
-		return fmt.Errorf("session: the sessions of the account take %d bytes, at most %d: %w", len(data), MaxBook, ErrFull)
+		return fmt.Errorf("%w: they take %d bytes, at most %d", ErrFull, len(data), MaxBook)
 	}
 	return nil
 }

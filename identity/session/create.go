@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -77,17 +78,17 @@ func (m *Manager) Create(ctx context.Context, r Request, proofs ...Proof) (Sessi
 }
 
 func (m *Manager) open(b *Book, s *Session, proofs []Proof) (ended []Ended, err error) {
+	if err = b.of(s.User.Account); err != nil {
+		return nil, err
+	}
 	switch s.Factors, err = m.policy.check(s.User, proofs, b.Revoked, s.Began); {
 	case err != nil:
 		return nil, err
 	case len(s.Factors) < m.policy.Factors:
-		return nil, ErrProof
+		return nil, fmt.Errorf("%w: %d factors, want %d", ErrProof, len(s.Factors), m.policy.Factors)
 	case m.policy.Bound && s.Key.IsZero():
 		return nil, ErrKey
-	case b.Account != "" && b.Account != s.User.Account:
-		return nil, invalid("account: its address is that of another")
 	}
-	b.Account, s.Epoch = s.User.Account, b.Epoch
 	if ended, err = b.Open(&m.policy, *s, s.Began); err != nil {
 		return nil, err
 	}

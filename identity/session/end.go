@@ -25,7 +25,10 @@ func (m *Manager) End(ctx context.Context, t Token, u Use) (notice Notice, err e
 		return []*opsec.Event{e.event(now)}, true, nil
 	})
 	m.cache.drop(&tag)
-	return notice, err
+	if err != nil {
+		return Notice{}, err
+	}
+	return notice, nil
 }
 
 // Revoke ends one session of an account, by its id, and returns the applications that want to be told. The Authorizer is asked
@@ -36,6 +39,9 @@ func (m *Manager) Revoke(ctx context.Context, tenant opsec.TenantID, account str
 	}
 	now, on := m.Now(), opsec.Resource{Tenant: tenant, Type: "session", ID: string(id)}
 	err = m.update(ctx, AddressOf(tenant, account), now, func(b *Book, _ []Ended) ([]*opsec.Event, bool, error) {
+		if err := b.of(account); err != nil {
+			return nil, false, err
+		}
 		e, ok := b.End(&m.policy, id, Revoked, now)
 		if !ok {
 			return nil, false, notFound("no session with this id")
@@ -43,7 +49,10 @@ func (m *Manager) Revoke(ctx context.Context, tenant opsec.TenantID, account str
 		notice = e.notice(&m.policy)
 		return []*opsec.Event{act(ActionRevoke, now, on, by, reason), e.event(now)}, true, nil
 	})
-	return notice, err
+	if err != nil {
+		return Notice{}, err
+	}
+	return notice, nil
 }
 
 // RevokeAll ends all sessions of an account, however many, by one write: it begins another epoch. Once it has returned no node
@@ -57,7 +66,9 @@ func (m *Manager) RevokeAll(ctx context.Context, tenant opsec.TenantID, account 
 	}
 	now := m.Now()
 	return m.books.Update(ctx, AddressOf(tenant, account), func(b Book) (Change, error) {
-		b.Account = account
+		if err := b.of(account); err != nil {
+			return Change{}, err
+		}
 		b.RevokeAll(now)
 		b.Due = b.due(&m.policy)
 		return Change{&b, []*opsec.Event{act(ActionRevokeAll, now, on, by, reason)}}, nil
@@ -71,6 +82,9 @@ func (m *Manager) Sessions(ctx context.Context, tenant opsec.TenantID, account s
 		return nil, err
 	}
 	err = m.update(ctx, AddressOf(tenant, account), m.Now(), func(b *Book, _ []Ended) ([]*opsec.Event, bool, error) {
+		if err := b.of(account); err != nil {
+			return nil, false, err
+		}
 		list = slices.Clone(b.Sessions)
 		return nil, false, nil
 	})

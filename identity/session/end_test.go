@@ -405,3 +405,22 @@ func TestErrorsHaveNoSecretAndOneRoot(t *testing.T) {
 		require.False(t, errors.Is(err, opsec.ErrInvalid))
 	}
 }
+
+// Two names with one address are not to be had, but if they were, the second would find no way in.
+func TestABookIsOfOneAccount(t *testing.T) {
+	w := newWorld(t, plain)
+	s, _ := w.open("eve")
+	book := w.book("eve")
+	require.NoError(t, w.memory.Update(bg, session.AddressOf("acme", "bob"), func(session.Book) (session.Change, error) {
+		return session.Change{Put: &book}, nil
+	}))
+	_, _, err := w.Create(bg, request("bob"), w.proof("bob"))
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	_, err = w.Revoke(bg, "acme", "bob", s.ID, admin, "")
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	require.ErrorIs(t, w.RevokeAll(bg, "acme", "bob", admin, ""), opsec.ErrInvalid)
+	list, err := w.Sessions(bg, "acme", "bob", admin)
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	require.Empty(t, list)
+	require.Equal(t, book, w.book("bob"))
+}

@@ -69,6 +69,9 @@ type step func(b *Book, ended []Ended) (events []*opsec.Event, changed bool, err
 
 // update takes a step. What had ended before is recorded, even when the step is refused.
 func (m *Manager) update(ctx context.Context, at Address, now time.Time, do step) error {
+	if at.Tenant == "" { // of the zero Token
+		return ErrUnknown
+	}
 	var refused error
 	err := m.books.Update(ctx, at, func(b Book) (Change, error) {
 		tidied := b.forget(now)

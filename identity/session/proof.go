@@ -23,25 +23,25 @@ const maxName = 64 // bytes of the name of a factor or an application
 // check returns the factors that proofs prove to an account. Since is when the account was last revoked.
 func (p *Policy) check(user opsec.Actor, proofs []Proof, since, now time.Time) ([]Factor, error) {
 	if len(proofs) == 0 || len(proofs) > MaxFactors {
-		return nil, fmt.Errorf("session: %d proofs, want 1 to %d: %w", len(proofs), MaxFactors, ErrProof)
+		return nil, fmt.Errorf("%w: %d proofs, want 1 to %d", ErrProof, len(proofs), MaxFactors)
 	}
 	var list Session
 	for i, proof := range proofs {
 		why := ""
 		switch {
 		case isNil(proof):
-			why = "none"
+			why = "nil"
 		case proof.Account() == "" || proof.Tenant() != user.Tenant || proof.Account() != user.Account:
 			why = "zero, or of another account"
 		case !validName(proof.Factor()):
-			why = "factor without a name"
+			why = "of a factor without a name"
 		case proof.At().IsZero() || now.Sub(proof.At()) > p.Fresh || proof.At().Sub(now) > p.Fresh:
 			why = "too old, or of the future"
 		case !since.IsZero() && !proof.At().After(since):
 			why = "older than a revocation"
 		}
 		if why != "" {
-			return nil, fmt.Errorf("session: proof %d: %s: %w", i+1, why, ErrProof)
+			return nil, fmt.Errorf("%w: proof %d is %s", ErrProof, i+1, why)
 		}
 		at := instant(proof.At())
 		if at.After(now) {

@@ -124,3 +124,21 @@ func TestBookLetsEachSessionEndOnce(t *testing.T) {
 		}
 	})
 }
+
+// A session that ran out before it was revoked has run out; one that would have run out later was revoked.
+func TestSettleSaysWhatCameFirst(t *testing.T) {
+	for revoked, want := range map[time.Duration]session.Ended{
+		59 * time.Minute: {Standing: session.Revoked, At: noon.Add(59 * time.Minute)},
+		61 * time.Minute: {Standing: session.Idle, At: noon.Add(time.Hour)},
+		-time.Minute:     {Standing: session.Revoked, At: noon}, // by a clock that is behind
+	} {
+		var b session.Book
+		_, err := b.Open(&plain, session.Session{ID: id(1), Began: noon, Seen: noon}, noon)
+		require.NoError(t, err)
+		b.RevokeAll(noon.Add(revoked))
+		ended := b.Settle(&plain, noon.Add(3*time.Hour))
+		require.Len(t, ended, 1)
+		require.Equal(t, want.Standing, ended[0].Standing)
+		require.Equal(t, want.At, ended[0].At)
+	}
+}

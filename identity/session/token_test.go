@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -99,8 +100,9 @@ func TestEveryPartOfATokenCounts(t *testing.T) {
 			require.ErrorIs(t, err, session.ErrUnknown)
 		}
 	}
+	w.books.broken = errors.New("asked")
 	_, err = w.Validate(bg, session.Token{}, session.Use{})
-	require.Error(t, err)
+	require.ErrorIs(t, err, session.ErrUnknown, "the zero Token is not asked for")
 }
 
 func TestTokensAreAllDifferent(t *testing.T) {
