@@ -60,7 +60,7 @@ const (
 type Profile struct {
 	Name    string          `json:"name"`
 	Source  string          `json:"source"`            // the document that asks for this
-	Sources map[Rule]string `json:"sources,omitempty"` // its clause for one rule
+	Sources map[Rule]string `json:"sources,omitempty"` // and for one rule, where that can be said: document and clause
 
 	Length       int `json:"length"`                  // the fewest code points of a password that is the only factor, 1 to Longest
 	LengthMFA    int `json:"length_mfa,omitempty"`    // beside another factor; 0: Length
@@ -107,8 +107,8 @@ func (p Profile) Validate() error {
 			return invalid("profile: %s: %d, want %d to %d", f.name, f.is, f.least, f.most)
 		}
 	}
-	if p.LongestBytes != 0 && p.LongestBytes < max(p.Length, p.LengthMFA) {
-		return invalid("profile: longest_bytes: %d, fewer than the length asked for", p.LongestBytes)
+	if least := max(p.Length, p.LengthMFA, 4*p.Accept); p.LongestBytes != 0 && p.LongestBytes < least {
+		return invalid("profile: longest_bytes: %d, want %d or more: the length asked for, and four for each code point of accept", p.LongestBytes, least)
 	}
 	for _, f := range []struct {
 		name string
