@@ -45,6 +45,5 @@ func ExampleNew() {
 	// - strength
 	// example-cloud
 	// - words
-	// - strength
 	// tulip-cement-ridge
 }

@@ -63,7 +63,14 @@ func onWords(text string, words []word, rule WordRule) bool {
 		})
 	}
 	other := func(r rune) bool { return !unicode.IsLetter(r) }
-	for _, core := range []string{folded, strings.TrimLeftFunc(folded, other), strings.TrimRightFunc(folded, other), strings.TrimFunc(folded, other)} {
+	joined := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) {
+			return r
+		}
+		return -1
+	}, folded)
+	for _, core := range []string{folded, strings.TrimLeftFunc(folded, other), strings.TrimRightFunc(folded, other), strings.TrimFunc(folded, other),
+		joined, strings.TrimFunc(joined, other)} {
 		s := skeleton(core)
 		if slices.ContainsFunc(words, func(w word) bool { return s == w.straight || s == w.reversed }) {
 			return true
