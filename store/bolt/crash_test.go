@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cloudopsec/opsec/internal/race"
 	"github.com/cloudopsec/opsec/store"
 	"github.com/cloudopsec/opsec/store/bolt"
 	"github.com/cloudopsec/opsec/store/storetest/crashtest"
@@ -14,7 +15,7 @@ import (
 func openPlace(place string) (store.Driver, error) { return bolt.Open(place, nil) }
 
 func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
-	rounds := 200
+	rounds := race.Fewer(200) // processes, which the detector does not see
 	if testing.Short() {
 		rounds = 20
 	}

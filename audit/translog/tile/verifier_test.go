@@ -18,6 +18,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog/tile"
+	"github.com/cloudopsec/opsec/internal/race"
 )
 
 // log is a log in memory that has been flushed at several sizes.
@@ -134,7 +135,7 @@ func TestVerifierFindsEveryChangeOfAFile(t *testing.T) {
 	l := logOf(t, 20, 100, 300, 511, 600, 700)
 	good := l.files
 	rnd := rand.New(rand.NewPCG(8, 9))
-	for range 2_000 {
+	for range race.Fewer(2_000) {
 		l.files = maps.Clone(good)
 		what, damaged := l.mutate(rnd)
 		found, head := l.verify(t, 0, 0)
@@ -151,7 +152,7 @@ func TestVerifierFindsChangesInALargeLog(t *testing.T) {
 	l := logOf(t, 4, 65_000, 66_000)
 	good := l.files
 	rnd := rand.New(rand.NewPCG(10, 11))
-	for range 30 {
+	for range race.Fewer(30) {
 		l.files = maps.Clone(good)
 		what, damaged := l.mutate(rnd)
 		found, _ := l.verify(t, 0, 0)
