@@ -14,6 +14,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/accounts"
+	"github.com/cloudopsec/opsec/internal/race"
 )
 
 func attempt(account, from string) accounts.SignIn {
@@ -170,7 +171,7 @@ func TestAttemptsFollowTheOriginsThatStandOut(t *testing.T) {
 
 func TestAttemptsEstimateManyNames(t *testing.T) {
 	for _, names := range []int{65, 500, 3000, 20_000, 300_000} {
-		if raced && names > 20_000 {
+		if race.Enabled && names > 20_000 {
 			break
 		}
 		a := detector(t, accounts.Policy{})

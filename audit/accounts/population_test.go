@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/accounts"
+	"github.com/cloudopsec/opsec/internal/race"
 )
 
 // The population comes in households of four accounts: a main account of one person, and another person's with two
@@ -393,7 +394,7 @@ func (p *population) answers() map[string]bool {
 // Of a million accounts, what is wrong is found, and nothing else.
 func TestAPopulationWithKnownAnomalies(t *testing.T) {
 	n := 1_000_000
-	if testing.Short() || raced {
+	if testing.Short() || race.Enabled {
 		n = 60_000
 	}
 	p := newPopulation(n, 20260601)

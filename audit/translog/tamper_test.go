@@ -20,6 +20,7 @@ import (
 	"github.com/cloudopsec/opsec/audit/translog"
 	"github.com/cloudopsec/opsec/audit/translog/tile"
 	"github.com/cloudopsec/opsec/audit/translog/verify"
+	"github.com/cloudopsec/opsec/internal/race"
 )
 
 // load reads a directory into memory.
@@ -84,7 +85,7 @@ func TestEveryChangeIsFound(t *testing.T) {
 	names := slices.Sorted(maps.Keys(good))
 	rng := rand.New(rand.NewPCG(1, uint64(os.Getpid())))
 	files := 10_000
-	if raceEnabled || testing.Short() {
+	if race.Enabled || testing.Short() {
 		files = 1000
 	}
 	for i := range files {

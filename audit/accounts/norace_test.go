@@ -1,5 +1,0 @@
-//go:build !race
-
-package accounts_test
-
-const raced = false
