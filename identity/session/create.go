@@ -89,6 +89,7 @@ func (m *Manager) open(b *Book, s *Session, proofs []Proof) (ended []Ended, err 
 	case m.policy.Bound && s.Key.IsZero():
 		return nil, ErrKey
 	}
+	s.Epoch = b.Epoch
 	if ended, err = b.Open(&m.policy, *s, s.Began); err != nil {
 		return nil, err
 	}

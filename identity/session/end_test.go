@@ -63,6 +63,12 @@ func TestLogOutEndsTheSessionInAllApplications(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, session.Notice{Tenant: "acme", Account: "eve", Session: s.ID, Why: session.LoggedOut,
 			Ended: noon.Add(2 * time.Minute), Until: noon.Add(plain.Maximum), Applications: []string{"billing"}}, notice)
+		for n, err := range w.Notices(bg, "acme") {
+			require.NoError(t, err)
+			require.Equal(t, notice, n)
+			require.NoError(t, w.Told(bg, n))
+		}
+		require.Len(t, w.record.of(session.ActionTold), 1)
 		for application, token := range map[string]session.Token{"": token, "billing": billing, "wiki": wiki} {
 			_, err = w.node(nil).Validate(bg, token, session.Use{Application: application})
 			require.ErrorIs(t, err, session.ErrUnknown)
@@ -250,8 +256,11 @@ func TestAProofFromBeforeARevocationOpensNothing(t *testing.T) {
 		require.ErrorIs(t, err, session.ErrProof)
 	}
 	w.clock.add(1)
-	_, token2, err := w.Create(bg, request("eve"), w.proof("eve"))
+	s, token2, err := w.Create(bg, request("eve"), w.proof("eve"))
 	require.NoError(t, err)
+	got, err := w.Validate(bg, token2, session.Use{})
+	require.NoError(t, err)
+	require.Equal(t, s, got)
 	_, err = w.Validate(bg, token, session.Use{})
 	require.Error(t, err)
 	_, _, err = w.Raise(bg, token2, session.Use{}, old)
