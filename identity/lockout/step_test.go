@@ -357,6 +357,45 @@ func TestLockInForceIsNotExtendedByFailuresUnderWay(t *testing.T) {
 	require.EqualValues(t, 3, c.s.Failures)
 }
 
+func TestBarInForceIsNotExtendedByFailuresUnderWay(t *testing.T) {
+	c := count(t, strict(func(p *lockout.Policy) { p.Failures, p.Rapid, p.RapidBar = 10, time.Second, 10*time.Second }))
+	a, b, d := c.begin(), c.begin(), c.begin()
+	c.end(lockout.Fail, a)
+	until := c.end(lockout.Fail, b).Until
+	v := c.pass(500 * time.Millisecond).end(lockout.Fail, d)
+	require.Equal(t, until, v.Until)
+	require.Equal(t, lockout.Open, v.Became)
+	require.Equal(t, 3, v.Failures)
+}
+
+// Nobody knows how soon after another the secrets were that nobody told of.
+func TestReservationsThatExpireBarNothing(t *testing.T) {
+	c := count(t, strict(func(p *lockout.Policy) { p.Rapid, p.RapidBar = time.Second, time.Minute }))
+	c.begin()
+	c.pass(19500 * time.Millisecond).wrong(1)
+	v := c.look() // the first has expired half a second after the second was wrong
+	require.Equal(t, lockout.Verdict{Answer: lockout.Done, Failures: 2, Left: 1}, v)
+}
+
+func TestReservationThatExpiresAfterALockHasEndedLocksAnew(t *testing.T) {
+	ms := noon.UnixMilli()
+	s := lockout.State{Failures: 3, Locks: 1, Last: ms, Standing: lockout.Locked, Until: ms + 1000, Pending: [2]uint16{1, 0}, Batch: ms}
+	_, v := strict().Step(s, lockout.Event{Kind: lockout.Look}, noon.Add(30*time.Second))
+	require.Equal(t, lockout.Locked, v.Became)
+	require.Equal(t, noon.Add(20*time.Second+time.Minute), v.Until)
+	require.Equal(t, 4, v.Failures)
+	s.Until = ms + 25000
+	_, v = strict().Step(s, lockout.Event{Kind: lockout.Look}, noon.Add(30*time.Second))
+	require.Equal(t, lockout.Open, v.Standing, "in force it was not extended")
+}
+
+func TestLastFailureIsTheLatest(t *testing.T) {
+	ms := noon.UnixMilli()
+	s := lockout.State{Failures: 1, Last: ms, Pending: [2]uint16{1, 0}, Batch: ms - 60000} // no steps lead there
+	s, _ = strict().Step(s, lockout.Event{Kind: lockout.Look}, noon)
+	require.Equal(t, ms, s.Last)
+}
+
 func TestUnlockClearsAllButWhatIsUnderWay(t *testing.T) {
 	c := count(t, strict())
 	c.wrong(1)
