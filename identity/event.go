@@ -103,6 +103,11 @@ func (w *work) changed(action string, was, is *Account, rights bool, s Step) []*
 	if !rights {
 		return []*opsec.Event{e}
 	}
+	for _, a := range []*Account{&before, &after} {
+		if a.Own == Registered { // what is asked for is not granted yet
+			a.Holds, a.MayGrant = Rights{}, Rights{}
+		}
+	}
 	granted := append(after.Holds.Minus(before.Holds).list(""), after.MayGrant.Minus(before.MayGrant).list("may grant ")...)
 	cancelled := append(before.Holds.Minus(after.Holds).list(""), before.MayGrant.Minus(after.MayGrant).list("may grant ")...)
 	return spread(e, granted, cancelled)
