@@ -50,15 +50,16 @@ const (
 	Held      Standing = "held"      // by an administrator, until somebody unlocks it
 )
 
-// State is what is remembered of one counter. The zero value is a counter that nothing has happened to. It has no secret in it,
+// State is what is remembered of one counter. The zero value is a counter that nothing has happened to, and what Step leaves when
+// nothing is left. It has no secret in it,
 // and no digest of one.
 type State struct {
 	Failures uint16    `json:"failures,omitempty"` // one after the other
 	Locks    uint16    `json:"locks,omitempty"`    // temporary ones since the last success
-	Pending  [2]uint16 `json:"pending,omitzero"`   // reservations that are not settled: of Batch, and of the one before
+	Pending  [2]uint16 `json:"pending,omitzero"`   // reservations that are not settled: of Batch, and of the one before; each at most 1000
 	Batch    int64     `json:"batch,omitempty"`    // when the younger batch of reservations began, ms since 1970
 	Last     int64     `json:"last,omitempty"`     // the last failure, ms since 1970
-	Until    int64     `json:"until,omitempty"`    // when Barred or Locked ends, ms since 1970
+	Until    int64     `json:"until,omitempty"`    // when Barred or Locked ends, ms since 1970; Policy.Skew is in it
 	Standing Standing  `json:"standing,omitempty"`
 }
 

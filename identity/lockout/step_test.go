@@ -362,7 +362,7 @@ func TestBarInForceIsNotExtendedByFailuresUnderWay(t *testing.T) {
 	a, b, d := c.begin(), c.begin(), c.begin()
 	c.end(lockout.Fail, a)
 	until := c.end(lockout.Fail, b).Until
-	v := c.pass(500 * time.Millisecond).end(lockout.Fail, d)
+	v := c.pass(500*time.Millisecond).end(lockout.Fail, d)
 	require.Equal(t, until, v.Until)
 	require.Equal(t, lockout.Open, v.Became)
 	require.Equal(t, 3, v.Failures)
