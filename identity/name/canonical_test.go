@@ -3,7 +3,6 @@ package name_test
 import (
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -91,15 +90,15 @@ func TestCanonicalOfACanonicalNameIsThatName(t *testing.T) {
 
 func TestEveryCharacterAloneIsStableOrRefused(t *testing.T) {
 	allowed := 0
-	for r := rune(0); r <= utf8.MaxRune; r++ {
+	for r := range characters {
 		once, err := name.Canonical(string(r))
 		if err != nil {
 			continue
 		}
 		allowed++
-		twice, err := name.Canonical(once)
-		require.NoError(t, err, "%U", r)
-		require.Equal(t, once, twice, "%U", r)
+		if twice, err := name.Canonical(once); err != nil || once != twice {
+			t.Errorf("%U: %+q, %+q, %v", r, once, twice, err)
+		}
 	}
 	require.Greater(t, allowed, 100_000)
 }

@@ -2,6 +2,7 @@ package name_test
 
 import (
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -31,4 +32,16 @@ func texts(most int) *rapid.Generator[string] {
 	runes := []rune("abcilmnorsvwxyz0123456789ABCIMıİßæéöŁàавеорсухіАВЕЅκαοςσΣβאבגשابتي٠١٢۰۱東京あアーー가나กาिकxͅ" +
 		"\u0301\u0307\u0308\u0323\u0345\u0e48._-'·@\u200b\u200c\u200d\u202e\u2066\ufe0f\u00adａｂ１ﾊﾞｶﾞⅣ∞ ﬁ\U0001F600\U00010400")
 	return rapid.StringOfN(rapid.OneOf(rapid.SampledFrom(runes), rapid.Rune()), 0, most, -1)
+}
+
+// characters are those of the planes that have any, without private use.
+func characters(yield func(rune) bool) {
+	for r := rune(0); r < 0xe1000; r++ {
+		if r == 0x32000 {
+			r = 0xe0000
+		}
+		if !unicode.Is(unicode.Co, r) && !yield(r) {
+			return
+		}
+	}
 }

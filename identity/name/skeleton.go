@@ -34,6 +34,10 @@ func once(s string) string {
 	base := rune(-1) // what a dot above would stand on
 	for _, r := range norm.NFD.String(s) {
 		switch {
+		case 'a' <= r && r <= 'z' && r != 'm': // of these the table has m alone
+			base = r
+			out.WriteByte(byte(r))
+			continue
 		case invisible(r) || r == dotAbove && unicode.Is(unicode.Soft_Dotted, base):
 			continue
 		case !unicode.Is(unicode.M, r) || above(r):

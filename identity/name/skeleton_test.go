@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/unicode/norm"
@@ -96,7 +95,7 @@ func TestWhatDoesNotLookAlikeHasTwoSkeletons(t *testing.T) {
 }
 
 func TestSkeletonOfASkeletonIsThatSkeleton(t *testing.T) {
-	for r := rune(0); r <= utf8.MaxRune; r++ {
+	for r := range characters {
 		if s := name.Skeleton(string(r)); s != name.Skeleton(s) {
 			t.Errorf("%U: %+q", r, s)
 		}
@@ -122,5 +121,15 @@ func BenchmarkSkeleton(b *testing.B) {
 				name.Skeleton(s)
 			}
 		})
+	}
+}
+
+func TestSmallLettersLookLikeThemselves(t *testing.T) {
+	for r := 'a'; r <= 'z'; r++ {
+		want := string(r)
+		if r == 'm' {
+			want = "rn"
+		}
+		require.Equal(t, want, name.Skeleton(string(r)))
 	}
 }
