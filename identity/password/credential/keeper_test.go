@@ -225,6 +225,22 @@ func (m *meddler) Current(ctx context.Context) (string, error) {
 	return m.Peppers.Current(ctx)
 }
 
+func TestAChangeThatIsOvertakenIsNotMade(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		peppers, err := hash.NewKeys("k", map[string][]byte{"k": make([]byte, 32)})
+		require.NoError(t, err)
+		k.Keeper = keeper(t, k, pool(t, hash.Options{Peppers: peppers}), profile(), credential.Default())
+		meddling := &meddler{Peppers: peppers, times: 2} // the first is whether to hash again, the second of the new hash
+		late := keeper(t, k, pool(t, hash.Options{Peppers: meddling}), profile(), credential.Default())
+		require.NoError(t, k.Set(bg, eve, first, owner))
+		meddling.do = func() { require.NoError(t, k.Change(bg, eve, first, fresh(1), owner)) }
+		require.ErrorIs(t, late.Change(bg, eve, first, fresh(2), owner), credential.ErrOvertaken)
+		require.Zero(t, meddling.times)
+		require.True(t, k.verify(t, fresh(1)).Match)
+		require.False(t, k.verify(t, fresh(2)).Match)
+	})
+}
+
 func TestOfChangesAtOnceOneWins(t *testing.T) {
 	each(t, func(t *testing.T, k *kit) {
 		require.NoError(t, k.Set(bg, eve, first, owner))

@@ -90,6 +90,20 @@ func TestATokenEndsWithItsTimeWithTheNextAndWithAChange(t *testing.T) {
 	})
 }
 
+func TestATokenThatIsReplacedWhileItIsUsedLoses(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		peppers, err := hash.NewKeys("k", map[string][]byte{"k": make([]byte, 32)})
+		require.NoError(t, err)
+		require.NoError(t, k.BeginReset(bg, eve, admin))
+		token := k.token(t)
+		meddling := &meddler{Peppers: peppers, times: 1, do: func() { require.NoError(t, k.BeginReset(bg, eve, admin)) }}
+		late := keeper(t, k, pool(t, hash.Options{Peppers: meddling}), profile(), credential.Default())
+		require.ErrorIs(t, late.FinishReset(bg, eve, token, fresh(1), stranger), credential.ErrToken)
+		require.Zero(t, k.record(t).Passwords)
+		require.NoError(t, k.FinishReset(bg, eve, k.token(t), fresh(2), stranger))
+	})
+}
+
 func TestResetsOfOneAccountAreBounded(t *testing.T) {
 	each(t, func(t *testing.T, k *kit) {
 		require.NoError(t, k.Set(bg, eve, first, owner))

@@ -31,7 +31,7 @@ type Options struct {
 	// of that for themselves, at least one.
 	Cores int
 	// Queue is how many may wait for the slots of real hashes, and how many calls in all may be under way before failures are
-	// told as busy. 20 for each slot if zero.
+	// told as busy. 8 for each slot if zero.
 	Queue int
 	// Patience is how long a call waits for a slot, if its context does not end before. [DefaultPatience] if zero.
 	Patience time.Duration
@@ -83,7 +83,7 @@ func New(p Params, o *Options) (*Pool, error) {
 	pool := &Pool{
 		params: p, peppers: o.Peppers,
 		patience: orDefault(o.Patience, DefaultPatience), pace: orDefault(o.Pace, DefaultPace),
-		real:    &lane{cores: cores, memory: memory - dummies*int(p.M), queue: orDefault(o.Queue, 20*cores)},
+		real:    &lane{cores: cores, memory: memory - dummies*int(p.M), queue: orDefault(o.Queue, 8*cores)},
 		dummies: &lane{cores: dummies, memory: dummies * int(p.M)},
 	}
 	pool.dummies.queue = pool.real.queue

@@ -189,6 +189,25 @@ func TestAnErrorOfThePeppersIsNoVerdict(t *testing.T) {
 	require.ErrorIs(t, err, errHSM)
 }
 
+// scribe is peppers that show what they are given.
+type scribe struct {
+	hash.Peppers
+	seen []byte
+}
+
+func (s *scribe) Mac(ctx context.Context, key string, data []byte) ([]byte, error) {
+	s.seen = append([]byte(nil), data...)
+	return s.Peppers.Mac(ctx, key, data)
+}
+
+func TestTheKeyedStepBindsWhatItIsForAndTheSettings(t *testing.T) {
+	s := &scribe{Peppers: peppers(t, "k")}
+	encoded := hashed(t, open(t, hash.Options{Peppers: s}), right)
+	settings := strings.Replace(encoded[:strings.LastIndexByte(encoded, '$')], ",keyid=k", "", 1)
+	require.Equal(t, "opsec/identity/password/hash/pepper/v1\x00"+settings+"\x00", string(s.seen[:len(s.seen)-32]))
+	require.NotContains(t, string(s.seen), string(right), "no password leaves the process")
+}
+
 func TestFailuresAreToldAtOneTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := open(t, hash.Options{})
@@ -262,33 +281,116 @@ func TestAFloodTellsNothing(t *testing.T) {
 	}
 }
 
+// Each computation takes a second here, so that all who are let in are there together.
 func TestNoMoreAreComputedThanThereAreSlots(t *testing.T) {
-	var now, most atomic.Int64
-	p := open(t, hash.Options{Cores: 2, Queue: 1000, InsecureNoPace: true})
-	real, dummies := p.Slots()
-	require.Equal(t, []int{2, 1}, []int{real, dummies})
-	encoded := hashed(t, p, right)
-	hash.Watch(p, func(d int64) {
-		n := now.Add(d)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-		}
-	})
-	var all sync.WaitGroup
-	for i := range 60 {
-		all.Go(func() {
-			if i%3 == 0 {
-				_ = p.Dummy(bg, wrong)
-				return
+	for name, c := range map[string]struct {
+		o    hash.Options
+		most int64
+	}{
+		"cores":  {hash.Options{Cores: 2}, 2 + 1},
+		"memory": {hash.Options{Cores: 8, Memory: 3 * hash.Garbage * 64 << 10}, 2 + 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c.o.InsecureNoPace, c.o.Queue, c.o.Patience = true, 1000, time.Hour
+			p := open(t, c.o)
+			encoded := hashed(t, p, right)
+			var now, most atomic.Int64
+			hash.Watch(p, func(d int64) {
+				n := now.Add(d)
+				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+				}
+				if d > 0 {
+					time.Sleep(time.Second)
+				}
+			})
+			began := time.Now()
+			var all sync.WaitGroup
+			for i := range 30 {
+				all.Go(func() {
+					if i%3 == 0 {
+						_ = p.Dummy(bg, wrong)
+						return
+					}
+					r, err := p.Verify(bg, right, encoded)
+					if err != nil || !r.Match {
+						panic(fmt.Sprint(r, err))
+					}
+				})
 			}
-			r, err := p.Verify(bg, right, encoded)
-			if err != nil || !r.Match {
-				panic(fmt.Sprint(r, err))
-			}
+			all.Wait()
+			require.Equal(t, c.most, most.Load(), name)
+			require.Equal(t, 10*time.Second, time.Since(began), name)
 		})
 	}
-	all.Wait()
-	require.LessOrEqual(t, most.Load(), int64(3))
-	require.Positive(t, most.Load())
+}
+
+// A stored hash that wants all of the memory waits for it, and nobody passes it.
+func TestALargeHashIsNotPassed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := open(t, hash.Options{Cores: 2, Memory: 3 * hash.Garbage * 64 << 10, InsecureNoPace: true, Patience: time.Hour})
+		large, err := hash.New(hash.Params{M: 128, T: 1, P: 1}, nil)
+		require.NoError(t, err)
+		small, big := hashed(t, p, right), hashed(t, large, right)
+		hash.Watch(p, func(d int64) {
+			if d > 0 {
+				time.Sleep(time.Second)
+			}
+		})
+		var mu sync.Mutex
+		var order []string
+		var all sync.WaitGroup
+		for _, name := range []string{"small 1", "big", "small 2"} {
+			encoded := small
+			if name == "big" {
+				encoded = big
+			}
+			all.Go(func() {
+				r, err := p.Verify(bg, right, encoded)
+				mu.Lock()
+				defer mu.Unlock()
+				require.NoError(t, err)
+				require.True(t, r.Match)
+				order = append(order, name)
+			})
+			synctest.Wait()
+		}
+		all.Wait()
+		require.Equal(t, []string{"small 1", "big", "small 2"}, order)
+	})
+}
+
+func TestWhoeverWaitsTooLongIsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := open(t, hash.Options{Cores: 1, Queue: 2})
+		encoded := hashed(t, p, right)
+		hash.Watch(p, func(d int64) {
+			if d > 0 {
+				time.Sleep(10 * time.Second)
+			}
+		})
+		began := time.Now()
+		var all sync.WaitGroup
+		busy := func(ctx context.Context, after time.Duration, cause error) {
+			all.Go(func() {
+				_, err := p.Verify(ctx, right, encoded)
+				require.ErrorIs(t, err, hash.ErrBusy)
+				require.ErrorIs(t, err, cause)
+				require.Equal(t, after, time.Since(began))
+			})
+			synctest.Wait()
+		}
+		all.Go(func() { _, _ = p.Verify(bg, right, encoded) })
+		synctest.Wait()
+		short, cancel := context.WithTimeout(bg, 100*time.Millisecond)
+		defer cancel()
+		busy(bg, hash.DefaultPace, hash.ErrBusy)                    // its patience ends
+		busy(short, 100*time.Millisecond, context.DeadlineExceeded) // its context does
+		busy(bg, hash.DefaultPace, hash.ErrBusy)                    // no place to wait
+		all.Wait()
+		require.Equal(t, hash.Calls{Hash: 1, Verify: 1, Refused: 2}, p.Calls(), "who goes away was not refused")
+		_, err := p.Verify(bg, right, encoded)
+		require.NoError(t, err, "and those have left no trace")
+	})
 }
 
 func TestPoolsThatMakeNoSenseAreRefused(t *testing.T) {
