@@ -112,8 +112,8 @@ type Attempt struct {
 	Factor lockout.Factor
 	Secret []byte      // as it was typed; the caller clears it
 	Device string      // the token of a trusted device, for Options.Classify
-	System string      // what is logged in to
-	From   opsec.Actor // IP and Terminal, as far as the front end knows them; the rest is ignored
+	System string      // what is logged in to; required, as clause 8.1.2 has it
+	From   opsec.Actor // IP and Terminal, as the front end knows them, required likewise; the rest is ignored
 }
 
 // Visit is somebody who has proved something, and has no session yet. It is a value.
@@ -143,8 +143,8 @@ func (v Visit) Proofs() []session.Proof {
 	return list
 }
 
-// Enter takes the first factor. The error is a [*Refusal], [ErrBusy], that of the context, or wraps [opsec.ErrInvalid] when there
-// is no rule for the factor, or the tenant is none. The answer to a secret that is right
+// Enter takes the first factor. The error is a [*Refusal], [ErrBusy], that of the context, or wraps [opsec.ErrInvalid] when the
+// attempt is one that cannot be recorded, or there is no rule for its factor. The answer to a secret that is right
 // is no session yet: see [Visit.Proofs].
 func (d *Desk) Enter(ctx context.Context, a Attempt) (Visit, error) {
 	account, err := d.find(ctx, a)
@@ -208,6 +208,10 @@ type found struct {
 }
 
 func (d *Desk) find(ctx context.Context, a Attempt) (found, error) {
+	// What whoever logs in has a hand in must not keep the record from being written.
+	if err := d.event(ActionRefused, opsec.Denied, a, found{Account: Account{ID: "?"}}, nil).Validate(); err != nil {
+		return found{}, fmt.Errorf("login: attempt: %w", err)
+	}
 	account, err := d.accounts.Find(ctx, a.Tenant, a.Name)
 	switch {
 	case errors.Is(err, opsec.ErrNotFound):
@@ -319,15 +323,20 @@ func (d *Desk) busy(ctx context.Context, cause error) error {
 	return ErrBusy
 }
 
-func (d *Desk) record(ctx context.Context, action string, outcome opsec.Outcome, a Attempt, account found, reason error) error {
+// event is of the category of log-ins, so that an audit of accounts sees them all.
+func (d *Desk) event(action string, outcome opsec.Outcome, a Attempt, account found, reason error) *opsec.Event {
 	e := opsec.NewEvent(action, d.o.Now())
-	e.Tenant, e.Class, e.Outcome, e.System = a.Tenant, opsec.Standard, outcome, a.System
+	e.Tenant, e.Class, e.Category, e.Outcome, e.System = a.Tenant, opsec.Standard, opsec.Authentication, outcome, a.System
 	e.Actor = d.actor(a, account)
 	e.Resource = opsec.Resource{Tenant: a.Tenant, Type: "account", ID: account.ID}
 	e.Attrs = []opsec.Attr{{Key: "factor", Value: string(a.Factor), Mark: opsec.Tenant}}
 	if reason != nil {
 		e.Reason = reason.Error()
 	}
-	_, err := d.o.Recorder.Record(context.WithoutCancel(ctx), e)
+	return e
+}
+
+func (d *Desk) record(ctx context.Context, action string, outcome opsec.Outcome, a Attempt, account found, reason error) error {
+	_, err := d.o.Recorder.Record(context.WithoutCancel(ctx), d.event(action, outcome, a, account, reason))
 	return err
 }

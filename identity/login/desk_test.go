@@ -215,6 +215,25 @@ func TestARightSecretIsAProofForASession(t *testing.T) {
 	require.Equal(t, "192.0.2.7", h.events[len(h.events)-1].Actor.IP.String())
 }
 
+func TestAnAttemptThatCouldNotBeRecordedIsNotTried(t *testing.T) {
+	h := open(t, nil)
+	for what, change := range map[string]func(a *login.Attempt){
+		"no system":          func(a *login.Attempt) { a.System = "" },
+		"no address":         func(a *login.Attempt) { a.From.IP = netip.Addr{} },
+		"no terminal":        func(a *login.Attempt) { a.From.Terminal = "" },
+		"too long a browser": func(a *login.Attempt) { a.From.Terminal = strings.Repeat("x", 1<<20) },
+		"no tenant":          func(a *login.Attempt) { a.Tenant = "" },
+		"no such factor":     func(a *login.Attempt) { a.Factor = "mind-reading" },
+	} {
+		a, before := attempt("ada", "ada's password"), h.pool.Calls()
+		change(&a)
+		_, err := h.desk.Enter(context.Background(), a)
+		require.ErrorIs(t, err, opsec.ErrInvalid, what)
+		require.Equal(t, before, h.pool.Calls(), what)
+		require.Empty(t, h.events, what)
+	}
+}
+
 func TestASecretThatMustBeChangedOpensNoSession(t *testing.T) {
 	h := open(t, nil)
 	h.must = true
