@@ -46,7 +46,7 @@ type Gate struct {
 	tags     *tags
 	log      *slog.Logger
 	now      func() time.Time
-	detach   bool // States takes time, in which a context may end
+	memory   *Memory // is states, when that is one
 	tickets  sync.Pool
 	queues   queues
 }
@@ -78,8 +78,7 @@ func New(states States, p Profile, o *Options) (*Gate, error) {
 	if g.now == nil {
 		g.now = time.Now
 	}
-	_, fast := states.(*Memory)
-	g.detach = !fast
+	g.memory, _ = states.(*Memory)
 	g.tags = newTags(o.Tags, g.now())
 	g.tickets.New = func() any { return &ticket{gate: g} }
 	return g, nil
@@ -99,48 +98,68 @@ type Attempt struct {
 // error that wraps [opsec.ErrInvalid], that the attempt names no counter, or one that the profile has no rule for. After any other
 // error no secret may be tried either.
 func (g *Gate) Begin(ctx context.Context, a Attempt) (Reservation, error) {
+	key, policy := g.profile.Counter(a.Key)
 	if err := a.Key.Validate(); err != nil {
 		return Reservation{}, err
 	}
-	counter, policy := g.profile.Counter(a.Key)
 	if policy == nil {
 		return Reservation{}, invalid("factor %s: the profile has no rule for it", a.Factor)
 	}
-	if err := g.held(ctx, &counter, a.Actor); err != nil {
-		return Reservation{}, err
-	}
-	v, err := g.update(ctx, counter, policy, Event{Kind: Reserve}, a.Actor, "")
-	if err == nil && v.Answer == Wait {
-		v, err = g.wait(ctx, counter, policy, a.Actor)
-	}
-	if err != nil {
-		return Reservation{}, err
-	}
-	if v.Answer != Done {
-		return Reservation{}, locked(v)
-	}
 	t := g.tickets.Get().(*ticket)
-	t.attempt, t.counter, t.policy, t.batch, t.failed = a, counter, policy, v.Batch, v.Failures > 0
+	t.key, t.change.Policy, t.change.Actor = key, policy, a.Actor
+	v, err := g.reserve(ctx, t)
+	if err != nil {
+		g.tickets.Put(t)
+		return Reservation{}, err
+	}
+	t.batch, t.failed = v.Batch, v.Failures > 0
 	return Reservation{t, t.turn.Load()}, nil
+}
+
+// reserve returns a nil error with leave to try a secret alone.
+func (g *Gate) reserve(ctx context.Context, t *ticket) (Verdict, error) {
+	if g.memory != nil {
+		t.digest = digest(g.memory.seed, &t.key)
+	}
+	if err := g.held(ctx, &t.key, t.change.Actor); err != nil {
+		return Verdict{}, err
+	}
+	v, err := g.step(ctx, t, Event{Kind: Reserve}, g.now())
+	if err == nil && v.Answer == Wait {
+		v, err = g.wait(ctx, t)
+	}
+	if err == nil && v.Answer != Done {
+		err = locked(v)
+	}
+	return v, err
+}
+
+// step changes the counter of a ticket.
+func (g *Gate) step(ctx context.Context, t *ticket, e Event, now time.Time) (Verdict, error) {
+	t.change.Event, t.change.Now = e, now
+	if g.memory != nil {
+		return g.memory.update(ctx, t.digest, &t.key, &t.change)
+	}
+	return g.states.Update(ctx, t.key, t.change)
 }
 
 // wait asks again until the answer is another: when a guess of this process has been settled at once, and now and then, since others
 // may have settled theirs.
-func (g *Gate) wait(ctx context.Context, k Key, p *Policy, by opsec.Actor) (v Verdict, err error) {
-	w := g.queues.join(k)
+func (g *Gate) wait(ctx context.Context, t *ticket) (v Verdict, err error) {
+	w := g.queues.join(t.key)
 	defer func() {
 		n := v.Left
 		if v.Answer != Done {
 			n = 1 // what holds for this one the next may find out by itself
 		}
-		g.queues.leave(k, w, n)
+		g.queues.leave(t.key, w, n)
 	}()
 	patience := time.NewTimer(g.patience)
 	defer patience.Stop()
 	again, pause := time.NewTimer(jitter(firstPoll)), firstPoll
 	defer again.Stop()
 	for {
-		if v, err = g.update(ctx, k, p, Event{Kind: Reserve}, by, ""); err != nil || v.Answer != Wait {
+		if v, err = g.step(ctx, t, Event{Kind: Reserve}, g.now()); err != nil || v.Answer != Wait {
 			return v, err
 		}
 		for asked := false; !asked; {
@@ -148,7 +167,7 @@ func (g *Gate) wait(ctx context.Context, k Key, p *Policy, by opsec.Actor) (v Ve
 			case <-w.woken:
 				asked = true
 			case <-again.C:
-				asked = g.queues.first(k, w)
+				asked = g.queues.first(t.key, w)
 				pause = min(2*pause, lastPoll)
 				again.Reset(jitter(pause))
 			case <-patience.C:
@@ -176,32 +195,32 @@ func (g *Gate) Commit(ctx context.Context, r Reservation, o Outcome) (Proof, err
 		return Proof{}, ErrExpired
 	}
 	defer g.tickets.Put(t)
-	if g.detach && ctx.Done() != nil {
+	if g.memory == nil && ctx.Done() != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 		defer cancel()
 	}
-	e := Event{Kind: o.kind, Batch: t.batch}
+	e, now := Event{Kind: o.kind, Batch: t.batch}, g.now()
 	switch e.Kind {
 	case Succeed:
 		if t.failed {
-			g.tags.forget(&t.counter)
+			g.tags.forget(&t.key)
 		}
 	case Release:
 	default: // also the zero Outcome
 		e.Kind = Fail
-		e.Repeat = g.tags.known(&t.counter, o.secret, g.now())
+		e.Repeat = g.tags.known(&t.key, o.secret, now)
 	}
-	v, err := g.update(ctx, t.counter, t.policy, e, t.attempt.Actor, "")
+	v, err := g.step(ctx, t, e, now)
 	if err != nil {
-		g.log.WarnContext(ctx, "lockout: a guess could not be settled", "tenant", t.counter.Tenant, "error", err)
+		g.log.WarnContext(ctx, "lockout: a guess could not be settled", "tenant", t.key.Tenant, "error", err)
 		return Proof{}, err
 	}
 	n := v.Left
 	if v.Standing != Open {
 		n = 1
 	}
-	g.queues.wake(&t.counter, n)
+	g.queues.wake(&t.key, n)
 	switch {
 	case v.Answer == Expired:
 		return Proof{}, ErrExpired
@@ -214,10 +233,10 @@ func (g *Gate) Commit(ctx context.Context, r Reservation, o Outcome) (Proof, err
 	case v.Answer != Done:
 		return Proof{}, locked(v)
 	}
-	if err := g.held(ctx, &t.counter, t.attempt.Actor); err != nil {
+	if err := g.held(ctx, &t.key, t.change.Actor); err != nil {
 		return Proof{}, err
 	}
-	return Proof{t.attempt.Tenant, t.attempt.Account, t.attempt.Factor, g.now()}, nil
+	return Proof{t.key.Tenant, t.key.Account, t.key.Factor, now}, nil
 }
 
 // held returns an error when an administrator holds the account, of which a trusted device that nobody has listed does not know.

@@ -54,14 +54,14 @@ func NewMemory(rows int, r opsec.Recorder) *Memory {
 	return m
 }
 
-// digest is keyed, so that nobody can choose names that meet.
-func (m *Memory) digest(k *Key) uint64 {
-	h := maphash.String(m.seed, k.Account)
-	h = bits.RotateLeft64(h, 29)*0x9e3779b97f4a7c15 ^ maphash.String(m.seed, string(k.Tenant))
-	h = bits.RotateLeft64(h, 29)*0x9e3779b97f4a7c15 ^ maphash.String(m.seed, string(k.Factor))
+// digest returns 64 bits of a key under a seed: nobody can choose names that meet.
+func digest(seed maphash.Seed, k *Key) uint64 {
+	h := maphash.String(seed, k.Account)
+	h = bits.RotateLeft64(h, 29)*0x9e3779b97f4a7c15 ^ maphash.String(seed, string(k.Tenant))
+	h = bits.RotateLeft64(h, 29)*0x9e3779b97f4a7c15 ^ maphash.String(seed, string(k.Factor))
 	if k.Class != "" || k.Device != "" {
-		h = bits.RotateLeft64(h, 29)*0x9e3779b97f4a7c15 ^ maphash.String(m.seed, string(k.Class))
-		h = bits.RotateLeft64(h, 29)*0x9e3779b97f4a7c15 ^ maphash.String(m.seed, k.Device)
+		h = bits.RotateLeft64(h, 29)*0x9e3779b97f4a7c15 ^ maphash.String(seed, string(k.Class))
+		h = bits.RotateLeft64(h, 29)*0x9e3779b97f4a7c15 ^ maphash.String(seed, k.Device)
 	}
 	h ^= h >> 32
 	h *= 0xd6e8feb86659fd93
@@ -71,7 +71,10 @@ func (m *Memory) digest(k *Key) uint64 {
 // Update implements [States]. The error is [ErrFull], or the recorder's, which has 10 seconds whether or not ctx ends: who hangs up
 // when his guess was wrong has guessed all the same.
 func (m *Memory) Update(ctx context.Context, key Key, change Change) (Verdict, error) {
-	digest := m.digest(&key)
+	return m.update(ctx, digest(m.seed, &key), &key, &change)
+}
+
+func (m *Memory) update(ctx context.Context, digest uint64, key *Key, change *Change) (Verdict, error) {
 	s := &m.stripes[digest>>m.shift]
 	s.Lock()
 	defer s.Unlock()
@@ -80,14 +83,14 @@ func (m *Memory) Update(ctx context.Context, key Key, change Change) (Verdict, e
 	if found {
 		old = s.slots[at].state()
 	}
-	state, verdict := change.Apply(old)
+	state, verdict := change.Policy.Step(old, change.Event, change.Now)
 	if state == old {
-		return verdict, m.record(ctx, key, &change, verdict)
+		return verdict, m.record(ctx, key, change, verdict)
 	}
-	if !found && state != (State{}) && !s.room(change.Now.UnixMilli()) {
+	if !found && !s.room(change.Now.UnixMilli()) {
 		return Verdict{}, ErrFull
 	}
-	if err := m.record(ctx, key, &change, verdict); err != nil {
+	if err := m.record(ctx, key, change, verdict); err != nil {
 		return Verdict{}, err
 	}
 	switch {
@@ -101,11 +104,11 @@ func (m *Memory) Update(ctx context.Context, key Key, change Change) (Verdict, e
 	return verdict, nil
 }
 
-func (m *Memory) record(ctx context.Context, key Key, change *Change, v Verdict) error {
+func (m *Memory) record(ctx context.Context, key *Key, change *Change, v Verdict) error {
 	if v.Became == Open && !v.Opened {
 		return nil
 	}
-	e := change.Record(key, v)
+	e := change.Record(*key, v)
 	if e == nil || m.recorder == nil {
 		return nil
 	}

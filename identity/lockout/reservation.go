@@ -17,13 +17,13 @@ type Reservation struct {
 // ticket is what a gate knows of a guess that is under way. It is used again for others: a reservation that is settled is of a turn
 // that is over.
 type ticket struct {
-	gate    *Gate
-	turn    atomic.Uint64
-	attempt Attempt
-	counter Key
-	policy  *Policy
-	batch   int64
-	failed  bool // there were failures before
+	gate   *Gate
+	turn   atomic.Uint64
+	key    Key    // of the counter
+	digest uint64 // of the key, in a Memory
+	change Change // the policy and the actor, and what is done at each turn
+	batch  int64
+	failed bool // there were failures before
 }
 
 // Outcome is what has become of a guess. The zero Outcome counts as a wrong secret.

@@ -59,26 +59,10 @@ func (t *tags) seeds(now time.Time) (young, old maphash.Seed) {
 	return t.now, t.was
 }
 
-func (t *tags) name(k *Key) uint64 {
-	var h maphash.Hash
-	h.SetSeed(t.names)
-	writeKey(&h, k)
-	return h.Sum64()
-}
-
-func writeKey(h *maphash.Hash, k *Key) {
-	for _, s := range [...]string{string(k.Tenant), k.Account, string(k.Factor), string(k.Class), k.Device} {
-		h.WriteString(s)
-		h.WriteByte(0xff) // in no name that is UTF-8; and where it is, one more secret counts as another
-	}
-}
-
-func tag(seed maphash.Seed, name uint64, k *Key, secret []byte) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	writeKey(&h, k)
-	h.Write(secret)
-	return name>>48<<48 | max(h.Sum64()>>16, 1)
+// tag is what a line holds of a secret of the account of that name.
+func tag(seed maphash.Seed, name uint64, secret []byte) uint64 {
+	h := (maphash.Bytes(seed, secret) ^ name) * 0xd6e8feb86659fd93
+	return name>>48<<48 | max(h>>16, 1)
 }
 
 // known reports whether this secret was wrong for k before, and remembers it.
@@ -87,8 +71,8 @@ func (t *tags) known(k *Key, secret []byte, now time.Time) bool {
 		return false
 	}
 	young, old := t.seeds(now)
-	name := t.name(k)
-	this, before := tag(young, name, k, secret), tag(old, name, k, secret)
+	name := digest(t.names, k)
+	this, before := tag(young, name, secret), tag(old, name, secret)
 	i := name % uint64(len(t.lines))
 	t.locks[i%64].Lock()
 	defer t.locks[i%64].Unlock()
@@ -110,7 +94,7 @@ func (t *tags) forget(k *Key) {
 	if t == nil {
 		return
 	}
-	name := t.name(k)
+	name := digest(t.names, k)
 	i := name % uint64(len(t.lines))
 	t.locks[i%64].Lock()
 	defer t.locks[i%64].Unlock()
