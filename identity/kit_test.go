@@ -35,11 +35,15 @@ type post struct {
 	mu   sync.Mutex
 	sent []opsec.Message
 	fail error
+	bad  string // an address that takes nothing
 }
 
 func (p *post) Notify(_ context.Context, m opsec.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if slices.Contains(m.To, p.bad) {
+		return errors.New("post: no such address")
+	}
 	if p.fail == nil {
 		p.sent = append(p.sent, m)
 	}

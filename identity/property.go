@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -130,7 +131,15 @@ func (d *Directory) deliver(ctx context.Context, tenant opsec.TenantID) (n int, 
 	if d.o.Notifier == nil {
 		return 0, nil
 	}
-	return d.notices.Sweep(ctx, d.db, tenant, store.Query{}, func(_ *store.Sub, n *notice) error {
-		return d.o.Notifier.Notify(ctx, n.Message)
+	var errs []error
+	n, err = d.notices.Sweep(ctx, d.db, tenant, store.Query{}, func(_ *store.Sub, n *notice) error {
+		if err := d.o.Notifier.Notify(ctx, n.Message); err != nil {
+			if len(errs) < 8 {
+				errs = append(errs, err)
+			}
+			return store.ErrKeep // and holds up no other
+		}
+		return nil
 	})
+	return n, errors.Join(append(errs, err)...)
 }

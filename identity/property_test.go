@@ -27,6 +27,10 @@ func TestSelfServiceIsForSimplePropertiesOfOnesOwn(t *testing.T) {
 	require.NoError(t, err, "of a sub-account by who has the main account")
 	_, err = b.SetProperty(bg, by(robot), "acme", a.ID, "language", "en")
 	require.ErrorIs(t, err, opsec.ErrDenied, "not the other way round")
+	another, r, err := b.Register(bg, by(robot), "acme", identity.Registration{Name: "robot-b", Main: a.ID, System: "app/2"})
+	require.NoError(t, err)
+	require.Equal(t, identity.Registered, another.State, "a program makes no accounts without approval")
+	require.NotEmpty(t, r.ID)
 	_, err = b.SetProperty(bg, by(a), "acme", a.ID, "cost-centre", "1")
 	require.ErrorIs(t, err, opsec.ErrDenied)
 	_, err = b.SetProperty(bg, b.alice, "acme", a.ID, "cost-centre", "1")
@@ -95,6 +99,11 @@ func TestWhatCouldNotBeToldIsToldByTheSweep(t *testing.T) {
 	_, err = b.Sweep(bg, timer, "acme")
 	require.ErrorIs(t, err, b.post.fail)
 	b.post.fail = nil
+	b.post.bad = "new@example.org"
+	_, err = b.SetProperty(bg, by(b.get(opsec.ID(b.alice.Actor.Account))), "acme", opsec.ID(b.alice.Actor.Account), "mail", "alice@example.org")
+	require.NoError(t, err)
+	require.Len(t, b.post.take(), 1, "what cannot be delivered holds up nothing else")
+	b.post.bad = ""
 	require.Equal(t, int64(1), b.sweep(b.now).Delivered)
 	require.Zero(t, b.sweep(b.now).Delivered)
 	require.Equal(t, []string{"new@example.org", "pc"}, b.post.take()[0].To)

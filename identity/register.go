@@ -93,7 +93,7 @@ func (w *work) enrol(r Registration, id opsec.ID, more ...Step) (*Family, *Accou
 // active account of the directory; neither that person nor the one who gets the account can approve, with whatever account.
 //
 // A sub-account is registered by naming its main account, and holds nothing that this may not grant. Where the policy has
-// SkipApprovalOfSubs and the person asks for a sub-account of its own, it is active at once, and there is no request.
+// SkipApprovalOfSubs and who asks acts with that main account, it is active at once, and there is no request.
 //
 // Errors: [ErrTaken], [ErrSecondMain], [ErrBeyondMain], [ErrMain], [ErrUnknownActor], [opsec.ErrDenied], [opsec.ErrInvalid] (a
 // *name.Refused for the name), and [opsec.ErrNotFound] for the main account.
@@ -104,7 +104,7 @@ func (d *Directory) Register(ctx context.Context, by By, tenant opsec.TenantID, 
 			return err
 		}
 		var more []Step
-		own := r.Main != "" && (w.account.ID == r.Main || w.account.Main == r.Main) && w.account.Tenant == tenant
+		own := r.Main != "" && w.account.ID == r.Main && w.account.Tenant == tenant // with the main account, not with another of it
 		if own && w.policy.SkipApprovalOfSubs {
 			more = []Step{{Verb: Approve, Account: id}}
 		}
