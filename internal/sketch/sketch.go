@@ -42,7 +42,7 @@ func Union(s, other Distinct) uint64 {
 		if other != nil {
 			r = max(r, other[i])
 		}
-		sum += math.Ldexp(1, -int(r))
+		sum += math.Float64frombits(uint64(1023-int(r)) << 52) // 2^-r
 		if r == 0 {
 			empty++
 		}

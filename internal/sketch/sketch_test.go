@@ -15,7 +15,7 @@ func random() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
 
 func TestEstimateIsWithinItsError(t *testing.T) {
 	for _, registers := range []int{64, 256, 1024, 4096} {
-		for _, n := range []int{0, 1, 10, 100, 1000, 10_000, 100_000} {
+		for _, n := range []int{0, 1, 10, 100, 1000, 10_000} {
 			r, within := random(), 0
 			for range 20 {
 				s := make(sketch.Distinct, registers)

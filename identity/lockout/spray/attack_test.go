@@ -146,7 +146,7 @@ func TestSurgeOfFailuresIsToldOnce(t *testing.T) {
 func TestVolumeIsNoSurge(t *testing.T) {
 	w := newWorld(t, spray.Policy{})
 	source := func() string { return from4(w.random.Uint32()) }
-	for i := range 60_000 {
+	for i := range 40_000 {
 		step := 5 * time.Second
 		if i > 5000 {
 			step = 20 * time.Millisecond // the morning
@@ -157,12 +157,12 @@ func TestVolumeIsNoSurge(t *testing.T) {
 	require.Empty(t, w.found)
 }
 
-// Hundreds of thousands of failures from as many addresses of one /32 while one source sprays, slowly: it is found, before and after the flood
+// A hundred thousand failures from as many addresses of one /32 while one source sprays, slowly: it is found, before and after the flood
 // has filled the tables.
 func TestFloodOfAddressesDoesNotHideTheAttacker(t *testing.T) {
-	for _, late := range []int{0, 100_000} {
+	for _, late := range []int{0, 50_000} {
 		w := newWorld(t, spray.Policy{Sources: 256})
-		const flood, victims = 200_000, 100
+		const flood, victims = 100_000, 100
 		for i := range flood {
 			ip := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 12), byte(i >> 4), byte(i << 4), byte(w.random.Uint32())})
 			w.add(spray.Sighting{Source: ip, Account: "ann"})
@@ -175,6 +175,24 @@ func TestFloodOfAddressesDoesNotHideTheAttacker(t *testing.T) {
 		require.NotEmpty(t, found)
 		require.Equal(t, netip.MustParsePrefix("2001:db9::/64"), found[0].Source)
 	}
+}
+
+// Whoever was told of keeps his row, so that he is not told of again, and what he does next is seen.
+func TestHeavierSourcesDoNotDisplaceOneThatWasTold(t *testing.T) {
+	w := newWorld(t, spray.Policy{Sources: 16})
+	for i := range 25 {
+		w.add(fails("198.51.100.9", fmt.Sprint("user", i), fmt.Sprint("leaked", i)))
+	}
+	for i := range 100 * 200 {
+		w.add(fails(from4(uint32(i%100)<<8), "ann", ""))
+	}
+	require.Positive(t, w.d.Totals().Replaced+w.d.Totals().Refused)
+	for i := range 25 {
+		w.add(fails("198.51.100.9", fmt.Sprint("user", 100+i), fmt.Sprint("leaked", 100+i)))
+	}
+	w.add(enters("198.51.100.9", "user7"))
+	require.Equal(t, []spray.Kind{spray.Stuffing, spray.Entered}, kinds(w.found))
+	require.EqualValues(t, 51, w.found[1].Attempts)
 }
 
 func TestAWindowForgetsAndTellsAgain(t *testing.T) {

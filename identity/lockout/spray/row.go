@@ -109,24 +109,29 @@ const (
 // prefixBits are those of the levels of sources.
 var prefixBits = [...]int{narrow4: 32, wide4: 24, narrow6: 64, wide6: 48}
 
-// judge yields what is to be told of a row, whether it was told before or not.
+// judge yields what is to be told of a row, whether it was told before or not. Sets have no more than there were failures: of most
+// rows nothing need be estimated.
 func (p *Policy) judge(l level, r *row, yield func(Kind, uint8)) {
-	accounts := r.count(failed)
 	if l == tags {
-		if accounts >= uint64(p.Shared) {
+		if r.atLeast(failed, p.Shared) {
 			yield(SharedSecret, toldAttack)
 		}
 		return
 	}
-	entered := r.count(won)
-	tried := sketch.Union(r.set(failed), r.set(won))
-	limit, several := uint64(p.Accounts), true
+	accounts, invented := p.Accounts, p.Invented
 	if l == wide4 || l == wide6 {
-		limit, several = uint64(p.Wide), r.count(sources) >= 3
+		if accounts, invented = p.Wide, (p.Invented*p.Wide+p.Accounts-1)/p.Accounts; !r.atLeast(sources, 3) {
+			return
+		}
 	}
-	if accounts >= limit && several && entered*100 < uint64(p.Honest)*tried {
+	many, unknown := r.atLeast(failed, accounts), r.atLeast(names, invented)
+	if !many && !unknown {
+		return
+	}
+	tried, entered := sketch.Union(r.set(failed), r.set(won)), r.count(won)
+	if many && entered*100 < uint64(p.Honest)*tried {
 		kind := Spraying
-		if 2*r.count(secrets) > accounts {
+		if 2*r.count(secrets) > r.count(failed) {
 			kind = Stuffing
 		}
 		yield(kind, toldAttack)
@@ -134,10 +139,12 @@ func (p *Policy) judge(l level, r *row, yield func(Kind, uint8)) {
 			yield(Entered, toldEntered)
 		}
 	}
-	if n := r.count(names); several && n*uint64(p.Accounts) >= uint64(p.Invented)*limit && n*100 >= uint64(p.InventedShare)*tried {
+	if unknown && r.count(names)*100 >= uint64(p.InventedShare)*tried {
 		yield(Invented, toldInvented)
 	}
 }
+
+func (r *row) atLeast(set, n int) bool { return r.failures >= uint64(n) && r.count(set) >= uint64(n) }
 
 // verdict is what is known of a row, as a verdict of that kind.
 func (r *row) verdict(l level, k Kind, from, span int64) Verdict {
