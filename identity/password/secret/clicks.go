@@ -5,8 +5,8 @@ import "math/bits"
 // Clicks are points on a picture, in order. At enrolment each point gets a grid of its own, laid so that the point is in the
 // middle of a cell; where the grid lies is kept in clear, in which cell the point is remains secret. So an entry is the same
 // secret exactly when each click is at most Tolerance pixels off, in x and in y: the grids of Birget, Hong and Memon (IEEE
-// Trans. Information Forensics and Security 2006), which are three for all points, let in what is farther off and keep out what is
-// nearer; the centred ones are of Chiasson, Srinivasan, Biddle and van Oorschot (UPSEC 2008). The zero Clicks is refused.
+// Trans. Information Forensics and Security 2006), three for all points, let in what is farther off than what they keep out;
+// the centred ones are of Chiasson, Srinivasan, Biddle and van Oorschot (UPSEC 2008). The zero Clicks is refused.
 type Clicks struct {
 	Picture   string  `json:"picture"`           // its id, 1 to 64 printing ASCII characters; a changed picture needs another one
 	Width     int     `json:"width"`             // pixels, up to 16,384

@@ -26,8 +26,8 @@
 // bytes: a stricter policy spoils nothing.
 //
 // Estimates count guesses in the order in which people choose, where that was measured, and never the whole space alone
-// ([Kind.Measured] has the sources). What falls within the hundred guesses that NIST SP 800-63B-4 lets an account have is not
-// enrolled.
+// ([Kind.Measured] has the sources). What by its estimate falls within the hundred guesses that NIST SP 800-63B-4 lets an
+// account have is not enrolled.
 //
 // A [Secret] and an [Entry] show themselves in no error, log line, format or JSON, and are wiped on request. No float decides
 // anything.

@@ -31,8 +31,7 @@ type Advice struct {
 // kind: none reaches what SP 800-63B-4 asks of a password that stands alone (15 characters), and where people's choices were
 // measured, each fell short of its numbers.
 //
-// Attempts is a thousandth of the guesses, so that a run of them opens one account in a thousand at most; 3 at least, because
-// people err, and 10 at most.
+// Attempts is a thousandth of the guesses that the secret withstands; 3 at least, because people err, and 10 at most.
 func (s Secret) Advice() Advice {
 	if s.in == nil {
 		return Advice{SecondFactor: true, Why: "no secret"}
@@ -54,7 +53,7 @@ func (k Kind) Measured() string {
 		return "six digits resist 10 to 100 guesses no better than four, and refusing a tenth of all PINs helps most " +
 			"(Markert et al., IEEE S&P 2020); a birthday opens one wallet in 11 to 18 (Bonneau, Preibusch, Anderson, FC 2012)"
 	case KindPattern:
-		return "389,112 patterns of 3 x 3 are 18.6 bits, a fifth of users stays below 9.1 (Uellenbeck et al., CCS 2013), a " +
+		return "389,112 patterns of 3 x 3 are 18.6 bits, for a fifth of the users 9.1 (Uellenbeck et al., CCS 2013), a " +
 			"tenth falls in 16 guesses (Song et al., CHI 2015); 4 x 4 is no better for that fifth (Aviv et al., ACSAC 2015)"
 	case KindClicks:
 		return "of five clicks in a space of 43 bits, 4 to 10 % fall in 100 guesses by hot spots, 36 % of one picture's in " +
