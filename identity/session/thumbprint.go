@@ -34,8 +34,9 @@ func KeyThumbprint(key crypto.PublicKey) (Thumbprint, error) {
 		}
 		members = fmt.Sprintf(`{"e":"%s","kty":"RSA","n":"%s"}`, text(big.NewInt(int64(k.E)).Bytes()), text(k.N.Bytes()))
 	case *ecdsa.PublicKey:
-		if k == nil || k.Curve == nil {
-			return Thumbprint{}, invalid("key: no curve")
+		//lint:ignore SA1019 of a key without coordinates Bytes panics
+		if k == nil || k.Curve == nil || k.X == nil || k.Y == nil {
+			return Thumbprint{}, invalid("key: no curve, or no point on it")
 		}
 		point, err := k.Bytes() // 4, x, y
 		name := map[elliptic.Curve]string{elliptic.P256(): "P-256", elliptic.P384(): "P-384", elliptic.P521(): "P-521"}[k.Curve]
