@@ -50,9 +50,8 @@ const (
 	Held      Standing = "held"      // by an administrator, until somebody unlocks it
 )
 
-// State is what is remembered of one counter. The zero value is a counter that nothing has happened to, and what Step leaves when
-// nothing is left. It has no secret in it,
-// and no digest of one.
+// State is what is remembered of one counter. The zero value is a counter that nothing has happened to, and what [Policy.Step] leaves
+// when nothing is left. It has no secret in it, and no digest of one.
 type State struct {
 	Failures uint16    `json:"failures,omitempty"` // one after the other
 	Locks    uint16    `json:"locks,omitempty"`    // temporary ones since the last success

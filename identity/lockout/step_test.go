@@ -22,12 +22,11 @@ func strict(change ...func(*lockout.Policy)) *lockout.Policy {
 
 // counter is a state under a policy, and the time.
 type counter struct {
-	t     require.TestingT
-	p     *lockout.Policy
-	s     lockout.State
-	now   time.Time
-	event lockout.Event
-	v     lockout.Verdict
+	t   require.TestingT
+	p   *lockout.Policy
+	s   lockout.State
+	now time.Time
+	v   lockout.Verdict
 }
 
 func count(t require.TestingT, p *lockout.Policy) *counter {
