@@ -58,5 +58,9 @@
 // than the limits within a window (an attack over midnight is two halves); a second detector with a window of a day finds slower ones.
 // Know what a failure was for: give it wrong secrets alone, and no outages.
 //
+// Be exact about a limit: different accounts are estimated, so a limit of 20 is met by 18 or by 22 now and then, and never by fewer
+// failures than it says. Follow more than it has room for: once a place of a table is full of sources that were told of, others that
+// would be there are not followed until the window ends ([Totals].Refused).
+//
 // Keep a surge that grows over a day from becoming usual.
 package spray
