@@ -323,10 +323,14 @@ func (d *Desk) busy(ctx context.Context, cause error) error {
 	return ErrBusy
 }
 
-// event is of the category of log-ins, so that an audit of accounts sees them all.
+// event is of the category of log-ins where one has failed, so that an audit of accounts sees it. One that succeeds is recorded
+// with its session.
 func (d *Desk) event(action string, outcome opsec.Outcome, a Attempt, account found, reason error) *opsec.Event {
 	e := opsec.NewEvent(action, d.o.Now())
-	e.Tenant, e.Class, e.Category, e.Outcome, e.System = a.Tenant, opsec.Standard, opsec.Authentication, outcome, a.System
+	e.Tenant, e.Class, e.Outcome, e.System = a.Tenant, opsec.Standard, outcome, a.System
+	if action == ActionRefused {
+		e.Category = opsec.Authentication
+	}
 	e.Actor = d.actor(a, account)
 	e.Resource = opsec.Resource{Tenant: a.Tenant, Type: "account", ID: account.ID}
 	e.Attrs = []opsec.Attr{{Key: "factor", Value: string(a.Factor), Mark: opsec.Tenant}}
