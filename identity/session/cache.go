@@ -21,7 +21,7 @@ type entry struct {
 	end         int64 // of the session: ns since 1970
 	touch       int64 // a use from then on is to be written
 	read        reading
-	touching    atomic.Bool // somebody is writing one now
+	touching    atomic.Bool // somebody is writing one, after which another entry, or none, takes the place of this
 }
 
 // cache holds sessions that were read lately, at most as many as it was made for. It takes no lock.

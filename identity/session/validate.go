@@ -21,7 +21,6 @@ func (m *Manager) Validate(ctx context.Context, t Token, u Use) (Session, error)
 		return Session{}, err
 	}
 	if now.wall >= e.touch && e.touching.CompareAndSwap(false, true) {
-		defer e.touching.Store(false)
 		return m.visit(ctx, t, u, now)
 	}
 	return e.session, nil
