@@ -24,8 +24,8 @@
 // Two texts that a person types for one name, in small or capital letters, composed or not, full or half width, have one
 // canonical form, and that form is its own. A name that a policy accepts holds no character without a picture, is shown in the
 // order in which it is written, has digits of one system, and mixes scripts no further than "highly restrictive" of UTS #39.
-// Two accepted names with different skeletons are told apart by whoever reads with care. Everything is a pure function, and
-// nothing is computed before it is called for. Errors carry the number of a character, never the text.
+// Two names with different skeletons do not look alike, as far as Unicode's tables know. Everything is a pure function, and
+// nothing is computed before it is called for. Errors carry the number of a character, never the text that was given.
 //
 // The tables are those of Unicode 15.0.0, whatever the version of Go, except for what the standard library and
 // golang.org/x/text know of letter case, composition and PRECIS; these only grow by characters that had no meaning before. The

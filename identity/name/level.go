@@ -10,7 +10,7 @@ const (
 	ASCII                 Level = "ascii"                  // basic Latin alone; what the empty Level in a Policy stands for
 	SingleScript          Level = "single-script"          // all of one script; Japanese, Korean and Han with Bopomofo count as one
 	HighlyRestrictive     Level = "highly-restrictive"     // Latin beside Japanese, Korean, or Han with Bopomofo too
-	ModeratelyRestrictive Level = "moderately-restrictive" // Latin beside one other script that is not Cyrillic, Greek or Cherokee
+	ModeratelyRestrictive Level = "moderately-restrictive" // Latin beside one other script that is not Cyrillic or Greek
 	MinimallyRestrictive  Level = "minimally-restrictive"  // any recommended characters
 	Unrestricted          Level = "unrestricted"
 )
@@ -35,7 +35,7 @@ func LevelOf(s string) Level {
 		korean = korean && !in.and(scriptOf("Kore")).empty()
 		chinese = chinese && !in.and(scriptOf("Hanb")).empty()
 	}
-	alike := scriptOf("Cyrl").or(scriptOf("Grek")).or(scriptOf("Cher"))
+	alike := scriptOf("Cyrl").or(scriptOf("Grek"))
 	switch {
 	case !recommended:
 		return Unrestricted
