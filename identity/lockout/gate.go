@@ -25,7 +25,7 @@ type Options struct {
 	Tags int
 	// Logger hears of guesses that could not be settled; nil is silent.
 	Logger *slog.Logger
-	// Now is the clock; nil is time.Now.
+	// Now is the clock; nil is that of the system, whose being set is noticed within a second.
 	Now func() time.Time
 }
 
@@ -76,7 +76,7 @@ func New(states States, p Profile, o *Options) (*Gate, error) {
 		g.log = slog.New(slog.DiscardHandler)
 	}
 	if g.now == nil {
-		g.now = time.Now
+		g.now = new(clock).now
 	}
 	g.memory, _ = states.(*Memory)
 	g.tags = newTags(o.Tags, g.now())
