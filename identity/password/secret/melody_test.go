@@ -46,6 +46,15 @@ func TestRhythmCounts(t *testing.T) {
 	}
 }
 
+func TestRhythmHasItsBoundsForEver(t *testing.T) {
+	tune := func(a, b int) secret.Secret { return read(t, melody, notes(60, a, 67, b, 65, b, 58, b, 71, b)) }
+	longer, even, shorter := tune(1000, 2000), tune(1000, 1000), tune(2000, 1000)
+	require.True(t, tune(1000, 1300).Equal(longer))
+	require.True(t, tune(1000, 1299).Equal(even))
+	require.True(t, tune(1299, 1000).Equal(even))
+	require.True(t, tune(1300, 1000).Equal(shorter))
+}
+
 func TestUnclearRhythmIsNotEnrolled(t *testing.T) {
 	tune := func(ratio int) secret.Entry { return notes(60, 1000, 67, ratio, 65, ratio, 58, ratio, 71, 500) }
 	for ratio, ok := range map[int]bool{
