@@ -125,6 +125,18 @@ func TestBusyOfficeOfHonestUsersIsNotFlagged(t *testing.T) {
 	}
 }
 
+func TestOneAddressIsOneSourceHoweverItIsWritten(t *testing.T) {
+	w := newWorld(t, spray.Policy{})
+	for i := range 30 {
+		w.add(fails([]string{"198.51.100.9", "::ffff:198.51.100.9"}[i%2], fmt.Sprint("user", i), fmt.Sprint(i)))
+	}
+	for i := range 30 {
+		w.add(fails([]string{"fe80::1", "fe80::1%eth0", "fe80::2%eth1"}[i%3], fmt.Sprint("user", i), fmt.Sprint(i)))
+	}
+	require.Equal(t, []spray.Kind{spray.Stuffing, spray.Stuffing}, kinds(w.found))
+	require.Equal(t, []string{"198.51.100.9/32", "fe80::/64"}, []string{w.found[0].Source.String(), w.found[1].Source.String()})
+}
+
 func TestSurgeOfFailuresIsToldOnce(t *testing.T) {
 	w := newWorld(t, spray.Policy{})
 	source := func() string { return from4(w.random.Uint32()) }
