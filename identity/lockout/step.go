@@ -238,9 +238,7 @@ func (c *counter) reserve() (Answer, int64) {
 	case c.left() == 0:
 		return Wait, 0
 	}
-	if c.pending() == 0 {
-		c.Batch = c.at - c.at%c.grid()
-	}
+	c.Batch = c.at - c.at%c.grid()
 	c.Pending[0]++
 	return Done, c.Batch
 }
