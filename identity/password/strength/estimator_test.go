@@ -120,6 +120,7 @@ func TestCapitalsAndFiguresAddLittle(t *testing.T) {
 	for _, text := range []string{"Architecture", "ARCHITECTURE", "architecturE", "erutcetihcra"} {
 		require.InDelta(t, plain+301, e.MilliLog10(text), 1, text) // twice
 	}
+	require.InDelta(t, e.MilliLog10("jkl;'][poi")+301, e.MilliLog10(`JKL:"}{POI`), 1, "shift held all the while")
 	require.InDelta(t, plain+3*301, e.MilliLog10("4rch1tec7ure"), 301, "some of them exchanged")
 	require.Greater(t, e.MilliLog10("aRcHiTeCtUrE"), e.MilliLog10("Architecture")+2000)
 }
