@@ -94,7 +94,6 @@ type plant struct {
 	true    time.Time
 	flights []flight
 	judges  map[lockout.Key]*judge
-	held    bool
 }
 
 const right = "right"
