@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,13 +14,14 @@ import (
 	"github.com/cloudopsec/opsec/identity/password/hash"
 )
 
-// vectors are hashes that others published, or made: the form, the secret, and who.
-var vectors = []struct {
+// vector is a hash that others published, or made.
+type vector struct {
 	scheme          hash.Scheme
 	secret, encoded string
-}{
+}
+
+var vectors = []vector{
 	// The tests of the reference implementation of argon2.
-	{hash.Argon2id, "password", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"},
 	{hash.Argon2id, "password", "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"},
 	{hash.Argon2id, "password", "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc"},
 	// argon2 0~20171227 of Debian 12.
@@ -71,6 +73,9 @@ func TestHashesOfOthersAreVerified(t *testing.T) {
 			r, err := p.Verify(bg, []byte(v.secret), v.encoded)
 			require.NoError(t, err)
 			require.Equal(t, hash.Result{Match: true, Rehash: true}, r)
+			if f.Memory > 1<<10 {
+				return // once is slow enough, under the race detector
+			}
 			r, err = p.Verify(bg, []byte("x"+v.secret), v.encoded)
 			require.NoError(t, err)
 			require.False(t, r.Match)
@@ -80,7 +85,7 @@ func TestHashesOfOthersAreVerified(t *testing.T) {
 
 func TestBcryptSeesSeventyTwoBytesAsItDid(t *testing.T) {
 	p := quick(t)
-	long := vectors[8]
+	long := vectors[slices.IndexFunc(vectors, func(v vector) bool { return len(v.secret) > 72 })]
 	require.Equal(t, hash.Bcrypt, long.scheme)
 	r, err := p.Verify(bg, []byte(long.secret[:72]+"something else"), long.encoded)
 	require.NoError(t, err)
