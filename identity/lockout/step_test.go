@@ -447,6 +447,13 @@ func TestUnlockDropsReservationsOfAWildClock(t *testing.T) {
 	require.Equal(t, noon.UnixMilli(), c.begin(), "and the counter is in ours again")
 }
 
+func TestUnlockByAClockThatIsALittleBehindDropsNothing(t *testing.T) {
+	c := count(t, strict())
+	batch := c.begin()
+	c.pass(-5 * time.Second).do(lockout.Event{Kind: lockout.Unlock})
+	require.Equal(t, lockout.Done, c.end(lockout.Succeed, batch).Answer)
+}
+
 // The zero policy is not valid, and strict where it is used nevertheless.
 func TestPolicyThatIsNotValidIsStrict(t *testing.T) {
 	for _, p := range []*lockout.Policy{nil, {}, {Failures: -5, Lock: -time.Hour, Temporary: -9, Growth: "random", Reserve: -1, Skew: -time.Hour, Forget: -1}} {
