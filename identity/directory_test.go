@@ -387,3 +387,41 @@ func TestTheLargestCascade(t *testing.T) {
 	require.Equal(t, record, replay)
 	b.sound()
 }
+
+// Of two who must approve, one has been suspended before the other does: that is one.
+func TestAnApproverWhoIsSuspendedNoLongerCounts(t *testing.T) {
+	b := newBench(t, memory.New(), func(p *identity.Policy) {
+		p.Register.Stages = []approval.Stage{{Rule: approval.Rule{Role: "account-administrator", Min: 2}}}
+	})
+	third, err := b.Bootstrap(bg, timer, opsec.Provider, identity.Registration{Name: "dave", Person: "pd", Holds: admin},
+		identity.Registration{Name: "erin", Person: "pe", Holds: admin})
+	require.NoError(t, err)
+	dave, erin := by(third[0]), by(third[1])
+	a, r, err := b.Register(bg, by(third[0]), opsec.Provider, identity.Registration{Name: "frank", Person: "pf", Holds: admin})
+	require.NoError(t, err)
+	_, err = b.Decide(bg, opsec.Provider, r.ID, approve(erin))
+	require.NoError(t, err)
+	for _, who := range []identity.By{dave, erin} {
+		_, err = b.Decide(bg, opsec.Provider, r.ID, approve(who))
+		require.ErrorIs(t, err, opsec.ErrDenied, "a second person is wanted")
+	}
+	require.Equal(t, identity.Registered, a.State)
+
+	p := b.policy
+	p.Register.Stages = []approval.Stage{{Rule: approval.Rule{Role: "account-administrator"}}}
+	d, err := identity.New(b.db, p, &identity.Options{Now: func() time.Time { return b.now }, Authorizer: b.gate, Notifier: b.post})
+	require.NoError(t, err)
+	grace, r2, err := d.Register(bg, dave, opsec.Provider, identity.Registration{Name: "grace", Person: "pg", Holds: admin})
+	require.NoError(t, err)
+	_, err = d.Decide(bg, opsec.Provider, r2.ID, approve(erin))
+	require.NoError(t, err)
+
+	_, err = b.Suspend(bg, dave, opsec.Provider, third[1].ID)
+	require.NoError(t, err)
+	_, err = b.Decide(bg, opsec.Provider, r.ID, approve(by(grace)))
+	require.ErrorIs(t, err, approval.ErrLapsed)
+	_, err = b.Resume(bg, dave, opsec.Provider, third[1].ID)
+	require.NoError(t, err)
+	_, err = b.Decide(bg, opsec.Provider, r.ID, approve(by(grace)))
+	require.NoError(t, err)
+}
