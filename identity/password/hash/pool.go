@@ -11,7 +11,7 @@ import (
 
 // Garbage is how many times its memory a call is counted with: golang.org/x/crypto makes its blocks anew for every call, and
 // until the collector has taken the old ones, at GOGC=100, there are as many bytes of them as in use, and some more that it
-// has not given back. Measured; docs/performance.md. Where other parts of the process have a large heap the collector comes
+// has not given back. Where other parts of the process have a large heap the collector comes
 // later; GOMEMLIMIT bounds that.
 const Garbage = 3
 
