@@ -3,7 +3,6 @@ package identity_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
@@ -26,8 +25,12 @@ import (
 func staff(n int) iter.Seq2[identity.Row, error] {
 	return func(yield func(identity.Row, error) bool) {
 		for i := range n {
-			name := fmt.Sprintf("user-%c%c%c%c%c", 'a'+i/456976%26, 'a'+i/17576%26, 'a'+i/676%26, 'a'+i/26%26, 'a'+i%26)
-			r := identity.Registration{Name: name, Person: "p" + name, Holds: rights("read"), Properties: map[string]string{"mail": name + "@example.org"}}
+			const letters = "abcdefghijkopqstuvxyz" // no m that looks like rn
+			name := []byte("user-aaaaa")
+			for at, rest := len(name)-1, i; rest > 0; at, rest = at-1, rest/len(letters) {
+				name[at] = letters[rest%len(letters)]
+			}
+			r := identity.Registration{Name: string(name), Person: "p" + string(name), Holds: rights("read"), Properties: map[string]string{"mail": string(name) + "@example.org"}}
 			if !yield(identity.Row{ID: strconv.Itoa(i), Registration: r}, nil) {
 				return
 			}
