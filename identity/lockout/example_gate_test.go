@@ -88,7 +88,7 @@ func ExampleGate_Hold() {
 	}
 	_, err = gate.Begin(ctx, lockout.Attempt{Key: lockout.Key{Tenant: "acme", Account: "ada", Factor: lockout.Password}})
 	fmt.Println(err)
-	fmt.Println(gate.Recovered(ctx, who, root, "password reset"))
+	fmt.Println(gate.Recovered(ctx, who, lockout.Password, root, "password reset"))
 	// Output:
 	// lockout: held until it is unlocked
 	// lockout: held until it is unlocked

@@ -268,24 +268,28 @@ type Who struct {
 // Unlock opens an account again, for every factor and class of the profile: locks, holds and failures are gone. Devices that are
 // not named keep what they have caused. It is recorded, with the reason.
 func (g *Gate) Unlock(ctx context.Context, who Who, by opsec.Actor, reason string) error {
-	return g.each(ctx, who, Unlock, ActionUnlocked, by, reason)
+	return g.each(ctx, who, g.profile.Factors(), Unlock, ActionUnlocked, by, reason)
 }
 
-// Recovered is [Gate.Unlock] for an account whose owner has just recovered it, as by a password reset. It does not open what an
-// administrator holds: that is a [*LockedError].
-func (g *Gate) Recovered(ctx context.Context, who Who, by opsec.Actor, reason string) error {
-	return g.each(ctx, who, Recover, ActionRecovered, by, reason)
+// Recovered is [Gate.Unlock] for one factor of an account, whose owner has just recovered it, as a password reset does the
+// password: the others keep their counters, or whoever reads the owner's mail could guess at them without end. It does not open what
+// an administrator holds: that is a [*LockedError].
+func (g *Gate) Recovered(ctx context.Context, who Who, f Factor, by opsec.Actor, reason string) error {
+	if !slices.Contains(g.profile.Factors(), f) {
+		return invalid("recovered: the profile has no rule for the factor")
+	}
+	return g.each(ctx, who, []Factor{f}, Recover, ActionRecovered, by, reason)
 }
 
 // Hold locks an account until it is unlocked. When it has returned nil, no Commit gives a [Proof] for it, from no device whatsoever.
 func (g *Gate) Hold(ctx context.Context, who Who, by opsec.Actor, reason string) error {
-	return g.each(ctx, who, Hold, ActionHeld, by, reason)
+	return g.each(ctx, who, g.profile.Factors(), Hold, ActionHeld, by, reason)
 }
 
-// each does one thing to every counter of an account, as far as it can.
-func (g *Gate) each(ctx context.Context, who Who, kind Kind, action string, by opsec.Actor, reason string) error {
+// each does one thing to every counter of an account for these factors, as far as it can.
+func (g *Gate) each(ctx context.Context, who Who, factors []Factor, kind Kind, action string, by opsec.Actor, reason string) error {
 	what := opsec.Resource{Tenant: who.Tenant, Type: "account", ID: who.Account}
-	keys, err := g.counters(who)
+	keys, err := g.counters(who, factors)
 	if err == nil {
 		err = g.auth.Authorize(ctx, by, action, what)
 	}
@@ -309,8 +313,8 @@ func (g *Gate) each(ctx context.Context, who Who, kind Kind, action string, by o
 	return errors.Join(failed...)
 }
 
-// counters returns the keys of all counters of an account.
-func (g *Gate) counters(who Who) (keys []Key, err error) {
+// counters returns the keys of all counters of an account for these factors.
+func (g *Gate) counters(who Who, factors []Factor) (keys []Key, err error) {
 	add := func(k Key) {
 		if err == nil {
 			err = k.Validate()
@@ -319,7 +323,7 @@ func (g *Gate) counters(who Who) (keys []Key, err error) {
 			keys = append(keys, k)
 		}
 	}
-	for _, f := range g.profile.Factors() {
+	for _, f := range factors {
 		k := Key{Tenant: who.Tenant, Account: who.Account, Factor: f}
 		add(k)
 		k.Class = Familiar

@@ -369,7 +369,7 @@ func TestHoldHoldsForDevicesThatNobodyListed(t *testing.T) {
 		require.Equal(t, "suspected", e.Reason)
 	}
 	who := lockout.Who{Tenant: "acme", Account: "ada", Devices: []string{"phone"}}
-	err := g.Recovered(bg, who, operator, "reset by mail")
+	err := g.Recovered(bg, who, lockout.Password, operator, "reset by mail")
 	require.ErrorIs(t, err, opsec.ErrDenied, "its owner cannot open what an administrator holds")
 	require.Equal(t, lockout.Held, standing(t, g, phone))
 	require.NoError(t, g.Unlock(bg, who, operator, "cleared"))
@@ -387,7 +387,7 @@ func TestRecoveryOpensWhatFailuresHaveLocked(t *testing.T) {
 	wrong(t, g, attempt("ada"), "a", "b")
 	wrong(t, g, phone, "a", "b")
 	require.Equal(t, lockout.Permanent, standing(t, g, phone))
-	require.NoError(t, g.Recovered(bg, lockout.Who{Tenant: "acme", Account: "ada", Devices: []string{"phone"}}, operator, "reset by mail"))
+	require.NoError(t, g.Recovered(bg, lockout.Who{Tenant: "acme", Account: "ada", Devices: []string{"phone"}}, lockout.Password, operator, "reset by mail"))
 	require.Equal(t, lockout.Open, standing(t, g, phone))
 	wrong(t, g, attempt("ada"), "a", "b")
 	require.Equal(t, lockout.Permanent, standing(t, g, attempt("ada")), "what was wrong before counts again")
@@ -420,7 +420,7 @@ func TestOnlyWhoMayUnlocks(t *testing.T) {
 	who := lockout.Who{Tenant: "acme", Account: "ada"}
 	require.EqualError(t, g.Hold(bg, who, operator, ""), "root may not lockout.held acme/account/ada: denied")
 	require.EqualError(t, g.Unlock(bg, who, operator, ""), "root may not lockout.unlocked acme/account/ada: denied")
-	require.EqualError(t, g.Recovered(bg, who, operator, ""), "root may not lockout.recovered acme/account/ada: denied")
+	require.EqualError(t, g.Recovered(bg, who, lockout.Password, operator, ""), "root may not lockout.recovered acme/account/ada: denied")
 	require.ErrorIs(t, g.Unlock(bg, lockout.Who{Tenant: "acme"}, operator, ""), opsec.ErrInvalid)
 	require.Zero(t, m.Rows())
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
-// Every stands in a [Rule] for all classes that no rule before it names. They have one counter together.
+// Every stands in a [Rule] for all classes that no rule before it names, [Unknown] among them. They have one counter together.
 const Every Class = "*"
 
 // The bounds of a [Profile].
@@ -81,6 +81,9 @@ func (p Profile) Validate() error {
 		before := Profile{Rules: p.Rules[:i]}
 		if len(before.missing(r.Factor, r.Class)) == 0 {
 			return invalid("profile: rules[%d]: can never count, after those before it", i)
+		}
+		if r.Class == Every && !slices.Contains(before.missing(r.Factor, Every), Unknown) {
+			return invalid("profile: rules[%d]: what is left would share the counter of unknown sources, which has a rule: name the classes", i)
 		}
 		if err := r.Policy.Validate(); err != nil {
 			return fmt.Errorf("lockout: profile: rules[%d]: %w", i, err)

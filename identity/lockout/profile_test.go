@@ -62,6 +62,7 @@ func TestProfileValidatesItsRules(t *testing.T) {
 		"profile: 65 rules":                           rules(make([]lockout.Rule, 65)...),
 		"rules[0]: factor":                            rules(lockout.Rule{Factor: "Password", Class: lockout.Every}),
 		"rules[0]: class: unknown, one of 4 bytes":    rules(lockout.Rule{Factor: lockout.Password, Class: "best"}),
+		"rules[1]: what is left":                      rules(lockout.Rule{Factor: lockout.Password}, every),
 		"rules[1]: can never count":                   rules(every, lockout.Rule{Factor: lockout.Password, Class: lockout.Trusted}),
 		"rules[0]: lockout: policy: failures is 9999": rules(lockout.Rule{Factor: lockout.Password, Class: lockout.Every, Policy: lockout.Policy{Failures: 9999}}),
 		"factor password: want a rule for each class": rules(lockout.Rule{Factor: lockout.Password}, lockout.Rule{Factor: lockout.Password, Class: lockout.Trusted}),
@@ -73,7 +74,7 @@ func TestProfileValidatesItsRules(t *testing.T) {
 	long := rules(every)
 	long.Source = strings.Repeat("x", 2000)
 	require.ErrorIs(t, long.Validate(), opsec.ErrInvalid)
-	require.NoError(t, rules(lockout.Rule{Factor: lockout.Password}, lockout.Rule{Factor: lockout.Password, Class: lockout.Every}).Validate())
+	require.NoError(t, rules(lockout.Rule{Factor: lockout.Password, Class: lockout.Familiar}, lockout.Rule{Factor: lockout.Password, Class: lockout.Every}).Validate())
 }
 
 func TestParseProfileIsStrict(t *testing.T) {

@@ -168,7 +168,10 @@ func TestRecoveryLetsTheOwnerIn(t *testing.T) {
 	g := newGate(t, lockout.NewMemory(10, nil), three, nil)
 	wrong(t, g, attempt("ada"), "a", "b", "c")
 	require.Equal(t, lockout.Locked, standing(t, g, attempt("ada")))
-	require.NoError(t, g.Recovered(bg, lockout.Who{Tenant: "acme", Account: "ada"}, operator, "reset"))
+	code := with(attempt("ada"), lockout.OTP, lockout.Unknown, "")
+	wrong(t, g, code, "1", "2", "3")
+	require.NoError(t, g.Recovered(bg, lockout.Who{Tenant: "acme", Account: "ada"}, lockout.Password, operator, "reset"))
+	require.Equal(t, lockout.Locked, standing(t, g, code), "who reads the owner's mail has no more codes for it")
 	_, err := g.Commit(bg, begin(t, g, attempt("ada")), lockout.Correct())
 	require.NoError(t, err)
 }

@@ -42,7 +42,7 @@ func start(t *testing.T) (server *pgtest.Server, pools []*sql.DB) {
 func gates(t *testing.T, pools []*sql.DB, p lockout.Policy, patience time.Duration) (list []*lockout.Gate) {
 	for _, pool := range pools {
 		g, err := lockout.New(states{pool}, lockout.Profile{Name: "test", Rules: []lockout.Rule{
-			{Factor: lockout.Password, Class: lockout.Unknown, Policy: p}, {Factor: lockout.Password, Class: lockout.Every, Policy: p},
+			{Factor: lockout.Password, Class: lockout.Every, Policy: p},
 		}}, &lockout.Options{Authorizer: opsec.CallerAuthorized{}, Patience: patience})
 		require.NoError(t, err)
 		list = append(list, g)
