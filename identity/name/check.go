@@ -24,10 +24,13 @@ func (p Policy) Check(s, kind string) (Name, error) {
 	if err != nil {
 		return Name{}, err
 	}
-	canonical, err := Canonical(s)
-	if hidden := seen(s); hidden != nil && len(s) <= MaxBytes {
-		return Name{}, hidden
+	if len(s) > MaxBytes {
+		return Name{}, refuse(TooLong)
 	}
+	if err := seen(s); err != nil {
+		return Name{}, err
+	}
+	canonical, err := Canonical(s)
 	if err != nil {
 		return Name{}, err
 	}
@@ -98,22 +101,24 @@ func (p Policy) characters(canonical string) error {
 	return nil
 }
 
-// marks counts combining marks in a row. One that begins a name, or a part of it, or that a letter hides, is too many.
+// marks counts combining marks on one letter, without those that have a width of their own, as Burmese writes many. One that
+// begins a name, or a part of it, or that a letter hides, is too many; so is a dot that makes a letter an i.
 func (p Policy) marks(canonical string) error {
 	at, row := 0, MaxLength
 	var base, last rune
 	for _, r := range canonical {
-		if !unicode.Is(unicode.M, r) {
-			row, base, last = 0, r, r
-			if !unicode.In(r, unicode.L, unicode.Nd) {
-				row = MaxLength
+		switch {
+		case unicode.In(r, unicode.L, unicode.Nd):
+			row, base = 0, r
+		case !unicode.Is(unicode.M, r):
+			row = MaxLength
+		default:
+			if !unicode.Is(unicode.Mc, r) || row == MaxLength || p.Marks == 0 {
+				row++
 			}
-			at++
-			continue
-		}
-		row++
-		if row > p.Marks || r == last || r == dotAbove && unicode.Is(unicode.Soft_Dotted, base) {
-			return refuseAt(Marks, r, at)
+			if row > p.Marks || r == last || r == dotAbove && (unicode.Is(unicode.Soft_Dotted, base) || strings.ContainsRune("lı\u0237", base)) {
+				return refuseAt(Marks, r, at)
+			}
 		}
 		last = r
 		at++
@@ -156,8 +161,37 @@ func (p Policy) level(n Name) error {
 	switch level := LevelOf(n.Canonical); {
 	case !p.levelOrASCII().allows(level):
 		return refuseMixture(n.Canonical)
-	case level != ASCII && !p.InsecureAllowLookalikes && readsAsLatin(n):
+	case level == ASCII || p.InsecureAllowLookalikes:
+		return nil
+	case readsAsLatin(n):
 		return refuse(Lookalike)
+	case level == HighlyRestrictive:
+		return strokes(n.Canonical)
+	}
+	return nil
+}
+
+// simple are characters that are read as a letter or a mark of ASCII where Latin letters stand around them. What Unicode's
+// table knows of them is how they resemble one another.
+const simple = "一丨丶丿乀乁乙乚亅丁丅丄二工十卜口囗乂〆々ノソゾンーニエトロメヽヾんりゝゞㄧㄒㄩㄚㄥ"
+
+// strokes refuses, in a name that is partly Latin, simple characters without any other of their own writing beside them.
+func strokes(canonical string) error {
+	latin := scriptOf("Latn")
+	at, from, alone := 0, 0, rune(0)
+	for _, r := range canonical + "a" { // as if a letter stood behind the name
+		in, _ := scriptsOf(r)
+		switch own := in.and(latin).empty(); {
+		case !own && alone > 0:
+			return refuseAt(Lookalike, alone, from)
+		case !own:
+			alone = 0
+		case !strings.ContainsRune(simple, r):
+			alone = -1
+		case alone == 0:
+			from, alone = at, r
+		}
+		at++
 	}
 	return nil
 }
@@ -190,7 +224,8 @@ func refuseMixture(canonical string) error {
 	return refuse(Mixed)
 }
 
-// readsAsLatin says whether a name looks like letters and digits of ASCII, without a letter of Latin in it.
+// readsAsLatin says whether a name looks like letters and digits of ASCII, and the punctuation that it has, without a letter
+// of Latin in it. What looks like other punctuation does not read as Latin: a yod is no apostrophe to anybody.
 func readsAsLatin(n Name) bool {
 	for _, r := range n.Canonical {
 		if in, _ := scriptsOf(r); unicode.IsLetter(r) && !in.and(scriptOf("Latn")).empty() {
@@ -199,7 +234,7 @@ func readsAsLatin(n Name) bool {
 	}
 	letters := false
 	for _, r := range n.Skeleton {
-		if r > unicode.MaxASCII {
+		if r > unicode.MaxASCII || !unicode.In(r, unicode.L, unicode.Nd) && !strings.ContainsRune(n.Canonical, r) {
 			return false
 		}
 		letters = letters || unicode.IsLetter(r)

@@ -19,6 +19,7 @@ func TestNamesOfManyScriptsAreFine(t *testing.T) {
 		"alice", "alice.miller", "o_brien-2", "Amélie", "Łukasz", "fußball", "ılgaz", "nguyễn",
 		"алиса", "дмитрий-2", "αλέξανδρος", "σίσυφος", "אברהם", "דוד2", "محمد", "سارة", "محمد٣", "علی۲", "東京花子", "山田たろう",
 		"김철수", "김bob", "alice東京", "अनिल", "สมชาย", "գարիկ", "გიორგი", "l·l.pere",
+		"יוסי", "سيما", "ख़ाँ", "ကျော်", "အောင်", "ဖြိုး", "မို့မို့", "mike東一", "ノート", "一太郎", "mikeノート",
 	} {
 		if s == "l·l.pere" {
 			p.Punctuation += "·"
@@ -66,12 +67,25 @@ func TestAttacksAreRefusedWithTheirReason(t *testing.T) {
 		{"al ice", name.Disallowed, ' ', 2},
 		{"al\u00a0ice", name.Disallowed, 0xa0, 2},
 		{"alice\u2122", name.Disallowed, 0x2122, 5},
-		{"\U0001d41alice", name.Disallowed, 0x1d41a, 0}, // a mathematical bold a
-		{"i\u0307smail", name.Marks, 0x307, 1},          // a dot over the dot
-		{"\u0130smail", name.Marks, 0x307, 1},           // what becomes of this capital
-		{"x\u0301\u0302\u0303", name.Marks, 0x303, 3},   // a tower
-		{"xx\u0301\u0301", name.Marks, 0x301, 3},        // the same twice
-		{"\u0301xyz", name.Marks, 0x301, 0},             // on nothing
+		{"\U0001d41alice", name.Disallowed, 0x1d41a, 0},     // a mathematical bold a
+		{"i\u0307smail", name.Marks, 0x307, 1},              // a dot over the dot
+		{"\u0130smail", name.Marks, 0x307, 1},               // what becomes of this capital
+		{"x\u0301\u0302\u0303\u0300", name.Marks, 0x300, 4}, // a tower
+		{"adm\u0131\u0307n", name.Marks, 0x307, 4},          // a dotless i, and its dot
+		{"aml\u0307n", name.Marks, 0x307, 3},                // an l that is an i
+		{"a\u4e28ice", name.Lookalike, 0x4e28, 1},           // a stroke for an l, as Han lets stand beside Latin
+		{"alice\u4e00bob", name.Lookalike, 0x4e00, 5},       // a one for a hyphen
+		{"alice\u30fc\u30fcbob", name.Lookalike, 0x30fc, 5},
+		{"alice\u30cebob", name.Lookalike, 0x30ce, 5},    // a slash
+		{"alice.\u3093login", name.Lookalike, 0x3093, 6}, // as in false addresses of 2025
+		{"alice\u4e36", name.Lookalike, 0x4e36, 5},
+		{"\u00e1dmin", name.Reserved, 0, -1},
+		{"adm\u00edn", name.Reserved, 0, -1},
+		{"a\u0111min", name.Reserved, 0, -1}, // a d with a stroke
+		{"aclmin", name.Reserved, 0, -1},
+		{"vvebmaster", name.Reserved, 0, -1},
+		{"xx\u0301\u0301", name.Marks, 0x301, 3}, // the same twice
+		{"\u0301xyz", name.Marks, 0x301, 0},      // on nothing
 		{"abc.\u0301x", name.Marks, 0x301, 4},
 		{"\u0967\u09e7\u0915\u0916", name.Start, 0x967, 0},
 		{"\u0915\u0967\u09e7", name.Digits, 0x9e7, 2}, // Devanagari and Bengali ones
@@ -102,6 +116,12 @@ func TestAttacksAreRefusedWithTheirReason(t *testing.T) {
 		r := refused(t, err)
 		require.Equal(t, []any{c.reason, c.rune, c.position}, []any{r.Reason, r.Rune, r.Position}, "%+q: %v", c.text, err)
 	}
+}
+
+func TestReservedBeginningIsFoundWhateverFollowsIt(t *testing.T) {
+	p := name.Policy{Min: 1, Max: 20, Reserved: []string{"svc*"}}
+	_, err := p.Check("svclogin", "main")
+	require.Equal(t, "svc*", refused(t, err).Like)
 }
 
 func TestRefusalNamesWhatItResembles(t *testing.T) {

@@ -34,7 +34,7 @@ type Policy struct {
 
 	Level   Level    `json:"level,omitempty"`   // how freely scripts mix; empty: ASCII
 	Scripts []string `json:"scripts,omitempty"` // codes of ISO 15924 that names may use, such as "Latn" or "Jpan"; none: any recommended one
-	Marks   int      `json:"marks,omitempty"`   // combining marks in a row that remain in the canonical form, 0 to MaxMarks
+	Marks   int      `json:"marks,omitempty"`   // combining marks without a width on one letter of the canonical form, 0 to MaxMarks; 0: no mark at all
 
 	Punctuation string `json:"punctuation,omitempty"` // what may stand between letters and digits, one at a time, such as ".-_"
 	DigitFirst  bool   `json:"digit_first,omitempty"` // a name may begin with a digit
@@ -74,7 +74,7 @@ func (p Policy) Validate() error {
 		}
 	}
 	for i, one := range p.Reserved {
-		if base := strings.TrimSuffix(one, "*"); !canonicalText(base) || coarse(base) == "" {
+		if base := strings.TrimSuffix(one, "*"); !canonicalText(base) || coarse(Skeleton(base)) == "" {
 			return invalid("policy: reserved[%d]: want a canonical name of at most %d bytes, perhaps with a * behind it", i, maxText)
 		}
 	}

@@ -20,7 +20,7 @@ func Presets() []Policy {
 			Min:         3,
 			Max:         64,
 			Level:       HighlyRestrictive,
-			Marks:       2,
+			Marks:       3,
 			Punctuation: ".-_",
 			Reserved:    append(mailboxes(), systems()...),
 		},

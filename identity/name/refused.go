@@ -23,7 +23,7 @@ const (
 	Punctuation Reason = "punctuation" // not in Policy.Punctuation, or at an end, or two in a row
 	Uncommon    Reason = "uncommon"    // not among the characters that UTS #39 recommends for identifiers
 	Foreign     Reason = "foreign"     // of a script that Policy.Scripts does not name
-	Marks       Reason = "marks"       // more combining marks in a row than Policy.Marks, or one that nobody sees
+	Marks       Reason = "marks"       // more combining marks on a letter than Policy.Marks, or one that nobody sees
 	Digits      Reason = "digits"      // of two systems, as 4 and U+0664
 	Start       Reason = "start"       // begins with a digit
 	Mixed       Reason = "mixed"       // of scripts that Policy.Level does not let stand together
