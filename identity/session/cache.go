@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/subtle"
 	"encoding/binary"
+	"errors"
 	"sync/atomic"
 
 	"github.com/zeebo/blake3"
@@ -21,6 +22,7 @@ type entry struct {
 	end         int64 // of the session: ns since 1970
 	touch       int64 // a use from then on is to be written
 	read        reading
+	era         uint64      // of the set, before it was read
 	touching    atomic.Bool // somebody is writing one, after which another entry, or none, takes the place of this
 }
 
@@ -29,11 +31,17 @@ type entry struct {
 // What it finds them by is the BLAKE3 of the token, which costs less than SHA-256 where the processor has no instructions for
 // that. So whoever reads the memory of the process finds no token in it, nor can make one that is taken for another; and what time the
 // search takes says something about digests at most, of which there is no way to a token.
-type cache struct{ sets [][ways]atomic.Pointer[entry] }
+type cache struct{ sets []set }
+
+// set is the places in which a token may lie.
+type set struct {
+	era     atomic.Uint64 // begins anew when a token is over: nothing that was read before is found again
+	entries [ways]atomic.Pointer[entry]
+}
 
 // newCache returns a cache for so many entries, rounded up.
 func newCache(entries int) *cache {
-	return &cache{make([][ways]atomic.Pointer[entry], (entries+ways-1)/ways)}
+	return &cache{make([]set, (entries+ways-1)/ways)}
 }
 
 // tag is what the cache knows a token by.
@@ -46,7 +54,7 @@ func (t *Token) tag() tag {
 	return blake3.Sum256(raw[:])
 }
 
-func (c *cache) set(t *tag) *[ways]atomic.Pointer[entry] {
+func (c *cache) set(t *tag) *set {
 	if len(c.sets) == 0 {
 		return nil
 	}
@@ -59,9 +67,10 @@ func (c *cache) get(t *tag, tenant opsec.TenantID) *entry {
 	if set == nil {
 		return nil
 	}
-	for i := range set {
-		e := set[i].Load()
-		if e != nil && subtle.ConstantTimeCompare(e.tag[:], t[:]) == 1 && e.session.User.Tenant == tenant {
+	era := set.era.Load()
+	for i := range set.entries {
+		e := set.entries[i].Load()
+		if e != nil && e.era == era && subtle.ConstantTimeCompare(e.tag[:], t[:]) == 1 && e.session.User.Tenant == tenant {
 			return e
 		}
 	}
@@ -75,8 +84,8 @@ func (c *cache) put(e *entry) {
 		return
 	}
 	place, first := 0, int64(0)
-	for i := range set {
-		old := set[i].Load()
+	for i := range set.entries {
+		old := set.entries[i].Load()
 		if old != nil && old.tag == e.tag {
 			place = i
 			break
@@ -89,7 +98,7 @@ func (c *cache) put(e *entry) {
 			place, first = i, age
 		}
 	}
-	set[place].Store(e)
+	set.entries[place].Store(e)
 }
 
 // drop takes the entries with this tag out.
@@ -98,9 +107,26 @@ func (c *cache) drop(t *tag) {
 	if set == nil {
 		return
 	}
-	for i := range set {
-		if e := set[i].Load(); e != nil && e.tag == *t {
-			set[i].CompareAndSwap(e, nil)
+	for i := range set.entries {
+		if e := set.entries[i].Load(); e != nil && e.tag == *t {
+			set.entries[i].CompareAndSwap(e, nil)
 		}
 	}
+}
+
+// era is what an entry that is about to be read is put with.
+func (c *cache) era(t *tag) uint64 {
+	if set := c.set(t); set != nil {
+		return set.era.Load()
+	}
+	return 0
+}
+
+// over drops a token for good: also where it has been read already, and is yet to be put. One that was refused is not worth the
+// era of its neighbours.
+func (c *cache) over(t *tag, err error) {
+	if set := c.set(t); set != nil && !errors.Is(err, opsec.ErrDenied) {
+		set.era.Add(1)
+	}
+	c.drop(t)
 }

@@ -82,6 +82,6 @@ func (m *Manager) change(ctx context.Context, t Token, u Use, action string, do 
 		}
 		return []*opsec.Event{e}, true, nil
 	})
-	m.cache.drop(&tag)
+	m.cache.over(&tag, err)
 	return changed, err
 }

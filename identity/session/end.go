@@ -24,7 +24,7 @@ func (m *Manager) End(ctx context.Context, t Token, u Use) (notice Notice, err e
 		notice = e.notice(&m.policy)
 		return []*opsec.Event{e.event(now)}, true, nil
 	})
-	m.cache.drop(&tag)
+	m.cache.over(&tag, err)
 	if err != nil {
 		return Notice{}, err
 	}
@@ -56,7 +56,8 @@ func (m *Manager) Revoke(ctx context.Context, tenant opsec.TenantID, account str
 }
 
 // RevokeAll ends all sessions of an account, however many, by one write: it begins another epoch. Once it has returned no node
-// takes one of them for valid for longer than [Policy].Cache, and no proof from before opens one. Their log-outs are recorded, and
+// takes one of them for valid for longer than [Policy].Cache, and no proof from before it was called opens one; by a clock that is
+// behind that of this node, none until it has caught up. Their log-outs are recorded, and
 // applications told, by whoever opens the account's book next: a log-in, or [Manager.Sweep]. It does not matter whether the account
 // has sessions, or exists. The Authorizer is asked for [ActionRevokeAll].
 func (m *Manager) RevokeAll(ctx context.Context, tenant opsec.TenantID, account string, by opsec.Actor, reason string) error {

@@ -106,6 +106,45 @@ func TestASlowReadDoesNotStretchTheCacheTime(t *testing.T) {
 	})
 }
 
+// What ends here is over here at once, also for a use that has read the session before and puts it into the cache afterwards.
+func TestAUseUnderWayKeepsNothingThatHasEndedHere(t *testing.T) {
+	ends := map[string]func(*session.Manager, session.Token) error{
+		"log-out": func(m *session.Manager, token session.Token) error {
+			_, err := m.End(bg, token, session.Use{})
+			return err
+		},
+		"renew": func(m *session.Manager, token session.Token) error {
+			_, _, err := m.Renew(bg, token, session.Use{})
+			return err
+		},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, plain)
+				slow := &slowBooks{Memory: w.memory}
+				m, err := session.New(slow, plain, &session.Options{Authorizer: opsec.CallerAuthorized{}})
+				require.NoError(t, err)
+				_, token, err := m.Create(bg, request("eve"), proven{"acme", "eve", "password", time.Now()})
+				require.NoError(t, err)
+				slow.after = 2 * time.Second
+				var all sync.WaitGroup
+				all.Go(func() {
+					if _, err := m.Validate(bg, token, session.Use{}); err != nil {
+						panic(err)
+					}
+				})
+				synctest.Wait()
+				slow.after = 0
+				require.NoError(t, end(m, token))
+				all.Wait()
+				_, err = m.Validate(bg, token, session.Use{})
+				require.ErrorIs(t, err, session.ErrUnknown)
+			})
+		})
+	}
+}
+
 // slowBooks answers late.
 type slowBooks struct {
 	*session.Memory

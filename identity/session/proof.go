@@ -10,12 +10,13 @@ import (
 )
 
 // Proof says that the holder of an account has just proven a factor. The gate of package lockout returns them: so there is no way
-// to a session past it.
+// to a session past it. A proof is a value: as long as it is fresh it opens a session each time that it is handed in, so who keeps
+// proofs from one request to the next takes them away with the first use.
 type Proof interface {
 	Tenant() opsec.TenantID
 	Account() string
 	Factor() string
-	At() time.Time
+	At() time.Time // from before the secret was looked at, so that what was changed meanwhile comes after it
 }
 
 const maxName = 64 // bytes of the name of a factor or an application

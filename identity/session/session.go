@@ -84,6 +84,7 @@ func (s *Session) Touch(p *Policy, now time.Time) bool {
 // Fresh reports whether the person has proven some factor within so long before now, as one asks for before a sensitive act.
 // With names, each of these factors is asked for.
 func (s *Session) Fresh(now time.Time, within time.Duration, factors ...string) bool {
+	now = later(now, s.Seen) // by a clock that has gone back nothing becomes fresh again
 	fresh := func(f Factor) bool { return now.Sub(f.At) <= within }
 	if len(factors) == 0 {
 		return slices.ContainsFunc(s.Factors, fresh)

@@ -72,6 +72,8 @@ func TestFreshAsksWhenAFactorWasProven(t *testing.T) {
 	require.True(t, s.Fresh(now, 2*time.Hour, "otp", "password"))
 	require.False(t, s.Fresh(now, 2*time.Hour, "passkey"))
 	require.False(t, new(session.Session).Fresh(now, time.Hour))
+	s.Seen = now
+	require.False(t, s.Fresh(noon, time.Minute, "password"), "a clock that has gone back")
 }
 
 // However the verbs of a book follow each other, each session that was opened comes out of exactly one of them.

@@ -33,6 +33,7 @@ func (m *Manager) visit(ctx context.Context, t Token, u Use, now reading) (Sessi
 		application string
 		digest      = t.digest()
 		tag         = t.tag()
+		era         = m.cache.era(&tag)
 	)
 	err := m.update(ctx, t.address(), now.time(), func(b *Book, ended []Ended) ([]*opsec.Event, bool, error) {
 		s, err := m.held(b, ended, &digest, &u)
@@ -48,7 +49,7 @@ func (m *Manager) visit(ctx context.Context, t Token, u Use, now reading) (Sessi
 		return Session{}, err
 	}
 	m.cache.put(&entry{
-		tag: tag, application: application, session: session, read: now,
+		tag: tag, application: application, session: session, read: now, era: era,
 		end:   session.NextDeadline(&m.policy).UnixNano(),
 		touch: session.Seen.Add(max(m.policy.Grain, time.Nanosecond)).UnixNano(),
 	})
