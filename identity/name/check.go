@@ -171,9 +171,9 @@ func (p Policy) level(n Name) error {
 	return nil
 }
 
-// simple are characters that are read as a letter or a mark of ASCII where Latin letters stand around them. What Unicode's
+// simple are characters that are read as an l, a hyphen, a slash or the like where Latin letters stand around them. What Unicode's
 // table knows of them is how they resemble one another.
-const simple = "一丨丶丿乀乁乙乚亅丁丅丄二工十卜口囗乂〆々ノソゾンーニエトロメヽヾんりゝゞㄧㄒㄩㄚㄥ"
+const simple = "一丨丶丿乀乁乙乚亅〆々ノソゾンーヽヾんゝゞㄧ"
 
 // strokes refuses, in a name that is partly Latin, simple characters without any other of their own writing beside them.
 func strokes(canonical string) error {
