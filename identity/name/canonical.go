@@ -27,6 +27,9 @@ func Canonical(s string) (string, error) {
 	case !utf8.ValidString(s):
 		return "", refuse(NotText)
 	}
+	if plain(s) {
+		return s, nil
+	}
 	canonical, err := usernames().String(s)
 	switch {
 	case err != nil:

@@ -17,6 +17,9 @@ const rounds = 8
 // nothing changes, so that it sees the digit nought in a small o too. It says less than a person with a bad screen, and more
 // than a font that tells l from 1.
 func Skeleton(canonical string) string {
+	if plain(canonical) {
+		return plainLooks(canonical)
+	}
 	s := canonical
 	for range rounds {
 		next := once(s)
@@ -26,6 +29,37 @@ func Skeleton(canonical string) string {
 		s = next
 	}
 	return s
+}
+
+// plain says whether s is of what most names are of. PRECIS leaves it as it is, and a test compares the short way with the long.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
+}
+
+// plainLooks is what the table and lower case make of plain text.
+func plainLooks(s string) string {
+	if !strings.ContainsAny(s, "m01") {
+		return s
+	}
+	out := make([]byte, 0, len(s)+8)
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case 'm':
+			out = append(out, "rn"...)
+		case '0':
+			out = append(out, 'o')
+		case '1':
+			out = append(out, 'l')
+		default:
+			out = append(out, c)
+		}
+	}
+	return string(out)
 }
 
 func once(s string) string {

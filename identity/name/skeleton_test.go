@@ -124,6 +124,21 @@ func BenchmarkSkeleton(b *testing.B) {
 	}
 }
 
+// What is of ASCII takes a short way, which a letter beyond it bars.
+func TestShortWayIsTheLongOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.StringMatching(`[ -~]{0,12}`).Draw(t, "text")
+		long, found := strings.CutSuffix(name.Skeleton(s+"\u6771"), "\u6771")
+		require.True(t, found)
+		require.Equal(t, long, name.Skeleton(s))
+		if canonical, err := name.Canonical(s + "\u6771"); err == nil && s != "" {
+			short, err := name.Canonical(s)
+			require.NoError(t, err)
+			require.Equal(t, canonical, short+"\u6771")
+		}
+	})
+}
+
 func TestSmallLettersLookLikeThemselves(t *testing.T) {
 	for r := 'a'; r <= 'z'; r++ {
 		want := string(r)
