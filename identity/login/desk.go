@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -26,7 +27,8 @@ const (
 // Accounts finds who logs in.
 type Accounts interface {
 	// Find returns the account that a name, as it was typed, stands for; the error wraps [opsec.ErrNotFound] when there is none,
-	// or the name is no name.
+	// or the name is no name. Then the ID beside it may be the name in the form in which names are compared, so that guesses
+	// at it count together however it is spelled, as they do at the name of an account.
 	Find(ctx context.Context, tenant opsec.TenantID, name string) (Account, error)
 }
 
@@ -41,7 +43,7 @@ type Account struct {
 // Secrets knows what is right. Package password/credential has one for passwords.
 type Secrets interface {
 	// Verify compares the secret with the account's, as [hash.Pool.Verify] does: one derivation whatever the answer. An error
-	// says that it was not compared.
+	// says that it was not compared. What serves once, such as a code, Verify uses up: a visit may be continued twice.
 	Verify(ctx context.Context, tenant opsec.TenantID, account string, factor lockout.Factor, secret []byte) (Answer, error)
 	// Decoy costs what Verify costs, for nobody, as [hash.Pool.Dummy] does. Nil stands for wrong, and so does [hash.ErrHidden].
 	Decoy(ctx context.Context, factor lockout.Factor, secret []byte) error
@@ -83,7 +85,7 @@ func New(accounts Accounts, secrets Secrets, gate *lockout.Gate, o *Options) (*D
 		return nil, fmt.Errorf("login: accounts, secrets, gate and a recorder are required: %w", opsec.ErrInvalid)
 	}
 	d := &Desk{accounts, secrets, gate, *o}
-	if d.o.Second < 0 || len(d.o.NameKey) > 0 && len(d.o.NameKey) < 16 {
+	if d.o.Second < 0 || d.o.NameKey != nil && len(d.o.NameKey) < 16 {
 		return nil, fmt.Errorf("login: second: want no less than 0; name key: want 16 bytes or more: %w", opsec.ErrInvalid)
 	}
 	if d.o.Now == nil {
@@ -116,7 +118,16 @@ type Attempt struct {
 	From   opsec.Actor // IP and Terminal, as the front end knows them, required likewise; the rest is ignored
 }
 
-// Visit is somebody who has proved something, and has no session yet. It is a value.
+// Format implements [fmt.Formatter]: without what was typed, under every verb. People type passwords where names belong.
+func (a Attempt) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "%s at %s of %s, from %v", a.Factor, a.System, a.Tenant, a.From.IP)
+}
+
+// LogValue implements [slog.LogValuer] by Format.
+func (a Attempt) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(a)) }
+
+// Visit is somebody who has proved something, and has no session yet. It is a value, and opens as many sessions as it is used for
+// while its proofs are fresh: who keeps one between two requests takes it away with the first use.
 type Visit struct {
 	User   opsec.Actor // the account, the person behind it, and from where
 	System string
@@ -125,8 +136,17 @@ type Visit struct {
 	MustChange bool
 
 	name   string
-	proofs []lockout.Proof
+	proofs []proof
 }
+
+// proof is of before the account was looked up: when the account is closed or its secret changed meanwhile, and its sessions
+// revoked, it opens none.
+type proof struct {
+	lockout.Proof
+	at time.Time
+}
+
+func (p proof) At() time.Time { return p.at }
 
 // Request returns what session.Manager.Create asks for, beside the proofs.
 func (v Visit) Request() session.Request { return session.Request{User: v.User, System: v.System} }
@@ -151,11 +171,11 @@ func (d *Desk) Enter(ctx context.Context, a Attempt) (Visit, error) {
 	if err != nil {
 		return Visit{}, err
 	}
-	proof, must, err := d.try(ctx, a, account)
+	p, must, err := d.try(ctx, a, account)
 	if err != nil {
 		return Visit{}, err
 	}
-	return Visit{d.actor(a, account), a.System, must, a.Name, []lockout.Proof{proof}}, nil
+	return Visit{d.actor(a, account), a.System, must, a.Name, []proof{p}}, nil
 }
 
 // Continue takes another factor: of the attempt, what says who it is comes from the visit, and its factor must be one that the
@@ -166,45 +186,53 @@ func (d *Desk) Continue(ctx context.Context, v Visit, a Attempt) (Visit, error) 
 	if err != nil {
 		return Visit{}, err
 	}
-	if over := d.over(ctx, v, a, account); over != nil && account.reason == nil {
-		account.reason = over
+	if account.reason == nil {
+		if account.reason, err = d.over(ctx, v, a, account); err != nil {
+			return Visit{}, err
+		}
 	}
-	proof, must, err := d.try(ctx, a, account)
+	p, must, err := d.try(ctx, a, account)
 	if err != nil {
 		return Visit{}, err
 	}
 	v.MustChange = v.MustChange || must
-	v.proofs = append(v.proofs[:len(v.proofs):len(v.proofs)], proof)
+	v.proofs = append(v.proofs[:len(v.proofs):len(v.proofs)], p)
 	return v, nil
 }
 
-// over returns why a visit cannot go on.
-func (d *Desk) over(ctx context.Context, v Visit, a Attempt, account found) error {
+// over returns why a visit cannot go on, which is [ErrStale], or an error when that cannot be told now.
+func (d *Desk) over(ctx context.Context, v Visit, a Attempt, account found) (reason, err error) {
 	if len(v.proofs) == 0 || v.User.Account != account.ID {
-		return ErrStale
+		return ErrStale, nil
 	}
 	for _, p := range v.proofs {
-		if age := d.o.Now().Sub(p.At()); age < 0 || age > d.o.Second || p.Factor() == string(a.Factor) {
-			return ErrStale
+		if age := d.o.Now().Sub(p.at); age < 0 || age > d.o.Second || p.Factor() == string(a.Factor) {
+			return ErrStale, nil
 		}
 		// Who has locked the account meanwhile, with whatever factor, has ended all that was under way.
 		first := a
 		first.Factor = lockout.Factor(p.Factor())
 		r, err := d.gate.Begin(ctx, d.attempt(first, account))
-		if err != nil {
-			return err
+		if err == nil {
+			_, err = d.gate.Commit(ctx, r, lockout.Undecided())
 		}
-		if _, err := d.gate.Commit(ctx, r, lockout.Undecided()); !errors.Is(err, lockout.ErrUndecided) {
-			return err
+		var locked *lockout.LockedError
+		switch {
+		case errors.Is(err, lockout.ErrUndecided):
+		case errors.As(err, &locked):
+			return fmt.Errorf("%w: %w", ErrStale, err), nil
+		default:
+			return nil, d.untried(ctx, err)
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // found is the account of an attempt, and why it will be refused whatever the secret is.
 type found struct {
 	Account
 	reason error
+	asked  time.Time // before it was found
 }
 
 func (d *Desk) find(ctx context.Context, a Attempt) (found, error) {
@@ -212,46 +240,45 @@ func (d *Desk) find(ctx context.Context, a Attempt) (found, error) {
 	if err := d.event(ActionRefused, opsec.Denied, a, found{Account: Account{ID: "?"}}, nil).Validate(); err != nil {
 		return found{}, fmt.Errorf("login: attempt: %w", err)
 	}
+	asked := d.o.Now()
 	account, err := d.accounts.Find(ctx, a.Tenant, a.Name)
 	switch {
 	case errors.Is(err, opsec.ErrNotFound):
-		return found{Account{ID: d.unknown(a)}, ErrUnknown}, nil
+		return found{Account{ID: d.unknown(a.Tenant, cmp.Or(account.ID, a.Name))}, ErrUnknown, asked}, nil
 	case err != nil:
 		return found{}, d.busy(ctx, err)
 	case account.Closed != "":
-		return found{account, fmt.Errorf("%w: %s", ErrClosed, account.Closed)}, nil
+		return found{account, fmt.Errorf("%w: %s", ErrClosed, account.Closed), asked}, nil
 	}
-	return found{account, nil}, nil
+	return found{account, nil, asked}, nil
 }
 
 // unknown names an account that is not there. The mark in front keeps it apart from identifiers of accounts that are.
-func (d *Desk) unknown(a Attempt) string {
+func (d *Desk) unknown(tenant opsec.TenantID, name string) string {
 	mac := hmac.New(sha256.New, d.o.NameKey)
-	fmt.Fprintf(mac, "%d %s %s", len(a.Tenant), a.Tenant, a.Name)
+	fmt.Fprintf(mac, "%d %s %s", len(tenant), tenant, name)
 	return "?" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
 }
 
 // try is the one way by which a secret is looked at.
-func (d *Desk) try(ctx context.Context, a Attempt, account found) (p lockout.Proof, mustChange bool, err error) {
+func (d *Desk) try(ctx context.Context, a Attempt, account found) (p proof, mustChange bool, err error) {
 	r, err := d.gate.Begin(ctx, d.attempt(a, account))
 	var locked *lockout.LockedError
 	switch {
 	case errors.As(err, &locked):
 		return p, false, d.decoy(ctx, a, account, err)
-	case errors.Is(err, opsec.ErrInvalid):
-		return p, false, err
 	case err != nil:
-		return p, false, d.busy(ctx, err)
+		return p, false, d.untried(ctx, err)
 	}
 	outcome, mustChange, reason := d.look(ctx, a, account)
 	// What has been looked at is settled also when who asked has gone.
-	proof, err := d.gate.Commit(context.WithoutCancel(ctx), r, outcome)
+	proved, err := d.gate.Commit(context.WithoutCancel(ctx), r, outcome)
 	switch {
 	case err == nil:
 		if err := d.record(ctx, ActionPassed, opsec.Success, a, account, nil); err != nil {
 			return p, false, d.busy(ctx, err)
 		}
-		return proof, mustChange, nil
+		return proof{proved, account.asked}, mustChange, nil
 	case reason == nil: // the secret was right, and still
 		reason = err
 	case errors.As(err, &locked):
@@ -265,10 +292,11 @@ func (d *Desk) try(ctx context.Context, a Attempt, account found) (p lockout.Pro
 func (d *Desk) look(ctx context.Context, a Attempt, account found) (o lockout.Outcome, mustChange bool, reason error) {
 	if account.reason != nil {
 		err := d.secrets.Decoy(ctx, a.Factor, a.Secret)
-		if err != nil && !errors.Is(err, hash.ErrHidden) {
-			return lockout.Undecided(), false, errors.Join(account.reason, err)
+		o := lockout.Wrong(a.Secret)
+		if err != nil && !errors.Is(err, hash.ErrHidden) || errors.Is(account.reason, ErrStale) {
+			o = lockout.Undecided() // in a visit that is over there is nothing to guess at
 		}
-		return lockout.Wrong(a.Secret), false, errors.Join(account.reason, err)
+		return o, false, errors.Join(account.reason, err)
 	}
 	answer, err := d.secrets.Verify(ctx, a.Tenant, account.ID, a.Factor, a.Secret)
 	switch {
@@ -313,6 +341,14 @@ func (d *Desk) refuse(ctx context.Context, a Attempt, account found, reason erro
 		return ErrBusy
 	}
 	return &Refusal{reason}
+}
+
+// untried is what the gate's refusal to let an attempt through is told as.
+func (d *Desk) untried(ctx context.Context, err error) error {
+	if errors.Is(err, opsec.ErrInvalid) {
+		return err
+	}
+	return d.busy(ctx, err)
 }
 
 func (d *Desk) busy(ctx context.Context, cause error) error {

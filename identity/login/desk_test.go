@@ -29,10 +29,11 @@ type house struct {
 	accounts map[string]login.Account // by name
 	stored   map[string]string        // by identifier and factor
 	events   []*opsec.Event
-	broken   error // of the register
-	corrupt  error // of the secrets
-	must     bool  // change the secret
-	hidden   bool  // a flood is on
+	broken   error  // of the register
+	corrupt  error  // of the secrets
+	must     bool   // change the secret
+	hidden   bool   // a flood is on
+	during   func() // a comparison
 }
 
 func (h *house) Find(_ context.Context, _ opsec.TenantID, name string) (login.Account, error) {
@@ -41,12 +42,15 @@ func (h *house) Find(_ context.Context, _ opsec.TenantID, name string) (login.Ac
 	}
 	a, ok := h.accounts[strings.ToLower(name)]
 	if !ok {
-		return login.Account{}, opsec.ErrNotFound
+		return login.Account{ID: strings.ToLower(name)}, opsec.ErrNotFound
 	}
 	return a, nil
 }
 
 func (h *house) Verify(ctx context.Context, _ opsec.TenantID, account string, f lockout.Factor, secret []byte) (login.Answer, error) {
+	if h.during != nil {
+		h.during()
+	}
 	if h.corrupt != nil {
 		return login.Answer{}, h.corrupt
 	}
@@ -370,7 +374,7 @@ func TestARegisterThatIsDownRefusesNobodyForGood(t *testing.T) {
 
 func TestADeskIsNotOpenedWithoutWhatItNeeds(t *testing.T) {
 	h := open(t, nil)
-	for _, o := range []*login.Options{nil, {}, {Recorder: h, NameKey: make([]byte, 15)}, {Recorder: h, Second: -1}} {
+	for _, o := range []*login.Options{nil, {}, {Recorder: h, NameKey: make([]byte, 15)}, {Recorder: h, NameKey: []byte{}}, {Recorder: h, Second: -1}} {
 		_, err := login.New(h, h, h.gate, o)
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}

@@ -9,7 +9,7 @@
 // # In short
 //
 //	desk, err := login.New(accounts, secrets, gate, &login.Options{Recorder: log, Classify: devices})
-//	visit, err := desk.Enter(ctx, login.Attempt{Tenant: "acme", Name: name, Secret: secret, Factor: lockout.Password, Actor: from})
+//	visit, err := desk.Enter(ctx, login.Attempt{Tenant: "acme", Name: name, Secret: secret, Factor: lockout.Password, System: "console", From: from})
 //	if err != nil {
 //		page.Show(err) // one text for all that somebody without the secret could learn from
 //	}
