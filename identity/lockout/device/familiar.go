@@ -107,7 +107,7 @@ func NewFamiliar(n Networks, key []byte, now func() time.Time) (*Familiar, error
 
 // Learn notes that the account has logged in from this address: call it after a success, and not before.
 func (f *Familiar) Learn(who Owner, ip netip.Addr) {
-	if f == nil || !ip.IsValid() {
+	if f == nil || !ip.IsValid() || who.validate() != nil {
 		return
 	}
 	f.mu.Lock()
@@ -126,7 +126,7 @@ func (f *Familiar) Learn(who Owner, ip netip.Addr) {
 // Known reports whether the account has logged in from the network of this address, as far as is remembered. A stranger's network
 // is taken for a known one less than 3 times in 1,000.
 func (f *Familiar) Known(who Owner, ip netip.Addr) bool {
-	if f == nil || !ip.IsValid() {
+	if f == nil || !ip.IsValid() || who.validate() != nil {
 		return false
 	}
 	f.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,14 @@ func TestNetworkIsFamiliarToTheAccountThatHasLoggedInFromIt(t *testing.T) {
 	}
 	f.Learn(ann, netip.Addr{})
 	require.False(t, f.Known(ann, netip.Addr{}))
+}
+
+func TestLongNamesAreNotKept(t *testing.T) {
+	f := familiar(t, device.Networks{Most: 128}, &clock{begin})
+	home := netip.MustParseAddr("192.0.2.7")
+	long := device.Owner{Tenant: "acme", Account: strings.Repeat("x", device.MaxAccount+1)}
+	f.Learn(long, home)
+	require.False(t, f.Known(long, home))
 }
 
 func TestNetworkIsForgottenAfterTwoTurns(t *testing.T) {

@@ -18,6 +18,7 @@ type Policy struct {
 const (
 	day         = 24 * time.Hour
 	maxLifetime = 400 * day
+	maxSkew     = time.Hour
 	maxPolicy   = 1 << 10 // bytes of JSON
 )
 
@@ -36,7 +37,7 @@ func (p Policy) Validate() error {
 		return invalid("policy: Lifetime is %v, want 1h to %v", p.Lifetime, maxLifetime)
 	case p.Renew < 0 || p.Renew >= p.Lifetime:
 		return invalid("policy: Renew is %v, want less than Lifetime", p.Renew)
-	case p.Skew < 0 || p.Skew > time.Hour:
+	case p.Skew < 0 || p.Skew > maxSkew:
 		return invalid("policy: Skew is %v, want at most 1h", p.Skew)
 	}
 	return nil

@@ -55,7 +55,16 @@ func New(keys []Key, p Policy, register Revocations, o *Options) (*Tokens, error
 
 // Issue returns the token of a device that has none: after a success, and not before. It is 87 letters, digits, '-' and '_'.
 func (t *Tokens) Issue(ctx context.Context, who Owner) (string, Device, error) {
-	text, d, err := t.sign(ctx, who, newDevice())
+	if err := who.validate(); err != nil {
+		return "", Device{}, err
+	}
+	n := token{device: newDevice()}
+	mark, err := t.register.Look(ctx, who, n.id())
+	if err != nil {
+		return "", Device{}, fmt.Errorf("device: revocations: %w", err)
+	}
+	n.epoch = mark.Epoch
+	text, d, err := t.sign(who, n)
 	if err != nil {
 		return "", Device{}, err
 	}
@@ -81,24 +90,17 @@ func (t *Tokens) Renew(ctx context.Context, who Owner, text string) (string, Dev
 	if signer, ok := t.keys.signer(now); ok && now.Sub(d.Issued) < t.p.Renew && signer.ID == old.key {
 		return text, d, nil
 	}
-	return t.sign(ctx, who, old.device)
+	return t.sign(who, old) // of the epoch that Check has seen: a revocation meanwhile ends the new token too
 }
 
-func (t *Tokens) sign(ctx context.Context, who Owner, device [idBytes]byte) (string, Device, error) {
-	if err := who.validate(); err != nil {
-		return "", Device{}, err
-	}
+// sign makes a token of the device and the epoch of n, by the newest key, as of now.
+func (t *Tokens) sign(who Owner, n token) (string, Device, error) {
 	now := t.o.Now()
 	key, ok := t.keys.signer(now)
 	if !ok {
 		return "", Device{}, invalid("no key signs at %v", now.UTC().Format(time.RFC3339))
 	}
-	n := token{key: key.ID, device: device, issued: now.Unix()}
-	mark, err := t.register.Look(ctx, who, n.id())
-	if err != nil {
-		return "", Device{}, fmt.Errorf("device: revocations: %w", err)
-	}
-	n.epoch = mark.Epoch
+	n.key, n.issued = key.ID, now.Unix()
 	return n.sign(who, key), t.device(n, key), nil
 }
 
@@ -145,7 +147,7 @@ func (t *Tokens) Revoke(ctx context.Context, by opsec.Actor, who Owner, device, 
 		return invalid("device identifier of %d bytes, want %d hexadecimal digits", len(device), 2*idBytes)
 	}
 	return t.revoke(ctx, ActionRevoke, by, who, device, reason, func() error {
-		return t.register.Revoke(ctx, who, device, t.o.Now().Add(t.p.Lifetime+t.p.Skew))
+		return t.register.Revoke(ctx, who, device, t.o.Now().Add(maxLifetime+maxSkew)) // whatever the policy becomes
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -224,13 +225,50 @@ func TestRegisterInMemoryIsBounded(t *testing.T) {
 	text, d := k.issue(t, bob)
 	require.NoError(t, k.Revoke(t.Context(), admin, bob, d.ID, ""))
 	require.ErrorIs(t, k.RevokeAll(t.Context(), admin, zoe, ""), device.ErrFull)
-	k.register.Sweep(d.Expires)
-	require.ErrorIs(t, k.RevokeAll(t.Context(), admin, zoe, ""), device.ErrFull, "bob's token could be from a clock that is ahead")
-	k.register.Sweep(d.Expires.Add(time.Hour))
+	last := begin.Add(400*24*time.Hour + time.Hour) // of the longest policy, and of a clock that is as far ahead as can be
+	k.register.Sweep(last)
+	require.ErrorIs(t, k.RevokeAll(t.Context(), admin, zoe, ""), device.ErrFull)
+	k.register.Sweep(last.Add(1))
 	require.NoError(t, k.RevokeAll(t.Context(), admin, zoe, ""))
 	k.clock.at = d.Expires.Add(time.Hour)
 	_, err = k.Check(t.Context(), bob, text)
 	require.ErrorIs(t, err, device.ErrExpired, "what is forgotten has expired")
+}
+
+// late is a register in which somebody revokes right after the first look.
+type late struct {
+	device.Revocations
+	once sync.Once
+}
+
+func (l *late) Look(ctx context.Context, who device.Owner, id string) (device.Mark, error) {
+	m, err := l.Revocations.Look(ctx, who, id)
+	l.once.Do(func() { err = errors.Join(err, l.RevokeAll(ctx, who)) })
+	return m, err
+}
+
+func TestRenewalDoesNotOutliveARevocationMeanwhile(t *testing.T) {
+	k := newKit(t)
+	text, _ := k.issue(t, ann)
+	k.clock.at = begin.Add(30 * 24 * time.Hour)
+	racing, err := device.New([]device.Key{key(1, begin)}, device.Policy{}, &late{Revocations: k.register}, &device.Options{Now: k.clock.now, Authorizer: rules{}})
+	require.NoError(t, err)
+	renewed, _, err := racing.Renew(t.Context(), ann, text)
+	require.NoError(t, err)
+	_, err = k.Check(t.Context(), ann, renewed)
+	require.ErrorIs(t, err, device.ErrRevoked)
+}
+
+func TestRevokedDeviceStaysSoUnderALongerLifetime(t *testing.T) {
+	k := newKit(t)
+	text, d := k.issue(t, ann)
+	require.NoError(t, k.Revoke(t.Context(), admin, ann, d.ID, "lost"))
+	k.clock.at = d.Expires.Add(24 * time.Hour)
+	k.register.Sweep(k.clock.at)
+	longer, err := device.New([]device.Key{key(1, begin)}, device.Policy{Lifetime: 400 * 24 * time.Hour}, k.register, &device.Options{Now: k.clock.now, Authorizer: rules{}})
+	require.NoError(t, err)
+	_, err = longer.Check(t.Context(), ann, text)
+	require.ErrorIs(t, err, device.ErrRevoked)
 }
 
 func TestWrongWiringIsRefused(t *testing.T) {
