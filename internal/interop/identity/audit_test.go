@@ -62,7 +62,8 @@ func (h *house) Record(_ context.Context, e *opsec.Event) (opsec.Receipt, error)
 func (h *house) Find(ctx context.Context, tenant opsec.TenantID, typed string) (login.Account, error) {
 	a, err := h.directory.Lookup(ctx, timer.Actor, tenant, typed)
 	if err != nil {
-		return login.Account{}, err
+		canonical, _ := name.Canonical(typed)
+		return login.Account{ID: canonical}, err
 	}
 	found := login.Account{ID: string(a.ID), Person: a.Person, Kind: a.Kind}
 	if !a.Usable(h.now) {
@@ -144,13 +145,18 @@ func (h *house) register(name string) identity.Account {
 	return a
 }
 
-// enter logs in and out.
-func (h *house) enter(name, secret string) error {
+// visit is half of a log-in.
+func (h *house) visit(name, secret string) (login.Visit, error) {
 	h.now = h.now.Add(time.Minute)
-	visit, err := h.desk.Enter(ctx, login.Attempt{
+	return h.desk.Enter(ctx, login.Attempt{
 		Tenant: "acme", Name: name, Factor: lockout.Password, Secret: []byte(secret), System: "console",
 		From: opsec.Actor{IP: netip.MustParseAddr("203.0.113.9"), Terminal: "kiosk"},
 	})
+}
+
+// enter logs in and out.
+func (h *house) enter(name, secret string) error {
+	visit, err := h.visit(name, secret)
 	if err != nil {
 		return err
 	}
@@ -230,6 +236,38 @@ func TestTheAuditOfAccountsReadsTheDirectoryAndItsLogIns(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, invented, "one origin: %v", found)
+}
+
+// The directory and the sessions do not know each other: who disables an account revokes, or reads the events and does.
+func TestASessionOfADisabledAccountEndsWithTheRevocation(t *testing.T) {
+	h := open(t)
+	dora := h.register("dora")
+	visit, err := h.visit("dora", "a long way to dora")
+	require.NoError(t, err)
+	_, token, err := h.sessions.Create(ctx, visit.Request(), visit.Proofs()...)
+	require.NoError(t, err)
+	_, err = h.sessions.Validate(ctx, token, session.Use{})
+	require.NoError(t, err)
+	underway, err := h.visit("dora", "a long way to dora")
+	require.NoError(t, err)
+
+	_, err = h.directory.Disable(ctx, h.alice, "acme", dora.ID)
+	require.NoError(t, err)
+	require.NoError(t, h.sessions.RevokeAll(ctx, "acme", string(dora.ID), h.alice.Actor, "disabled"))
+	_, _, err = h.sessions.Create(ctx, underway.Request(), underway.Proofs()...)
+	require.ErrorIs(t, err, session.ErrProof, "a log-in that was half done")
+	require.ErrorIs(t, h.enter("dora", "a long way to dora"), login.ErrRefused)
+	h.now = h.now.Add(h.sessions.Policy().Cache)
+	_, err = h.sessions.Validate(ctx, token, session.Use{})
+	require.ErrorIs(t, err, opsec.ErrDenied)
+
+	request, err := h.directory.Enable(ctx, h.alice, "acme", dora.ID)
+	require.NoError(t, err)
+	_, err = h.directory.Decide(ctx, "acme", request.ID, approval.Decision{Verb: approval.Approve, By: h.bob.Actor, Reason: "back"})
+	require.NoError(t, err)
+	_, err = h.sessions.Validate(ctx, token, session.Use{})
+	require.ErrorIs(t, err, opsec.ErrDenied, "what was ended stays so")
+	require.NoError(t, h.enter("dora", "a long way to dora"))
 }
 
 // The number is 500; by hand: OPSEC_ACCOUNTS=1000000 go test -run Million -timeout 60m -v ./identity
