@@ -181,6 +181,7 @@ func TestContextWordsAreSeenThroughDisguise(t *testing.T) {
 		"the smith's hammer":   {true, false},
 		"ex@mp1e":              {true, true},
 		"Example-Cloud 1":      {true, true},
+		"al-ic-e":              {true, true},
 		"examplecloud":         {true, true}, // of the service
 		"åNGSTRÖM9":            {true, true},
 		"a\u030angstro\u0308m": {true, true},

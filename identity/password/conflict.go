@@ -60,10 +60,13 @@ func clashes(a, b *Profile) (list []*Conflict) {
 	most := max(a.AtLeast(false), a.AtLeast(true))
 	add(most > b.Longest, RuleLength, "the first asks for %d characters, the second takes %d", most, b.Longest)
 	add(b.LongestBytes != 0 && most > b.LongestBytes, RuleTruncation, "the first asks for %d characters, the second takes %d bytes", most, b.LongestBytes)
+	both := Profile{Require: inOrder(slices.Concat(a.Require, b.Require), classes), Classes: max(a.Classes, b.Classes)}
+	room := least(b.Longest, b.LongestBytes)
+	add(both.kinds() > room, RuleComposition, "together they ask for %d kinds of characters, the second takes %d characters", both.kinds(), room)
 	add(a.Longest < b.Accept, RuleLongest, "the first takes %d characters, the second wants %d accepted", a.Longest, b.Accept)
 	add(a.LongestBytes != 0 && a.LongestBytes < 4*b.Accept, RuleTruncation,
 		"the first takes %d bytes, the second wants %d characters accepted, which have up to four each", a.LongestBytes, b.Accept)
-	add(a.Similarity > b.Longest, RuleSimilarity, "the first asks for %d edits, the second takes %d characters", a.Similarity, b.Longest)
+	add(a.Similarity > room, RuleSimilarity, "the first asks for %d edits, the second takes %d characters", a.Similarity, room)
 	cycle := least(b.Cycle, b.CycleMFA)
 	add(cycle != 0 && a.MinimumAge >= cycle, RuleMinimumAge, "the first forbids a change for %s, the second asks for one every %s", span(a.MinimumAge), span(cycle))
 	return list

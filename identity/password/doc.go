@@ -37,6 +37,8 @@
 // them. OWASP ASVS 6.2.8 wants a password verified exactly as it was received, while NIST wants it normalised; this package
 // normalises, and changes neither letter case nor spaces.
 //
+// Know which estimate of guesses can be reached within a length: estimates differ, so [Conflicts] does not look at them.
+//
 // Look within a password for words of a list, or for context words shorter than four code points. History needs the hashes, so it
 // is asked where they are; [RuleHistory] and [Violation] are its words. Reasons and hints are in English: [Rule] and the figures are what a
 // translation goes by.

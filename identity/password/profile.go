@@ -92,7 +92,7 @@ func (p Profile) Validate() error {
 		name            string
 		is, least, most int
 	}{
-		{"longest", p.Longest, 1, MaxLongest},
+		{"longest", p.Longest, p.kinds(), MaxLongest},
 		{"length", p.Length, 1, p.Longest},
 		{"length_mfa", p.LengthMFA, 0, p.Longest},
 		{"longest_bytes", p.LongestBytes, 0, MaxBytes},
@@ -107,8 +107,8 @@ func (p Profile) Validate() error {
 			return invalid("profile: %s: %d, want %d to %d", f.name, f.is, f.least, f.most)
 		}
 	}
-	if least := max(p.Length, p.LengthMFA, 4*p.Accept); p.LongestBytes != 0 && p.LongestBytes < least {
-		return invalid("profile: longest_bytes: %d, want %d or more: the length asked for, and four for each code point of accept", p.LongestBytes, least)
+	if least := max(p.Length, p.LengthMFA, p.Similarity, p.kinds(), 4*p.Accept); p.LongestBytes != 0 && p.LongestBytes < least {
+		return invalid("profile: longest_bytes: %d, want %d or more: all that is asked for, and four for each code point of accept", p.LongestBytes, least)
 	}
 	for _, f := range []struct {
 		name string
@@ -181,6 +181,15 @@ func (p *Profile) asks(r Rule) bool {
 		return p.Cycle != 0 || p.CycleMFA != 0
 	}
 	return false
+}
+
+// kinds is how many code points its classes take at least, and 1 without any.
+func (p *Profile) kinds() int {
+	n := len(p.Require)
+	if slices.Contains(p.Require, Letter) && (slices.Contains(p.Require, Lower) || slices.Contains(p.Require, Upper)) {
+		n-- // which is one
+	}
+	return max(n, p.Classes, 1)
 }
 
 // AtLeast returns the fewest code points: of a password that is the only factor, or, with mfa, of one beside another.

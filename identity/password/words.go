@@ -53,14 +53,13 @@ func parts(names []string) ([]word, error) {
 	return list, nil
 }
 
-// onWords says whether the password is built on one of the words.
+// onWords says whether the password is built on one of the words. What breaks Whole breaks Within.
 func onWords(text string, words []word, rule WordRule) bool {
 	folded := fold(text)
-	if rule == Within {
-		s := skeleton(folded)
-		return slices.ContainsFunc(words, func(w word) bool {
-			return strings.Contains(s, w.straight) || strings.Contains(s, w.reversed)
-		})
+	if s := skeleton(folded); rule == Within && slices.ContainsFunc(words, func(w word) bool {
+		return strings.Contains(s, w.straight) || strings.Contains(s, w.reversed)
+	}) {
+		return true
 	}
 	other := func(r rune) bool { return !unicode.IsLetter(r) }
 	joined := strings.Map(func(r rune) rune {
