@@ -20,7 +20,7 @@ type Options struct {
 	Authorizer opsec.Authorizer
 	// Patience is how long [Gate.Begin] waits for guesses that are under way; 0 is 5 seconds.
 	Patience time.Duration
-	// Tags is how many bytes of memory remember wrong secrets, so that the same one does not count twice: 64 for some eight of
+	// Tags is how many bytes of memory remember wrong passwords, so that the same one does not count twice: 64 for some eight of
 	// them. 0 is 1 MiB; less than 0 is none, then each counts.
 	Tags int
 	// Logger hears of guesses that could not be settled; nil is silent.
@@ -149,7 +149,7 @@ func (g *Gate) wait(ctx context.Context, t *ticket) (v Verdict, err error) {
 	w := g.queues.join(t.key)
 	defer func() {
 		n := v.Left
-		if v.Answer != Done {
+		if v.Answer != Done && v.Answer != Wait {
 			n = 1 // what holds for this one the next may find out by itself
 		}
 		g.queues.leave(t.key, w, n)
@@ -209,7 +209,7 @@ func (g *Gate) Commit(ctx context.Context, r Reservation, o Outcome) (Proof, err
 	case Release:
 	default: // also the zero Outcome
 		e.Kind = Fail
-		e.Repeat = g.tags.known(&t.key, o.secret, now)
+		e.Repeat = t.key.Factor == Password && g.tags.known(&t.key, o.secret, now)
 	}
 	v, err := g.step(ctx, t, e, now)
 	if err != nil {
@@ -281,7 +281,8 @@ func (g *Gate) Recovered(ctx context.Context, who Who, f Factor, by opsec.Actor,
 	return g.each(ctx, who, []Factor{f}, Recover, ActionRecovered, by, reason)
 }
 
-// Hold locks an account until it is unlocked. When it has returned nil, no Commit gives a [Proof] for it, from no device whatsoever.
+// Hold locks an account until it is unlocked. No Commit that begins when it has returned nil gives a [Proof] for it, from no device
+// whatsoever.
 func (g *Gate) Hold(ctx context.Context, who Who, by opsec.Actor, reason string) error {
 	return g.each(ctx, who, g.profile.Factors(), Hold, ActionHeld, by, reason)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,6 +173,50 @@ func TestBeginWaitsForGuessesUnderWay(t *testing.T) {
 	})
 }
 
+// Whose context ends at the moment of waking passes the turn on: the last of thousands needs no timer either.
+func TestNoWaiterMissesItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one := three
+		one.Failures = 1
+		g := newGate(t, lockout.NewMemory(10, nil), one, nil)
+		first := begin(t, g, attempt("ada"))
+		leaving, leave := context.WithCancel(bg)
+		var all sync.WaitGroup
+		var in, gone atomic.Int32
+		for i := range 10_000 {
+			ctx := bg
+			if i%3 == 0 {
+				ctx = leaving
+			}
+			all.Go(func() {
+				r, err := g.Begin(ctx, attempt("ada"))
+				if errors.Is(err, context.Canceled) {
+					gone.Add(1)
+					return
+				}
+				require.NoError(t, err)
+				_, err = g.Commit(bg, r, lockout.Correct())
+				require.NoError(t, err)
+				in.Add(1)
+			})
+			if i%100 == 0 {
+				synctest.Wait()
+			}
+		}
+		synctest.Wait()
+		start := time.Now()
+		go leave()
+		_, err := g.Commit(bg, first, lockout.Correct())
+		require.NoError(t, err)
+		all.Wait()
+		require.Equal(t, start, time.Now())
+		require.EqualValues(t, 10_000, in.Load()+gone.Load())
+		require.GreaterOrEqual(t, in.Load(), int32(6666))
+		wrong(t, g, attempt("ada"), "a")
+		require.Equal(t, lockout.Locked, standing(t, g, attempt("ada")))
+	})
+}
+
 func TestBeginHearsOfOtherNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := lockout.NewMemory(10, nil)
@@ -322,6 +367,31 @@ func TestTheSameWrongSecretCountsOnce(t *testing.T) {
 		empty := newGate(t, lockout.NewMemory(10, nil), three, nil)
 		wrong(t, empty, attempt("ada"), "", "", "")
 		require.Equal(t, lockout.Locked, standing(t, empty, attempt("ada")), "an empty secret always counts")
+	})
+}
+
+// The same digits are another guess when the code is another: who tries 000000 all night has a thousand chances.
+func TestTheSameWrongCodeCountsEachTime(t *testing.T) {
+	for _, f := range []lockout.Factor{lockout.OTP, lockout.Recovery, lockout.Reset, "pin"} {
+		profile := lockout.Profile{Name: "test", Rules: []lockout.Rule{{Factor: f, Class: lockout.Every, Policy: three}}}
+		g, err := lockout.New(lockout.NewMemory(10, nil), profile, &lockout.Options{Authorizer: opsec.CallerAuthorized{}})
+		require.NoError(t, err)
+		code := with(attempt("ada"), f, lockout.Unknown, "")
+		wrong(t, g, code, "000000", "000000", "000000")
+		require.Equal(t, lockout.Locked, standing(t, g, code), f)
+	}
+}
+
+func TestAWrongPasswordIsKnownForTwoHoursAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(t, lockout.NewMemory(10, nil), three, nil)
+		time.Sleep(30 * time.Minute)
+		wrong(t, g, attempt("ada"), "a")
+		time.Sleep(89 * time.Minute)
+		wrong(t, g, attempt("ada"), "b") // nobody has asked for a new key before
+		time.Sleep(31 * time.Minute)
+		wrong(t, g, attempt("ada"), "a")
+		require.Equal(t, lockout.Locked, standing(t, g, attempt("ada")))
 	})
 }
 

@@ -1,7 +1,7 @@
 package lockout
 
 import (
-	"slices"
+	"container/list"
 	"sync"
 	"sync/atomic"
 )
@@ -10,19 +10,25 @@ import (
 type queues struct {
 	waiting atomic.Int64 // in all: mostly none, and then nobody looks further
 	mu      sync.Mutex
-	lines   map[Key][]*waiter
+	lines   map[Key]*list.List // of waiters
 }
 
-type waiter struct{ woken chan struct{} }
+type waiter struct {
+	woken chan struct{}
+	place *list.Element
+}
 
 func (q *queues) join(k Key) *waiter {
-	w := &waiter{make(chan struct{}, 1)}
+	w := &waiter{woken: make(chan struct{}, 1)}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.lines == nil {
-		q.lines = map[Key][]*waiter{}
+		q.lines = map[Key]*list.List{}
 	}
-	q.lines[k] = append(q.lines[k], w)
+	if q.lines[k] == nil {
+		q.lines[k] = list.New()
+	}
+	w.place = q.lines[k].PushBack(w)
 	q.waiting.Add(1)
 	return w
 }
@@ -32,26 +38,23 @@ func (q *queues) leave(k Key, w *waiter, n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	line := q.lines[k]
-	at := slices.Index(line, w)
-	if line = slices.Delete(line, at, at+1); len(line) == 0 {
-		delete(q.lines, k)
-	} else {
-		q.lines[k] = line
-	}
+	line.Remove(w.place)
 	q.waiting.Add(-1)
 	select {
 	case <-w.woken:
 		n = max(n, 1)
 	default:
 	}
-	wake(line, n)
+	if wake(line, n); line.Len() == 0 {
+		delete(q.lines, k)
+	}
 }
 
 // first reports whether w is the first of its line, who asks for all.
 func (q *queues) first(k Key, w *waiter) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.lines[k][0] == w
+	return q.lines[k].Front() == w.place
 }
 
 // wake wakes the first n who wait for k.
@@ -61,16 +64,15 @@ func (q *queues) wake(k *Key, n int) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	wake(q.lines[*k], n)
+	if line := q.lines[*k]; line != nil {
+		wake(line, n)
+	}
 }
 
-func wake(line []*waiter, n int) {
-	for _, w := range line {
-		if n <= 0 {
-			return
-		}
+func wake(line *list.List, n int) {
+	for at := line.Front(); at != nil && n > 0; at = at.Next() {
 		select {
-		case w.woken <- struct{}{}:
+		case at.Value.(*waiter).woken <- struct{}{}:
 			n--
 		default: // is awake already
 		}

@@ -35,8 +35,9 @@ type Outcome struct {
 // Correct is the outcome of a secret that was right.
 func Correct() Outcome { return Outcome{kind: Succeed} }
 
-// Wrong is the outcome of a secret that was wrong. Of the secret no more than a keyed tag is kept, in memory and for two hours at
-// most, so that trying it again does not count again; an empty one always counts.
+// Wrong is the outcome of a secret that was wrong. Of a [Password] no more than a keyed tag is kept, in memory and of use for two
+// hours at most, so that trying it again does not count again; an empty one always counts. Of other factors nothing is kept, and
+// each counts: the same digits are another guess when the code is another.
 func Wrong(secret []byte) Outcome { return Outcome{kind: Fail, secret: secret} }
 
 // Undecided is the outcome of a secret that was not verified, because something else has failed. It does not count. Who can bring

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// tags remembers wrong secrets, so that one that is tried again is not counted again: a phone that knows the old password does not
+// tags remembers wrong passwords, so that one that is tried again is not counted again: a phone that knows the old one does not
 // lock its owner out. It is a cache of fixed size. A secret is known by 48 bits under a key of this process which changes every
 // hour, the last two being good; neither leaves this memory.
 type tags struct {
@@ -50,11 +50,15 @@ func (t *tags) seeds(now time.Time) (young, old maphash.Seed) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if age := now.Sub(t.born); age < 0 || age >= tagLife { // nobody else has
-		t.was = t.now
-		if age >= 2*tagLife {
-			t.was = maphash.MakeSeed()
+		t.was, t.now = t.now, maphash.MakeSeed()
+		switch {
+		case age >= 2*tagLife:
+			t.was, t.born = maphash.MakeSeed(), now
+		case age >= tagLife:
+			t.born = t.born.Add(tagLife) // not now: the last key has had a part of its second hour
+		default:
+			t.born = now
 		}
-		t.now, t.born = maphash.MakeSeed(), now
 	}
 	return t.now, t.was
 }
