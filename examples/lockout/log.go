@@ -30,7 +30,7 @@ type attempt struct {
 }
 
 func (a *attempt) valid() bool {
-	return !a.Time.IsZero() && a.Account != "" && max(len(a.Account), len(a.Device), len(a.Secret)) <= maxAccount && a.OK != nil
+	return a.Time.Unix() >= 0 && a.Account != "" && max(len(a.Account), len(a.Device), len(a.Secret)) <= maxAccount && a.OK != nil
 }
 
 // attempts reads a log. An error names the line, and shows nothing of it: somebody may have typed a secret into the wrong field.
@@ -48,7 +48,7 @@ func attempts(r io.Reader) iter.Seq2[attempt, error] {
 			case line > maxLines:
 				err = fmt.Errorf("%d: a log of more than %d lines", line, maxLines)
 			case err != nil || !a.valid():
-				err = fmt.Errorf("%d: want an object with t (RFC 3339), account, source (an IP address), device, secret, ok", line)
+				err = fmt.Errorf("%d: want an object with t (RFC 3339, from 1970 on), account and ok, perhaps with source (an IP address), device and secret", line)
 			case a.Time.Before(last):
 				err = fmt.Errorf("%d: earlier than the line before it; sort the log", line)
 			}

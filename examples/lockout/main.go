@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/examples/internal/script"
@@ -23,8 +24,8 @@ func main() {
 }
 
 func replayVerb(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
-	name := flags.String("log", "", "`file` of attempts, sorted by time, a JSON object a line: t, account, source, device, secret (a tag), ok; required")
-	policy := flags.String("policy", lockout.PresetRecommendation, "`preset` or file of a profile, JSON")
+	name := flags.String("log", "", "`file` of attempts, sorted by time, a JSON object a line: t, account, ok, and perhaps source, device, secret (a tag); required")
+	policy := flags.String("policy", lockout.PresetRecommendation, "`preset` ("+presets()+") or file of a profile, JSON")
 	asJSON := flags.Bool("json", false, "print the report as JSON")
 	if err := parse(); err != nil {
 		return err
@@ -59,9 +60,17 @@ func profileOf(name string) (lockout.Profile, error) {
 		p, err = lockout.ParseProfile(text)
 	}
 	if err != nil {
-		return p, fmt.Errorf("-policy %s, which is no preset: %w", name, err)
+		return p, fmt.Errorf("-policy %s, which is none of %s: %w", name, presets(), err)
 	}
 	return p, nil
+}
+
+func presets() string {
+	var names []string
+	for _, p := range lockout.Presets() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func simulateVerb(ctx context.Context, flags *flag.FlagSet, parse func() error) error {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -124,11 +125,11 @@ func (o *outcome) WriteText(w io.Writer) error {
 		for _, p := range places {
 			fmt.Fprintf(t, "\t%s", part(r.Victim[p].Admitted, r.Victim[p].Right))
 		}
-		fmt.Fprintf(t, "\t%s\t%d\t", part(all.Admitted, all.Right), r.Locks)
+		var found []string
 		for _, k := range slices.Sorted(maps.Keys(r.Attacks)) {
-			fmt.Fprintf(t, "%s ", k)
+			found = append(found, string(k))
 		}
-		fmt.Fprintln(t)
+		fmt.Fprintf(t, "\t%s\t%d\t%s\n", part(all.Admitted, all.Right), r.Locks, strings.Join(found, ", "))
 	}
 	return t.Flush()
 }

@@ -74,7 +74,11 @@ func (r *report) list(v verdict) {
 func (r *report) WriteText(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	for _, v := range r.Verdicts {
-		fmt.Fprintf(out, "%s  %v from %v: %s\n", v.Time.Format(time.RFC3339), v.counter, v.Source, v.Verdict)
+		from := "somewhere"
+		if v.Source.IsValid() {
+			from = v.Source.String()
+		}
+		fmt.Fprintf(out, "%s  %v from %s: %s\n", v.Time.Format(time.RFC3339), v.counter, from, v.Verdict)
 	}
 	for _, l := range r.Locks {
 		until := "until it is unlocked"
