@@ -153,17 +153,13 @@ func TestSourceMayBeMissing(t *testing.T) {
 	require.Contains(t, program(t, 2, "replay", "-log", written(t, `{"t":"1969-12-31T23:59:59Z","account":"ann","ok":true}`)), ":1: want an object")
 }
 
-func TestHelpNamesThePresets(t *testing.T) {
-	require.Contains(t, program(t, 0, "replay", "-h"), lockout.PresetSlapd)
-}
-
 func TestWrongUseExitsWithTwo(t *testing.T) {
 	for want, args := range map[string][]string{
 		"usage: ":             {"replay"},
 		"replay|simulate":     {},
 		"absent.jsonl":        {"replay", "-log", "absent.jsonl"},
 		"absent.json":         {"replay", "-log", "sample.jsonl", "-policy", "absent.json"},
-		"which is none of":    {"replay", "-log", "sample.jsonl", "-policy", "sample.jsonl"},
+		"which is none of re": {"replay", "-log", "sample.jsonl", "-policy", "sample.jsonl"},
 		"want 1 to 64 nodes":  {"simulate", "-nodes", "0"},
 		"0 to 1000 guessers":  {"simulate", "-guessers", "-1"},
 		"Everything is a fla": {"simulate", "more"},
