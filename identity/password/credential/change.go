@@ -34,6 +34,7 @@ func (k *Keeper) Set(ctx context.Context, s Subject, fresh []byte, by opsec.Acto
 
 // Change replaces the present password by a fresh one. ErrWrong when the present one is wrong, at the cost of a log-in and to be
 // counted as one; then what the profile does not like; [ErrOvertaken] when somebody else has changed it meanwhile.
+// When the sessions cannot be ended, the password is changed all the same and the error says so, as with [Keeper.FinishReset].
 func (k *Keeper) Change(ctx context.Context, s Subject, present, fresh []byte, by opsec.Actor) error {
 	if !s.owns(by) {
 		return denied("a password is changed by its owner")
@@ -60,7 +61,8 @@ func (k *Keeper) Change(ctx context.Context, s Subject, present, fresh []byte, b
 }
 
 // Issue gives the account a random password that works for a while, and for nothing but to choose another: for the start, where no
-// mail reaches the owner. The caller clears what it returns. Sessions end.
+// mail reaches the owner. The caller clears what it returns. Sessions end; when that fails, nobody gets to know the password: issue
+// another one.
 func (k *Keeper) Issue(ctx context.Context, s Subject, by opsec.Actor) ([]byte, error) {
 	if err := k.authorize(ctx, s, by, ActionIssued); err != nil {
 		return nil, err
@@ -86,7 +88,7 @@ func (k *Keeper) Issue(ctx context.Context, s Subject, by opsec.Actor) ([]byte, 
 }
 
 // Import takes the hash of another system for an account that has none here. It stays until the owner's next log-in replaces it. Changed
-// is when the password was set, as far as that is known; the zero time counts as long ago.
+// is when the password was set, as far as that is known; the zero time counts as long ago, and one to come is refused.
 func (k *Keeper) Import(ctx context.Context, s Subject, encoded string, changed time.Time, by opsec.Actor) error {
 	if err := k.authorize(ctx, s, by, ActionImported); err != nil {
 		return err
@@ -94,6 +96,9 @@ func (k *Keeper) Import(ctx context.Context, s Subject, encoded string, changed 
 	form, err := hash.Parse(encoded)
 	if err != nil {
 		return err
+	}
+	if changed.After(k.o.Now()) {
+		return invalid("import: a password set at a time to come")
 	}
 	return k.records.Update(ctx, s.Tenant, s.Account, func(r Record) (Record, []*opsec.Event, error) {
 		if r.Present.Text != "" {
@@ -155,10 +160,15 @@ func (k *Keeper) Due(ctx context.Context, s Subject) (due time.Time, tell bool, 
 	return due, tell, err
 }
 
-// unused returns a violation when the fresh password is one of the last that the profile remembers. Present is the present one where it
+// unused returns a violation when the fresh password is one of the last that the profile remembers, or the present one where that has to
+// be changed. Present is the present one where it
 // was just given; otherwise it costs a hash too.
 func (k *Keeper) unused(ctx context.Context, r Record, fresh, present []byte) error {
-	if k.profile.History == 0 || r.Present.Text == "" {
+	most := k.profile.History
+	if present != nil || r.MustChange { // the present one does not take its own place
+		most = max(most, 1)
+	}
+	if most == 0 || r.Present.Text == "" {
 		return nil
 	}
 	prepared, err := password.Prepare(fresh)
@@ -166,8 +176,8 @@ func (k *Keeper) unused(ctx context.Context, r Record, fresh, present []byte) er
 		return err
 	}
 	defer clear(prepared)
-	used := &password.Violation{Rule: password.RuleHistory, Most: k.profile.History}
-	list := r.History[:min(len(r.History), k.profile.History-1)]
+	used := &password.Violation{Rule: password.RuleHistory, Most: most}
+	list := r.History[:min(len(r.History), most-1)]
 	if present != nil {
 		old, err := password.Prepare(present)
 		if err == nil && same(old, prepared) {
@@ -235,8 +245,10 @@ func (k *Keeper) replace(ctx context.Context, s Subject, r Record, fresh []byte,
 		now.Reset, now.Reminded = nil, time.Time{}
 		now.Version++
 		now.Passwords++
-		if now.Owed = nil; owed != (Owed{}) {
-			now.Owed = &owed
+		if before := now.Owed; owed != (Owed{}) {
+			owes := owed
+			owes.Locks = owes.Locks || before != nil && before.Locks
+			now.Owed = &owes
 		}
 		if with.also != nil {
 			with.also(&now, at)

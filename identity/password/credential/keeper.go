@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/identity/password"
@@ -42,7 +43,7 @@ var (
 // Subject is the owner of a password, as far as the profile asks.
 type Subject struct {
 	Tenant  opsec.TenantID
-	Account string   // an id; 1 to 256 bytes
+	Account string   // an id; 1 to 256 bytes of UTF-8
 	Words   []string // names of the person and of the account, that a new password must not hold
 	MFA     bool     // the account always needs another factor too
 }
@@ -51,8 +52,8 @@ func (s Subject) validate() error {
 	if err := s.Tenant.Validate(); err != nil {
 		return err
 	}
-	if len(s.Account) < 1 || len(s.Account) > 256 {
-		return invalid("subject.account: %d bytes, want 1 to 256", len(s.Account))
+	if len(s.Account) < 1 || len(s.Account) > 256 || !utf8.ValidString(s.Account) {
+		return invalid("subject.account: %d bytes, want 1 to 256 of UTF-8", len(s.Account))
 	}
 	return nil
 }
@@ -65,7 +66,8 @@ type Sessions interface {
 	RevokeAll(ctx context.Context, tenant opsec.TenantID, account, reason string) error
 }
 
-// Locks clears the lock of an account whose owner has proved who it is.
+// Locks clears the lock that wrong passwords have put on an account whose owner has proved who it is. One that an administrator
+// holds stays as it is, and that is no error.
 type Locks interface {
 	Recovered(ctx context.Context, tenant opsec.TenantID, account, reason string) error
 }
@@ -108,6 +110,9 @@ func New(records Records, pool *hash.Pool, checker *password.Checker, policy Pol
 	o := *opts
 	if o.Sessions == nil && !policy.SkipSessions || o.Locks == nil && !policy.SkipLocks {
 		return nil, invalid("options: want sessions and locks, or a policy that skips them")
+	}
+	if o.Pace < 0 {
+		return nil, invalid("options.pace: %v, want 0 or more", o.Pace)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -157,7 +162,7 @@ func (k *Keeper) verify(ctx context.Context, s Subject, secret []byte) (Verdict,
 			typed = prepared
 		}
 	}
-	if r.Present.Text == "" || len(typed) > password.MaxBytes || !r.Until.IsZero() && !now.Before(r.Until) {
+	if r.Present.Text == "" || len(typed) == 0 || len(typed) > password.MaxBytes || !r.Until.IsZero() && !now.Before(r.Until) {
 		err := k.pool.Dummy(ctx, nil)
 		if errors.Is(err, hash.ErrHidden) { // as a wrong one would be just now
 			return Verdict{Hidden: true}, r, nil

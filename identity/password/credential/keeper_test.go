@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -192,6 +194,39 @@ func TestAHashOfAnotherSystemIsReplacedAtTheFirstLogIn(t *testing.T) {
 	})
 }
 
+func TestAnImportIsOfThePastAndNobodyLogsInWithoutAPassword(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		empty, err := k.pool.Hash(bg, nil)
+		require.NoError(t, err)
+		require.ErrorIs(t, k.Import(bg, eve, empty, k.Now().Add(time.Second), admin), opsec.ErrInvalid)
+		require.NoError(t, k.Import(bg, eve, empty, k.Now(), admin))
+		require.False(t, k.verify(t, nil).Match, "there were systems that let people have no password")
+	})
+}
+
+// A profile without a history does not let the present password take its own place.
+func TestWhatHasToBeChangedIsChanged(t *testing.T) {
+	plain := profile()
+	plain.History = 0
+	k := newKit(t, inMemory, plain, credential.Default())
+	isUsed := func(err error) {
+		t.Helper()
+		var v *password.Violation
+		require.ErrorAs(t, err, &v)
+		require.Equal(t, password.RuleHistory, v.Rule)
+	}
+	issued, err := k.Issue(bg, eve, admin)
+	require.NoError(t, err)
+	isUsed(k.Change(bg, eve, issued, issued, owner))
+	require.NoError(t, k.Change(bg, eve, issued, first, owner))
+	require.NoError(t, k.Require(bg, eve, admin, "seen on a screen"))
+	require.NoError(t, k.AskReset(bg, eve, stranger))
+	isUsed(k.FinishReset(bg, eve, k.token(t), first, stranger))
+	require.NoError(t, k.FinishReset(bg, eve, k.token(t), fresh(1), stranger))
+	require.NoError(t, k.AskReset(bg, eve, stranger))
+	require.NoError(t, k.FinishReset(bg, eve, k.token(t), fresh(1), stranger), "forgotten, and remembered")
+}
+
 // A hash made anew for a password that was changed meanwhile is dropped.
 func TestANewHashDoesNotUndoAChange(t *testing.T) {
 	each(t, func(t *testing.T, k *kit) {
@@ -273,6 +308,7 @@ func TestAKeeperWithoutItsWiringIsRefused(t *testing.T) {
 		"authorizer":  func(_ *credential.Policy, o *credential.Options) { o.Authorizer = nil },
 		"sessions":    func(_ *credential.Policy, o *credential.Options) { o.Sessions = nil },
 		"locks":       func(_ *credential.Policy, o *credential.Options) { o.Locks = nil },
+		"pace":        func(_ *credential.Policy, o *credential.Options) { o.Pace = -1 },
 		"zero policy": func(p *credential.Policy, _ *credential.Options) { *p = credential.Policy{} },
 		"resets":      func(p *credential.Policy, _ *credential.Options) { p.Resets = 0 },
 		"valid":       func(p *credential.Policy, _ *credential.Options) { p.ResetValid = 48 * time.Hour },
@@ -283,6 +319,8 @@ func TestAKeeperWithoutItsWiringIsRefused(t *testing.T) {
 		require.ErrorIs(t, err, opsec.ErrInvalid, name)
 	}
 	_, err = k.Verify(bg, credential.Subject{Tenant: "acme"}, first)
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	_, err = k.Verify(bg, credential.Subject{Tenant: "acme", Account: "\xff"}, first)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 	_, err = k.Verify(bg, credential.Subject{Account: "eve"}, first)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
@@ -305,6 +343,9 @@ func TestNothingPrintsASecret(t *testing.T) {
 		r := k.record(t)
 		k.recorded(t)
 		text := fmt.Sprintf("%v %+v %#v %s", r, r, r, r) + fmt.Sprintf("%+v", k.events)
+		var log strings.Builder
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("all", "record", r, "hash", r.Present)
+		text += log.String()
 		require.NotContains(t, text, r.Present.Text[len(r.Present.Text)-20:])
 		require.NotContains(t, text, k.token(t))
 		require.NotContains(t, text, string(first))

@@ -12,7 +12,7 @@ import (
 // Policy says how resets and issued passwords go. It is data; in JSON durations are texts such as "30m0s".
 type Policy struct {
 	ResetValid time.Duration // how long a token works: 1 minute to 24 hours (NIST SP 800-63B-4, 4.2: a code by mail, 24 hours)
-	Resets     int           // how many may be begun for one account in a ResetWindow: 1 to 100
+	Resets     int           // how many may be begun for one account in ResetEach: 1 to 100
 	ResetEach  time.Duration // that window: 1 minute to 7 days
 	IssueValid time.Duration // how long an issued password works: 1 minute to 7 days (ASVS 5, 6.4.1: a short time)
 	Notice     time.Duration // how long before its update is due the owner is reminded: up to 90 days

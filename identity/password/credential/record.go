@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -49,8 +50,14 @@ func (r Record) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "password, version %d, changed %s", r.Version, r.Changed.Format(time.RFC3339))
 }
 
+// LogValue implements [slog.LogValuer] by Format.
+func (r Record) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
 // Format implements [fmt.Formatter]: nothing of it, under every verb.
 func (Hash) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[hash]") }
+
+// LogValue implements [slog.LogValuer] by Format.
+func (h Hash) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(h)) }
 
 func (r Record) clone() Record {
 	r.History, r.Asked = slices.Clone(r.History), slices.Clone(r.Asked)

@@ -12,7 +12,7 @@ import (
 
 // AskReset sends the owner a token, as anybody may ask who has forgotten a password. It returns nil after [Options.Pace], whatever
 // it did: for an account that is not there, that has no password, or for which too many were asked, it does nothing, and what fails
-// is in the log. Only an invalid subject is an error.
+// is in the log. Only an invalid subject is an error. A [Courier] that takes longer than the pace tells that there is an account.
 func (k *Keeper) AskReset(ctx context.Context, s Subject, by opsec.Actor) error {
 	if err := s.validate(); err != nil {
 		return err
@@ -74,13 +74,18 @@ func (k *Keeper) beginReset(ctx context.Context, s Subject, by opsec.Actor, enro
 }
 
 // FinishReset sets a fresh password with a token. [ErrToken] when it is not the one outstanding: count it as a failure of factor "reset".
-// What the profile does not like leaves the token as it is. By is where the request comes from; its account is the subject's.
+// What the profile does not like leaves the token as it is; the minimum age is not asked. By is where the request comes from; its
+// account is the subject's.
 //
-// When what a reset does besides fails, the password is set all the same and the error says so; the next log-in makes up for it.
+// When what a reset does besides fails, the password is set all the same and the error says so; the next log-in makes up for it, and
+// so does the same token, though it is used up: an account that is locked does not get as far as a log-in.
 func (k *Keeper) FinishReset(ctx context.Context, s Subject, token string, fresh []byte, by opsec.Actor) error {
 	r, err := k.read(ctx, s)
 	if err != nil {
 		return err
+	}
+	if err := k.settle(ctx, s, r); err != nil {
+		k.o.Logger.ErrorContext(ctx, "credential: a change owes more than it has done", "tenant", s.Tenant, "account", s.Account, "error", err)
 	}
 	digest := parseToken(token).digest()
 	valid := func(r Record) bool {

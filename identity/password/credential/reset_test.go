@@ -159,6 +159,36 @@ func TestWhatAResetOwesIsDoneBeforeTheNextLogIn(t *testing.T) {
 	})
 }
 
+// An account that is locked does not get as far as a log-in, and so not to what its reset owes.
+func TestWhatAResetOwesIsDoneWhenItsTokenIsTriedAgain(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		require.NoError(t, k.Set(bg, eve, first, owner))
+		require.NoError(t, k.AskReset(bg, eve, stranger))
+		k.fail = errors.New("away")
+		require.ErrorIs(t, k.FinishReset(bg, eve, k.token(t), fresh(1), stranger), k.fail)
+		require.ErrorIs(t, k.FinishReset(bg, eve, k.token(t), fresh(1), stranger), credential.ErrToken)
+		k.fail = nil
+		require.ErrorIs(t, k.FinishReset(bg, eve, k.token(t), fresh(2), stranger), credential.ErrToken)
+		require.Equal(t, 1, k.world.recovered)
+		require.True(t, k.verify(t, fresh(1)).Match)
+		require.Equal(t, []string{"password reset"}, k.revoked)
+	})
+}
+
+func TestWhatAResetOwesIsDoneAfterAnotherPasswordToo(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		require.NoError(t, k.Set(bg, eve, first, owner))
+		require.NoError(t, k.AskReset(bg, eve, stranger))
+		k.fail = errors.New("away")
+		require.ErrorIs(t, k.FinishReset(bg, eve, k.token(t), fresh(1), stranger), k.fail)
+		k.fail = nil
+		_, err := k.Issue(bg, eve, admin)
+		require.NoError(t, err)
+		require.Equal(t, 1, k.world.recovered)
+		require.Equal(t, []string{"password issued"}, k.revoked)
+	})
+}
+
 func TestAPolicyMayLeaveSessionsAndLocks(t *testing.T) {
 	policy := credential.Default()
 	policy.SkipSessions, policy.SkipLocks = true, true
