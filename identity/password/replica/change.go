@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/identity/password/hash"
@@ -23,7 +25,7 @@ var (
 
 // Change is another hash of an account's password. Who appends it fills in the first five fields.
 type Change struct {
-	Account string    `json:"account"`          // 1 to 256 bytes
+	Account string    `json:"account"`          // 1 to 256 bytes of UTF-8
 	Version uint64    `json:"version"`          // from 1, higher with every hash of the account
 	Hash    string    `json:"hash,omitempty"`   // as package hash makes it; empty for an account that has no password any more, or sealed
 	Raw     bool      `json:"raw,omitempty"`    // over the bytes as they are typed
@@ -40,10 +42,13 @@ func (c Change) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "version %d of %q, %s", c.Version, c.Account, c.Scheme)
 }
 
+// LogValue implements [slog.LogValuer] by Format.
+func (c Change) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
+
 // described returns c with what its hash says of itself. The error wraps [opsec.ErrInvalid]; it does not show the hash.
 func (c Change) described() (Change, error) {
-	if len(c.Account) < 1 || len(c.Account) > 256 || c.Version == 0 {
-		return c, invalid("change: an account of %d bytes, version %d: want 1 to 256, and from 1", len(c.Account), c.Version)
+	if len(c.Account) < 1 || len(c.Account) > 256 || !utf8.ValidString(c.Account) || c.Version == 0 {
+		return c, invalid("change: an account of %d bytes, version %d: want 1 to 256 of UTF-8, and from 1", len(c.Account), c.Version)
 	}
 	c.Scheme, c.Peppers, c.Memory, c.Sealed = "", nil, 0, nil
 	if c.Hash == "" {
@@ -71,7 +76,8 @@ func (c Change) seal(s store.Sealer, tenant opsec.TenantID) (Change, error) {
 }
 
 // Open returns the change with its hash in clear, for a target of your own. The error wraps [opsec.ErrInvalid] when it is not what was
-// appended for this tenant; a sealer refuses a change that is not sealed.
+// appended for this tenant; a sealer refuses a change that is not sealed. A hash of a form that only a later library knows is
+// [ErrUnreadable].
 func Open(s store.Sealer, tenant opsec.TenantID, c Change) (Change, error) {
 	if s != nil && c.Scheme != "" {
 		if c.Hash != "" {
@@ -84,6 +90,9 @@ func Open(s store.Sealer, tenant opsec.TenantID, c Change) (Change, error) {
 		c.Hash = string(b)
 	}
 	d, err := c.described()
+	if errors.Is(err, hash.ErrForm) {
+		err = fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
 	if err == nil && (d.Scheme != c.Scheme || !slices.Equal(d.Peppers, c.Peppers) || d.Memory != c.Memory) {
 		err = invalid("change: not the form that it says")
 	}

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/store"
@@ -42,8 +43,8 @@ type Follower struct {
 // NewFollower returns a follower of the outbox in db. Its name, 1 to 64 bytes, is under which it is found again after a restart, and
 // in the status.
 func NewFollower(db *store.DB, name string, target Target, reads Reads, o *Options) (*Follower, error) {
-	if db == nil || target == nil || len(name) < 1 || len(name) > 64 || len(reads.Schemes) == 0 {
-		return nil, invalid("follower: want a store, a target, a name of 1 to 64 bytes, and schemes that the target reads")
+	if db == nil || target == nil || len(name) < 1 || len(name) > 64 || !utf8.ValidString(name) || len(reads.Schemes) == 0 {
+		return nil, invalid("follower: want a store, a target, a name of 1 to 64 bytes of UTF-8, and schemes that the target reads")
 	}
 	f := &Follower{db, name, target, reads, time.Now}
 	if o != nil && o.Now != nil {
@@ -66,7 +67,8 @@ func (f *Follower) Follow(ctx context.Context, tenant opsec.TenantID) error {
 }
 
 // CatchUp brings what a tenant's outbox has now, and returns how many changes that were. It fails with [feed.ErrTrimmed] when the
-// outbox has no longer what it would have to begin with: [Follower.Seed].
+// outbox has no longer what it would have to begin with: [Follower.Seed]. Nor is a change passed over that the target refuses, such as
+// one that does not open; what Seed brings goes on behind it.
 //
 // [feed.ErrTrimmed]: https://pkg.go.dev/github.com/cloudopsec/opsec/store/feed#ErrTrimmed
 func (f *Follower) CatchUp(ctx context.Context, tenant opsec.TenantID) (n int, err error) {
@@ -87,8 +89,8 @@ func (f *Follower) CatchUp(ctx context.Context, tenant opsec.TenantID) (n int, e
 	}
 }
 
-// Seed brings the present state of all accounts of a tenant, to a target that begins or that missed what was trimmed. All is
-// read after the place is marked from which the target goes on. The outbox seals it, if it does.
+// Seed brings the present state of all accounts of a tenant, to a target that begins, that missed what was trimmed or that reads
+// more than it did. All is read after the place is marked from which the target goes on. The outbox seals it, if it does.
 func (f *Follower) Seed(ctx context.Context, tenant opsec.TenantID, outbox *Outbox, all iter.Seq2[Change, error]) error {
 	var last uint64
 	err := f.db.View(ctx, func(tx *store.Tx) (err error) {
@@ -212,7 +214,7 @@ func (f *Follower) note(sub *store.Sub, o outcome) error {
 	}
 	had := found[0]
 	switch {
-	case had != nil && had.Version >= o.Version: // brought again
+	case had != nil && (had.Version > o.Version || had.Version == o.Version && o.unreadable != nil): // brought again
 		return nil
 	case o.unreadable == nil && had == nil:
 		return nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -136,6 +137,7 @@ func TestOnlyHashesTravel(t *testing.T) {
 	for _, c := range []replica.Change{
 		{Account: "a", Version: 1, Hash: "correct horse battery staple"}, {Account: "a", Version: 1, Hash: "$1$salt$"},
 		{Account: "a", Hash: argon}, {Version: 1, Hash: argon}, {Account: strings.Repeat("a", 257), Version: 1, Hash: argon},
+		{Account: "\xff", Version: 1, Hash: argon}, // in JSON it would be another
 	} {
 		err := db.Update(bg, func(tx *store.Tx) error { return o.Append(tx.Sub(acme), c) })
 		require.ErrorIs(t, err, opsec.ErrInvalid)
@@ -145,6 +147,9 @@ func TestOnlyHashesTravel(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, n)
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", change("a", 1), change("a", 1), change("a", 1)), "argon2id$")
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("change", "c", change("a", 1))
+	require.NotContains(t, log.String(), "argon2id$")
 }
 
 type journal struct{ events []opsec.Event }
@@ -191,6 +196,43 @@ func TestWhatATargetCannotReadIsReported(t *testing.T) {
 	accounts, _, err = o.Unreadable(bg, db, acme, "billing", 9)
 	require.NoError(t, err)
 	require.Equal(t, []string{"pepper", "raw"}, accounts, "until there is one that it can read")
+
+	more := follow(t, db, there, replica.Reads{Schemes: []hash.Scheme{hash.Argon2id}, Peppers: []string{"k1", "k2"}, Memory: 64})
+	present := []replica.Change{{Account: "pepper", Version: 1, Hash: seasoned("k1+k2")}, {Account: "raw", Version: 3, Hash: bcrypt}}
+	require.NoError(t, more.Seed(bg, acme, o, func(yield func(replica.Change, error) bool) {
+		for _, c := range present {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}))
+	accounts, _, err = o.Unreadable(bg, db, acme, "billing", 9)
+	require.NoError(t, err)
+	require.Equal(t, []string{"raw"}, accounts, "it has the key of the pepper now")
+	_, err = db.Deliver(bg, db.Node(), &j)
+	require.NoError(t, err)
+	require.Len(t, j.events, 5, "and told of the other once")
+}
+
+// later is what a later library hands on: a form that this one does not read.
+type later struct{ *replica.Copies }
+
+func (l later) Apply(ctx context.Context, tenant opsec.TenantID, c replica.Change) error {
+	c.Hash = strings.Replace(c.Hash, "v=19", "v=20", 1)
+	return l.Copies.Apply(ctx, tenant, c)
+}
+
+func TestAFormThatATargetIsTooOldForHoldsNobodyUp(t *testing.T) {
+	db, o := open(t, memory.New()), replica.NewOutbox(nil)
+	there := replica.Stored(open(t, memory.New()), nil)
+	add(t, db, o, change("a", 1), change("b", 1))
+	n, err := follow(t, db, later{there}, all).CatchUp(bg, acme)
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	accounts, reasons, err := o.Unreadable(bg, db, acme, "billing", 9)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b"}, accounts)
+	require.Contains(t, reasons[0], "version")
 }
 
 // stuck is a target that is away.
@@ -388,6 +430,7 @@ func TestAFollowerWithoutItsWiringIsRefused(t *testing.T) {
 	for _, f := range []func() (*replica.Follower, error){
 		func() (*replica.Follower, error) { return replica.NewFollower(nil, "x", there, all, nil) },
 		func() (*replica.Follower, error) { return replica.NewFollower(db, "", there, all, nil) },
+		func() (*replica.Follower, error) { return replica.NewFollower(db, "\xff", there, all, nil) },
 		func() (*replica.Follower, error) { return replica.NewFollower(db, "x", nil, all, nil) },
 		func() (*replica.Follower, error) { return replica.NewFollower(db, "x", there, replica.Reads{}, nil) },
 	} {
