@@ -114,7 +114,9 @@ type Result struct {
 }
 
 // Slots returns how many real hashes of the pool's own costs, and how many dummies, are computed at once.
-func (p *Pool) Slots() (real, dummies int) { return p.real.cores, p.dummies.cores }
+func (p *Pool) Slots() (real, dummies int) {
+	return p.real.cores / min(int(p.params.P), p.real.cores), p.dummies.cores / min(int(p.params.P), p.dummies.cores)
+}
 
 // Hash returns the stored form of a new hash of the secret. It waits for a slot: ErrBusy.
 func (p *Pool) Hash(ctx context.Context, secret []byte) (string, error) {

@@ -417,6 +417,15 @@ func TestPoolsThatMakeNoSenseAreRefused(t *testing.T) {
 	require.Positive(t, dummies)
 }
 
+func TestSlotsCountHashesAndNotTheirLanes(t *testing.T) {
+	for lanes, want := range map[uint8][2]int{1: {8, 2}, 2: {4, 1}, 4: {2, 1}, 16: {1, 1}} {
+		p, err := hash.New(hash.Params{M: 128, T: 1, P: lanes}, &hash.Options{Cores: 8})
+		require.NoError(t, err)
+		real, dummies := p.Slots()
+		require.Equal(t, want, [2]int{real, dummies}, lanes)
+	}
+}
+
 func TestAStoredHashCannotTakeMoreThanThePoolHas(t *testing.T) {
 	p := open(t, hash.Options{Memory: 3 << 20, Cores: 1, InsecureNoPace: true})
 	for _, encoded := range []string{
