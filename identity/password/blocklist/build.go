@@ -46,13 +46,15 @@ func FromPwned(r io.Reader, opts *Options) (*List, error) {
 	})
 }
 
-// FromWords builds a list from one password a line, UTF-8. Letter case does not count. Empty lines are left out.
+// FromWords builds a list from one password a line, UTF-8. Letter case does not count. Empty lines are left out, and so is the mark
+// that some programs begin a file with; spaces are parts of a password.
 // Memory and errors are those of [FromPwned].
 func FromWords(r io.Reader, opts *Options) (*List, error) {
 	return build(r, Words, opts, func(line []byte, _ int) (uint64, bool, error) {
 		if !utf8.Valid(line) {
 			return 0, false, errors.New("not UTF-8")
 		}
+		line = bytes.TrimPrefix(line, []byte("\ufeff")) // which no password holds
 		return Words.key(string(line)), len(line) > 0, nil
 	})
 }

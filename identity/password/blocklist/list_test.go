@@ -72,6 +72,15 @@ func TestWhatWasPutInIsFoundInAnyCase(t *testing.T) {
 	})
 }
 
+func TestTheMarkThatBeginsAFileIsNoPartOfThePassword(t *testing.T) {
+	list, err := blocklist.FromWords(strings.NewReader("\ufeffpassword\r\n letmein \r\n"), nil)
+	require.NoError(t, err)
+	require.Equal(t, 2, list.Count())
+	for text, want := range map[string]bool{"password": true, " letmein ": true, "letmein": false} {
+		require.Equal(t, want, list.Contains(text), "%q", text)
+	}
+}
+
 func TestPwnedIsExact(t *testing.T) {
 	file := fmt.Sprintf("%x:3\r\n%X:7\n", sha1.Sum([]byte("hunter2")), sha1.Sum([]byte("пароль")))
 	list, err := blocklist.FromPwned(strings.NewReader(strings.ReplaceAll(file, "\r", "")), nil)
