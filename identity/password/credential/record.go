@@ -126,7 +126,7 @@ func (m *Memory) Update(ctx context.Context, tenant opsec.TenantID, account stri
 // StoredOptions is the wiring of [Stored].
 type StoredOptions struct {
 	// Changed is called in the transaction in which an account gets another hash, such as to append it to the outbox of package
-	// replica. Its error undoes the change.
+	// replica. Its error undoes the change. A record with Until is of a password that was issued: not for others to log in by.
 	Changed func(s *store.Sub, account string, r Record) error
 }
 

@@ -40,7 +40,7 @@
 // # What it will not do
 //
 // Clear the blocks that argon2 fills, or the string that PBKDF2 takes a secret as: there is no way to hand in memory, so they stay
-// until the collector has them. This is also why a call is counted with [Garbage] times its memory.
+// until the collector has them. Those blocks are also why a call is counted with [Garbage] times its memory.
 //
 // Bind a hash to an account: who can write to a plain table may copy the hash of one account over that of another. A sealed
 // store binds each record to its key; use one.

@@ -10,7 +10,11 @@
 //
 //	outbox := replica.NewOutbox(sealer)                // where passwords are changed: in the transaction of the change
 //	records := credential.Stored(db, &credential.StoredOptions{Changed: func(s *store.Sub, account string, r credential.Record) error {
-//		return outbox.Append(s, replica.Change{Account: account, Version: r.Version, Hash: r.Present.Text, Raw: r.Present.Raw, Changed: r.Changed})
+//		c := replica.Change{Account: account, Version: r.Version, Changed: r.Changed}
+//		if r.Until.IsZero() { // one that was issued is good for a change alone, and nobody sees to that elsewhere
+//			c.Hash, c.Raw = r.Present.Text, r.Present.Raw
+//		}
+//		return outbox.Append(s, c)
 //	}})
 //
 //	copies := replica.Stored(there, sealer)            // where they are brought; or a Target of your own
@@ -36,6 +40,8 @@
 // # What it will not do
 //
 // Carry the keys of peppers: a system that verifies a peppered hash needs the key, or the use of it.
+//
+// Carry that a password has to be changed, or until when it may be used: only where passwords are changed is that known.
 //
 // Take changes back: passwords are changed at one place, and their copies follow.
 //

@@ -17,6 +17,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/identity/password"
+	"github.com/cloudopsec/opsec/identity/password/credential"
 	"github.com/cloudopsec/opsec/identity/password/hash"
 	"github.com/cloudopsec/opsec/identity/password/replica"
 	"github.com/cloudopsec/opsec/store"
@@ -318,6 +320,51 @@ type tap struct {
 func (p *tap) Apply(ctx context.Context, tenant opsec.TenantID, c replica.Change) error {
 	p.seen = append(p.seen, c)
 	return p.Target.Apply(ctx, tenant, c)
+}
+
+// A password that was issued is for a change, and ends: a copy would know neither. This is the wiring of doc.go.
+func TestAnIssuedPasswordIsNotCopied(t *testing.T) {
+	db, o := open(t, memory.New()), replica.NewOutbox(nil)
+	there := replica.Stored(open(t, memory.New()), nil)
+	records := credential.Stored(db, &credential.StoredOptions{Changed: func(s *store.Sub, account string, r credential.Record) error {
+		c := replica.Change{Account: account, Version: r.Version, Changed: r.Changed}
+		if r.Until.IsZero() {
+			c.Hash, c.Raw = r.Present.Text, r.Present.Raw
+		}
+		return o.Append(s, c)
+	}})
+	pool, err := hash.New(hash.Params{M: 16, T: 1, P: 1}, &hash.Options{InsecureNoPace: true})
+	require.NoError(t, err)
+	checker, err := password.New(password.Profile{Name: "p", Length: 8, Longest: 64, SkipBlocklist: true, Words: password.SkipWords}, nil)
+	require.NoError(t, err)
+	policy := credential.Default()
+	policy.SkipLocks, policy.SkipSessions = true, true
+	keeper, err := credential.New(records, pool, checker, policy, &credential.Options{Authorizer: opsec.CallerAuthorized{}})
+	require.NoError(t, err)
+	eve, owner := credential.Subject{Tenant: acme, Account: "eve"}, opsec.Actor{Tenant: acme, Account: "eve"}
+	f := follow(t, db, there, all)
+	get := func() (string, error) {
+		_, err := f.CatchUp(bg, acme)
+		require.NoError(t, err)
+		c, err := there.Get(bg, acme, "eve")
+		return c.Hash, err
+	}
+	fits := func(secret string) {
+		t.Helper()
+		h, err := get()
+		require.NoError(t, err)
+		r, err := pool.Verify(bg, []byte(secret), h)
+		require.NoError(t, err)
+		require.True(t, r.Match)
+	}
+	require.NoError(t, keeper.Set(bg, eve, []byte("correct horse"), owner))
+	fits("correct horse")
+	issued, err := keeper.Issue(bg, eve, opsec.Actor{Tenant: acme, Account: "root"})
+	require.NoError(t, err)
+	_, err = get()
+	require.ErrorIs(t, err, opsec.ErrNotFound, "nor does the one before work any longer")
+	require.NoError(t, keeper.Change(bg, eve, issued, []byte("battery staple"), owner))
+	fits("battery staple")
 }
 
 func TestHashesAreSealedOnTheWay(t *testing.T) {
