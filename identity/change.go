@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
-	"github.com/cloudopsec/opsec/store"
 )
 
 // Suspend keeps an account, and its sub-accounts, from being used for a while.
@@ -43,34 +42,19 @@ func (d *Directory) Review(ctx context.Context, by By, tenant opsec.TenantID, id
 }
 
 // Touch notes that an account has been used; for whoever has authenticated somebody. It is written once a day at most, and
-// otherwise costs a read. An account that is not active is an error that wraps [opsec.ErrDenied].
+// otherwise only reads. An account that is not usable is an error that wraps [opsec.ErrDenied].
 func (d *Directory) Touch(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) error {
-	today := d.o.Now().UTC().Truncate(day)
-	touched := func(a *Account) (bool, error) {
-		if a.State != Active {
-			return false, denied("the account is %s", a.State)
-		}
-		return !a.LastUsed.Before(today), nil
-	}
-	var done bool
-	err := d.view(ctx, by.Actor, ActionTouch, resource(tenant, id), func(tx *store.Tx) error {
-		f, err := d.family(tx.Sub(tenant), id)
-		if err == nil {
-			done, err = touched(f.Account(id))
-		}
-		return err
-	})
-	if err != nil || done {
-		return err
-	}
 	return d.do(ctx, by, ActionTouch, resource(tenant, id), func(w *work) error {
 		f, err := w.family(w.sub, id)
 		if err != nil {
 			return err
 		}
-		a := f.Account(id)
-		if done, err := touched(a); err != nil || done {
-			return err
+		a, today := f.Account(id), w.now.Truncate(day)
+		switch {
+		case !a.Usable(w.now):
+			return denied("the account is %s, or its time is over", a.State)
+		case !a.LastUsed.Before(today):
+			return nil
 		}
 		a.LastUsed, a.Warned = today, Warned{}
 		e := w.event(ActionTouch, w.by, resource(tenant, id), opsec.Success)

@@ -70,7 +70,7 @@ type work struct {
 	sub     *store.Sub
 	tenant  opsec.TenantID
 	by      By       // Person and Kind as the directory knows them
-	account *Account // acted with; nil when the directory does not know it
+	account *Account // acted with, an active one; nil when the directory does not know it
 	now     time.Time
 	refusal *opsec.Event // to be recorded when the work is denied
 }
@@ -112,18 +112,21 @@ func (d *Directory) do(ctx context.Context, by By, action string, on opsec.Resou
 	return err
 }
 
-// meet finds out who acts.
+// meet finds out who acts. An account of the directory that nobody may use does nothing.
 func (w *work) meet() (err error) {
 	if w.account, err = w.known(w.tx, w.by.Actor); err != nil || w.account == nil {
 		return err
+	}
+	if !w.account.Usable(w.now) {
+		return ErrUnknownActor
 	}
 	w.by.Actor.Person, w.by.Actor.Kind = w.account.Person, w.account.Kind
 	return nil
 }
 
-// person insists on an active account of the directory behind the actor.
+// person insists on an account of the directory behind the actor.
 func (w *work) person() error {
-	if w.account == nil || w.account.State != Active {
+	if w.account == nil {
 		return ErrUnknownActor
 	}
 	return nil
@@ -138,6 +141,12 @@ func (w *work) apply(f *Family, steps ...Step) (*Family, error) {
 		next, err := g.Apply(s)
 		if err != nil {
 			return nil, err
+		}
+		switch s.Verb {
+		case Register, Modify, Set, Plan:
+			if n := next.size(); n > max(maxFamily, g.size()) {
+				return nil, invalid("account: with all of its main account it takes %d bytes, want at most %d", n, maxFamily)
+			}
 		}
 		g = next
 		rows = append(rows, &entry{Family: g.Main.ID, Number: g.Steps, Step: s})

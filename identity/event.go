@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -67,15 +68,12 @@ func (w *work) tell(was, is *Family, steps []Step) (list []*opsec.Event) {
 // changed returns the events of one account: the first with its state, and as many as its rights take.
 func (w *work) changed(action string, was, is *Account, rights bool, s Step) []*opsec.Event {
 	var before, after Account
+	id := cmp.Or(is, was)
 	if was != nil {
 		before = *was
 	}
 	if is != nil {
 		after = *is
-	}
-	id, known := after, after.ID != ""
-	if !known {
-		id = before
 	}
 	e := w.event(action, w.by, resource(w.tenant, id.ID), opsec.Success)
 	note := func(mark opsec.Sensitivity, key, value string) {

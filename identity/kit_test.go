@@ -58,6 +58,17 @@ func (p *post) take() []opsec.Message {
 	return sent
 }
 
+// told returns to whom messages were sent, one each, that do not say who else gets one.
+func (p *post) told(t testing.TB) (list []string) {
+	for _, m := range p.take() {
+		require.Len(t, m.To, 1)
+		require.NotContains(t, m.Body, "@")
+		list = append(list, m.To...)
+	}
+	slices.Sort(list)
+	return list
+}
+
 // gate is an authorizer that refuses some actions.
 type gate struct{ refuse []string }
 

@@ -10,19 +10,15 @@ import (
 	"github.com/cloudopsec/opsec/store"
 )
 
-// view authorises, and reads.
-func (d *Directory) view(ctx context.Context, who opsec.Actor, action string, on opsec.Resource, fn func(*store.Tx) error) error {
+// read authorises, and reads.
+func (d *Directory) read(ctx context.Context, who opsec.Actor, on opsec.Resource, fn func(*store.Tx) error) error {
 	if err := on.Tenant.Validate(); err != nil {
 		return err
 	}
-	if err := d.o.Authorizer.Authorize(ctx, who, action, on); err != nil {
+	if err := d.o.Authorizer.Authorize(ctx, who, ActionRead, on); err != nil {
 		return err
 	}
 	return d.db.View(ctx, fn)
-}
-
-func (d *Directory) read(ctx context.Context, who opsec.Actor, on opsec.Resource, fn func(*store.Tx) error) error {
-	return d.view(ctx, who, ActionRead, on, fn)
 }
 
 // stream turns a function that yields into an iterator: its error comes last.
@@ -80,24 +76,23 @@ func (d *Directory) Lookup(ctx context.Context, who opsec.Actor, tenant opsec.Te
 // Query selects accounts; the zero Query is all. An account is selected if all that is set applies.
 type Query struct {
 	State  State
-	Person string   // and not deleted, unless State says so
-	Main   opsec.ID // this main account and its sub-accounts
-	Prefix string   // of the canonical name
+	Person string // and not deleted, unless State says so
+	Prefix string // of the canonical name
 }
 
 func (q Query) has(a *Account) bool {
 	return (q.State == "" || a.State == q.State) && (q.Person == "" || a.Person == q.Person && (a.State != Deleted || q.State == Deleted)) &&
-		(q.Main == "" || a.ID == q.Main || a.Main == q.Main) && strings.HasPrefix(a.Canonical, q.Prefix)
+		strings.HasPrefix(a.Canonical, q.Prefix)
 }
 
 // List yields the accounts of a tenant that a query selects, a main account before its sub-accounts, in constant memory. By
-// State, Person or Main it reads what it yields; by Prefix too, then in the order of names, if the policy has
+// State or Person it reads what it yields; by Prefix too, then in the order of names, if the policy has
 // InsecureReadableNames, and otherwise everything. It is no picture of one point in time: an account that is there throughout
 // comes once, as it was when its page was read.
 func (d *Directory) List(ctx context.Context, who opsec.Actor, tenant opsec.TenantID, q Query) iter.Seq2[Account, error] {
 	return stream(func(yield func(Account) bool) error {
 		return d.read(ctx, who, resource(tenant, ""), func(tx *store.Tx) error {
-			if q.Prefix != "" && q.Main == "" && q.Person == "" && d.policy.InsecureReadableNames {
+			if q.Prefix != "" && q.Person == "" && d.policy.InsecureReadableNames {
 				return d.byName(tx, tenant, q, yield)
 			}
 			for f, err := range d.candidates(tx.Sub(tenant), q) {
@@ -117,18 +112,13 @@ func (d *Directory) List(ctx context.Context, who opsec.Actor, tenant opsec.Tena
 
 // candidates yields the families in which a query may find something.
 func (d *Directory) candidates(sub *store.Sub, q Query) iter.Seq2[*Family, error] {
-	one := func(f *Family, err error) iter.Seq2[*Family, error] {
+	switch {
+	case q.Person != "" && q.State != Deleted:
 		return func(yield func(*Family, error) bool) {
-			if !errors.Is(err, opsec.ErrNotFound) {
+			if f, err := d.families.Find(sub, "person", store.Text(q.Person)); !errors.Is(err, opsec.ErrNotFound) {
 				yield(f, err)
 			}
 		}
-	}
-	switch {
-	case q.Main != "":
-		return one(d.family(sub, q.Main))
-	case q.Person != "" && q.State != Deleted:
-		return one(d.families.Find(sub, "person", store.Text(q.Person)))
 	case q.State != "":
 		return d.families.List(sub, store.Query{Index: "state", Prefix: store.Text(string(q.State))})
 	}
@@ -159,8 +149,8 @@ func (d *Directory) byName(tx *store.Tx, tenant opsec.TenantID, q Query, yield f
 // Page returns the accounts of at most n main accounts, 1 to 1000, behind the cursor that the last page came with (none is
 // ""), each followed by its sub-accounts, and the cursor of the next page, which is "" when there is no more.
 func (d *Directory) Page(ctx context.Context, who opsec.Actor, tenant opsec.TenantID, q Query, cursor string, n int) (list []Account, next string, err error) {
-	if q.Main != "" || q.Person != "" || n < 1 || n > store.MaxPage {
-		return nil, "", invalid("page: %d main accounts, want 1 to %d; of one main account or person use List", n, store.MaxPage)
+	if q.Person != "" || n < 1 || n > store.MaxPage {
+		return nil, "", invalid("page: %d main accounts, want 1 to %d; of one person use List", n, store.MaxPage)
 	}
 	err = d.read(ctx, who, resource(tenant, ""), func(tx *store.Tx) error {
 		at := store.Query{}

@@ -40,7 +40,6 @@ func TestListsAndPages(t *testing.T) {
 			require.Equal(t, []string{"useraa", "useraa-db"}, b.list(identity.Query{Person: "p0"}))
 			require.Equal(t, []string{"useraa-db"}, b.list(identity.Query{Person: "p0", Prefix: "useraa-"}))
 			require.Empty(t, b.list(identity.Query{Person: "p99"}))
-			require.Empty(t, b.list(identity.Query{Main: opsec.NewID()}))
 			require.Len(t, b.list(identity.Query{State: identity.Suspended}), 6)
 			for range b.List(bg, b.alice.Actor, "acme", identity.Query{}) {
 				break // may stop

@@ -271,7 +271,7 @@ func TestADirectoryIsWhatItsHistorySays(t *testing.T) {
 		}
 		record, replay := b.replayed(main.ID)
 		require.Equal(rt, record, replay)
-		require.Len(rt, b.list(identity.Query{Main: main.ID}), len(ids))
+		require.Len(rt, record.All(), len(ids))
 		for _, s := range []identity.State{identity.Active, identity.Suspended, identity.Disabled, identity.Deleted} {
 			n := 0
 			for _, a := range record.All() {

@@ -13,22 +13,22 @@ import (
 // Policy is what a [Directory] keeps to. It is data; in JSON durations are texts such as "2160h", and unknown names are
 // refused. The zero Policy approves nothing and names nothing, and is not valid: begin with [DefaultPolicy].
 type Policy struct {
-	Zone  string      // the trust zone: in it a name is unique, across tenants; 1 to 64 bytes
-	Names name.Policy // its kinds are "main" and "sub"
+	Zone  string      `json:"zone"`  // the trust zone: in it a name is unique, across tenants; 1 to 64 bytes
+	Names name.Policy `json:"names"` // its kinds are "main" and "sub"
 
-	Register approval.Policy // of accounts, and of imports of many
-	Modify   approval.Policy // of rights, and of when an account ends
-	Enable   approval.Policy // of an account that was disabled
+	Register approval.Policy `json:"register"` // of accounts, and of imports of many
+	Modify   approval.Policy `json:"modify"`   // of rights, and of when an account ends
+	Enable   approval.Policy `json:"enable"`   // of an account that was disabled
 
-	Dormancy   Dormancy
-	Quarantine time.Duration // a deleted account's name is nobody's for so long; 0: for ever
-	Properties []Property    // those that accounts may have
+	Dormancy   Dormancy      `json:"dormancy"`
+	Quarantine time.Duration `json:"quarantine,omitempty"` // a deleted account's name is nobody's for so long; 0: for ever
+	Properties []Property    `json:"properties,omitempty"` // those that accounts may have
 
 	// SkipApprovalOfSubs lets a main account register sub-accounts by itself, within what it may grant.
-	SkipApprovalOfSubs bool
+	SkipApprovalOfSubs bool `json:"skip_approval_of_subs,omitempty"`
 	// InsecureReadableNames keeps canonical names readable on disk also in a sealed store, and in order: a list by the
 	// beginning of a name then reads those names alone, and otherwise all accounts of the tenant.
-	InsecureReadableNames bool
+	InsecureReadableNames bool `json:"insecure_readable_names,omitempty"`
 }
 
 // Property is a simple property that an account may have. What is not marked otherwise is set by administrators alone.
@@ -101,46 +101,40 @@ func (p *Policy) property(name string) (Property, error) {
 	return Property{}, invalid("property: the policy has none of this name")
 }
 
-// policyJSON is a Policy in JSON.
-type policyJSON struct {
-	Zone       string              `json:"zone"`
-	Names      name.Policy         `json:"names"`
-	Register   approval.Policy     `json:"register"`
-	Modify     approval.Policy     `json:"modify"`
-	Enable     approval.Policy     `json:"enable"`
-	Dormancy   dormancyJSON        `json:"dormancy"`
+// policyText is a Policy as it stands in a file.
+type policyText struct {
+	policyFields
+	Dormancy   dormancyText        `json:"dormancy"`
 	Quarantine strictjson.Duration `json:"quarantine,omitempty"`
-	Properties []propertyJSON      `json:"properties,omitempty"`
-
-	SkipApprovalOfSubs    bool `json:"skip_approval_of_subs,omitempty"`
-	InsecureReadableNames bool `json:"insecure_readable_names,omitempty"`
+	Properties []propertyText      `json:"properties,omitempty"`
 }
 
-type dormancyJSON struct {
+type dormancyText struct {
+	dormancyFields
 	After    strictjson.Duration   `json:"after"`
 	Warnings []strictjson.Duration `json:"warnings,omitempty"`
-	Exempt   []Exempt              `json:"exempt,omitempty"`
 }
 
-type propertyJSON struct {
-	Name    string              `json:"name"`
-	Self    bool                `json:"self,omitempty"`
-	Delay   strictjson.Duration `json:"delay,omitempty"`
-	Address bool                `json:"address,omitempty"`
+type propertyText struct {
+	propertyFields
+	Delay strictjson.Duration `json:"delay,omitempty"`
 }
+
+type (
+	policyFields   Policy
+	dormancyFields Dormancy
+	propertyFields Property
+)
 
 // MarshalJSON implements [json.Marshaler].
 func (p Policy) MarshalJSON() ([]byte, error) {
-	out := policyJSON{
-		Zone: p.Zone, Names: p.Names, Register: p.Register, Modify: p.Modify, Enable: p.Enable, Quarantine: strictjson.Duration(p.Quarantine),
-		Dormancy:           dormancyJSON{After: strictjson.Duration(p.Dormancy.After), Exempt: p.Dormancy.Exempt},
-		SkipApprovalOfSubs: p.SkipApprovalOfSubs, InsecureReadableNames: p.InsecureReadableNames,
-	}
+	out := policyText{policyFields: policyFields(p), Quarantine: strictjson.Duration(p.Quarantine),
+		Dormancy: dormancyText{dormancyFields: dormancyFields(p.Dormancy), After: strictjson.Duration(p.Dormancy.After)}}
 	for _, w := range p.Dormancy.Warnings {
 		out.Dormancy.Warnings = append(out.Dormancy.Warnings, strictjson.Duration(w))
 	}
 	for _, one := range p.Properties {
-		out.Properties = append(out.Properties, propertyJSON{one.Name, one.Self, strictjson.Duration(one.Delay), one.Address})
+		out.Properties = append(out.Properties, propertyText{propertyFields(one), strictjson.Duration(one.Delay)})
 	}
 	return json.Marshal(out)
 }
@@ -150,20 +144,19 @@ func (p *Policy) UnmarshalJSON(data []byte) error {
 	if len(data) > maxPolicy {
 		return invalid("policy: %d bytes of JSON, want at most %d", len(data), maxPolicy)
 	}
-	var in policyJSON
+	var in policyText
 	if err := strictjson.Decode(data, &in); err != nil {
 		return invalid("policy: %v", err)
 	}
-	read := Policy{
-		Zone: in.Zone, Names: in.Names, Register: in.Register, Modify: in.Modify, Enable: in.Enable, Quarantine: time.Duration(in.Quarantine),
-		Dormancy:           Dormancy{After: time.Duration(in.Dormancy.After), Exempt: in.Dormancy.Exempt},
-		SkipApprovalOfSubs: in.SkipApprovalOfSubs, InsecureReadableNames: in.InsecureReadableNames,
-	}
+	read := Policy(in.policyFields)
+	read.Quarantine, read.Dormancy = time.Duration(in.Quarantine), Dormancy(in.Dormancy.dormancyFields)
+	read.Dormancy.After = time.Duration(in.Dormancy.After)
 	for _, w := range in.Dormancy.Warnings {
 		read.Dormancy.Warnings = append(read.Dormancy.Warnings, time.Duration(w))
 	}
 	for _, one := range in.Properties {
-		read.Properties = append(read.Properties, Property{one.Name, one.Self, time.Duration(one.Delay), one.Address})
+		one.propertyFields.Delay = time.Duration(one.Delay)
+		read.Properties = append(read.Properties, Property(one.propertyFields))
 	}
 	if err := read.Validate(); err != nil {
 		return err

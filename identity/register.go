@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -22,8 +23,8 @@ type Registration struct {
 	Expires    time.Time         `json:"expires,omitzero"` // zero is never
 }
 
-// account returns the account that is asked for. Main is the family of a sub-account's main account.
-func (w *work) asked(r Registration, main *Family, id opsec.ID) (Account, string, error) {
+// asked returns the account that is asked for, and its skeleton. The family is that of a sub-account's main account, or empty.
+func (w *work) asked(r Registration, f *Family, id opsec.ID) (Account, string, error) {
 	a := Account{
 		ID: id, Tenant: w.tenant, Name: r.Name, Kind: r.Kind, Person: r.Person, Main: r.Main, System: r.System,
 		Holds: r.Holds.sorted(), MayGrant: r.MayGrant.sorted(), Properties: r.Properties, Expires: r.Expires,
@@ -32,11 +33,11 @@ func (w *work) asked(r Registration, main *Family, id opsec.ID) (Account, string
 		a.Kind = opsec.Human
 	}
 	kind := "main"
-	if main != nil {
-		if kind = "sub"; a.Person != "" && a.Person != main.Main.Person {
+	if r.Main != "" {
+		if kind = "sub"; a.Person != "" && a.Person != f.Main.Person {
 			return a, "", invalid("registration: person: a sub-account has its main account's")
 		}
-		a.Person = main.Main.Person
+		a.Person = f.Main.Person
 	}
 	for one := range a.Properties {
 		if _, err := w.policy.property(one); err != nil {
@@ -51,36 +52,25 @@ func (w *work) asked(r Registration, main *Family, id opsec.ID) (Account, string
 	return a, n.Skeleton, err
 }
 
-// reserve takes the name of an account in the trust zone.
-func (w *work) reserve(a *Account, family opsec.ID, skeleton string) error {
-	err := w.names.Insert(w.tx.Sub(opsec.Provider), &reservation{
-		Zone: w.policy.Zone, Canonical: a.Canonical, Skeleton: skeleton, Tenant: a.Tenant, Family: family, Account: a.ID,
-	})
-	if errors.Is(err, store.ErrExists) {
-		return ErrTaken
-	}
-	return err
-}
-
 // enrol registers an account, with more steps to it at once.
 func (w *work) enrol(r Registration, id opsec.ID, more ...Step) (*Family, *Account, error) {
-	f, main := &Family{}, (*Family)(nil)
+	f, err := &Family{}, error(nil)
 	if r.Main != "" {
-		var err error
 		if f, err = w.family(w.sub, r.Main); err != nil {
 			return nil, nil, err
 		}
-		main = f
 	}
-	a, skeleton, err := w.asked(r, main, id)
+	a, skeleton, err := w.asked(r, f, id)
 	if err != nil {
 		return nil, nil, err
 	}
-	family := a.ID
-	if main != nil {
-		family = main.Main.ID
+	err = w.names.Insert(w.tx.Sub(opsec.Provider), &reservation{
+		Zone: w.policy.Zone, Canonical: a.Canonical, Skeleton: skeleton, Tenant: a.Tenant, Family: cmp.Or(f.Main.ID, a.ID), Account: a.ID,
+	})
+	if errors.Is(err, store.ErrExists) {
+		return nil, nil, ErrTaken
 	}
-	if err := w.reserve(&a, family, skeleton); err != nil {
+	if err != nil {
 		return nil, nil, err
 	}
 	if f, err = w.apply(f, append([]Step{{Verb: Register, Account: a.ID, New: &a}}, more...)...); err != nil {
@@ -106,6 +96,11 @@ func (d *Directory) Register(ctx context.Context, by By, tenant opsec.TenantID, 
 		var more []Step
 		own := r.Main != "" && w.account.ID == r.Main && w.account.Tenant == tenant // with the main account, not with another of it
 		if own && w.policy.SkipApprovalOfSubs {
+			for one := range r.Properties {
+				if rule, err := w.policy.property(one); err != nil || !rule.Self {
+					return deniedOr(err, "property %q is not for who has the account", one)
+				}
+			}
 			more = []Step{{Verb: Approve, Account: id}}
 		}
 		f, a, err := w.enrol(r, id, more...)
@@ -133,7 +128,7 @@ func (d *Directory) Bootstrap(ctx context.Context, by By, tenant opsec.TenantID,
 	err = d.do(ctx, by, ActionBootstrap, resource(tenant, ""), func(w *work) error {
 		list = nil
 		e := w.event(ActionBootstrap, w.by, resource(tenant, ""), opsec.Success)
-		err := w.founded.Insert(w.tx.Sub(opsec.Provider), &founding{tenant, e.ID})
+		err := w.founded.Insert(w.tx.Sub(opsec.Provider), &founding{tenant})
 		if errors.Is(err, store.ErrExists) {
 			return ErrFounded
 		}

@@ -68,7 +68,7 @@ func (w *work) ask(o Order, f *Family, p approval.Policy) (Request, error) {
 func (w *work) authority() approval.Authority {
 	return approval.Authority{Keys: w.o.Keys, Roles: func(actor opsec.Actor) ([]string, error) {
 		a, err := w.known(w.tx, actor)
-		if err != nil || a == nil || a.State != Active || a.Person != actor.Person {
+		if err != nil || a == nil || !a.Usable(w.now) || a.Person != actor.Person {
 			return nil, err
 		}
 		return a.Holds.Roles, nil
@@ -130,9 +130,8 @@ func bare(a *Account) *Account {
 
 // same reports whether an account is still as it was when an approval was asked for.
 func same(a, b *Account) bool {
-	x, y := bare(a), bare(b)
-	return x.Holds.Equal(y.Holds) && x.MayGrant.Equal(y.MayGrant) && x.Expires.Equal(y.Expires) && x.Person == y.Person &&
-		x.Own == y.Own && (x.Own != Disabled || x.Since.Equal(y.Since))
+	return a.Holds.Equal(b.Holds) && a.MayGrant.Equal(b.MayGrant) && a.Expires.Equal(b.Expires) && a.Person == b.Person &&
+		a.Own == b.Own && (a.Own != Disabled || a.Since.Equal(b.Since))
 }
 
 // step is what the order does.
@@ -219,6 +218,11 @@ func (d *Directory) Decide(ctx context.Context, tenant opsec.TenantID, id opsec.
 		for _, one := range append([]opsec.Actor{r.Case.Request.By}, r.Case.Request.For...) {
 			if one.Person == by.By.Person && by.Verb != approval.Retract {
 				return r.Case, nil, approval.ErrSamePerson
+			}
+		}
+		for _, s := range r.Case.History { // a person is one, at whatever tenant
+			if s.By.Person == by.By.Person && s.By.Tenant != by.By.Tenant {
+				return r.Case, nil, approval.ErrDecided
 			}
 		}
 		return r.Case.Decide(by, w.authority(), w.now)

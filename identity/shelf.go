@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"encoding/json"
 	"errors"
 
 	"github.com/cloudopsec/opsec"
@@ -37,13 +38,22 @@ type entry struct {
 
 // notice is a message that waits for the notifier.
 type notice struct {
+	Of      opsec.ID      `json:"of"` // the change that it tells of
 	Message opsec.Message `json:"message"`
 }
 
 // founding says that a tenant has had its first accounts.
 type founding struct {
 	Tenant opsec.TenantID `json:"tenant"`
-	Event  opsec.ID       `json:"event"`
+}
+
+// maxFamily is how large a family may grow, in bytes: the rest is for what must always be possible, such as to disable it.
+const maxFamily = store.MaxValue - 32<<10
+
+// size is how many bytes a family takes where it is kept.
+func (f *Family) size() int {
+	b, _ := json.Marshal(f)
+	return len(b)
 }
 
 func textKeys(texts ...string) []store.Key {
@@ -114,7 +124,7 @@ func newShelf(readable bool) shelf {
 		}),
 		notices: store.NewCollection(store.Schema[notice]{
 			Name: "identity/notices",
-			ID:   func(n *notice) store.Key { return store.Text(string(n.Message.ID)) },
+			ID:   func(n *notice) store.Key { return store.Text(string(n.Of)).Text(string(n.Message.ID)) },
 		}),
 		founded: store.NewCollection(store.Schema[founding]{
 			Name: "identity/founded",

@@ -250,6 +250,9 @@ func under(own, main State) State {
 // show gives an account the state that others see, and the cause.
 func (f *Family) show(a *Account, s State, now time.Time) {
 	if a.State != s {
+		if (s == Disabled || a.State == Disabled) && !now.After(a.Since) {
+			now = a.Since.Add(1) // an approval tells one time of being disabled from another, also when the clock stands
+		}
 		a.State, a.Since = s, now
 	}
 	switch {

@@ -23,8 +23,10 @@ type Swept struct {
 	Delivered int64 // messages that had to wait
 }
 
-// due returns the steps that time brings to a family, without those of dormancy. They are possible one after the other.
+// due returns the steps that time brings to a family: maxDue of them at most, which are possible one after the other. What is
+// dormant under a main account that goes as well only follows it.
 func (p *Policy) due(f *Family, now time.Time) (steps []Step) {
+	down := false
 	for _, a := range f.All() {
 		for _, c := range a.Planned {
 			if !now.Before(c.Due) {
@@ -33,16 +35,19 @@ func (p *Policy) due(f *Family, now time.Time) (steps []Step) {
 		}
 		if (a.Own == Active || a.Own == Suspended) && a.expired(now) {
 			steps = append(steps, Step{Verb: Disable, Account: a.ID, Cause: ByExpiry})
+			down = down || a.IsMain()
+		} else if !down && p.Dormancy.Judge(f, a, now).Disable {
+			steps = append(steps, Step{Verb: Disable, Account: a.ID, Cause: ByDormancy})
+			down = a.IsMain()
 		}
 		if p.Quarantine > 0 && a.State == Deleted && !a.IsMain() && !now.Before(a.Since.Add(p.Quarantine)) {
 			steps = append(steps, Step{Verb: Forget, Account: a.ID})
 		}
 	}
-	if len(steps) > 8 { // the rest is due still
-		steps = steps[:8]
-	}
-	return steps
+	return steps[:min(len(steps), maxDue)]
 }
+
+const maxDue = 8 // what a transaction has room for
 
 // Sweep does what time brings to the accounts of a tenant: warnings about dormancy, each given once; accounts disabled that
 // nobody uses, or whose time is over; properties that were planned; requests that nobody decided; names free again after their
@@ -50,10 +55,7 @@ func (p *Policy) due(f *Family, now time.Time) (steps []Step) {
 // and a message that was sent already has the same id. It goes on after errors about single accounts, and returns the first
 // few of them joined.
 func (d *Directory) Sweep(ctx context.Context, by By, tenant opsec.TenantID) (out Swept, err error) {
-	if err := tenant.Validate(); err != nil {
-		return out, err
-	}
-	if err := d.o.Authorizer.Authorize(ctx, by.Actor, ActionSweep, resource(tenant, "")); err != nil {
+	if err := d.do(ctx, by, ActionSweep, resource(tenant, ""), func(*work) error { return nil }); err != nil {
 		return out, err
 	}
 	var errs []error
@@ -62,10 +64,10 @@ func (d *Directory) Sweep(ctx context.Context, by By, tenant opsec.TenantID) (ou
 			errs = append(errs, err)
 		}
 	}
-	n, err := d.deliver(ctx, tenant)
+	n, err := d.deliver(ctx, tenant, "")
 	out.Delivered = int64(n)
 	note(err)
-	note(d.lapse(ctx, by, tenant, &out))
+	note(d.lapse(ctx, by, tenant, &out, note))
 	note(d.db.View(ctx, func(tx *store.Tx) error {
 		for f, err := range d.families.List(tx.Sub(tenant), store.Query{}) {
 			if err != nil {
@@ -80,7 +82,7 @@ func (d *Directory) Sweep(ctx context.Context, by By, tenant opsec.TenantID) (ou
 }
 
 // lapse ends the requests whose time is over.
-func (d *Directory) lapse(ctx context.Context, by By, tenant opsec.TenantID, out *Swept) error {
+func (d *Directory) lapse(ctx context.Context, by By, tenant opsec.TenantID, out *Swept, note func(error)) error {
 	return d.db.View(ctx, func(tx *store.Tx) error {
 		for r, err := range d.requests.List(tx.Sub(tenant), store.Query{Index: "open"}) {
 			if err != nil {
@@ -92,10 +94,9 @@ func (d *Directory) lapse(ctx context.Context, by By, tenant opsec.TenantID, out
 			_, err = d.onRequest(ctx, ActionSweep, by, tenant, r.ID, func(w *work, r *Request) (approval.Case, *opsec.Event, error) {
 				return r.Case.Expire(w.now)
 			})
-			if err != nil {
-				return err
+			if note(err); err == nil {
+				out.Expired++
 			}
-			out.Expired++
 		}
 		return nil
 	})
@@ -111,12 +112,7 @@ func (d *Directory) sweepFamily(ctx context.Context, by By, tenant opsec.TenantI
 		}
 	}
 	for _, a := range f.All() {
-		switch v := d.policy.Dormancy.Judge(f, a, now); {
-		case v.Disable:
-			if err := d.sweepDormant(ctx, by, tenant, a.ID, out); err != nil {
-				return err
-			}
-		case v.Warning > 0:
+		if v := d.policy.Dormancy.Judge(f, a, now); v.Warning > 0 && !v.Disable {
 			if err := d.warn(ctx, by, a, v, out); err != nil {
 				return err
 			}
@@ -162,25 +158,10 @@ func (d *Directory) sweepSteps(ctx context.Context, by By, tenant opsec.TenantID
 			out.Forgotten++
 		}
 	}
-	return nil
-}
-
-func (d *Directory) sweepDormant(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID, out *Swept) error {
-	disabled := false
-	err := d.do(ctx, by, ActionSweep, resource(tenant, id), func(w *work) error {
-		f, err := w.family(w.sub, id)
-		if err != nil {
-			return err
-		}
-		if disabled = w.policy.Dormancy.Judge(f, f.Account(id), w.now).Disable; disabled {
-			_, err = w.apply(f, Step{Verb: Disable, Account: id, Cause: ByDormancy})
-		}
-		return err
-	})
-	if err == nil && disabled {
-		out.Disabled++
+	if len(done) == maxDue { // perhaps there is more
+		return d.sweepSteps(ctx, by, tenant, id, out)
 	}
-	return err
+	return nil
 }
 
 // warn tells that an account is about to be disabled, and notes that it has: first the one, then the other, so that no warning
