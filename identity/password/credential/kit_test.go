@@ -38,6 +38,7 @@ type world struct {
 	revoked   []string
 	recovered int
 	fail      error // of sessions
+	lost      error // of mail
 	denied    bool
 }
 
@@ -63,6 +64,9 @@ func (w *world) Record(_ context.Context, e *opsec.Event) (opsec.Receipt, error)
 func (w *world) Deliver(_ context.Context, _ opsec.TenantID, _ string, t credential.Token, _ time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.lost != nil {
+		return w.lost
+	}
 	w.tokens = append(w.tokens, t.Reveal())
 	return nil
 }

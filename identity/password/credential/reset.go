@@ -68,9 +68,24 @@ func (k *Keeper) beginReset(ctx context.Context, s Subject, by opsec.Actor, enro
 		return err
 	}
 	if err := k.o.Courier.Deliver(ctx, s.Tenant, s.Account, t, expires); err != nil {
-		return fmt.Errorf("credential: token not delivered: %w", err)
+		return errors.Join(fmt.Errorf("credential: token not delivered: %w", err), k.uncount(context.WithoutCancel(ctx), s, t))
 	}
 	return nil
+}
+
+// uncount takes back that a reset was begun whose token did not leave: an hour without mail must not cost the owner a day.
+func (k *Keeper) uncount(ctx context.Context, s Subject, t Token) error {
+	err := k.records.Update(ctx, s.Tenant, s.Account, func(r Record) (Record, []*opsec.Event, error) {
+		if r.Reset == nil || !same(r.Reset.Digest, t.digest()) {
+			return r, nil, ErrUnchanged
+		}
+		r.Asked = r.Asked[:len(r.Asked)-1]
+		return r, nil, nil
+	})
+	if errors.Is(err, ErrUnchanged) {
+		return nil
+	}
+	return err
 }
 
 // FinishReset sets a fresh password with a token. [ErrToken] when it is not the one outstanding: count it as a failure of factor "reset".

@@ -118,6 +118,25 @@ func TestResetsOfOneAccountAreBounded(t *testing.T) {
 	})
 }
 
+func TestATokenThatDoesNotLeaveIsNotCounted(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		require.NoError(t, k.Set(bg, eve, first, owner))
+		require.NoError(t, k.AskReset(bg, eve, stranger))
+		k.lost = errors.New("no mail")
+		for range 5 {
+			require.ErrorIs(t, k.BeginReset(bg, eve, admin), k.lost)
+			require.NoError(t, k.AskReset(bg, eve, stranger))
+		}
+		require.ErrorIs(t, k.FinishReset(bg, eve, k.token(t), fresh(1), stranger), credential.ErrToken, "replaced all the same")
+		k.lost = nil
+		for range 5 {
+			require.NoError(t, k.AskReset(bg, eve, stranger))
+		}
+		require.Len(t, k.tokens, 3)
+		require.NoError(t, k.FinishReset(bg, eve, k.token(t), fresh(1), stranger))
+	})
+}
+
 func TestAskingForAResetTellsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, inMemory, profile(), credential.Default())
