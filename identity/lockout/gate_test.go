@@ -217,6 +217,35 @@ func TestNoWaiterMissesItsTurn(t *testing.T) {
 	})
 }
 
+// What ends the waiting of one ends that of all, at once.
+func TestWaitersLearnOfALockAtOnce(t *testing.T) {
+	one := lockout.Policy{Failures: 1, Reserve: time.Minute}
+	who := lockout.Who{Tenant: "acme", Account: "ada"}
+	for want, end := range map[lockout.Standing]func(*lockout.Gate, lockout.Reservation) error{
+		lockout.Permanent: func(g *lockout.Gate, r lockout.Reservation) error {
+			_, err := g.Commit(bg, r, lockout.Wrong(nil))
+			return err
+		},
+		lockout.Held: func(g *lockout.Gate, _ lockout.Reservation) error {
+			return errors.Join(lockout.ErrWrong, g.Hold(bg, who, operator, "suspected"))
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGate(t, lockout.NewMemory(10, nil), one, nil)
+			under := begin(t, g, attempt("ada"))
+			var all sync.WaitGroup
+			for range 100 {
+				all.Go(func() { require.Equal(t, want, standing(t, g, attempt("ada"))) })
+			}
+			synctest.Wait()
+			start := time.Now()
+			require.ErrorIs(t, end(g, under), lockout.ErrWrong)
+			all.Wait()
+			require.Equal(t, start, time.Now())
+		})
+	}
+}
+
 func TestBeginHearsOfOtherNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := lockout.NewMemory(10, nil)
@@ -513,6 +542,15 @@ func TestWhatCannotBeRecordedIsNotKept(t *testing.T) {
 		require.Equal(t, lockout.Open, standing(t, g, attempt("cat")))
 		require.NotEqual(t, lockout.Permanent, standing(t, g, attempt("ada")))
 	})
+}
+
+func TestAGateKeepsTheRulesThatItWasMadeWith(t *testing.T) {
+	profile := classes(three)
+	g, err := lockout.New(lockout.NewMemory(10, nil), profile, &lockout.Options{Authorizer: opsec.CallerAuthorized{}})
+	require.NoError(t, err)
+	profile.Rules[0].Policy.Failures = 1000
+	wrong(t, g, attempt("ada"), "a", "b", "c")
+	require.Equal(t, lockout.Locked, standing(t, g, attempt("ada")))
 }
 
 func TestNewWantsWhatItNeeds(t *testing.T) {

@@ -103,6 +103,10 @@ func TestMemoryNeverDropsWhatStandsOrIsUnderWay(t *testing.T) {
 	_, err = tab.do("guessing", lockout.Reserve)
 	require.NoError(t, err, "those that are there go on")
 
+	tab.now = tab.now.Add(100 * time.Minute) // that of who comes next may be behind
+	_, err = tab.do("one more", lockout.Reserve)
+	require.ErrorIs(t, err, lockout.ErrFull)
+
 	tab.now = tab.now.Add(25 * time.Hour) // locks are over, and nobody has settled the guess
 	for i := range 100 {
 		tab.fails(fmt.Sprint("invented-", i), 1)

@@ -70,7 +70,7 @@ type counter struct {
 	State
 	now    int64 // of the clock
 	at     int64 // of the step
-	began  bool  // what Standing says began in this step
+	began  bool  // what Standing says began in this step, unless it is Open
 	opened bool
 }
 
@@ -173,7 +173,7 @@ func (c *counter) expire(batch int, at int64) {
 // end ends a lock or bar that is over at that time.
 func (c *counter) end(at int64) {
 	if (c.Standing == Barred || c.Standing == Locked) && at >= c.Until {
-		c.Standing, c.Until, c.began = Open, 0, false
+		c.Standing, c.Until = Open, 0
 	}
 }
 
@@ -256,8 +256,7 @@ func (c *counter) settle(e Event) Answer {
 	case e.Kind == Succeed && (c.Standing == Permanent || c.Standing == Held):
 		return Refused
 	case e.Kind == Succeed:
-		c.opened = c.Standing != Open && !c.began
-		c.began = false
+		c.opened = c.Standing != Open
 		c.clear()
 	case e.Kind == Fail && !e.Repeat:
 		c.fail(1, c.at, true)
@@ -276,7 +275,7 @@ func (c *counter) recovered() Answer {
 // unlock clears everything but what is under way, and that too when a clock made it that was wrong: it would keep the counter in
 // that clock's time.
 func (c *counter) unlock() {
-	c.opened, c.began = c.Standing != Open || c.State.Failures > 0, false
+	c.opened = c.Standing != Open || c.State.Failures > 0
 	c.clear()
 	if c.Batch > c.now+c.grid()+c.skew() {
 		c.Pending = [2]uint16{}

@@ -434,6 +434,27 @@ func TestLockSurvivesClockGoingBack(t *testing.T) {
 	require.Equal(t, lockout.Done, c.look().Answer)
 }
 
+// By a clock that is behind, guesses are of the latest batch: else those could not be settled that were there before.
+func TestReservationsSurviveClockGoingBack(t *testing.T) {
+	c := count(t, strict())
+	a := c.begin()
+	b := c.pass(-25 * time.Second).begin()
+	require.Equal(t, a, b)
+	require.Equal(t, lockout.Done, c.end(lockout.Release, a).Answer)
+	require.Equal(t, lockout.Done, c.end(lockout.Release, b).Answer)
+	require.Zero(t, c.s)
+}
+
+// What has expired does not come back with the clock, to be settled in the place of another.
+func TestReservationThatHasExpiredStaysSoWhenTheClockGoesBack(t *testing.T) {
+	c := count(t, strict())
+	lost := c.begin()
+	require.Equal(t, 1, c.pass(20*time.Second).look().Failures)
+	other := c.pass(-20 * time.Second).begin()
+	require.Equal(t, lockout.Expired, c.end(lockout.Succeed, lost).Answer)
+	require.Equal(t, lockout.Done, c.end(lockout.Succeed, other).Answer)
+}
+
 // A node with a wild clock has made reservations in the future: who unlocks says what time it is.
 func TestUnlockDropsReservationsOfAWildClock(t *testing.T) {
 	c := count(t, strict())

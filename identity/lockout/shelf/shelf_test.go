@@ -105,6 +105,8 @@ func TestSweepDropsWhatIsForgottenAlone(t *testing.T) {
 	do("locked", R, F, R, F, R, F)
 	do("brink", R, F, R, F, R) // will lock when nobody settles it, and then be forgotten
 	do("held", lockout.Hold)
+	p.Lock = 2 * time.Hour // longer than a run is remembered
+	do("for long", R, F, R, F, R, F)
 	count := func() (n int) {
 		require.NoError(t, db.View(bg, func(tx *store.Tx) error {
 			n, err = shelf.Rows.Count(tx.Sub("acme"), store.Query{})
@@ -112,7 +114,7 @@ func TestSweepDropsWhatIsForgottenAlone(t *testing.T) {
 		}))
 		return n
 	}
-	require.Equal(t, 5, count())
+	require.Equal(t, 6, count())
 	sweep := func(at time.Time, want int) {
 		t.Helper()
 		n, err := s.Sweep(bg, "acme", at)
@@ -121,6 +123,7 @@ func TestSweepDropsWhatIsForgottenAlone(t *testing.T) {
 	}
 	sweep(noon.Add(time.Hour), 0)
 	sweep(noon.Add(3*time.Hour), 4)
+	sweep(noon.Add(5*time.Hour), 1)
 	sweep(noon.Add(1000*time.Hour), 0)
 	require.Equal(t, 1, count(), "held")
 }
