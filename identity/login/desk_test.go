@@ -34,6 +34,7 @@ type house struct {
 	must     bool   // change the secret
 	hidden   bool   // a flood is on
 	during   func() // a comparison
+	mute     string // the action that is not recorded
 }
 
 func (h *house) Find(_ context.Context, _ opsec.TenantID, name string) (login.Account, error) {
@@ -68,7 +69,13 @@ func (h *house) Decoy(ctx context.Context, _ lockout.Factor, secret []byte) erro
 	return h.pool.Dummy(ctx, secret)
 }
 
-func (h *house) Record(_ context.Context, e *opsec.Event) (opsec.Receipt, error) {
+func (h *house) Record(ctx context.Context, e *opsec.Event) (opsec.Receipt, error) {
+	if e.Action == h.mute {
+		return opsec.Receipt{}, errors.New("disk full")
+	}
+	if err := ctx.Err(); err != nil {
+		return opsec.Receipt{}, err
+	}
 	h.events = append(h.events, e)
 	return opsec.Receipt{}, e.Validate()
 }
@@ -307,7 +314,10 @@ func TestALockEndsAVisitThatWaitsForItsSecondFactor(t *testing.T) {
 		},
 		"disabled": func(h *house) { h.accounts["ada"] = login.Account{ID: "id-ada", Closed: "disabled"} },
 		"deleted":  func(h *house) { delete(h.accounts, "ada") },
-		"another":  func(h *house) { h.accounts["ada"] = login.Account{ID: "id-of-the-next-ada"} },
+		"another": func(h *house) {
+			h.accounts["ada"] = login.Account{ID: "id-of-the-next-ada"}
+			h.stored["id-of-the-next-ada"+string(lockout.OTP)] = h.stored["id-ada"+string(lockout.OTP)]
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			h := open(t, nil)

@@ -85,6 +85,7 @@ func TestARefreshDoesNotTouchTheCountOfWrongSecrets(t *testing.T) {
 		refresh()
 		_, err, _ := h.enter("ada", fmt.Sprint("wrong ", i))
 		requireReason(t, err, login.ErrWrong)
+		require.Equal(t, i == policy.Failures-1, strings.Contains(h.events[len(h.events)-1].Reason, "locked until"), "the one that locks says so")
 	}
 	refresh()
 	_, err, _ = h.enter("ada", "ada's password")
@@ -210,4 +211,64 @@ func TestAnAttemptDoesNotShowWhatWasTyped(t *testing.T) {
 	require.NotContains(t, text, "Passw0rd")
 	require.NotContains(t, text, "80 97 115")
 	require.Contains(t, text, "acme")
+}
+
+// A secret that was right is of no use to an account that is held meanwhile; and whatever has become of it is on record, also when who
+// has asked has gone.
+func TestARightSecretOfAnAccountThatIsHeldMeanwhileIsRefused(t *testing.T) {
+	h := open(t, nil)
+	synctestless(h)
+	ctx, cancel := context.WithCancel(bg)
+	h.during = func() {
+		require.NoError(t, h.gate.Hold(bg, lockout.Who{Tenant: "acme", Account: "id-ada"}, opsec.Actor{Account: "root"}, "stolen"))
+		h.during = cancel
+	}
+	_, err, cost := h.enter("ada", "ada's password")
+	var refusal *login.Refusal
+	require.ErrorAs(t, err, &refusal)
+	var locked *lockout.LockedError
+	require.ErrorAs(t, refusal.Reason(), &locked)
+	require.Equal(t, lockout.Held, locked.Standing)
+	require.EqualValues(t, 1, cost)
+
+	h.events = nil
+	_, err = h.desk.Enter(ctx, attempt("bob", "x"))
+	require.Error(t, err)
+	require.Len(t, h.events, 1)
+	require.Equal(t, login.ActionRefused, h.events[0].Action)
+}
+
+func TestARightSecretThatIsNotRecordedLetsNobodyIn(t *testing.T) {
+	h := open(t, nil)
+	synctestless(h)
+	h.mute = login.ActionPassed
+	v, err, _ := h.enter("ada", "ada's password")
+	require.Equal(t, login.ErrBusy, err)
+	require.Empty(t, v.Proofs())
+	h.mute = login.ActionRefused
+	_, err, _ = h.enter("ada", "x")
+	require.ErrorIs(t, err, login.ErrRefused)
+}
+
+// By its default key a desk names those who are not there as no other does, so that nobody can look the names up.
+func TestNamesOfNobodyAreKeyed(t *testing.T) {
+	seen := map[string]bool{}
+	for range 2 {
+		h := open(t, nil)
+		synctestless(h)
+		h.enter("nobody", "x")
+		seen[h.events[0].Actor.Account] = true
+	}
+	require.Len(t, seen, 2)
+}
+
+func TestAVisitByAClockThatHasGoneBackIsOver(t *testing.T) {
+	now := start
+	h := open(t, &login.Options{Now: func() time.Time { return now }})
+	synctestless(h)
+	v, err, _ := h.enter("ada", "ada's password")
+	require.NoError(t, err)
+	now = now.Add(-time.Second)
+	_, err = h.desk.Continue(bg, v, second("ada's otp"))
+	requireReason(t, err, login.ErrStale)
 }

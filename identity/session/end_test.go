@@ -277,6 +277,41 @@ func TestAProofFromBeforeARevocationOpensNothing(t *testing.T) {
 	require.Equal(t, session.Book{}, w.book("eve"))
 }
 
+func TestARevocationIsNotUndoneByAClockThatIsBehind(t *testing.T) {
+	w := newWorld(t, plain)
+	require.NoError(t, w.RevokeAll(bg, "acme", "eve", admin, "reset"))
+	old := w.proof("eve")
+	w.clock.add(-time.Minute)
+	require.NoError(t, w.RevokeAll(bg, "acme", "eve", admin, "again"))
+	w.clock.add(2 * time.Minute)
+	_, _, err := w.Create(bg, request("eve"), old)
+	require.ErrorIs(t, err, session.ErrProof)
+}
+
+func TestASessionOutlivesTheEpochBeforeIt(t *testing.T) {
+	w := newWorld(t, plain)
+	require.NoError(t, w.RevokeAll(bg, "acme", "eve", admin, "reset"))
+	w.clock.add(1)
+	_, token := w.open("eve")
+	for range 14 {
+		w.clock.add(30 * time.Minute)
+		_, err := w.Validate(bg, token, session.Use{})
+		require.NoError(t, err)
+	}
+}
+
+func TestWhatIsDoneByAClockThatIsBehindTakesNoUseBack(t *testing.T) {
+	w := newWorld(t, plain)
+	_, token := w.open("eve")
+	w.clock.add(10 * time.Minute)
+	_, err := w.Validate(bg, token, session.Use{})
+	require.NoError(t, err)
+	w.clock.add(-10 * time.Minute)
+	_, _, err = w.Renew(bg, token, session.Use{})
+	require.NoError(t, err)
+	require.Equal(t, noon.Add(10*time.Minute), w.book("eve").Sessions[0].Seen)
+}
+
 func TestSweepFindsWhatHasRunOut(t *testing.T) {
 	w := newWorld(t, plain)
 	w.open("eve")
@@ -357,13 +392,18 @@ func TestRaiseAddsAFactorAndChangesTheToken(t *testing.T) {
 	require.False(t, s.Fresh(w.Now(), time.Minute, "password"))
 	_, err = w.Validate(bg, token, session.Use{})
 	require.ErrorIs(t, err, session.ErrUnknown)
-	s, _, err = w.Raise(bg, fresh, session.Use{}, proven{"acme", "eve", "password", w.Now()})
+	before := s
+	s, last, err := w.Raise(bg, fresh, session.Use{}, proven{"acme", "eve", "password", w.Now()})
 	require.NoError(t, err)
 	require.Len(t, s.Factors, 2)
+	require.Equal(t, noon, before.Factors[0].At, "what was handed out before is as it was")
 	require.True(t, s.Fresh(w.Now(), time.Minute, "password", "otp"))
+	s, _, err = w.Raise(bg, last, session.Use{}, proven{"acme", "eve", "password", w.Now().Add(-time.Minute)})
+	require.NoError(t, err)
+	require.Equal(t, w.Now(), s.Factors[0].At, "an older proof makes nothing older")
 	require.Equal(t, noon.Add(plain.Maximum), s.Began.Add(plain.Maximum), "it lasts as long as before")
 	e := w.record.of(session.ActionRaise)
-	require.Len(t, e, 2)
+	require.Len(t, e, 3)
 	require.NoError(t, e[0].Validate())
 	require.Contains(t, e[0].Attrs, opsec.Attr{Key: "factors", Value: "otp", Mark: opsec.Tenant})
 }

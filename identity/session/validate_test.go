@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -130,6 +131,64 @@ func TestCacheIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	reads, _ = w.books.counts()
 	require.Zero(t, reads, "the one that was used last")
+}
+
+// A place in the cache is taken from the session that was read first; and neither tokens that nobody was given, nor their log-outs,
+// take one.
+func TestTheCacheKeepsWhatWasReadLast(t *testing.T) {
+	p := plain
+	p.Concurrent = 5
+	w := newWorld(t, p)
+	m := w.node(&session.Options{Now: w.clock.now, Entries: 4})
+	var tokens []session.Token
+	for range 5 {
+		_, token := w.open("eve")
+		tokens = append(tokens, token)
+		_, err := m.Validate(bg, token, session.Use{})
+		require.NoError(t, err)
+	}
+	elsewhere := newWorld(t, p)
+	_, invented := elsewhere.open("eve")
+	_, err := m.Validate(bg, invented, session.Use{})
+	require.ErrorIs(t, err, session.ErrUnknown)
+	_, err = m.End(bg, invented, session.Use{})
+	require.ErrorIs(t, err, session.ErrUnknown)
+	w.books.counts()
+	for _, token := range tokens[1:] {
+		_, err := m.Validate(bg, token, session.Use{})
+		require.NoError(t, err)
+	}
+	reads, _ := w.books.counts()
+	require.Zero(t, reads)
+}
+
+func TestAUseThatIsBeingWrittenHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plain
+		p.Cache = 5 * time.Minute
+		w := newWorld(t, p)
+		slow := &slowBooks{Memory: w.memory}
+		m, err := session.New(slow, p, &session.Options{Authorizer: opsec.CallerAuthorized{}})
+		require.NoError(t, err)
+		_, token, err := m.Create(bg, request("eve"), proven{"acme", "eve", "password", time.Now()})
+		require.NoError(t, err)
+		_, err = m.Validate(bg, token, session.Use{})
+		require.NoError(t, err)
+		time.Sleep(p.Grain)
+		slow.after = time.Second
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := m.Validate(bg, token, session.Use{}); err != nil {
+				panic(err)
+			}
+		})
+		synctest.Wait()
+		before := time.Now()
+		_, err = m.Validate(bg, token, session.Use{})
+		require.NoError(t, err)
+		require.Equal(t, before, time.Now())
+		all.Wait()
+	})
 }
 
 // While one use is being written, others are served from the cache.
