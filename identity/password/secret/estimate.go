@@ -19,7 +19,7 @@ func (e Estimate) Bits() float64 { return math.Log2(float64(max(e.Guesses, 1))) 
 // lets an account have must not be enough.
 const least = 100
 
-// Advice is how a secret may be used.
+// Advice is how a secret may be used. It tells nearly as much of it as the estimate: show it to whoever enrolls, and to nobody else.
 type Advice struct {
 	MaxAAL       int    // the highest assurance level of SP 800-63B that it may be a part of by itself: 1, or 0 for not at all
 	SecondFactor bool   // whether another factor should stand beside it

@@ -87,6 +87,19 @@ func TestSimpleTunesAreRefused(t *testing.T) {
 	require.Equal(t, uint64(1<<20), read(t, melody, long).Estimate().Guesses)
 }
 
+func TestKnownTunesAreRefused(t *testing.T) {
+	for _, e := range []secret.Entry{
+		notes(55, 300, 55, 150, 57, 500, 55, 500, 60, 500, 59, 1000),                                     // happy birthday, begun
+		notes(62, 300, 62, 150, 64, 500, 62, 500, 67, 500, 66, 1000, 62, 300, 62, 150, 64, 500, 62, 500), // and longer, in another key
+		notes(76, 200, 75, 200, 76, 200, 75, 200, 76, 200, 71, 200, 74, 200, 72, 200, 69, 600, 60, 200),  // a letter for Elise
+		notes(55, 500, 55, 500, 55, 500, 51, 300, 58, 150, 55, 500, 51, 300, 58, 150, 55, 1000, 62, 500), // a march of the films
+		notes(88, 150, 86, 150, 78, 300, 80, 300, 85, 150, 83, 150, 74, 300, 76, 300),                    // a telephone
+	} {
+		_, _, err := melody.Enroll(e)
+		weak(t, err)
+	}
+}
+
 func TestNotesOutOfRangeAreRefused(t *testing.T) {
 	for _, n := range []secret.Note{{Pitch: -1, Length: 1}, {Pitch: 128, Length: 1}, {Pitch: 1}, {Pitch: 1, Length: 60_001}} {
 		_, err := melody.Read(secret.Entry{Notes: []secret.Note{{60, 1}, {61, 1}, {62, 1}, {63, 1}, n}})

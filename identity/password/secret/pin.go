@@ -24,7 +24,7 @@ func (p PIN) Validate() error {
 }
 
 // Enroll refuses the first tenth of the PINs of its length, and 100,000 at most: one digit again and again, runs, lines on
-// the pad, repetitions, palindromes, years, dates.
+// the pad, both in threes, repetitions, palindromes, years, dates.
 func (p PIN) Enroll(e Entry) (Scheme, Secret, error) {
 	s, err := p.Read(e)
 	if err != nil {
@@ -66,8 +66,10 @@ func estimatePIN(pin []byte) Estimate {
 		{10, step(pin, 0)},
 		{20, step(pin, 1) || step(pin, 9)},
 		{20, line(pin)},
+		{60, steps(pin)},
 		{power(10, n/2), repeats(pin)},
 		{power(10, (n+1)/2), palindrome(pin)},
+		{triples(n), threes(pin)},
 		{dates(n), date(pin)},
 		{times(45, power(2, n)), distinct(pin) <= 2},
 	} {
@@ -87,6 +89,27 @@ func step(pin []byte, by byte) bool {
 		}
 	}
 	return true
+}
+
+// steps says whether each digit is the one before and any number more, as in 2468.
+func steps(pin []byte) bool { return step(pin, (pin[1]+10-pin[0])%10) }
+
+// triples is how many PINs of n digits are runs of three or lines of three on the pad, one after the other, as 147258 and 789456:
+// there are about 40 of each three.
+func triples(n int) uint64 {
+	if n%3 != 0 {
+		return 0
+	}
+	return power(40, n/3)
+}
+
+func threes(pin []byte) bool {
+	for ; len(pin) >= 3; pin = pin[3:] {
+		if three := pin[:3]; !line(three) && !step(three, 1) && !step(three, 9) {
+			return false
+		}
+	}
+	return len(pin) == 0
 }
 
 // line says whether the digits lie on the pad of a telephone in one line, as 2580 and 0852 do.
