@@ -66,7 +66,7 @@ var moves = [...]move{
 	{Set, []State{Active, Suspended, Disabled}, ""},
 	{Plan, []State{Active}, ""},
 	{Cancel, []State{Active, Suspended, Disabled}, ""},
-	{Settle, []State{Active, Suspended, Disabled}, ""},
+	{Settle, []State{Active}, ""},
 	{Forget, []State{Deleted}, ""},
 }
 

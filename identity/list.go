@@ -38,13 +38,10 @@ func stream[T any](fn func(yield func(T) bool) error) iter.Seq2[T, error] {
 
 // Get returns an account, or an error that wraps [opsec.ErrNotFound].
 func (d *Directory) Get(ctx context.Context, who opsec.Actor, tenant opsec.TenantID, id opsec.ID) (a Account, err error) {
-	err = d.read(ctx, who, resource(tenant, id), func(tx *store.Tx) error {
-		f, err := d.family(tx.Sub(tenant), id)
-		if err == nil {
-			a = *f.Account(id)
-		}
-		return err
-	})
+	f, err := d.Family(ctx, who, tenant, id)
+	if err == nil {
+		a = *f.Account(id)
+	}
 	return a, err
 }
 

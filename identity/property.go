@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 // the same person with another account, of whatever tenant.
 //
 // Where the policy has a delay, also for administrators, the change is planned: it takes effect in a [Directory.Sweep] after
-// it, can be cancelled until then, and each address of the account is told by itself, the old one and the new one among them. What
+// it in which the account is active, can be cancelled until then, and each address of the account is told by itself, the old one and the new one among them. What
 // cannot be delivered at once is delivered by Sweep.
 func (d *Directory) SetProperty(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID, property, value string) (a Account, err error) {
 	rule, err := d.policy.property(property)
@@ -29,7 +30,7 @@ func (d *Directory) SetProperty(ctx context.Context, by By, tenant opsec.TenantI
 			return err
 		}
 		if self, err := w.self(f.Account(id)); err != nil || self && !rule.Self {
-			return deniedOr(err, "property %q is not for who has the account", property)
+			return cmp.Or(err, denied("property %q is not for who has the account", property))
 		}
 		s := Step{Verb: Set, Account: id, Property: property, Value: value}
 		if rule.Delay > 0 {
@@ -93,13 +94,6 @@ func (w *work) self(a *Account) (bool, error) {
 		return true, nil
 	}
 	return false, denied("another account of the same person")
-}
-
-func deniedOr(err error, format string, args ...any) error {
-	if err != nil {
-		return err
-	}
-	return denied(format, args...)
 }
 
 // addresses returns where messages about an account go.

@@ -98,7 +98,7 @@ func (d *Directory) Register(ctx context.Context, by By, tenant opsec.TenantID, 
 		if own && w.policy.SkipApprovalOfSubs {
 			for one := range r.Properties {
 				if rule, err := w.policy.property(one); err != nil || !rule.Self {
-					return deniedOr(err, "property %q is not for who has the account", one)
+					return cmp.Or(err, denied("property %q is not for who has the account", one))
 				}
 			}
 			more = []Step{{Verb: Approve, Account: id}}

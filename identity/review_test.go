@@ -309,3 +309,42 @@ func TestMuchIsDueAtOnce(t *testing.T) {
 	require.Equal(t, identity.Swept{Accounts: 2 + 1 + 40, Disabled: 1, Forgotten: 8}, out)
 	b.sound()
 }
+
+// Who suspends an account that somebody is taking over need not hurry to cancel what is planned.
+func TestNothingPlannedHappensToASuspendedAccount(t *testing.T) {
+	b := newBench(t, memory.New(), func(p *identity.Policy) { p.SkipApprovalOfSubs = true })
+	a := b.add(identity.Registration{Name: "carol", Person: "pc", Expires: noon.Add(9 * day)})
+	sub, _, err := b.Register(bg, by(a), "acme", identity.Registration{Name: "robot", Main: a.ID, System: "app/1"})
+	require.NoError(t, err)
+	for _, id := range []opsec.ID{a.ID, sub.ID} {
+		_, err = b.SetProperty(bg, by(a), "acme", id, "recovery-mail", "thief@example.org")
+		require.NoError(t, err)
+	}
+	_, err = b.Suspend(bg, b.alice, "acme", a.ID)
+	require.NoError(t, err)
+	require.Zero(t, b.sweep(noon.Add(4*day)).Settled)
+	_, err = b.CancelProperty(bg, b.alice, "acme", a.ID, "recovery-mail")
+	require.NoError(t, err)
+	_, err = b.Resume(bg, b.alice, "acme", a.ID)
+	require.NoError(t, err)
+	b.now = noon.Add(9 * day) // what was planned of the sub-account is due, and its main account's time is over
+	require.Equal(t, int64(1), b.sweep(b.now).Disabled)
+	require.Empty(t, b.get(a.ID).Properties)
+	require.Empty(t, b.get(sub.ID).Properties)
+}
+
+// A program that asks for accounts, and takes that back, does not use up the places of its main account.
+func TestRefusedSubAccountsAreNotKept(t *testing.T) {
+	b := standard(t)
+	a := b.add(identity.Registration{Name: "carol", Person: "pc"})
+	for i := range identity.MaxSubs + identity.MaxDeleted {
+		_, r, err := b.Register(bg, by(a), "acme", identity.Registration{Name: "robot", Main: a.ID, System: "app/1"})
+		require.NoError(t, err, i)
+		_, err = b.Withdraw(bg, by(a), "acme", r.ID)
+		require.NoError(t, err)
+	}
+	require.Equal(t, int64(identity.MaxSubs+identity.MaxDeleted), b.sweep(b.now).Forgotten)
+	_, _, err := b.Register(bg, by(a), "acme", identity.Registration{Name: "robot", Main: a.ID, System: "app/1"})
+	require.NoError(t, err)
+	b.sound()
+}

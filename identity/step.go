@@ -136,7 +136,7 @@ func (f *Family) adopt(a Account) error {
 // change does a step to an account that is there.
 func (f *Family) change(a *Account, s Step, now time.Time) error {
 	next, ok := a.Own.After(s.Verb)
-	if !ok || s.Verb == Plan && a.State != Active {
+	if !ok || (s.Verb == Plan || s.Verb == Settle) && a.State != Active {
 		return &StateError{s.Verb, cmp.Or(a.State, a.Own)}
 	}
 	if up := s.Verb == Approve || s.Verb == Resume || s.Verb == Enable; up && !a.IsMain() && f.Main.State != Active {
@@ -171,16 +171,10 @@ func (f *Family) change(a *Account, s Step, now time.Time) error {
 			return invalid("account: its sub-accounts are still remembered")
 		}
 	}
-	f.become(a, next, now)
-	return nil
-}
-
-// become moves an account of its own.
-func (f *Family) become(a *Account, next State, now time.Time) {
-	a.Own = next
-	if a.IsMain() {
-		f.show(a, next, now)
+	if a.Own = next; a.IsMain() {
+		a.show(next, now)
 	}
+	return nil
 }
 
 func (f *Family) modify(a *Account, s Step, now time.Time) error {
@@ -232,7 +226,7 @@ func (f *Family) align(now time.Time) {
 			a.end()
 		}
 		a.Holds = a.Holds.Common(f.Main.MayGrant)
-		f.show(a, under(a.Own, f.Main.State), now)
+		a.show(under(a.Own, f.Main.State), now)
 	}
 }
 
@@ -248,7 +242,7 @@ func under(own, main State) State {
 }
 
 // show gives an account the state that others see, and the cause.
-func (f *Family) show(a *Account, s State, now time.Time) {
+func (a *Account) show(s State, now time.Time) {
 	if a.State != s {
 		if (s == Disabled || a.State == Disabled) && !now.After(a.Since) {
 			now = a.Since.Add(1) // an approval tells one time of being disabled from another, also when the clock stands

@@ -23,8 +23,8 @@ func TestTheTableOfStatesAndVerbs(t *testing.T) {
 R . . . . . . . . . . . . . .
 . A X . . . . . . . . . . . .
 . . . S . D . X A A A A A A .
-. . . . A D . X S S S . S S .
-. . . . . . A X D D D . D D .
+. . . . A D . X S S S . S . .
+. . . . . . A X D D D . D . .
 . . . . . . . . . . . . . . X
 `), "\n") {
 		for i, letter := range strings.Fields(want) {

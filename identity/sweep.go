@@ -24,12 +24,12 @@ type Swept struct {
 }
 
 // due returns the steps that time brings to a family: maxDue of them at most, which are possible one after the other. What is
-// dormant under a main account that goes as well only follows it.
+// dormant under a main account that goes as well only follows it. A sub-account that nobody ever approved is not kept.
 func (p *Policy) due(f *Family, now time.Time) (steps []Step) {
 	down := false
 	for _, a := range f.All() {
 		for _, c := range a.Planned {
-			if !now.Before(c.Due) {
+			if a.State == Active && !down && !now.Before(c.Due) {
 				steps = append(steps, Step{Verb: Settle, Account: a.ID, Property: c.Property})
 			}
 		}
@@ -40,7 +40,7 @@ func (p *Policy) due(f *Family, now time.Time) (steps []Step) {
 			steps = append(steps, Step{Verb: Disable, Account: a.ID, Cause: ByDormancy})
 			down = a.IsMain()
 		}
-		if p.Quarantine > 0 && a.State == Deleted && !a.IsMain() && !now.Before(a.Since.Add(p.Quarantine)) {
+		if a.State == Deleted && !a.IsMain() && (a.Approved.IsZero() || p.Quarantine > 0 && !now.Before(a.Since.Add(p.Quarantine))) {
 			steps = append(steps, Step{Verb: Forget, Account: a.ID})
 		}
 	}
