@@ -41,20 +41,21 @@
 // # Promises
 //
 // Between two ends of a run, no schedule of nodes, crashes and clocks has more guesses verified than Failures and one for each
-// lock after it. What is never settled has failed: a crash gives no guess away. A secret that was wrong before is not counted again,
-// where the gate remembers it.
+// lock after it, beside those that do not count: [Undecided], and a password that was wrong before, where the gate remembers it. What
+// is never settled has failed: a crash gives no guess away.
 //
 // A lock in force is not extended by guesses, and ends by its time. A clock that goes back neither unlocks nor forgets; the time of a
 // counter is the latest that it has seen. Between nodes, [Policy].Skew is added to each lock.
 //
-// Right log-ins at the same time all succeed: beyond the budget they wait for each other. A success of one factor or class clears
-// no other.
+// Right log-ins at the same time all succeed, within [Options].Patience: beyond the budget they wait for each other. A success of one factor or
+// class clears no other.
 //
 // A state that no steps could have left, such as one that somebody has written into a database, is taken for the strictest that it
 // could stand for. The zero [Policy] is refused, and a profile has no factor that some class could guess at without a rule.
 //
 // A [State] has no secret in it, no digest of one and no name. Each lock, hold and unlock is an event; a lock that ends by its time has
-// said so when it began.
+// said so when it began. Where reservations were lost, it begins when they lapse and is recorded when somebody looks: it is not, when
+// it is over by then.
 //
 // # What it will not do
 //
@@ -66,6 +67,15 @@
 //
 // Set a clock that is wrong right. A node that is ahead by more than Skew ends locks early, and what it has counted stays in its time;
 // [Gate.Unlock] brings a counter back.
+//
+// Keep an account open for its owner against everybody: who has neither a trusted device nor a familiar network is a stranger, and
+// one wrong guess of another after each lock keeps strangers out; where locks become permanent, for good. The way in is a recovery
+// ([Gate.Recovered]), whose factors strangers should not reach as easily as the password.
+//
+// Know that a password was changed, unless [Gate.Recovered] says so: the few that the gate remembers as wrong are each one guess
+// more at the new one.
+//
+// Outlast its [States]: a [Memory] begins anew with its process, and when it is full it drops what has counted the least.
 //
 // Remember anything of a run that has ended. When its end is followed by a clock that goes back by more than [Policy].Reserve, a
 // reservation that was lost may be settled in the place of another, which then has expired: none is won.

@@ -19,8 +19,8 @@ const (
 // through several, or a restart must not be a second chance, use another.
 //
 // A counter takes at most 48 bytes, of a table that grows by small steps. It is known by a digest of 64 bits under a key of this
-// process, so two counters may turn out to be one: with ten million of them, once in 300,000 such tables. They then share what
-// they count.
+// process, 54 in a small table, so two counters may turn out to be one: with ten million of them, once in 300,000 such tables. They
+// then share what they count.
 type Memory struct {
 	seed     maphash.Seed
 	shift    int // of a digest, to the number of its stripe
@@ -39,7 +39,8 @@ type stripe struct {
 // none with a guess under way. Where all are such, a new counter is [ErrFull].
 //
 // What becomes of a counter is recorded by r before it is kept: when that fails nothing is kept, and the guess under way will count
-// as a failure. A nil recorder records nothing: for tests.
+// as a failure. It is called under a lock, which holds up the accounts of a stripe, and must not come back to this Memory. A nil
+// recorder records nothing: for tests.
 func NewMemory(rows int, r opsec.Recorder) *Memory {
 	rows = max(rows, 1)
 	n := 1 << (bits.Len(uint(min(max(rows/minRows, 1), maxStripes))) - 1)

@@ -61,7 +61,7 @@ func course(p lockout.Policy, begin time.Time, most int, long time.Duration) (at
 	return at, last
 }
 
-// NIST SP 800-63B-4, 3.2.2: no more than 100, however long it takes.
+// NIST SP 800-63B-4, 3.2.2: no more than 100. In ours, who lets a day pass begins anew with passwords.
 func TestPresetsOfNISTAndOursEndAfterAHundredGuesses(t *testing.T) {
 	for _, name := range []string{lockout.PresetNIST, lockout.PresetRecommendation} {
 		for _, r := range preset(t, name).Rules {
