@@ -66,5 +66,6 @@ func (d *Directory) Touch(ctx context.Context, by By, tenant opsec.TenantID, id 
 	})
 }
 
-// Usable reports whether somebody may sign in with the account at the time now: it is active, and its time is not over.
+// Usable reports whether somebody may sign in with the account at the time now: it is active, and its time is not over. That of
+// its main account counts from the next [Directory.Sweep].
 func (a *Account) Usable(now time.Time) bool { return a.State == Active && !a.expired(now) }

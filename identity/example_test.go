@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"time"
@@ -21,36 +22,44 @@ func (printer) Notify(_ context.Context, m opsec.Message) error {
 	return nil
 }
 
-// A directory with two administrators; one asks for an account, the other approves.
+// A directory with two administrators; one asks for an account, the other approves, and signs that.
 func Example() {
 	ctx := context.Background()
 	db, err := store.New(memory.New(), nil) // or bolt.Open
 	check(err)
 	names, err := name.Preset("recommendation")
 	check(err)
-	policy := identity.DefaultPolicy("cloud.example", names)
-	policy.Register.SkipSignatures, policy.Register.SkipReasons = true, true // to be short
-	directory, err := identity.New(db, policy, &identity.Options{Authorizer: opsec.CallerAuthorized{}, Notifier: printer{}})
+	public, private, err := ed25519.GenerateKey(nil) // bob's
+	check(err)
+	directory, err := identity.New(db, identity.DefaultPolicy("cloud.example", names), &identity.Options{
+		Authorizer: opsec.CallerAuthorized{}, Notifier: printer{}, Keys: approval.Keys{{Tenant: "acme", Person: "p2", Public: public}},
+	})
 	check(err)
 
 	admin := identity.Rights{Roles: []string{"account-administrator"}}
 	first, err := directory.Bootstrap(ctx, identity.By{Reason: "founded"}, "acme",
 		identity.Registration{Name: "alice", Person: "p1", Holds: admin}, identity.Registration{Name: "bob", Person: "p2", Holds: admin})
 	check(err)
-	alice, bob := first[0].Actor(), first[1].Actor()
+	alice, bob := identity.By{Actor: first[0].Actor(), Reason: "ticket 4711"}, first[1].Actor()
 
-	account, request, err := directory.Register(ctx, identity.By{Actor: alice}, "acme", identity.Registration{Name: "Carol", Person: "p3"})
+	account, request, err := directory.Register(ctx, alice, "acme", identity.Registration{Name: "Carol", Person: "p3"})
 	check(err)
 	fmt.Println(account.Canonical, account.State)
-	_, err = directory.Decide(ctx, "acme", request.ID, approval.Decision{Verb: approval.Approve, By: alice})
+	decision := approval.Decision{Verb: approval.Approve, By: alice.Actor, Reason: "mine", SignedAt: time.Now()}
+	_, err = directory.Decide(ctx, "acme", request.ID, decision)
 	fmt.Println(errors.Is(err, approval.ErrSamePerson))
-	_, err = directory.Decide(ctx, "acme", request.ID, approval.Decision{Verb: approval.Approve, By: bob})
+
+	decision.By, decision.Reason = bob, "she is one of us"
+	message, err := directory.Message(ctx, "acme", request.ID, decision)
 	check(err)
-	account, err = directory.Lookup(ctx, alice, "acme", "carol")
+	decision.Signature = ed25519.Sign(private, message)
+	_, err = directory.Decide(ctx, "acme", request.ID, decision)
+	check(err)
+	account, err = directory.Lookup(ctx, bob, "acme", "carol")
 	check(err)
 	fmt.Println(account.Canonical, account.State)
 
-	_, _, err = directory.Register(ctx, identity.By{Actor: alice}, "acme", identity.Registration{Name: "car0l", Person: "p4"})
+	_, _, err = directory.Register(ctx, alice, "acme", identity.Registration{Name: "car0l", Person: "p4"})
 	fmt.Println(err)
 	// Output:
 	// carol registered
