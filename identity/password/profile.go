@@ -210,7 +210,7 @@ func (p Profile) Due(changed time.Time, mfa bool) (time.Time, bool) {
 }
 
 // MayChange returns a [*Violation] of [RuleMinimumAge], which wraps [opsec.ErrDenied], while a password that was set at changed
-// is too young for its owner to change it again. An administrator's reset and a compromise do not ask.
+// is too young for its owner to change it again. A reset, whoever began it, and an administrator do not ask.
 func (p Profile) MayChange(changed, now time.Time) error {
 	if from := changed.Add(p.MinimumAge); p.MinimumAge != 0 && now.Before(from) {
 		return &Violation{Rule: RuleMinimumAge, From: from}

@@ -45,5 +45,8 @@
 //
 // Take changes back: passwords are changed at one place, and their copies follow.
 //
+// Notice that the place where passwords are changed was restored from a backup: its versions go on below what targets have, and are
+// refused as older. Empty the targets then, and [Follower.Seed] them.
+//
 // Seal the copies at rest: that is the store's.
 package replica
