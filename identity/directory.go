@@ -172,17 +172,15 @@ func (w *work) put(f *Family) error {
 }
 
 // on is a step to one account.
-func (d *Directory) on(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID, s Step, fn func(*work, *Family, *Account) error) (a Account, err error) {
+func (d *Directory) on(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID, s Step) (a Account, err error) {
 	s.Account = id
 	err = d.do(ctx, by, actionOf(s.Verb), resource(tenant, id), func(w *work) error {
 		f, err := w.family(w.sub, id)
 		if err != nil {
 			return err
 		}
-		if fn != nil {
-			if err := fn(w, f, f.Account(id)); err != nil {
-				return err
-			}
+		if s.Verb == Review && (w.account == nil || w.account.Person == f.Main.Person) {
+			return denied("a review is for another person, with an account")
 		}
 		if f, err = w.apply(f, s); err == nil {
 			a = *f.Account(id)

@@ -89,34 +89,27 @@ func (d *Directory) Modify(ctx context.Context, by By, tenant opsec.TenantID, id
 		at := expires.UTC().Round(0)
 		expires = &at
 	}
-	err = d.do(ctx, by, ActionModify, resource(tenant, id), func(w *work) error {
-		f, err := w.family(w.sub, id)
-		if err != nil {
-			return err
-		}
-		o := Order{Verb: Modify, Account: id, Was: bare(f.Account(id)), Holds: holds, MayGrant: mayGrant, Expires: expires}
-		if _, err := f.Apply(o.step(w)); err != nil {
-			return err // not what somebody should be asked about
-		}
-		r, err = w.ask(o, f, w.policy.Modify)
-		return err
-	})
-	return r, err
+	return d.propose(ctx, by, tenant, Order{Verb: Modify, Account: id, Holds: holds, MayGrant: mayGrant, Expires: expires}, d.policy.Modify)
 }
 
 // Enable asks that a disabled account be active again. The request is open for [Directory.Decide]. With the main account its
 // sub-accounts are again what they were, each for itself.
 func (d *Directory) Enable(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) (r Request, err error) {
-	err = d.do(ctx, by, ActionEnable, resource(tenant, id), func(w *work) error {
-		f, err := w.family(w.sub, id)
+	return d.propose(ctx, by, tenant, Order{Verb: Enable, Account: id}, d.policy.Enable)
+}
+
+// propose asks for approval of a change of an account.
+func (d *Directory) propose(ctx context.Context, by By, tenant opsec.TenantID, o Order, p approval.Policy) (r Request, err error) {
+	err = d.do(ctx, by, actionOf(o.Verb), resource(tenant, o.Account), func(w *work) error {
+		f, err := w.family(w.sub, o.Account)
 		if err != nil {
 			return err
 		}
-		o := Order{Verb: Enable, Account: id, Was: bare(f.Account(id))}
 		if _, err := f.Apply(o.step(w)); err != nil {
-			return err
+			return err // not what somebody should be asked about
 		}
-		r, err = w.ask(o, f, w.policy.Enable)
+		o.Was = bare(f.Account(o.Account))
+		r, err = w.ask(o, f, p)
 		return err
 	})
 	return r, err
