@@ -121,11 +121,11 @@ func attempt(name, secret string) login.Attempt {
 }
 
 // enter tries to log in and returns the error, with what it has cost.
-func (h *house) enter(name, secret string) (login.Visit, error, uint64) {
+func (h *house) enter(name, secret string) (login.Visit, uint64, error) {
 	before := h.pool.Calls()
 	v, err := h.desk.Enter(context.Background(), attempt(name, secret))
 	after := h.pool.Calls()
-	return v, err, after.Verify + after.Dummy - before.Verify - before.Dummy
+	return v, after.Verify + after.Dummy - before.Verify - before.Dummy, err
 }
 
 // What somebody outside can see of a refusal: every way in which Go prints or takes apart an error.
@@ -166,7 +166,7 @@ func TestNobodyOutsideTellsUnknownLockedDisabledAndWrongApart(t *testing.T) {
 				h.stored["id-adapassword"] = "$argon2id$v=19$broken"
 			}
 			began := time.Now()
-			v, err, cost := h.enter(a[0], a[1])
+			v, cost, err := h.enter(a[0], a[1])
 			took[what] = time.Since(began)
 			h.stored["id-adapassword"] = saved
 			require.Equal(t, uint64(1), cost, "%s: derivations", what)
@@ -197,7 +197,7 @@ func TestWhatWasTypedAsANameIsKeptNowhere(t *testing.T) {
 	h := open(t, nil)
 	synctestless(h)
 	for i := range 4 {
-		_, err, _ := h.enter("my-Secret-Passw0rd", fmt.Sprint(i))
+		_, _, err := h.enter("my-Secret-Passw0rd", fmt.Sprint(i))
 		require.ErrorIs(t, err, login.ErrRefused)
 	}
 	require.NotEmpty(t, h.events)
@@ -213,7 +213,7 @@ func TestWhatWasTypedAsANameIsKeptNowhere(t *testing.T) {
 
 func TestARightSecretIsAProofForASession(t *testing.T) {
 	h := open(t, nil)
-	v, err, cost := h.enter("Ada", "ada's password")
+	v, cost, err := h.enter("Ada", "ada's password")
 	require.NoError(t, err)
 	require.Equal(t, uint64(1), cost)
 	require.Equal(t, "id-ada", v.User.Account)
@@ -248,7 +248,7 @@ func TestAnAttemptThatCouldNotBeRecordedIsNotTried(t *testing.T) {
 func TestASecretThatMustBeChangedOpensNoSession(t *testing.T) {
 	h := open(t, nil)
 	h.must = true
-	v, err, _ := h.enter("ada", "ada's password")
+	v, _, err := h.enter("ada", "ada's password")
 	require.NoError(t, err)
 	require.True(t, v.MustChange)
 	require.Empty(t, v.Proofs())
@@ -265,12 +265,12 @@ func TestWhatIsHiddenCountsAllTheSame(t *testing.T) {
 		h := open(t, nil)
 		h.hidden = true
 		for i := range 3 {
-			_, err, _ := h.enter(name, fmt.Sprint(i))
+			_, _, err := h.enter(name, fmt.Sprint(i))
 			require.Equal(t, login.ErrBusy, err, name)
 		}
 		h.hidden = false
 		synctestless(h)
-		_, err, _ := h.enter(name, name+"'s password")
+		_, _, err := h.enter(name, name+"'s password")
 		var refusal *login.Refusal
 		require.ErrorAs(t, err, &refusal)
 		var locked *lockout.LockedError
@@ -287,7 +287,7 @@ func second(secret string) login.Attempt {
 func TestASecondFactorIsOfTheSameAccount(t *testing.T) {
 	h := open(t, nil)
 	synctestless(h)
-	v, err, _ := h.enter("ada", "ada's password")
+	v, _, err := h.enter("ada", "ada's password")
 	require.NoError(t, err)
 	_, err = h.desk.Continue(context.Background(), v, second("bob's otp"))
 	require.ErrorIs(t, err, login.ErrRefused)
@@ -322,7 +322,7 @@ func TestALockEndsAVisitThatWaitsForItsSecondFactor(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			h := open(t, nil)
 			synctestless(h)
-			v, err, _ := h.enter("ada", "ada's password")
+			v, _, err := h.enter("ada", "ada's password")
 			require.NoError(t, err)
 			then(h)
 			_, err = h.desk.Continue(context.Background(), v, second("ada's otp"))
@@ -331,7 +331,7 @@ func TestALockEndsAVisitThatWaitsForItsSecondFactor(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, nil)
-		v, err, _ := h.enter("ada", "ada's password")
+		v, _, err := h.enter("ada", "ada's password")
 		require.NoError(t, err)
 		time.Sleep(6 * time.Minute)
 		_, err = h.desk.Continue(context.Background(), v, second("ada's otp"))
@@ -350,7 +350,7 @@ func TestAStrangerDoesNotLockTheOwnerOutOfTheirDevice(t *testing.T) {
 	for i := range 5 {
 		h.enter("ada", fmt.Sprint(i))
 	}
-	_, err, _ := h.enter("ada", "ada's password")
+	_, _, err := h.enter("ada", "ada's password")
 	require.ErrorIs(t, err, login.ErrRefused, "strangers have used up theirs")
 	own := attempt("ada", "ada's password")
 	own.Device = "token of ada's"
@@ -363,17 +363,17 @@ func TestARegisterThatIsDownRefusesNobodyForGood(t *testing.T) {
 	synctestless(h)
 	h.broken = errors.New("no route to host db-3")
 	for range 5 {
-		_, err, cost := h.enter("ada", "ada's password")
+		_, cost, err := h.enter("ada", "ada's password")
 		require.Equal(t, login.ErrBusy, err)
 		require.Zero(t, cost)
 	}
 	h.broken, h.corrupt = nil, fmt.Errorf("slots: %w", hash.ErrBusy)
 	for range 5 {
-		_, err, _ := h.enter("ada", "ada's password")
+		_, _, err := h.enter("ada", "ada's password")
 		require.Equal(t, login.ErrBusy, err, "busy is no failure")
 	}
 	h.corrupt = nil
-	_, err, _ := h.enter("ada", "ada's password")
+	_, _, err := h.enter("ada", "ada's password")
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -24,13 +24,18 @@
 // error is the same in all these cases, and prints the same; who operates the desk finds the reason in the record, by
 // [Refusal.Reason], and nowhere else.
 //
-// A visit that waits for its second factor is worth nothing once the account is locked or no longer open, or after a while.
+// A visit that waits for its second factor is worth nothing once the account is locked or no longer open, or after a while. The
+// proofs of a visit are of before the account was looked up: once its sessions are revoked they open none.
 //
 // # What it will not do
 //
 // Hide that an account is there from somebody who can make it log in, reset it, or register the same name: those pages need
 // care of their own. Nor from somebody who watches how the machine is loaded by others: derivations for accounts that are not
-// there have room of their own (package password/hash).
+// there have room of their own (package password/hash). Nor what the register and the gate's repository take: package hash evens out the
+// derivation alone, so that where each write to [lockout.States] is slow, an account that is locked, and writes none, is told
+// sooner by as much.
+//
+// Use a visit up: it opens a session each time that its proofs are handed in while they are fresh.
 //
 // Choose the method: which factors are asked for is the caller's decision.
 package login

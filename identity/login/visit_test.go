@@ -64,7 +64,7 @@ func TestARefreshDoesNotTouchTheCountOfWrongSecrets(t *testing.T) {
 	states := h.counting()
 	var later time.Duration
 	m := h.sessions(func() time.Time { return time.Now().Add(later) })
-	v, err, _ := h.enter("ada", "ada's password")
+	v, _, err := h.enter("ada", "ada's password")
 	require.NoError(t, err)
 	_, token, err := m.Create(bg, v.Request(), v.Proofs()...)
 	require.NoError(t, err)
@@ -83,12 +83,12 @@ func TestARefreshDoesNotTouchTheCountOfWrongSecrets(t *testing.T) {
 	}
 	for i := range policy.Failures {
 		refresh()
-		_, err, _ := h.enter("ada", fmt.Sprint("wrong ", i))
+		_, _, err := h.enter("ada", fmt.Sprint("wrong ", i))
 		requireReason(t, err, login.ErrWrong)
 		require.Equal(t, i == policy.Failures-1, strings.Contains(h.events[len(h.events)-1].Reason, "locked until"), "the one that locks says so")
 	}
 	refresh()
-	_, err, _ = h.enter("ada", "ada's password")
+	_, _, err = h.enter("ada", "ada's password")
 	var refusal *login.Refusal
 	require.ErrorAs(t, err, &refusal)
 	var locked *lockout.LockedError
@@ -99,7 +99,7 @@ func TestARefreshDoesNotTouchTheCountOfWrongSecrets(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = m.Raise(bg, token, session.Use{}, proofs...)
 	require.NoError(t, err)
-	_, err, _ = h.enter("ada", "ada's password")
+	_, _, err = h.enter("ada", "ada's password")
 	require.ErrorAs(t, err, &refusal)
 	require.ErrorAs(t, refusal.Reason(), &locked)
 }
@@ -121,11 +121,11 @@ func TestWhatIsRevokedWhileASecretIsLookedAtOpensNoSession(t *testing.T) {
 		h.during = nil
 		require.NoError(t, m.RevokeAll(bg, "acme", "id-ada", opsec.Actor{Account: "root"}, "disabled"))
 	}
-	v, err, _ := h.enter("ada", "ada's password")
+	v, _, err := h.enter("ada", "ada's password")
 	require.NoError(t, err)
 	_, _, err = m.Create(bg, v.Request(), v.Proofs()...)
 	require.ErrorIs(t, err, session.ErrProof)
-	v, err, _ = h.enter("ada", "ada's password")
+	v, _, err = h.enter("ada", "ada's password")
 	require.NoError(t, err)
 	_, _, err = m.Create(bg, v.Request(), v.Proofs()...)
 	require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestWhatIsRevokedWhileASecretIsLookedAtOpensNoSession(t *testing.T) {
 func TestAVisitThatIsOverCostsNoGuess(t *testing.T) {
 	h := open(t, nil)
 	synctestless(h)
-	v, err, _ := h.enter("ada", "ada's password")
+	v, _, err := h.enter("ada", "ada's password")
 	require.NoError(t, err)
 	for i := range 3 {
 		h.enter("ada", fmt.Sprint(i)) // locks the password
@@ -159,7 +159,7 @@ func TestASecondFactorIsNotTriedWhileTheGateIsBusy(t *testing.T) {
 	h := open(t, nil)
 	synctestless(h)
 	states := h.counting()
-	v, err, _ := h.enter("ada", "ada's password")
+	v, _, err := h.enter("ada", "ada's password")
 	require.NoError(t, err)
 	states.broken = errors.New("no route to host db-3")
 	for range policy.Failures {
@@ -193,7 +193,7 @@ func TestAllSpellingsOfANameThatIsNobodysCountTogether(t *testing.T) {
 	for i, name := range []string{"nobody", "Nobody", "NOBODY"} {
 		h.enter(name, fmt.Sprint(i))
 	}
-	_, err, _ := h.enter("nObOdY", "x")
+	_, _, err := h.enter("nObOdY", "x")
 	requireReason(t, err, login.ErrUnknown)
 	var refusal *login.Refusal
 	require.ErrorAs(t, err, &refusal)
@@ -223,7 +223,7 @@ func TestARightSecretOfAnAccountThatIsHeldMeanwhileIsRefused(t *testing.T) {
 		require.NoError(t, h.gate.Hold(bg, lockout.Who{Tenant: "acme", Account: "id-ada"}, opsec.Actor{Account: "root"}, "stolen"))
 		h.during = cancel
 	}
-	_, err, cost := h.enter("ada", "ada's password")
+	_, cost, err := h.enter("ada", "ada's password")
 	var refusal *login.Refusal
 	require.ErrorAs(t, err, &refusal)
 	var locked *lockout.LockedError
@@ -242,11 +242,11 @@ func TestARightSecretThatIsNotRecordedLetsNobodyIn(t *testing.T) {
 	h := open(t, nil)
 	synctestless(h)
 	h.mute = login.ActionPassed
-	v, err, _ := h.enter("ada", "ada's password")
+	v, _, err := h.enter("ada", "ada's password")
 	require.Equal(t, login.ErrBusy, err)
 	require.Empty(t, v.Proofs())
 	h.mute = login.ActionRefused
-	_, err, _ = h.enter("ada", "x")
+	_, _, err = h.enter("ada", "x")
 	require.ErrorIs(t, err, login.ErrRefused)
 }
 
@@ -266,7 +266,7 @@ func TestAVisitByAClockThatHasGoneBackIsOver(t *testing.T) {
 	now := start
 	h := open(t, &login.Options{Now: func() time.Time { return now }})
 	synctestless(h)
-	v, err, _ := h.enter("ada", "ada's password")
+	v, _, err := h.enter("ada", "ada's password")
 	require.NoError(t, err)
 	now = now.Add(-time.Second)
 	_, err = h.desk.Continue(bg, v, second("ada's otp"))

@@ -37,8 +37,6 @@ var (
 	timer = identity.By{Actor: opsec.Actor{Tenant: opsec.Provider, Account: "timer", Kind: opsec.System}, Reason: "schedule"}
 )
 
-const day = 24 * time.Hour
-
 // house is a control plane: all rooms over one file, one clock, and the events in the order in which they came.
 type house struct {
 	t         *testing.T
