@@ -91,6 +91,7 @@ func TestAnAccountLives(t *testing.T) {
 	require.Equal(t, opsec.Authorization, e.Category)
 	require.Equal(t, []string{"privilege:write"}, e.Cancelled)
 	require.Equal(t, "pb", e.Actor.Person)
+	require.Equal(t, []string{"privilege:read"}, b.events(identity.ActionDelete)[0].Cancelled)
 	for _, e := range b.events(identity.ActionRegister) {
 		if e.Resource.ID == string(a.ID) {
 			require.Empty(t, e.Granted, "what is asked for is not granted yet")

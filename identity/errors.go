@@ -7,6 +7,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/cloudopsec/opsec"
 )
 
@@ -56,6 +58,11 @@ func denied(format string, args ...any) error {
 }
 
 func notFound(what string) error { return fmt.Errorf("identity: %s: %w", what, opsec.ErrNotFound) }
+
+// seen reports whether two such texts that are not the same can be told apart by who approves one, but for letters that look alike.
+func seen(s string) bool {
+	return norm.NFKC.IsNormalString(s) && strings.TrimSpace(s) == s && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
 
 // text reports whether s is UTF-8 of at most most bytes without control characters.
 func text(s string, most int) bool {

@@ -268,8 +268,8 @@ func (a *Account) validate() error {
 		return invalid("account: id, tenant, main: malformed")
 	case a.Name == "" || a.Canonical == "" || !text(a.Name, maxName) || !text(a.Canonical, maxName) || opsec.ID(strings.ToLower(a.Canonical)).Validate() == nil:
 		return invalid("account: name: want 1 to %d bytes that are no UUID", maxName)
-	case a.Person == "" || !text(a.Person, maxPerson):
-		return invalid("account: person: want 1 to %d bytes", maxPerson)
+	case a.Person == "" || !text(a.Person, maxPerson) || !seen(a.Person):
+		return invalid("account: person: want 1 to %d bytes in form NFKC that can be seen, with no space around", maxPerson)
 	case a.IsMain() && (a.Kind != opsec.Human || a.System != ""):
 		return invalid("account: a main account is a human's, and of no one system")
 	case !a.IsMain() && (a.Kind != opsec.Human && a.Kind != opsec.Service || a.System == "" || !text(a.System, maxSystem) || !a.MayGrant.IsZero()):
