@@ -59,7 +59,7 @@ func recommendation() Profile {
 			{Password, Unknown, growing(5, 95, 24*hour, minute, hour)},
 			{OTP, Every, growing(5, 5, 0, 5*minute, 24*hour)},
 			{Recovery, Every, growing(5, 5, 0, 15*minute, 24*hour)},
-			{Reset, Every, growing(5, -1, 24*hour, 15*minute, 24*hour)},
+			{Reset, Every, growing(5, -1, 24*hour, 15*minute, hour)},
 		},
 	}
 }
