@@ -13,6 +13,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/identity/lockout"
+	"github.com/cloudopsec/opsec/internal/race"
 )
 
 var memoryRows = flag.Int("rows", 1_000_000, "rows of BenchmarkMemoryBytes: 10000000 is what the documentation speaks of")
@@ -109,7 +110,7 @@ func BenchmarkMemoryBytes(b *testing.B) {
 }
 
 func TestBeginAndCommitAllocateNothing(t *testing.T) {
-	if raced {
+	if race.Enabled {
 		t.Skip("the race detector empties pools")
 	}
 	all := accounts(1000)

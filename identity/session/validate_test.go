@@ -13,6 +13,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/identity/session"
+	"github.com/cloudopsec/opsec/internal/race"
 )
 
 func TestASessionEndsWhenItIsIdle(t *testing.T) {
@@ -284,7 +285,7 @@ func TestATokenWithoutItsKeyIsRefused(t *testing.T) {
 }
 
 func TestValidateFromTheCacheAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	w := newWorld(t, plain)

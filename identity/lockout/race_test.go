@@ -1,5 +1,0 @@
-//go:build race
-
-package lockout_test
-
-const raced = true
