@@ -47,7 +47,7 @@ func (d *Directory) SetProperty(ctx context.Context, by By, tenant opsec.TenantI
 		return nil
 	})
 	if err == nil && rule.Delay > 0 {
-		_, _ = d.deliver(ctx, tenant, of) // what is left is for Sweep
+		_, _ = d.deliver(ctx, tenant, store.Query{Prefix: store.Text(string(of))}) // what is left is for Sweep
 	}
 	return a, err
 }
@@ -79,7 +79,7 @@ func (d *Directory) CancelProperty(ctx context.Context, by By, tenant opsec.Tena
 		return w.announce(of, &old, rule, value, fmt.Sprintf("The change of %s of account %s that was planned is cancelled.", property, a.Canonical))
 	})
 	if err == nil {
-		_, _ = d.deliver(ctx, tenant, of)
+		_, _ = d.deliver(ctx, tenant, store.Query{Prefix: store.Text(string(of))})
 	}
 	return a, err
 }
@@ -125,14 +125,10 @@ func (w *work) announce(of opsec.ID, a *Account, rule Property, value, body stri
 	return w.notices.Insert(w.sub, list...)
 }
 
-// deliver hands messages that wait to the notifier: those of one change, or all.
-func (d *Directory) deliver(ctx context.Context, tenant opsec.TenantID, of opsec.ID) (n int, err error) {
+// deliver hands messages that wait to the notifier.
+func (d *Directory) deliver(ctx context.Context, tenant opsec.TenantID, q store.Query) (n int, err error) {
 	if d.o.Notifier == nil {
 		return 0, nil
-	}
-	q := store.Query{}
-	if of != "" {
-		q.Prefix = store.Text(string(of))
 	}
 	var errs []error
 	n, err = d.notices.Sweep(ctx, d.db, tenant, q, func(_ *store.Sub, n *notice) error {

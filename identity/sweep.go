@@ -64,7 +64,7 @@ func (d *Directory) Sweep(ctx context.Context, by By, tenant opsec.TenantID) (ou
 			errs = append(errs, err)
 		}
 	}
-	n, err := d.deliver(ctx, tenant, "")
+	n, err := d.deliver(ctx, tenant, store.Query{})
 	out.Delivered = int64(n)
 	note(err)
 	note(d.lapse(ctx, by, tenant, &out, note))
