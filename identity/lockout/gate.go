@@ -200,7 +200,7 @@ func (g *Gate) Commit(ctx context.Context, r Reservation, o Outcome) (Proof, err
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 		defer cancel()
 	}
-	e, now := Event{Kind: o.kind, Batch: t.batch}, g.now()
+	e, now, began := Event{Kind: o.kind, Batch: t.batch}, g.now(), t.change.Now
 	switch e.Kind {
 	case Succeed:
 		if t.failed {
@@ -236,7 +236,7 @@ func (g *Gate) Commit(ctx context.Context, r Reservation, o Outcome) (Proof, err
 	if err := g.held(ctx, &t.key, t.change.Actor); err != nil {
 		return Proof{}, err
 	}
-	return Proof{t.key.Tenant, t.key.Account, t.key.Factor, now}, nil
+	return Proof{t.key.Tenant, t.key.Account, t.key.Factor, began}, nil
 }
 
 // held returns an error when an administrator holds the account, of which a trusted device that nobody has listed does not know.

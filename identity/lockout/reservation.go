@@ -74,5 +74,5 @@ func (p Proof) Account() string { return p.account }
 // Factor returns what was proved.
 func (p Proof) Factor() string { return string(p.factor) }
 
-// At returns when, zero of the zero Proof.
+// At returns when the guess was let through, before the secret was looked at: what was changed since is newer. Zero of the zero Proof.
 func (p Proof) At() time.Time { return p.at }
