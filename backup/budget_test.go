@@ -109,7 +109,11 @@ func TestResumedVerificationFindsTheSameAsOne(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, sample %d", name, sample), func(t *testing.T) {
 				b := backup.Budget{Sample: sample, Seed: backup.Digest{1}, Workers: 1}
 				once := verify(t, manifest, tree, b)
-				for _, looks := range []int64{3, 4, 5, 9, 30} {
+				stops := []int64{3, 4, 5, 9, 30}
+				if race.Enabled {
+					stops = stops[2:3] // one worker: nothing to race with
+				}
+				for _, looks := range stops {
 					got, _, _ := inSessions(t, manifest, tree, looks, b)
 					same(t, once, got)
 				}

@@ -129,6 +129,9 @@ func TestRangesCoverAllThatIsDamaged(t *testing.T) {
 		"grown, and damaged before":    {func(b []byte) []byte { b[1] ^= 1; return append(b, 0) }, []backup.Range{{First: 0, End: k}, {First: large / k * k, End: large + 1}}},
 	}
 	for _, name := range []string{"", "without ReaderAt"} {
+		if race.Enabled && name == "" {
+			continue
+		}
 		for what, test := range tests {
 			t.Run(what+" "+name, func(t *testing.T) {
 				manifest := build(t, mapFS(map[string]string{"f": string(whole)}), withChunks)
