@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -195,4 +196,12 @@ func TestProgramLogsIn(t *testing.T) {
 	require.NoError(t, gate.Hold(t.Context(), lockout.Who{Tenant: "acme", Account: "ada"}, opsec.Actor{Account: "root"}, "suspected"))
 	_, err = logIn(t.Context(), gate, attempt("ada"), nil, func(string, []byte) error { t.Error("verified"); return nil })
 	require.ErrorIs(t, err, opsec.ErrDenied)
+}
+
+func TestSnippetOfTheDocumentIsThisProgram(t *testing.T) {
+	text, err := os.ReadFile("../../../../docs/adopt.md")
+	require.NoError(t, err)
+	program, err := os.ReadFile("main.go")
+	require.NoError(t, err)
+	require.Contains(t, string(text), "\n```go\n"+string(program)+"```\n")
 }
