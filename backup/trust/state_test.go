@@ -21,6 +21,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/trust"
+	"github.com/cloudopsec/opsec/internal/race"
 )
 
 // link is a claim as far as a State looks at it.
@@ -335,6 +336,9 @@ func TestMalformedStatesAreRefused(t *testing.T) {
 }
 
 func TestStateBeyondItsBoundIsNeitherReadNorWritten(t *testing.T) {
+	if race.Enabled {
+		t.Skip("64 MiB of JSON by one goroutine take minutes under the race detector")
+	}
 	const most = 64 << 20
 	name := filepath.Join(t.TempDir(), "state")
 	s := chain(t)
