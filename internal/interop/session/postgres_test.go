@@ -214,16 +214,20 @@ func TestACrashLosesNoSession(t *testing.T) {
 	var last atomic.Pointer[session.Token]
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
+	first := make(chan struct{})
+	var once sync.Once
 	var wg sync.WaitGroup
 	for _, m := range f.managers {
 		wg.Go(func() {
 			for range 10 {
 				if _, token, err := m.Create(ctx, request("eve"), proof{"eve"}); err == nil {
 					last.Store(&token)
+					once.Do(func() { close(first) })
 				}
 			}
 		})
 	}
+	<-first
 	f.server.Crash(t)
 	f.server.Up(t)
 	wg.Wait()
