@@ -227,7 +227,11 @@ func TestACrashLosesNoSession(t *testing.T) {
 			}
 		})
 	}
-	<-first
+	select {
+	case <-first:
+	case <-ctx.Done():
+		t.Fatal("nobody has got a session")
+	}
 	f.server.Crash(t)
 	f.server.Up(t)
 	wg.Wait()
