@@ -41,6 +41,7 @@ type judge struct {
 	policy lockout.Policy
 	tried  map[string]bool
 	run    []time.Time
+	runs   int // that ended, each with a log-in
 }
 
 // verified is told of each secret that is compared, and found wrong, under a reservation that was made at that time.
@@ -83,6 +84,7 @@ type flight struct {
 	key    lockout.Key
 	secret string
 	at     time.Time
+	run    int // of its counter
 }
 
 // plant is nodes over one repository, and what is going on there.
@@ -127,34 +129,43 @@ func (p *plant) step(t *rapid.T) time.Duration {
 func (p *plant) begin(node int, key lockout.Key, secret string) error {
 	r, err := p.gates[node].Begin(bg, lockout.Attempt{Key: key})
 	if err == nil {
-		p.flights = append(p.flights, flight{node, r, key, secret, p.true})
+		p.flights = append(p.flights, flight{node, r, key, secret, p.true, p.judge(key).runs})
 	}
 	return err
 }
 
-// land verifies what was admitted, and settles it unless the node dies first.
+func (p *plant) judge(key lockout.Key) *judge {
+	if p.judges[key] == nil {
+		p.judges[key] = &judge{policy: p.policy, tried: map[string]bool{}}
+	}
+	return p.judges[key]
+}
+
+// land verifies what was admitted, and settles it unless the node dies first. A wrong guess that is settled after a log-in which it
+// was admitted before is one of the run after it, unless it had expired: then it was counted in its own.
 func (p *plant) land(i int, dies bool) {
 	f := p.flights[i]
 	p.flights = append(p.flights[:i], p.flights[i+1:]...)
-	j := p.judges[f.key]
-	if j == nil {
-		j = &judge{policy: p.policy, tried: map[string]bool{}}
-		p.judges[f.key] = j
-	}
-	outcome := lockout.Correct()
+	j, outcome := p.judge(f.key), lockout.Correct()
 	if f.secret != right {
-		j.verified(f.secret, f.at)
 		outcome = lockout.Wrong([]byte(f.secret))
 	}
-	if dies {
-		return
+	proof, err := lockout.Proof{}, errLost
+	if !dies {
+		proof, err = p.gates[f.node].Commit(bg, f.r, outcome)
 	}
-	proof, err := p.gates[f.node].Commit(bg, f.r, outcome)
 	switch {
-	case err == nil && (f.secret != right || proof.Account() != f.key.Account):
-		panic("a proof for a wrong secret")
-	case f.secret == right && (err == nil || errors.Is(err, errLost)):
-		j.run = nil
+	case f.secret != right:
+		if err == nil {
+			panic("a proof for a wrong secret")
+		}
+		if f.run == j.runs || errors.Is(err, lockout.ErrWrong) {
+			j.verified(f.secret, f.at)
+		}
+	case err == nil && proof.Account() != f.key.Account:
+		panic("a proof for another account")
+	case !dies && (err == nil || errors.Is(err, errLost)):
+		j.run, j.runs = nil, j.runs+1
 	}
 }
 
