@@ -1,0 +1,2 @@
+// Package pgreplica watches a streaming replication of PostgreSQL.
+package pgreplica

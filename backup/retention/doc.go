@@ -1,0 +1,2 @@
+// Package retention decides which restore points are kept, and says why.
+package retention

@@ -1,0 +1,2 @@
+// Package snapshot tells what a chain of snapshots puts at risk.
+package snapshot

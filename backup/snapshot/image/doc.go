@@ -1,0 +1,2 @@
+// Package image reads the headers of disk images, for what they need to be read.
+package image

@@ -1,0 +1,2 @@
+// Package timetable arranges backup tasks in the windows and links that there are.
+package timetable
