@@ -70,7 +70,9 @@ func (s Strategy) Disaster() Limits {
 func (s Strategy) SystemAge() time.Duration { return or(s.System, s.RPO) }
 
 // Allows reports whether a copy may be in a region.
-func (s Strategy) Allows(region string) bool { return s.SkipRegions || slices.Contains(s.Regions, region) }
+func (s Strategy) Allows(region string) bool {
+	return s.SkipRegions || slices.Contains(s.Regions, region)
+}
 
 func or(d, otherwise time.Duration) time.Duration {
 	if d != 0 {
