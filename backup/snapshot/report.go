@@ -1,0 +1,368 @@
+package snapshot
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/cloudopsec/opsec"
+)
+
+// maxListed is how many chains and single points of failure a report lists, the worst first.
+const maxListed = 1000
+
+// Report says what a graph puts at risk. Figures for each node are [Report.Usable], [Report.Depth], [Report.Files] and
+// [Report.Blast]; [Report.WriteJSON] writes all of them.
+type Report struct {
+	Model   FailureModel
+	Profile *Profile // nil: nothing was judged
+	Images  int      // nodes that are there
+	Missing int      // nodes that are needed and not there
+	Edges   int
+	Points  int // restore points
+	Lost    int // restore points that cannot be read as things are
+
+	// ExpectedLost is the expected number of restore points that cannot be read, with those that are Lost. Where the figures
+	// are not Exact, it is an upper bound and ExpectedLostLow a lower one; otherwise the two are equal.
+	ExpectedLost, ExpectedLostLow float64
+	// Independent is what ExpectedLost would be if every restore point needed nothing but itself.
+	Independent float64
+	// Exact says that nothing in the report is a bound. If not, chances lie between two bounds, and numbers of files and of
+	// restore points that die with a node are at least what is told.
+	Exact bool
+
+	Chains    []Chain // a thousand at most: the least usable first, then the deepest
+	AllChains int
+	// SPOF are nodes with which more restore points than one die, or one that is another node: a thousand at most, the worst first.
+	SPOF    []SPOF
+	AllSPOF int
+	Reads   Reads
+	Growth  Growth
+	// Findings are those of [Builder.Build] and of Analyze, and whatever [Report.Add] has added; the worst first.
+	Findings []Finding
+
+	g *Graph
+	s *survey
+}
+
+// Chain is a way from a node that nothing is read through to one that needs nothing.
+type Chain struct {
+	Tip, Root string
+	Depth     int     // nodes from tip to root, both counted: see [AsBacking]
+	Files     int     // all nodes that a read of the tip may pass
+	Usable    float64 // the chance that all of them are sound; a lower bound if the report is not exact
+	UsableMax float64 // the upper bound
+	tip       int32
+}
+
+// SPOF is a single point of failure.
+type SPOF struct {
+	Path  string
+	Blast int     // restore points that need it, itself included; those that are lost anyway too
+	P     float64 // the chance that it fails, of itself
+	node  int32
+}
+
+// Reads says how many files a read of a restore point may have to ask: a format that keeps an index for each file reads, in
+// the worst case, that many indexes, and keeps them in memory.
+type Reads struct {
+	Mean float64 // over the restore points; 0 when there are none
+	Max  int
+}
+
+// Analyze says what the graph puts at risk under a model of failure, and judges it by a profile unless that is nil.
+//
+// The chance of a restore point is the product over the different nodes of its closure, and the expected number of losses the
+// sum over the restore points, which needs no independence between these (linearity of expectation). The time is linear where
+// ways that part meet again soon. Where they do not, it grows with what lies between; beyond 2^26 steps of that kind the
+// figures concerned become bounds, which the report says ([Report.Exact], [RuleInexact]).
+//
+// Errors wrap [opsec.ErrInvalid]: a model or profile that is not valid, or a profile with ages and a model without a time.
+func (g *Graph) Analyze(m FailureModel, p *Profile) (*Report, error) { return g.analyze(m, p, maxWork) }
+
+func (g *Graph) analyze(m FailureModel, p *Profile, work int) (*Report, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	if p != nil {
+		if err := p.Validate(); err != nil {
+			return nil, err
+		}
+		if p.timed() && m.Now.IsZero() {
+			return nil, fmt.Errorf("snapshot: failure model: now: zero, with a profile of ages: %w", opsec.ErrInvalid)
+		}
+		copied := *p
+		p = &copied
+	}
+	s := newSurvey(g, &m, work)
+	exact := s.count(work) && s.sound
+	s.walk = walk{}
+	r := &Report{Model: m, Profile: p, Edges: len(g.to), Exact: exact, g: g, s: s}
+	own := newOwn(g, &r.Model)
+	chains := top[Chain]{size: maxListed, before: worseChain}
+	points := top[SPOF]{size: maxListed, before: worsePoint}
+	var files, low, high, independent sum
+	for v := range int32(g.Len()) {
+		flags := g.flags[v]
+		if flags&flagMissing != 0 {
+			r.Missing++
+		}
+		if flags&flagRestore != 0 {
+			r.Points++
+			if s.cause != nil && s.cause[v] >= 0 {
+				r.Lost++
+			}
+			high.add(-math.Expm1(s.log[v]))
+			low.add(-math.Expm1(s.highest(v)))
+			independent.add(own.p(v))
+			files.add(float64(s.filesOf(v)))
+			r.Reads.Max = max(r.Reads.Max, int(s.filesOf(v)))
+		}
+		if s.tip(v) {
+			r.AllChains++
+			chains.add(Chain{Depth: int(s.depth[v]), Usable: s.log[v], tip: v})
+		}
+		if b := s.blast[v]; b > 1 || b == 1 && flags&flagRestore == 0 {
+			r.AllSPOF++
+			points.add(SPOF{Blast: int(b), node: v})
+		}
+	}
+	r.Images = g.Len() - r.Missing
+	r.ExpectedLost, r.ExpectedLostLow, r.Independent = high.total(), low.total(), independent.total()
+	if r.Points > 0 {
+		r.Reads.Mean = files.total() / float64(r.Points)
+	}
+	r.Chains, r.SPOF = chains.done(), points.done()
+	for i := range r.Chains {
+		c := &r.Chains[i]
+		c.Tip, c.Root, c.Files = g.ID(int(c.tip)), g.ID(int(s.root[c.tip])), int(s.filesOf(c.tip))
+		c.Usable, c.UsableMax = math.Exp(s.log[c.tip]), math.Exp(s.highest(c.tip))
+	}
+	for i := range r.SPOF {
+		p := &r.SPOF[i]
+		p.Path, p.P = g.ID(int(p.node)), own.p(p.node)
+	}
+	r.Growth = r.grow()
+	r.Add(append(slices.Clone(g.findings), r.judge()...)...)
+	return r, nil
+}
+
+// Add adds findings of the caller's, such as those of package image.
+func (r *Report) Add(list ...Finding) {
+	r.Findings = append(r.Findings, list...)
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return b.Severity.Rank() - a.Severity.Rank() })
+}
+
+// Usable returns the chance that node i and all that it needs are sound: two bounds of it, which are equal unless the graph
+// round the node is too entangled. It panics, as the others do, when i is out of range.
+func (r *Report) Usable(i int) (low, high float64) {
+	return math.Exp(r.s.log[i]), math.Exp(r.s.highest(int32(i)))
+}
+
+// Depth returns how many nodes lie on the longest way from node i to a root, both counted: see [AsBacking].
+func (r *Report) Depth(i int) int { return int(r.s.depth[i]) }
+
+// Files returns how many nodes a read of node i may pass, itself counted.
+func (r *Report) Files(i int) int { return int(r.s.filesOf(int32(i))) }
+
+// Blast returns how many restore points cannot be read without node i, itself counted if it is one.
+func (r *Report) Blast(i int) int { return int(r.s.blast[i]) }
+
+// Graph returns the graph that the report is about.
+func (r *Report) Graph() *Graph { return r.g }
+
+func (s *survey) highest(v int32) float64 {
+	if s.high != nil {
+		return s.high[v]
+	}
+	return s.log[v]
+}
+
+func (s *survey) filesOf(v int32) int32 {
+	if s.files != nil {
+		return s.files[v]
+	}
+	return s.depth[v]
+}
+
+// tip says whether a chain ends at v: nothing is read through it, and it is not a snapshot inside a file, nor a missing node.
+func (s *survey) tip(v int32) bool {
+	g := s.g
+	if g.flags[v]&(flagNeeded|flagMissing) != 0 {
+		return false
+	}
+	if g.as == nil {
+		return true
+	}
+	for j := g.off[v]; j < g.off[v+1]; j++ {
+		if as := get(g.as, j); as != 0 && g.words[as] == AsContains {
+			return false
+		}
+	}
+	return true
+}
+
+func worseChain(a, b Chain) int {
+	return cmp.Or(cmp.Compare(a.Usable, b.Usable), cmp.Compare(b.Depth, a.Depth), cmp.Compare(a.tip, b.tip))
+}
+
+func worsePoint(a, b SPOF) int {
+	return cmp.Or(cmp.Compare(b.Blast, a.Blast), cmp.Compare(a.node, b.node))
+}
+
+// top keeps the first of many values.
+type top[T any] struct {
+	size   int
+	before func(a, b T) int
+	list   []T
+}
+
+func (t *top[T]) add(v T) {
+	if t.list = append(t.list, v); len(t.list) >= 4*t.size {
+		t.cut()
+	}
+}
+
+func (t *top[T]) cut() {
+	slices.SortFunc(t.list, t.before)
+	t.list = t.list[:min(len(t.list), t.size)]
+}
+
+func (t *top[T]) done() []T {
+	t.cut()
+	return slices.Clip(t.list)
+}
+
+// sum adds many small numbers to a large one without losing them (Neumaier, ZAMM 54 (1974) 39).
+type sum struct{ all, rest float64 }
+
+func (s *sum) add(v float64) {
+	t := s.all + v
+	if math.Abs(s.all) >= math.Abs(v) {
+		s.rest += s.all - t + v
+	} else {
+		s.rest += v - t + s.all
+	}
+	s.all = t
+}
+
+func (s *sum) total() float64 { return s.all + s.rest }
+
+// Growth says how fast a graph grows, by the times and sizes of what is a difference to something else. It is zero when
+// fewer than two of these have times, or all have the same.
+type Growth struct {
+	Horizon      time.Duration // how far ahead is told
+	PerDay       float64       // snapshots
+	BytesPerDay  float64       // that snapshots take
+	Bytes        int64         // that all images take
+	BytesThen    int64         // the same at the horizon
+	BytesMost    int64         // if every image grew to the size of the disk that it shows
+	DepthThen    int           // of the chain that is deepest now, if it goes on as it did
+	LimitReached time.Duration // until that chain has the profile's SnapshotsMax; 0: never, or no such limit; negative: it has
+}
+
+func (r *Report) grow() Growth {
+	g, s := r.g, r.s
+	gr := Growth{Horizon: 30 * 24 * time.Hour}
+	if r.Profile != nil && r.Profile.Horizon > 0 {
+		gr.Horizon = time.Duration(r.Profile.Horizon)
+	}
+	var all pace
+	deepest := int32(-1)
+	for v := range int32(g.Len()) {
+		size := get(g.size, v)
+		gr.Bytes = add(gr.Bytes, size)
+		gr.BytesMost = add(gr.BytesMost, max(size, get(g.virtual, v)))
+		if s.depth[v] > 1 {
+			all.see(get(g.created, v), size)
+		}
+		if deepest < 0 || s.depth[v] > s.depth[deepest] {
+			deepest = v
+		}
+	}
+	gr.BytesThen = gr.Bytes
+	if deepest < 0 {
+		return gr
+	}
+	gr.DepthThen = int(s.depth[deepest])
+	days := gr.Horizon.Hours() / 24
+	if gr.PerDay, gr.BytesPerDay = all.perDay(); gr.PerDay > 0 {
+		gr.BytesThen = add(gr.Bytes, int64(min(gr.BytesPerDay*days, math.MaxInt64/2)))
+	}
+	var chain pace
+	for v := deepest; s.depth[v] > 1; v = s.below(v) {
+		chain.see(get(g.created, v), 0)
+	}
+	perDay, _ := chain.perDay()
+	if perDay == 0 {
+		return gr
+	}
+	gr.DepthThen += int(min(perDay*days, MaxNodes))
+	if r.Profile != nil && r.Profile.SnapshotsMax > 0 {
+		left := float64(r.Profile.SnapshotsMax-(int(s.depth[deepest])-1)) / perDay * 24 * float64(time.Hour)
+		switch {
+		case left <= 0:
+			gr.LimitReached = -1
+		default:
+			gr.LimitReached = time.Duration(min(left, math.MaxInt64/2))
+		}
+	}
+	return gr
+}
+
+// below is the first need of v that makes it as deep as it is; v has one.
+func (s *survey) below(v int32) int32 {
+	g := s.g
+	for j := g.off[v]; j < g.off[v+1]; j++ {
+		to, as := g.to[j], get(g.as, j)
+		if to >= v || s.soft[as] {
+			continue
+		}
+		inside := as != 0 && g.words[as] == AsContains
+		if s.depth[to] == s.depth[v]-1 && !inside || s.depth[to] == s.depth[v] && inside {
+			return to
+		}
+	}
+	return s.root[v]
+}
+
+// pace measures how often something happened.
+type pace struct {
+	first, last int64
+	count       int
+	bytes       int64
+	firstBytes  int64
+}
+
+func (p *pace) see(at, bytes int64) {
+	if at == 0 {
+		return
+	}
+	if p.count == 0 || at < p.first {
+		p.first, p.firstBytes = at, bytes
+	}
+	if p.count == 0 || at > p.last {
+		p.last = at
+	}
+	p.count++
+	p.bytes = add(p.bytes, bytes)
+}
+
+// perDay leaves out the first, with which the time that is measured begins.
+func (p *pace) perDay() (times, bytes float64) {
+	days := float64(uint64(p.last)-uint64(p.first)) / (24 * 3600 * 1e6)
+	if p.count < 2 || days == 0 {
+		return 0, 0
+	}
+	return float64(p.count-1) / days, float64(p.bytes-p.firstBytes) / days
+}
+
+// add returns the sum of two numbers that are not negative, or the largest number.
+func add(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
