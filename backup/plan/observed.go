@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // Level is what a backup is of.
@@ -64,4 +66,27 @@ type ObservedTest struct {
 	At     time.Time     `json:"at"`   // when it ended
 	Took   time.Duration `json:"took"` // from the start until the service ran; in JSON a text such as "42m"
 	Passed bool          `json:"passed"`
+}
+
+type observedTestFields ObservedTest
+
+type observedTestText struct {
+	observedTestFields
+	Took strictjson.Duration `json:"took"`
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (t ObservedTest) MarshalJSON() ([]byte, error) {
+	return json.Marshal(observedTestText{observedTestFields(t), strictjson.Duration(t.Took)})
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *ObservedTest) UnmarshalJSON(data []byte) error {
+	var read observedTestText
+	if err := strictjson.Decode(data, &read); err != nil {
+		return invalid("observed test: %v", err)
+	}
+	*t = ObservedTest(read.observedTestFields)
+	t.Took = time.Duration(read.Took)
+	return nil
 }

@@ -450,6 +450,25 @@ func BenchmarkOptimise(b *testing.B) {
 	}
 }
 
+// Three targets with a choice of 20,000 ways each.
+func BenchmarkOptimiseOf60000Ways(b *testing.B) {
+	p := problem()
+	for i := range p.Options {
+		o := &p.Options[i]
+		o.Intervals, o.Every, o.Chain = nil, nil, plan.Incremental
+		for n := range 12 {
+			o.Intervals, o.Every = append(o.Intervals, time.Duration(n+2)*time.Hour), append(o.Every, 2*n+1)
+		}
+	}
+	for b.Loop() {
+		s, err := plan.Optimise(p)
+		if err != nil || s.Best == nil {
+			b.Fatal(s.Infeasible, err)
+		}
+		b.ReportMetric(float64(s.Ways), "ways")
+	}
+}
+
 func BenchmarkWhyInfeasible(b *testing.B) {
 	p := problem()
 	p.Strategy.RTO, p.Budget, p.Workload.SingleFiles = 40*time.Minute, 9_000_000, true

@@ -13,7 +13,10 @@ import (
 	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
-const maxDepth = 12 // of lists and objects in a document
+const (
+	maxDepth = 12      // of lists and objects in a document
+	maxMarks = 1 << 16 // of what makes them, which the parser takes ever longer over
+)
 
 // ParseStrategy reads a strategy from YAML or JSON of up to 1 MiB. Fields that are not known or stand twice, anchors and tags are
 // refused. The error wraps [opsec.ErrInvalid], or is the reader's.
@@ -41,6 +44,9 @@ func parse(r io.Reader, v any) error {
 	if len(text) > maxBytes {
 		return invalid("document: more than %d bytes", maxBytes)
 	}
+	if n := marks(text); n > maxMarks {
+		return invalid("document: %d commas, colons and brackets, want up to %d", n, maxMarks)
+	}
 	var root yaml.Node
 	if err := yaml.Load(text, &root, yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth)))); err != nil {
 		return invalid("document: %v", err)
@@ -57,6 +63,16 @@ func parse(r io.Reader, v any) error {
 		return invalid("document: %v", err)
 	}
 	return nil
+}
+
+func marks(text []byte) (n int) {
+	for _, c := range text {
+		switch c {
+		case ',', ':', '[', ']', '{', '}':
+			n++
+		}
+	}
+	return n
 }
 
 // toJSON writes a node of YAML as JSON: lists, objects with names that are texts, texts, whole numbers and truths.
