@@ -16,7 +16,7 @@ var pageHTML string
 //go:embed style.css
 var styleCSS string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+var pageTemplate = template.Must(template.Must(template.New("page").Parse(chartsHTML)).Parse(pageHTML))
 
 // security is the page's Content-Security-Policy: its own style sheet, and nothing else.
 var security = func() string {
@@ -139,6 +139,10 @@ func viewBlock(b Block) blockView {
 		v.Block = viewBars(b)
 	case Timeline:
 		v.Block = viewTimeline(b)
+	case Calendar:
+		v.Block = viewCalendar(b)
+	case Curve:
+		v.Block = viewCurve(b)
 	}
 	return v
 }

@@ -72,6 +72,10 @@ func (m *markdown) block(b Block) {
 		for _, r := range b.Rows {
 			m.printf("- %s: %s\n", inline(r.Label, " "), inline(r.Note, " "))
 		}
+	case Calendar:
+		m.calendar(b)
+	case Curve:
+		m.curve(b)
 	}
 }
 

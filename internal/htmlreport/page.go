@@ -21,7 +21,8 @@ type Section struct {
 	Break    bool // on paper, a new page begins after it
 }
 
-// Block is something in a section: a [Paragraph], [List], [Facts], [Table], [Callout], [Listing], [Bars] or [Timeline].
+// Block is something in a section: a [Paragraph], [List], [Facts], [Table], [Callout], [Listing], [Bars], [Timeline],
+// [Calendar] or [Curve].
 type Block interface{ kind() string }
 
 // Paragraph is running text.

@@ -77,6 +77,8 @@ func wrong(b Block) string {
 				return fmt.Sprintf("period %q: from %v until %v, tone %q", r.Label, r.From, r.Until, r.Tone)
 			}
 		}
+	default:
+		return wrongChart(b)
 	}
 	return ""
 }
