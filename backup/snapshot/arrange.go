@@ -77,7 +77,7 @@ func (g *Graph) arrange(list *findings) {
 	}
 	g.permute(renamed)
 	for _, c := range circles {
-		list.add(g.ID(int(c.begin)), RuleCycle, opsec.SeverityHigh, "%s", g.circle(c))
+		list.add(RuleCycle, opsec.SeverityHigh, func() (string, string) { return g.ID(int(c.begin)), g.circle(c) })
 	}
 }
 

@@ -213,7 +213,9 @@ func (b *Builder) Build() (*Graph, []Finding) {
 	}
 	for _, v := range b.doubles {
 		id := b.names[b.own[v]]
-		list.add(id, RuleDuplicate, opsec.SeverityHigh, "several nodes are called %s: the first stands, with the needs of all", Quote(id))
+		list.add(RuleDuplicate, opsec.SeverityHigh, func() (string, string) {
+			return id, fmt.Sprintf("several nodes are called %s: the first stands, with the needs of all", Quote(id))
+		})
 	}
 	if !b.indexed {
 		g.index = b.symbols

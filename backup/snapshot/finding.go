@@ -16,7 +16,8 @@ type findings struct {
 	worst map[string]opsec.Severity
 }
 
-func (l *findings) add(path, rule string, s opsec.Severity, format string, args ...any) {
+// add takes a finding; what makes its path and text is called only when it is kept.
+func (l *findings) add(rule string, s opsec.Severity, what func() (path, text string)) {
 	if l.count == nil {
 		l.count, l.worst = map[string]int{}, map[string]opsec.Severity{}
 	}
@@ -29,11 +30,9 @@ func (l *findings) add(path, rule string, s opsec.Severity, format string, args 
 		}
 		return
 	}
-	l.list = append(l.list, Finding{Path: path, Rule: rule, Severity: s, Text: fmt.Sprintf(format, args...)})
+	path, text := what()
+	l.list = append(l.list, Finding{Path: path, Rule: rule, Severity: s, Text: text})
 }
-
-// full says whether more of the rule would only be counted, for whoever would have to work for the text.
-func (l *findings) full(rule string) bool { return l.count[rule] >= maxFindings }
 
 // done returns the list, with one finding more for each rule that had more of them.
 func (l *findings) done() []Finding {

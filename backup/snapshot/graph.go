@@ -217,7 +217,7 @@ func (g *Graph) ascending() bool {
 	return true
 }
 
-// notice marks what the needs of v say of others, and finds what is wrong with v. Circles are found at their first node.
+// notice marks what the needs of v say of others, and finds which of them are missing.
 func (g *Graph) notice(v int32, list *findings) {
 	for j := g.off[v]; j < g.off[v+1]; j++ {
 		to := g.to[j]
@@ -231,7 +231,9 @@ func (g *Graph) notice(v int32, list *findings) {
 			*f = *f&^flagOnce | flagMany
 		}
 		if g.flags[to]&flagMissing != 0 {
-			list.add(g.ID(int(v)), RuleMissing, opsec.SeverityHigh, "needs %s, which is not there", Quote(g.ID(int(to))))
+			list.add(RuleMissing, opsec.SeverityHigh, func() (string, string) {
+				return g.ID(int(v)), "needs " + Quote(g.ID(int(to))) + ", which is not there"
+			})
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -9,78 +10,128 @@ import (
 
 // judge finds what a person should look at.
 func (r *Report) judge() []Finding {
-	var list findings
-	g, s := r.g, r.s
-	now := micros(r.Model.Now)
-	for v := range int32(g.Len()) {
-		if s.cause != nil && s.cause[v] >= 0 && g.flags[v]&flagRestore != 0 {
-			r.judgeLost(v, &list)
+	j := judge{r: r, g: r.g, s: r.s, now: micros(r.Model.Now)}
+	if r.Profile != nil {
+		j.p = *r.Profile
+	}
+	for v := range int32(r.g.Len()) {
+		j.lost(v)
+		created, verified := get(j.g.created, v), get(j.g.verified, v)
+		if j.now != 0 && (created > j.now || verified > j.now) {
+			j.find(v, RuleFuture, opsec.SeverityMedium, func() string { return "was created or verified after now, which is not believed" })
 		}
-		if now != 0 && (get(g.created, v) > now || get(g.verified, v) > now) {
-			list.add(g.ID(int(v)), RuleFuture, opsec.SeverityMedium, "was created or verified after now, which is not believed")
-		}
-		if r.Profile != nil && g.flags[v]&flagMissing == 0 {
-			r.judgeNode(v, now, &list)
+		if r.Profile != nil && j.g.flags[v]&flagMissing == 0 {
+			j.depth(v)
+			j.age(v, created)
+			j.verification(v, created, verified)
+			j.chance(v)
+			j.blast(v)
 		}
 	}
 	if !r.Exact {
-		list.add("", RuleInexact, opsec.SeverityLow, "too many ways lead through the graph for exact figures: they are bounds")
+		j.list.add(RuleInexact, opsec.SeverityLow, func() (string, string) {
+			return "", "too many ways lead through the graph for exact figures: they are bounds"
+		})
 	}
-	return list.done()
+	return j.list.done()
 }
 
-func (r *Report) judgeLost(v int32, list *findings) {
-	g := r.g
-	id := g.ID(int(v))
-	switch c := int(r.s.cause[v]); {
-	case list.full(RuleUnusable):
-		list.add(id, RuleUnusable, opsec.SeverityCritical, "")
-	case c == int(v):
-		list.add(id, RuleUnusable, opsec.SeverityCritical, "this restore point cannot be read: %s", Quote(g.Broken(c)))
-	default:
-		list.add(id, RuleUnusable, opsec.SeverityCritical, "this restore point cannot be read: it needs %s (%s)",
-			Quote(g.ID(c)), Quote(g.Broken(c)))
+type judge struct {
+	r    *Report
+	g    *Graph
+	s    *survey
+	p    Profile
+	now  int64
+	list findings
+}
+
+// find adds a finding about v, with the name of the profile if that is what it breaks.
+func (j *judge) find(v int32, rule string, s opsec.Severity, text func() string) {
+	j.list.add(rule, s, func() (string, string) { return j.g.ID(int(v)), text() })
+}
+
+func (j *judge) lost(v int32) {
+	if j.s.cause == nil || j.s.cause[v] < 0 || j.g.flags[v]&flagRestore == 0 {
+		return
+	}
+	j.find(v, RuleUnusable, opsec.SeverityCritical, func() string {
+		c := int(j.s.cause[v])
+		if c == int(v) {
+			return "this restore point cannot be read: " + Quote(j.g.Broken(c))
+		}
+		return fmt.Sprintf("this restore point cannot be read: it needs %s (%s)", Quote(j.g.ID(c)), Quote(j.g.Broken(c)))
+	})
+}
+
+func (j *judge) depth(v int32) {
+	most, advised := j.p.SnapshotsMax, j.p.SnapshotsAdvised
+	snapshots := int(j.s.depth[v]) - 1
+	if !j.s.tip(v) {
+		return
+	}
+	switch {
+	case most > 0 && snapshots > most:
+		j.find(v, RuleDepth, opsec.SeverityHigh, func() string {
+			return fmt.Sprintf("%d snapshots in its chain, more than %d (%s)", snapshots, most, j.p.Name)
+		})
+	case advised > 0 && snapshots > advised:
+		j.find(v, RuleDepth, opsec.SeverityMedium, func() string {
+			return fmt.Sprintf("%d snapshots in its chain, more than the advised %d (%s)", snapshots, advised, j.p.Name)
+		})
 	}
 }
 
-func (r *Report) judgeNode(v int32, now int64, list *findings) {
-	g, s, p := r.g, r.s, r.Profile
-	id := func() string { return g.ID(int(v)) }
-	if snapshots := int(s.depth[v]) - 1; s.tip(v) {
-		switch {
-		case p.SnapshotsMax > 0 && snapshots > p.SnapshotsMax:
-			list.add(id(), RuleDepth, opsec.SeverityHigh, "%d snapshots in its chain, more than %d (%s)", snapshots, p.SnapshotsMax, p.Name)
-		case p.SnapshotsAdvised > 0 && snapshots > p.SnapshotsAdvised:
-			list.add(id(), RuleDepth, opsec.SeverityMedium, "%d snapshots in its chain, more than the advised %d (%s)",
-				snapshots, p.SnapshotsAdvised, p.Name)
-		}
+func (j *judge) age(v int32, created int64) {
+	if j.s.depth[v] == 1 || created == 0 || created > j.now {
+		return
 	}
-	if created := get(g.created, v); s.depth[v] > 1 && created != 0 && created <= now {
-		age := since(now, created)
-		switch {
-		case p.AgeMax > 0 && age > time.Duration(p.AgeMax):
-			list.add(id(), RuleAge, opsec.SeverityMedium, "a snapshot %s old, older than %s (%s)", days(age), days(time.Duration(p.AgeMax)), p.Name)
-		case p.AgeAdvised > 0 && age > time.Duration(p.AgeAdvised):
-			list.add(id(), RuleAge, opsec.SeverityLow, "a snapshot %s old, older than the advised %s (%s)",
-				days(age), days(time.Duration(p.AgeAdvised)), p.Name)
-		}
+	most, advised := time.Duration(j.p.AgeMax), time.Duration(j.p.AgeAdvised)
+	switch age := since(j.now, created); {
+	case most > 0 && age > most:
+		j.find(v, RuleAge, opsec.SeverityMedium, func() string {
+			return fmt.Sprintf("a snapshot %s old, older than %s (%s)", days(age), days(most), j.p.Name)
+		})
+	case advised > 0 && age > advised:
+		j.find(v, RuleAge, opsec.SeverityLow, func() string {
+			return fmt.Sprintf("a snapshot %s old, older than the advised %s (%s)", days(age), days(advised), j.p.Name)
+		})
 	}
-	if p.VerifiedMax > 0 && !g.dead(v) {
-		unknown := FailureModel{Now: r.Model.Now, Hazard: &Hazard{Unknown: math.MaxInt64}}
-		created, verified := get(g.created, v), get(g.verified, v)
-		switch age := unknown.age(created, verified); {
-		case age <= time.Duration(p.VerifiedMax):
-		case age == math.MaxInt64:
-			list.add(id(), RuleVerify, opsec.SeverityMedium, "nobody knows when it was last found whole (%s)", p.Name)
-		default:
-			list.add(id(), RuleVerify, opsec.SeverityMedium, "last found whole %s ago, longer than %s (%s)",
-				days(age), days(time.Duration(p.VerifiedMax)), p.Name)
-		}
+}
+
+func (j *judge) verification(v int32, created, verified int64) {
+	most := time.Duration(j.p.VerifiedMax)
+	if most == 0 || j.g.dead(v) {
+		return
 	}
-	if usable := math.Exp(s.log[v]); p.UsableMin > 0 && g.flags[v]&flagRestore != 0 && usable < p.UsableMin && (s.cause == nil || s.cause[v] < 0) {
-		list.add(id(), RuleProbability, opsec.SeverityHigh, "usable with a chance of %s, below %s (%s)", share(usable), share(p.UsableMin), p.Name)
+	age, known := ageOf(j.now, created, verified)
+	switch {
+	case !known:
+		j.find(v, RuleVerify, opsec.SeverityMedium, func() string {
+			return fmt.Sprintf("nobody knows when it was last found whole (%s)", j.p.Name)
+		})
+	case age > most:
+		j.find(v, RuleVerify, opsec.SeverityMedium, func() string {
+			return fmt.Sprintf("last found whole %s ago, longer than %s (%s)", days(age), days(most), j.p.Name)
+		})
 	}
-	if p.BlastMax > 0 && int(s.blast[v]) > p.BlastMax && len(g.needs(v)) == 0 {
-		list.add(id(), RuleBlast, opsec.SeverityHigh, "%d restore points die with it, more than %d (%s)", s.blast[v], p.BlastMax, p.Name)
+}
+
+func (j *judge) chance(v int32) {
+	if j.p.UsableMin == 0 || j.g.flags[v]&flagRestore == 0 || j.s.cause != nil && j.s.cause[v] >= 0 {
+		return
+	}
+	if usable := math.Exp(j.s.log[v]); usable < j.p.UsableMin {
+		j.find(v, RuleProbability, opsec.SeverityHigh, func() string {
+			return fmt.Sprintf("usable with a chance of %s, below %s (%s)", share(usable), share(j.p.UsableMin), j.p.Name)
+		})
+	}
+}
+
+// blast judges roots alone, with which as many points die as with anything that is read through them.
+func (j *judge) blast(v int32) {
+	if most := j.p.BlastMax; most > 0 && int(j.s.blast[v]) > most && len(j.g.needs(v)) == 0 {
+		j.find(v, RuleBlast, opsec.SeverityHigh, func() string {
+			return fmt.Sprintf("%d restore points die with it, more than %d (%s)", j.s.blast[v], most, j.p.Name)
+		})
 	}
 }

@@ -88,15 +88,23 @@ func (m *FailureModel) of(created, verified, size int64, replicas int) float64 {
 	return p
 }
 
-// age is the time since an image was verified, or created.
 func (m *FailureModel) age(created, verified int64) time.Duration {
-	now := micros(m.Now)
-	for _, at := range [2]int64{max(created, verified), min(created, verified)} {
-		if at != 0 && at <= now {
-			return since(now, at)
-		}
+	if age, known := ageOf(micros(m.Now), created, verified); known {
+		return age
 	}
 	return time.Duration(m.Hazard.Unknown)
+}
+
+// ageOf is the time since an image was verified, or created; a time that is not known or to come does not count.
+func ageOf(now, created, verified int64) (age time.Duration, known bool) {
+	last, first := max(created, verified), min(created, verified)
+	switch {
+	case last != 0 && last <= now:
+		return since(now, last), true
+	case first != 0 && first <= now:
+		return since(now, first), true
+	}
+	return 0, false
 }
 
 // since is the time between two instants, the first not before the second; at most 292 years.

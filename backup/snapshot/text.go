@@ -1,0 +1,113 @@
+package snapshot
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// maxShown is how many chains, single points of failure and findings WriteText shows.
+const maxShown = 20
+
+// WriteText writes the report for people: the sums, then the worst chains, single points of failure and findings, some twenty
+// of each, and how many were left out. Nothing in a name can move the cursor of a terminal.
+func (r *Report) WriteText(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	fmt.Fprintf(b, "%s, %s, %s\n", count(r.Images, "image"), count(r.Edges, "reference"), count(r.Points, "restore point"))
+	if r.Missing > 0 {
+		fmt.Fprintf(b, "%s that others need: missing\n", count(r.Missing, "image"))
+	}
+	between := number(r.ExpectedLost)
+	if r.ExpectedLost != r.ExpectedLostLow {
+		between = number(r.ExpectedLostLow) + " to " + between
+	}
+	fmt.Fprintf(b, "expected to be lost: %s of %s (%s if none needed another)\n", between, count(r.Points, "point"), number(r.Independent))
+	if r.Lost > 0 {
+		fmt.Fprintf(b, "lost as things are: %s\n", count(r.Lost, "point"))
+	}
+	if r.Points > 0 {
+		fmt.Fprintf(b, "a read may pass: %.1f files on average, %d at most\n", r.Reads.Mean, r.Reads.Max)
+	}
+	r.writeGrowth(b)
+	if len(r.Chains) > 0 {
+		fmt.Fprintln(b, "\nchains, the least usable first")
+		for i, c := range r.Chains {
+			if i == maxShown {
+				break
+			}
+			usable := share(c.Usable)
+			if c.Usable != c.UsableMax {
+				usable += " to " + share(c.UsableMax)
+			}
+			fmt.Fprintf(b, "  %10s  depth %d  %s", usable, c.Depth, Quote(c.Tip))
+			if c.Tip != c.Root {
+				fmt.Fprintf(b, " on %s", Quote(c.Root))
+			}
+			fmt.Fprintln(b)
+		}
+		more(b, r.AllChains)
+	}
+	if len(r.SPOF) > 0 {
+		fmt.Fprintln(b, "\nsingle points of failure")
+		for i, p := range r.SPOF {
+			if i == maxShown {
+				break
+			}
+			fmt.Fprintf(b, "  %s with %s (chance %s)\n", count(p.Blast, "point"), Quote(p.Path), share(p.P))
+		}
+		more(b, r.AllSPOF)
+	}
+	if len(r.Findings) > 0 {
+		fmt.Fprintln(b, "\nfindings")
+		for i, f := range r.Findings {
+			if i == maxShown {
+				break
+			}
+			fmt.Fprintf(b, "  %-8s %s", Quote(string(f.Severity)), Quote(f.Rule))
+			if f.Path != "" {
+				fmt.Fprintf(b, " %s", Quote(f.Path))
+			}
+			fmt.Fprintf(b, ": %s\n", Quote(f.Text))
+		}
+		more(b, len(r.Findings))
+	}
+	return b.Flush()
+}
+
+func (r *Report) writeGrowth(w io.Writer) {
+	g := r.Growth
+	if g.PerDay == 0 {
+		return
+	}
+	horizon := days(g.Horizon)
+	fmt.Fprintf(w, "growth: %s snapshots and %s a day; in %s %s (now %s, at most %s), the deepest chain %d\n", number(g.PerDay),
+		bytesOf(g.BytesPerDay), horizon, bytesOf(float64(g.BytesThen)), bytesOf(float64(g.Bytes)), bytesOf(float64(g.BytesMost)), g.DepthThen)
+	if g.LimitReached > 0 && g.LimitReached < 100*365*24*time.Hour {
+		fmt.Fprintf(w, "the deepest chain is at its limit in %s\n", days(g.LimitReached))
+	}
+}
+
+func more(w io.Writer, all int) {
+	if all > maxShown {
+		fmt.Fprintf(w, "  and %d more\n", all-maxShown)
+	}
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// short cuts a name in the middle, for drawings.
+func short(s string, most int) string {
+	runes := []rune(s)
+	if len(runes) <= most {
+		return s
+	}
+	head := (most - 1) / 3
+	return string(runes[:head]) + "…" + strings.TrimSpace(string(runes[len(runes)-(most-1-head):]))
+}
