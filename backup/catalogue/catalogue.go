@@ -24,6 +24,7 @@ type Options struct {
 	// Recorder has the intent before a copy is deleted, and the end: see [opsec.Begin]. All other events go through the store.
 	Recorder opsec.Recorder
 	Deleter  Deleter
+	Retainer Retainer // may be nil where no source has a retention policy
 }
 
 // Deleter deletes what the catalogue knows.

@@ -24,6 +24,10 @@ func (c *Catalogue) Execute(ctx context.Context, by By, tenant opsec.TenantID, i
 	if err != nil || o.State != Executing {
 		return o, err
 	}
+	kept, err := c.keptByRetention(ctx, &o)
+	if err != nil {
+		return o, err
+	}
 	points, err := c.inOrder(ctx, &o)
 	if err != nil {
 		return o, err
@@ -31,7 +35,10 @@ func (c *Catalogue) Execute(ctx context.Context, by By, tenant opsec.TenantID, i
 	var failed []error
 	gone, stay := 0, []KeptError(nil)
 	for _, id := range points {
-		err := c.remove(ctx, by, &o, id)
+		err := kept[id]
+		if err == nil {
+			err = c.remove(ctx, by, &o, id)
+		}
 		stays, ok := errors.AsType[*KeptError](err)
 		switch {
 		case err == nil:
@@ -99,6 +106,10 @@ func (w *work) begin(o *Order) error {
 	case Delete:
 		o.State = Executing
 		return w.tell(ActionExecute, orderResource(w.tenant, o.ID), "verb", string(Delete), "source", o.Terms.Source, "begun", "true")
+	case Shorten:
+		if err := w.shorten(o); err != nil {
+			return err
+		}
 	case Release:
 		if err := w.release(o); err != nil {
 			return err

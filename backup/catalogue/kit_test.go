@@ -96,7 +96,7 @@ func newBench(t testing.TB, driver store.Driver, change func(*catalogue.Policy))
 func (b *bench) reopen(p catalogue.Policy) {
 	var err error
 	b.Catalogue, err = catalogue.New(b.db, p, &catalogue.Options{
-		Now: func() time.Time { return b.now }, Authorizer: b.gate, Recorder: b.erased, Deleter: b.shred,
+		Now: func() time.Time { return b.now }, Authorizer: b.gate, Recorder: b.erased, Deleter: b.shred, Retainer: newest{},
 		Authority: approval.Authority{Roles: func(a opsec.Actor) ([]string, error) { return b.roles[a.Person], nil }},
 	})
 	require.NoError(b.t, err)

@@ -33,10 +33,14 @@ type Terms struct {
 	Points []string `json:"points,omitempty"` // Delete: in the order of their ids
 	// InsecureLastToo deletes also what no other point of the source could replace: its last verified and its last point. It is how
 	// a source ends.
-	InsecureLastToo bool          `json:"insecure_last_too,omitempty"`
-	Point           string        `json:"point,omitempty"` // Release: of a hold on a point
-	Hold            opsec.ID      `json:"hold,omitempty"`  // Release
-	Delay           time.Duration `json:"delay"`           // nanoseconds, from the last approval
+	InsecureLastToo bool            `json:"insecure_last_too,omitempty"`
+	ByRetention     bool            `json:"by_retention,omitempty"` // Delete: of the points, those that the source's policy drops also when it is done
+	Policy          json.RawMessage `json:"policy,omitempty"`       // Shorten: to be in force
+	Was             json.RawMessage `json:"was,omitempty"`          // Shorten: in force when asked; empty: none, and everything was kept
+	Drops           int             `json:"drops,omitempty"`        // Shorten: how many present points go that would have stayed
+	Point           string          `json:"point,omitempty"`        // Release: of a hold on a point
+	Hold            opsec.ID        `json:"hold,omitempty"`         // Release
+	Delay           time.Duration   `json:"delay"`                  // nanoseconds, from the last approval
 }
 
 // Stand is where an order stands.

@@ -269,7 +269,7 @@ func TestEachVerbIsAuthorisedAndItsRefusalRecorded(t *testing.T) {
 		catalogue.ActionDecide:  func() error { _, err := b.Decide(bg, "acme", o.ID, approve(bob)); return err },
 		catalogue.ActionCancel:  func() error { _, err := b.Cancel(bg, alice, "acme", o.ID); return err },
 		catalogue.ActionExecute: func() error { _, err := b.Execute(bg, alice, "acme", o.ID); return err },
-		catalogue.ActionExpire:  func() error { return b.Lapse(bg, alice, "acme", "vol-7") },
+		catalogue.ActionExpire:  func() error { _, _, err := b.ProposeExpiry(bg, alice, "acme", "vol-7"); return err },
 	}
 	before := b.point("a")
 	for action, verb := range verbs {

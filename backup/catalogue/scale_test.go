@@ -43,7 +43,7 @@ func (b *bench) fill(n int) {
 
 // over bolt, what is listed is not held: the heap while points go by is that of one page.
 func TestAListTakesMemoryForAPage(t *testing.T) {
-	n := race.Fewer(30_000)
+	n := race.Fewer(10_000)
 	driver, err := bolt.Open(t.TempDir()+"/catalogue.db", nil)
 	require.NoError(t, err)
 	defer driver.Close()

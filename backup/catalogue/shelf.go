@@ -103,6 +103,7 @@ type Source struct {
 	ID    string    `json:"id"`
 	Since time.Time `json:"since"` // when its first point was registered
 	Holds []Hold    `json:"holds,omitempty"`
+	Keep  *Keep     `json:"keep,omitempty"` // nil: everything is kept
 }
 
 // source returns a source, or an error that wraps [opsec.ErrNotFound].
