@@ -1,0 +1,152 @@
+package report_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/plan"
+	"github.com/cloudopsec/opsec/backup/report"
+)
+
+func source(t require.TestingT) report.Source {
+	p, o := problem(), observed()
+	s, err := plan.Optimise(p)
+	require.NoError(t, err)
+	return report.Source{Title: "Backups of web-1", At: o.At, Strategy: &p.Strategy, Solution: &s, Observed: &o}
+}
+
+func TestReportTellsOfPlanFindingsExposureAndTests(t *testing.T) {
+	r, err := report.New(source(t))
+	require.NoError(t, err)
+	require.False(t, r.Clean())
+	html, md := page(t, r)
+	best := r.Solution.Best
+	for _, want := range []string{
+		"# Backups of web-1", "Backups of web-1 of acme", "2026-03-11 00:00",
+		"The strategy can be met", plan.Money(best.Cost), "array-files", "vault-files",
+		"| The site is gone | 1d | 1d6h | 12h |", "1 on the site, 1 off it", "eu-1, eu-2",
+		"1d between two backups, want at most 4h", "up to 1d1h would have been lost, want at most 6h",
+		"| 2026-03-05 06:00 | 2026-03-06 01:00 | 1d1h |", // 4 Mar 96 h + 6 h until 120 h + 1 h
+		"At most 1d1h, on 2026-03-06 01:00; the limit is 6h, and it was passed 1 times.",
+		"From copies off\\-site"[:11], "| `t2` | `p0` | files | off-site | 2026-03-02 06:00 | 5h | **failed** |",
+		"restores as measured", "restores as promised, not measured",
+	} {
+		require.Contains(t, md, want)
+	}
+	require.Contains(t, html, "<polygon")
+	require.NotContains(t, html, "<script")
+
+	var text strings.Builder
+	require.NoError(t, r.JSON(&text))
+	var back struct {
+		Checked  bool
+		Findings []plan.Finding
+		Exposure []struct {
+			Worst    string
+			Breaches []struct{ From, Until time.Time }
+		}
+		Tests []plan.ObservedTest
+	}
+	require.NoError(t, json.Unmarshal([]byte(text.String()), &back))
+	require.True(t, back.Checked)
+	require.Equal(t, r.Findings, back.Findings)
+	require.Len(t, back.Exposure, 2)
+	require.Equal(t, "25h0m0s", back.Exposure[0].Worst)
+	require.Equal(t, at(102), back.Exposure[0].Breaches[0].From)
+	require.Len(t, back.Tests, 2)
+}
+
+func TestEachPartIsOptional(t *testing.T) {
+	all := source(t)
+	r, err := report.New(report.Source{Title: "T", At: all.At})
+	require.NoError(t, err)
+	require.True(t, r.Clean())
+	_, md := page(t, r)
+	require.NotContains(t, md, "## ")
+
+	r, err = report.New(report.Source{Title: "T", At: all.At, Observed: all.Observed}) // nothing to hold it against
+	require.NoError(t, err)
+	require.False(t, r.Checked)
+	_, md = page(t, r)
+	require.Contains(t, md, "At most 1d1h, on 2026-03-06 01:00.")
+	require.NotContains(t, md, "findings")
+
+	r, err = report.New(report.Source{Title: "T", At: all.At, Solution: all.Solution})
+	require.NoError(t, err)
+	require.True(t, r.Clean())
+	_, md = page(t, r)
+	require.Contains(t, md, "What more or less would buy")
+	require.NotContains(t, md, "Recovery tests")
+}
+
+func TestWhyNothingMeetsTheStrategyIsShown(t *testing.T) {
+	p := problem()
+	p.Strategy.RTO = 20 * time.Minute
+	s, err := plan.Optimise(p)
+	require.NoError(t, err)
+	r, err := report.New(report.Source{Title: "T", At: start, Strategy: &p.Strategy, Solution: &s})
+	require.NoError(t, err)
+	require.False(t, r.Clean())
+	_, md := page(t, r)
+	require.Contains(t, md, "Nothing meets the strategy")
+	require.Contains(t, md, "| `rto` | at most 20m |")
+}
+
+func TestNothingToRestoreIsLoud(t *testing.T) {
+	p := problem()
+	r, err := report.New(report.Source{Title: "T", At: start, Strategy: &p.Strategy, Observed: &plan.Observed{Tenant: "acme", Source: "web-1", At: start}})
+	require.NoError(t, err)
+	_, md := page(t, r)
+	require.Contains(t, md, "No point can be restored")
+	require.Contains(t, md, "No recovery was tested")
+}
+
+func TestTextsOfOthersAreText(t *testing.T) {
+	const hostile = "<script>|`*\x00\u202e"
+	s := source(t)
+	s.Strategy.Source, s.Observed.Source, s.Title = hostile, hostile, hostile
+	s.Observed.Points[0].ID, s.Observed.Points[0].Copies[0].Encrypted = hostile, false
+	s.Observed.Tests[0].ID = hostile
+	r, err := report.New(s)
+	require.NoError(t, err)
+	html, md := page(t, r)
+	require.NotContains(t, html, "<script")
+	require.NotContains(t, html+md, "\u202e")
+	require.NotContains(t, md, "\x00")
+}
+
+func TestLongHistoriesStaySmall(t *testing.T) {
+	s := source(t)
+	s.Observed.Points = nil
+	s.Observed.At, s.At = at(50_000), at(50_000)
+	for h := range 49_999 {
+		if h%100 == 99 { // a gap, and never encrypted
+			h++
+			continue
+		}
+		s.Observed.Points = append(s.Observed.Points, plan.ObservedPoint{ID: fmt.Sprint(h), Level: plan.Files, Taken: at(h), Copies: []plan.ObservedCopy{{Target: "a", Site: plan.OnSite, Durable: at(h + 1)}}})
+	}
+	r, err := report.New(s)
+	require.NoError(t, err)
+	html, md := page(t, r)
+	require.Less(t, len(html), 1<<20)
+	require.Contains(t, md, "more are left out here.")
+}
+
+func TestReportsWithoutATitleOrOfAnotherSourceAreRefused(t *testing.T) {
+	for _, change := range []func(s *report.Source){
+		func(s *report.Source) { s.Title = "" }, func(s *report.Source) { s.At = time.Time{} },
+		func(s *report.Source) { s.Observed.Source = "web-2" }, func(s *report.Source) { s.Strategy.RPO = 0 },
+	} {
+		s := source(t)
+		change(&s)
+		_, err := report.New(s)
+		require.ErrorIs(t, err, opsec.ErrInvalid)
+	}
+}
