@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -12,7 +13,7 @@ func days(d time.Duration) string {
 	if d < 72*time.Hour {
 		return d.Round(time.Minute).String()
 	}
-	return strconv.FormatFloat(d.Hours()/24, 'f', 1, 64) + " d"
+	return strings.TrimSuffix(strconv.FormatFloat(d.Hours()/24, 'f', 1, 64), ".0") + " d"
 }
 
 // share writes a chance as a percentage, which is 0 or 100 only when the chance is.

@@ -142,7 +142,7 @@ func (d *drawing) writeRow(b *bufio.Writer, i int, row row) {
 	end := place{i, row.from + len(row.cells) - 1}
 	if row.at >= 0 {
 		p := d.at[row.at]
-		fmt.Fprintf(b, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"#80868b\"/>\n", p.x(), p.y(), start.y(), start.x())
+		fmt.Fprintf(b, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"#80868b\"/>\n", p.x(), p.y()+9, start.y(), start.x())
 	}
 	fmt.Fprintf(b, "<path d=\"M%d %dH%d\" stroke=\"#80868b\"/>\n", start.x(), start.y(), end.x())
 	for j, c := range row.cells {

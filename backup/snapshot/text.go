@@ -55,7 +55,7 @@ func (r *Report) WriteText(w io.Writer) error {
 			if i == maxShown {
 				break
 			}
-			fmt.Fprintf(b, "  %s with %s (chance %s)\n", count(p.Blast, "point"), Quote(p.Path), share(p.P))
+			fmt.Fprintf(b, "  %s lost with %s, which fails by %s\n", count(p.Blast, "point"), Quote(p.Path), share(p.P))
 		}
 		more(b, r.AllSPOF)
 	}
@@ -81,8 +81,11 @@ func (r *Report) writeGrowth(w io.Writer) {
 	if g.PerDay == 0 {
 		return
 	}
-	horizon := days(g.Horizon)
-	fmt.Fprintf(w, "growth: %s snapshots and %s a day; in %s %s (now %s, at most %s), the deepest chain %d\n", number(g.PerDay),
+	horizon, snapshots := days(g.Horizon), number(g.PerDay)+" snapshots"
+	if g.PerDay == 1 {
+		snapshots = "1 snapshot"
+	}
+	fmt.Fprintf(w, "growth: %s and %s a day; in %s %s (now %s, at most %s), the deepest chain %d\n", snapshots,
 		bytesOf(g.BytesPerDay), horizon, bytesOf(float64(g.BytesThen)), bytesOf(float64(g.Bytes)), bytesOf(float64(g.BytesMost)), g.DepthThen)
 	if g.LimitReached > 0 && g.LimitReached < 100*365*24*time.Hour {
 		fmt.Fprintf(w, "the deepest chain is at its limit in %s\n", days(g.LimitReached))

@@ -163,7 +163,7 @@ func TestTextSaysTheWorstFirst(t *testing.T) {
 		"expected to be lost: 4.23 of 30 points (0.3 if none needed another)\n",
 		"a read may pass: 15.5 files on average, 30 at most\n",
 		"     73.97 %  depth 30  s30 on s1\n",
-		"  30 points with s1 (chance 1.00 %)\n",
+		"  30 points lost with s1, which fails by 1.00 %\n",
 		"  and 9 more\n",
 		"  medium   chain-depth s30: 29 snapshots in its chain, more than the advised 3 (vmware)\n",
 	} {
