@@ -131,6 +131,24 @@ func TestEachRuleFindsWhatBreaksIt(t *testing.T) {
 			{plan.RuleData, opsec.SeverityHigh, "p12", "the point is left out: there is another point of this id, or it has none"},
 			{plan.RuleData, opsec.SeverityHigh, "tape", "the point is left out: it is of no level that is known"},
 		}},
+		"no point for a while": {func(s *plan.Strategy, o *plan.Observed) { o.Since = at(0) }, []finding{
+			{plan.RuleLoss, opsec.SeverityMedium, "web-1", "there was no point off the site that could be restored"},
+			{plan.RuleLoss, opsec.SeverityMedium, "web-1", "there was no point that could be restored"},
+		}},
+		"just far enough back": {func(s *plan.Strategy, o *plan.Observed) {
+			for i := range 18 { // up to p72; the 18 that need no more go back 7 days
+				o.Points[i].Deleted = at(239)
+			}
+		}, nil},
+		"not quite far enough": {func(s *plan.Strategy, o *plan.Observed) {
+			s.Reach = 7*day + 1
+			for i := range 18 {
+				o.Points[i].Deleted = at(239)
+			}
+		}, []finding{
+			{plan.RulePoints, opsec.SeverityMedium, "web-1", "points go 7d back, want 7d"},
+			{plan.RulePoints, opsec.SeverityMedium, "web-1", "points off the site go 7d back, want 7d"},
+		}},
 		"young": {func(s *plan.Strategy, o *plan.Observed) {
 			*o = plan.Observed{Tenant: "acme", Source: "web-1", At: at(2), Points: o.Points[:1]}
 			o.Points[0].Copies[0].Verified, o.Points[0].Copies[1].Verified = at(1), at(2)
@@ -148,7 +166,7 @@ func TestEachRuleFindsWhatBreaksIt(t *testing.T) {
 			for _, f := range found {
 				got = append(got, finding{f.Rule, f.Severity, f.Subject, f.Text})
 			}
-			if name == "too few" || name == "young" || name == "never tested" { // of one rule and subject: in the order that they are found
+			if name == "too few" || name == "no point for a while" || name == "not quite far enough" || name == "young" || name == "never tested" { // of one rule and subject: in the order that they are found
 				require.ElementsMatch(t, c.want, got)
 				return
 			}

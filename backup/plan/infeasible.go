@@ -202,3 +202,6 @@ func Money(micro int64) string {
 	text := fmt.Sprintf("%d.%06d", micro/1_000_000, micro%1_000_000)
 	return text[:len(text)-min(4, len(text)-len(strings.TrimRight(text, "0")))]
 }
+
+// Period writes a duration as people read it: "1d6h", "45m", "for ever".
+func Period(d time.Duration) string { return says(d) }

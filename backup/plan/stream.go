@@ -57,10 +57,10 @@ func (o Option) runs(w Workload, interval time.Duration, every int) (Stream, boo
 	first := d.Bytes // of the longest run: a chain begins anew with all of it
 	switch o.Chain {
 	case Incremental:
-		s.Closure = add(d.Bytes, mulDiv(d.changed(interval), int64(every-1), 1))
+		s.Closure = d.Bytes + d.changed(interval)*int64(every-1) // below 2^60
 	case Differential:
 		if every > 1 {
-			s.Closure = add(d.Bytes, d.changed(times(interval, every-1)))
+			s.Closure = d.Bytes + d.changed(times(interval, every-1))
 		}
 	case Dedup:
 		first = d.changed(interval)
@@ -186,13 +186,6 @@ func mulDiv(a, b, c int64) int64 {
 	}
 	q, _ := bits.Div64(hi, lo, uint64(c))
 	return int64(min(q, math.MaxInt64))
-}
-
-func add(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
 }
 
 // up returns a/b rounded up; none is negative.

@@ -114,11 +114,14 @@ func (p Problem) open() (*market, error) {
 				}
 			}
 		}
-		switch s, _ := o.runs(p.Workload, slices.Max(o.Intervals), 1); {
-		case len(at[o.Target]) == before:
+		if len(at[o.Target]) == before {
+			s, _ := o.runs(p.Workload, slices.Max(o.Intervals), 1)
 			m.barred = append(m.barred, fmt.Sprintf("option %q: a run takes %s, which is longer than its longest interval, %s", o.ID, says(s.Run), says(s.Interval)))
-		case o.Level == Files && p.Workload.Rebuild == 0:
-			m.barred = append(m.barred, fmt.Sprintf("option %q: without an image there is no machine to lay files on, since rebuild is 0; it needs an image beside it", o.ID))
+		}
+	}
+	for _, o := range p.Options {
+		if o.Level == Files && p.Workload.Rebuild == 0 && !slices.ContainsFunc(at[o.Target], func(c candidate) bool { return c.Level == Image }) {
+			m.barred = append(m.barred, fmt.Sprintf("option %q: rebuild is 0, and its target has no image that files could be laid on", o.ID))
 		}
 	}
 	for _, t := range p.Targets {

@@ -89,7 +89,7 @@ func (e SideExposure) blocks() (list []htmlreport.Block) {
 	}
 	note := "At most " + plan.Period(e.Worst) + ", on " + instant(e.WorstAt)
 	if e.Limit > 0 {
-		note += fmt.Sprintf("; the limit is %s, and it was passed %d times", plan.Period(e.Limit), len(e.Breaches))
+		note += fmt.Sprintf("; the limit is %s, and it was passed %s", plan.Period(e.Limit), count(len(e.Breaches), "time"))
 	}
 	if e.None {
 		note += "; there was a time without any point, when all would have been lost"

@@ -50,7 +50,7 @@ func (r *Report) summary() (s htmlreport.Section, ok bool) {
 		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Good, Title: "No findings", Text: plain("The backups that are there are as the strategy says.")})
 		return s, true
 	}
-	t := htmlreport.Table{Caption: fmt.Sprintf("%d findings", len(r.Findings)),
+	t := htmlreport.Table{Caption: count(len(r.Findings), "finding"),
 		Columns: []htmlreport.Column{{Title: "Severity", Short: true}, {Title: "Rule", Short: true}, {Title: "What"}, {Title: "Subject"}, {Title: "From", Short: true}, {Title: "Until", Short: true}}}
 	for _, f := range r.Findings[:min(most, len(r.Findings))] {
 		t.Rows = append(t.Rows, []htmlreport.Text{htmlreport.Mark(tone(f.Severity), string(f.Severity)), plain(string(f.Rule)), plain(f.Text),
@@ -78,6 +78,14 @@ func leftOut(s htmlreport.Section, n int) htmlreport.Section {
 		s.Blocks = append(s.Blocks, htmlreport.Paragraph(plain(fmt.Sprintf("%d more are left out here.", n-most))))
 	}
 	return s
+}
+
+// count writes a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func plain(s string) htmlreport.Text { return htmlreport.Plain(s) }
