@@ -116,6 +116,9 @@ func TestEachRuleFindsWhatBreaksIt(t *testing.T) {
 		"test failed": {func(s *plan.Strategy, o *plan.Observed) {
 			o.Tests = append(o.Tests, plan.ObservedTest{ID: "t3", Site: plan.OnSite, At: at(239)})
 		}, []finding{{plan.RuleTested, opsec.SeverityHigh, "t3", "the last recovery test on-site failed"}}},
+		"it was slow once": {func(s *plan.Strategy, o *plan.Observed) {
+			o.Tests = append(o.Tests, plan.ObservedTest{ID: "t0", Site: plan.OnSite, At: at(10), Took: 9 * time.Hour, Passed: true})
+		}, nil},
 		"too slow": {func(s *plan.Strategy, o *plan.Observed) { o.Tests[1].Took = 13 * time.Hour }, []finding{
 			{plan.RuleRTO, opsec.SeverityHigh, "t2", "the recovery off-site took 13h, want at most 12h"},
 		}},
@@ -124,11 +127,14 @@ func TestEachRuleFindsWhatBreaksIt(t *testing.T) {
 		}},
 		"what cannot be": {func(s *plan.Strategy, o *plan.Observed) {
 			o.Points = append(o.Points, o.Points[3], plan.ObservedPoint{ID: "future", Level: plan.Files, Taken: at(241)}, plan.ObservedPoint{ID: "tape", Taken: at(1)})
-			o.Tests = append(o.Tests, plan.ObservedTest{ID: "moon", At: at(1)})
+			o.Tests = append(o.Tests, plan.ObservedTest{ID: "moon", At: at(1)},
+				plan.ObservedTest{ID: "never", Site: plan.OnSite}, plan.ObservedTest{ID: "soon", Site: plan.OnSite, At: at(241), Passed: true})
 		}, []finding{
 			{plan.RuleData, opsec.SeverityHigh, "future", "the point is left out: it was taken at a time to come, or at none"},
 			{plan.RuleData, opsec.SeverityHigh, "moon", "test 2 is left out: of no side, or of a time to come"},
+			{plan.RuleData, opsec.SeverityHigh, "never", "test 3 is left out: of no side, or of a time to come"},
 			{plan.RuleData, opsec.SeverityHigh, "p12", "the point is left out: there is another point of this id, or it has none"},
+			{plan.RuleData, opsec.SeverityHigh, "soon", "test 4 is left out: of no side, or of a time to come"},
 			{plan.RuleData, opsec.SeverityHigh, "tape", "the point is left out: it is of no level that is known"},
 		}},
 		"no point for a while": {func(s *plan.Strategy, o *plan.Observed) { o.Since = at(0) }, []finding{

@@ -52,7 +52,10 @@ func TestExposureIsTimeSinceTheNewestPointThatIsDurable(t *testing.T) {
 	require.Equal(t, []plan.Breach{{From: at(0), Until: at(1), Worst: time.Hour, None: true}}, o.Exposure("").Over(9*time.Hour))
 	_, _, ok = o.Exposure("").Worst()
 	require.False(t, ok)
-	require.Empty(t, plan.Observed{At: at(1)}.Exposure("").Steps)
+	none := plan.Observed{At: at(1)}.Exposure("")
+	require.Empty(t, none.Steps)
+	_, _, ok = none.Worst()
+	require.False(t, ok)
 }
 
 func TestAPointIsOfNoUseBeforeWhatItNeeds(t *testing.T) {

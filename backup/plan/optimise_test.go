@@ -120,6 +120,7 @@ func TestOptimumAndFrontierAreThoseOfASearchThroughEverything(t *testing.T) {
 		})
 		var got []brutePoint
 		for _, c := range s.Frontier {
+			require.Equal(t, p.Strategy.OffSite > 0, c.Disaster != nil)
 			got = append(got, brutePoint{c.Cost, c.Incident.Span, c.Incident.Loss, c.Incident.Time})
 			require.Equal(t, c.Incident.Meets(p.Strategy.Incident()) && (p.Budget == 0 || c.Cost <= p.Budget), c.Meets)
 		}
@@ -423,6 +424,10 @@ func TestProblemsOutOfBoundsAreRefused(t *testing.T) {
 		"cost": func(p *plan.Problem) {
 			p.Workload.Files = plan.Data{Bytes: plan.MaxBytes, Daily: plan.MaxBytes}
 			p.Options[2].Backup, p.Options[2].Price.Store, p.Strategy.Points = plan.MaxBytes, plan.MaxPrice, plan.MaxPoints
+		},
+		"less cost": func(p *plan.Problem) {
+			p.Workload.Files = plan.Data{Bytes: plan.MaxBytes, Daily: plan.MaxBytes}
+			p.Options[2].Backup, p.Options[2].Price.Store, p.Strategy.Points = plan.MaxBytes, plan.MaxPrice, 100
 		},
 		"many ways": func(p *plan.Problem) {
 			for i := range 64 {

@@ -132,6 +132,13 @@ func FuzzParseProblem(f *testing.F) {
 	})
 }
 
+func TestPeriodsAreWrittenAsPeopleReadThem(t *testing.T) {
+	for d, want := range map[time.Duration]string{0: "0s", 1500 * time.Millisecond: "1.5s", time.Minute: "1m", 26 * time.Hour: "1d2h", 8*day + time.Second: "8d1s",
+		plan.MaxPeriod: "36600d", plan.MaxPeriod + time.Second: "for ever"} {
+		require.Equal(t, want, plan.Period(d))
+	}
+}
+
 func TestMoneyIsWrittenExactly(t *testing.T) {
 	for micro, want := range map[int64]string{0: "0.00", 1: "0.000001", 12_500_000: "12.50", 1_000_010: "1.00001", 999_999: "0.999999"} {
 		require.Equal(t, want, plan.Money(micro))
