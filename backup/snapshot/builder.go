@@ -52,7 +52,7 @@ func (b *Builder) Grow(nodes, needs int) {
 // Add takes a node. Of two with one id the first stands, but what any of them needs is needed, what one of them is broken by
 // breaks it, and it is a restore point if one of them is; [Builder.Build] tells. The node is not kept.
 //
-// Errors wrap [opsec.ErrInvalid]: an id that is empty or too long, a negative number, too many nodes, needs or words, or a
+// Errors wrap [opsec.ErrInvalid]: an id that is empty or too long, a negative number, too many nodes or needs, or a
 // builder that has had [Builder.AddIndexed]. Nothing was added then.
 func (b *Builder) Add(n Node) error {
 	if b.indexed {
@@ -65,9 +65,6 @@ func (b *Builder) Add(n Node) error {
 		if need.ID == "" || len(need.ID) > MaxIDLen {
 			return fmt.Errorf("snapshot: needs[%d]: an id of %d bytes: want 1 to %d: %w", i, len(need.ID), MaxIDLen, opsec.ErrInvalid)
 		}
-	}
-	if b.words.room() < 1+len(n.Needs) && !b.words.knows(n) {
-		return fmt.Errorf("snapshot: more than %d different formats and words of needs: %w", MaxWords, opsec.ErrInvalid)
 	}
 	if b.symbols == nil {
 		b.symbols = map[string]int32{}
@@ -103,9 +100,6 @@ func (b *Builder) AddIndexed(n Indexed) error {
 		if need < 0 || need >= MaxNodes {
 			return fmt.Errorf("snapshot: needs[%d]: number %d: want 0 to %d: %w", i, need, MaxNodes-1, opsec.ErrInvalid)
 		}
-	}
-	if b.words.room() < 1 && !b.words.knows(Node{Needs: []Need{{As: n.As}}}) {
-		return fmt.Errorf("snapshot: more than %d different words of needs: %w", MaxWords, opsec.ErrInvalid)
 	}
 	b.indexed = true
 	as := b.words.number(n.As)
@@ -218,10 +212,7 @@ func (b *Builder) Build() (*Graph, []Finding) {
 		})
 	}
 	if !b.indexed {
-		g.index = b.symbols
-		if g.index == nil {
-			g.index = map[string]int32{}
-		}
+		g.index = b.symbols // nil when it has no node either
 		for i, id := range g.names {
 			g.index[id] = int32(i)
 		}
@@ -282,18 +273,6 @@ type words struct {
 	index map[string]uint16
 }
 
-func (w *words) room() int { return MaxWords - max(len(w.list), 1) }
-
-func (w *words) knows(n Node) bool {
-	_, ok := w.index[n.Format]
-	ok = ok || n.Format == ""
-	for _, need := range n.Needs {
-		_, known := w.index[need.As]
-		ok = ok && (known || need.As == "")
-	}
-	return ok
-}
-
 func (w *words) number(s string) uint16 {
 	if s == "" {
 		return 0
@@ -302,7 +281,7 @@ func (w *words) number(s string) uint16 {
 		w.index, w.list = map[string]uint16{}, []string{""}
 	}
 	i, ok := w.index[s]
-	if !ok {
+	if !ok && len(w.list) < MaxWords {
 		i = uint16(len(w.list))
 		w.index[s] = i
 		w.list = append(w.list, s)

@@ -24,14 +24,12 @@ func (l *findings) add(rule string, s opsec.Severity, what func() (path, text st
 	if l.count[rule]++; l.count[rule] == 1 {
 		l.order = append(l.order, rule)
 	}
-	if l.count[rule] > maxFindings {
-		if s.Rank() > l.worst[rule].Rank() {
-			l.worst[rule] = s
-		}
-		return
+	if l.count[rule] <= maxFindings {
+		path, text := what()
+		l.list = append(l.list, Finding{Path: path, Rule: rule, Severity: s, Text: text})
+	} else if s.Rank() > l.worst[rule].Rank() {
+		l.worst[rule] = s
 	}
-	path, text := what()
-	l.list = append(l.list, Finding{Path: path, Rule: rule, Severity: s, Text: text})
 }
 
 // done returns the list, with one finding more for each rule that had more of them.

@@ -40,7 +40,7 @@ type Plan struct {
 type Step struct {
 	ID    string  `json:"id"`
 	Bytes int64   `json:"bytes"` // the sizes of all that it is read through and its own, at most Virtual
-	After float64 `json:"after"` // what is expected to be lost once this step and those before it are done
+	After float64 `json:"after"` // what is expected to be lost after it and those before it; of very large plans, after all
 }
 
 // Flatten finds the plan within the budget that leaves the least expected number of lost restore points, under a model.
@@ -77,21 +77,18 @@ func (g *Graph) flatten(m FailureModel, b Budget, options int) (*Plan, error) {
 	}
 	slices.Sort(cuts)
 	cut := make([]bool, g.Len())
+	each := len(cuts)*g.Len() <= 1<<27
 	for i, v := range cuts {
 		cut[v] = true
 		p.Steps = append(p.Steps, Step{ID: g.ID(int(v)), Bytes: f.cost[v]})
 		p.Bytes += f.cost[v]
-		if last := i == len(cuts)-1; last || len(cuts)*g.Len() <= 1<<27 {
+		if each {
 			p.Steps[i].After = f.lost(cut)
-		} else {
-			p.Steps[i].After = math.NaN() // replaced below
 		}
 	}
 	p.After = f.lost(cut)
-	for i := range p.Steps {
-		if math.IsNaN(p.Steps[i].After) {
-			p.Steps[i].After = p.After // too many steps to tell one by one
-		}
+	for i := 0; i < len(p.Steps) && !each; i++ {
+		p.Steps[i].After = p.After
 	}
 	if p.Exact {
 		p.Bound = p.After
@@ -182,7 +179,7 @@ func (f *forest) alive(v int32) bool { return !math.IsInf(f.to[v], -1) }
 // lost is the expected number of restore points lost when some are cut.
 func (f *forest) lost(cut []bool) float64 {
 	to := make([]float64, len(f.to))
-	var all sum
+	all := 0.0
 	for v := range int32(len(to)) {
 		switch d := f.below[v]; {
 		case cut != nil && cut[v]:
@@ -193,10 +190,10 @@ func (f *forest) lost(cut []bool) float64 {
 			to[v] = f.way[v]
 		}
 		if f.g.flags[v]&flagRestore != 0 {
-			all.add(-math.Expm1(to[v]))
+			all -= math.Expm1(to[v])
 		}
 	}
-	return all.total()
+	return all
 }
 
 // loss is the chance that v is lost when the node that it rests on is base: one that is cut, or the root.

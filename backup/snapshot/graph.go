@@ -45,6 +45,7 @@ const (
 	flagNeeded // by something, other than as what it contains
 	flagOnce   // needed by one need in all
 	flagMany   // needed by more
+	flagInside // of what it needs as AsContains
 )
 
 func (c *columns) len() int { return len(c.flags) }
@@ -208,10 +209,8 @@ func (g *Graph) merge(extra []extraNeed) {
 // ascending says whether every node comes after what it needs.
 func (g *Graph) ascending() bool {
 	for v := range int32(g.Len()) {
-		for _, to := range g.needs(v) {
-			if to >= v {
-				return false
-			}
+		if slices.ContainsFunc(g.needs(v), func(to int32) bool { return to >= v }) {
+			return false
 		}
 	}
 	return true
@@ -222,7 +221,9 @@ func (g *Graph) notice(v int32, list *findings) {
 	for j := g.off[v]; j < g.off[v+1]; j++ {
 		to := g.to[j]
 		f := &g.flags[to]
-		if g.word(get(g.as, j)) != AsContains {
+		if g.word(get(g.as, j)) == AsContains {
+			g.flags[v] |= flagInside
+		} else {
 			*f |= flagNeeded
 		}
 		if *f&(flagOnce|flagMany) == 0 {

@@ -5,28 +5,23 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"math"
-	"time"
-
-	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // WriteJSON writes the whole report as one JSON object, in a stream: it takes little memory whatever the size of the graph.
 // Paths and other texts are those of [Quote]. Its keys are
 //
-//	images            [{path, format, restore, depth, files, usable, blast, p, size, broken}]; missing ones too, which are broken
+//	images            [{path, format, restore, depth, files, usable, usable_max, blast, p, size, broken}]; missing ones too, which are broken
 //	edges             [{from, to, as}]
-//	chains            [{tip, root, depth, files, usable}]
+//	chains            [{tip, root, depth, files, usable, usable_max}]
 //	spof              [{path, blast, p}]
 //	expected_lost     and expected_lost_low, independent_lost, lost, points, exact, reads, growth
 //	findings          [{path, rule, severity, text}]
 //	left_out          {chains, spof}: how many more there are of them
 //	model, profile
 //
-// Where the report is not exact, usable is a lower bound, and usable_max stands beside it.
+// Where the report is not exact, usable is a lower bound. usable_max is the upper one.
 func (r *Report) WriteJSON(w io.Writer) error {
-	o := &objects{w: bufio.NewWriter(w)}
-	o.text("{")
+	o := &objects{w: bufio.NewWriter(w), more: "{"}
 	o.list("images", func(yield func(any)) {
 		own := newOwn(r.g, &r.Model)
 		for i := range r.g.Len() {
@@ -34,7 +29,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 			low, high := r.Usable(i)
 			yield(imageJSON{
 				Path: Quote(r.g.ID(i)), Format: Quote(r.g.word(get(r.g.format, v))), Restore: r.g.Restore(i), Depth: r.Depth(i),
-				Files: r.Files(i), Usable: low, UsableMax: upper(low, high), Blast: r.Blast(i), P: own.p(v),
+				Files: r.Files(i), Usable: low, UsableMax: high, Blast: r.Blast(i), P: own.p(v),
 				Size: get(r.g.size, v), Broken: Quote(r.g.Broken(i)),
 			})
 		}
@@ -48,12 +43,14 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	})
 	o.list("chains", func(yield func(any)) {
 		for _, c := range r.Chains {
-			yield(chainJSON{Quote(c.Tip), Quote(c.Root), c.Depth, c.Files, c.Usable, upper(c.Usable, c.UsableMax)})
+			c.Tip, c.Root = Quote(c.Tip), Quote(c.Root)
+			yield(c)
 		}
 	})
 	o.list("spof", func(yield func(any)) {
 		for _, p := range r.SPOF {
-			yield(spofJSON{Quote(p.Path), p.Blast, p.P})
+			p.Path = Quote(p.Path)
+			yield(p)
 		}
 	})
 	o.value("expected_lost", r.ExpectedLost)
@@ -62,7 +59,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	o.value("lost", r.Lost)
 	o.value("points", r.Points)
 	o.value("exact", r.Exact)
-	o.value("reads", map[string]any{"mean": r.Reads.Mean, "max": r.Reads.Max})
+	o.value("reads", r.Reads)
 	o.value("growth", r.Growth)
 	o.list("findings", func(yield func(any)) {
 		for _, f := range r.Findings {
@@ -73,10 +70,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	o.value("left_out", map[string]int{"chains": r.AllChains - len(r.Chains), "spof": r.AllSPOF - len(r.SPOF)})
 	o.value("model", r.Model)
 	o.value("profile", r.Profile)
-	o.text("}\n")
-	if o.err != nil {
-		return o.err
-	}
+	o.w.WriteString("}\n")
 	return o.w.Flush()
 }
 
@@ -88,17 +82,17 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 }
 
 type imageJSON struct {
-	Path      string   `json:"path"`
-	Format    string   `json:"format,omitempty"`
-	Restore   bool     `json:"restore"`
-	Depth     int      `json:"depth"`
-	Files     int      `json:"files"`
-	Usable    float64  `json:"usable"`
-	UsableMax *float64 `json:"usable_max,omitempty"`
-	Blast     int      `json:"blast"`
-	P         float64  `json:"p"`
-	Size      int64    `json:"size,omitempty"`
-	Broken    string   `json:"broken,omitempty"`
+	Path      string  `json:"path"`
+	Format    string  `json:"format,omitempty"`
+	Restore   bool    `json:"restore"`
+	Depth     int     `json:"depth"`
+	Files     int     `json:"files"`
+	Usable    float64 `json:"usable"`
+	UsableMax float64 `json:"usable_max"`
+	Blast     int     `json:"blast"`
+	P         float64 `json:"p"`
+	Size      int64   `json:"size,omitempty"`
+	Broken    string  `json:"broken,omitempty"`
 }
 
 type edgeJSON struct {
@@ -107,93 +101,35 @@ type edgeJSON struct {
 	As   string `json:"as,omitempty"`
 }
 
-type chainJSON struct {
-	Tip       string   `json:"tip"`
-	Root      string   `json:"root"`
-	Depth     int      `json:"depth"`
-	Files     int      `json:"files"`
-	Usable    float64  `json:"usable"`
-	UsableMax *float64 `json:"usable_max,omitempty"`
-}
-
-type spofJSON struct {
-	Path  string  `json:"path"`
-	Blast int     `json:"blast"`
-	P     float64 `json:"p"`
-}
-
-// upper is the upper bound where it is another number than the lower.
-func upper(low, high float64) *float64 {
-	if low == high || math.IsNaN(high) {
-		return nil
-	}
-	return &high
-}
-
-// MarshalJSON writes times as texts such as "720h0m0s", and keys in small letters.
-func (g Growth) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Horizon      strictjson.Duration `json:"horizon"`
-		PerDay       float64             `json:"per_day"`
-		BytesPerDay  float64             `json:"bytes_per_day"`
-		Bytes        int64               `json:"bytes"`
-		BytesThen    int64               `json:"bytes_then"`
-		BytesMost    int64               `json:"bytes_most"`
-		DepthThen    int                 `json:"depth_then"`
-		LimitReached time.Duration       `json:"limit_reached_ns,omitempty"`
-	}{strictjson.Duration(g.Horizon), g.PerDay, g.BytesPerDay, g.Bytes, g.BytesThen, g.BytesMost, g.DepthThen, g.LimitReached})
-}
-
-// objects writes the members of an object.
+// objects writes the members of an object. Its writer remembers the first error.
 type objects struct {
 	w    *bufio.Writer
-	more bool
-	err  error
+	more string // before the next member
 }
 
-func (o *objects) text(s string) {
-	if o.err == nil {
-		_, o.err = o.w.WriteString(s)
-	}
-}
-
-func (o *objects) json(v any) {
-	if o.err != nil {
-		return
-	}
+func (o *objects) json(before string, v any) {
+	o.w.WriteString(before)
 	b, err := json.Marshal(v)
-	if err != nil {
-		o.err = err
-		return
+	if err != nil { // never: no number here is infinite
+		b = []byte("null")
 	}
-	_, o.err = o.w.Write(b)
-}
-
-func (o *objects) key(name string) {
-	if o.more {
-		o.text(",\n")
-	}
-	o.more = true
-	o.json(name)
-	o.text(": ")
+	o.w.Write(b)
 }
 
 func (o *objects) value(name string, v any) {
-	o.key(name)
-	o.json(v)
+	o.json(o.more, name)
+	o.json(": ", v)
+	o.more = ",\n"
 }
 
 func (o *objects) list(name string, values func(yield func(any))) {
-	o.key(name)
-	o.text("[")
-	more := false
+	o.json(o.more, name)
+	o.w.WriteString(": [")
+	before := "\n"
 	values(func(v any) {
-		if more {
-			o.text(",")
-		}
-		more = true
-		o.text("\n")
-		o.json(v)
+		o.json(before, v)
+		before = ",\n"
 	})
-	o.text("]")
+	o.w.WriteString("]")
+	o.more = ",\n"
 }

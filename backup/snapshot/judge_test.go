@@ -73,7 +73,7 @@ func TestGrowthGoesOnAsItDid(t *testing.T) {
 	r, err := g.Analyze(snapshot.FailureModel{P: 0.1}, &p)
 	require.NoError(t, err)
 	require.Equal(t, snapshot.Growth{
-		Horizon: 8 * day, PerDay: 0.5, BytesPerDay: 50, Bytes: 1100, BytesThen: 1500, BytesMost: 11000, DepthThen: 15, LimitReached: 10 * day,
+		Horizon: strictjson.Duration(8 * day), PerDay: 0.5, BytesPerDay: 50, Bytes: 1100, BytesThen: 1500, BytesMost: 11000, DepthThen: 15, LimitReached: strictjson.Duration(10 * day),
 	}, r.Growth)
 	p.SnapshotsMax = 9
 	r, err = g.Analyze(snapshot.FailureModel{P: 0.1}, &p)
@@ -81,7 +81,7 @@ func TestGrowthGoesOnAsItDid(t *testing.T) {
 	require.Negative(t, r.Growth.LimitReached)
 	r, err = chain(t, 3).Analyze(snapshot.FailureModel{P: 0.1}, nil)
 	require.NoError(t, err)
-	require.Equal(t, snapshot.Growth{Horizon: 30 * day, DepthThen: 3}, r.Growth, "no times, no growth")
+	require.Equal(t, snapshot.Growth{Horizon: strictjson.Duration(30 * day), DepthThen: 3}, r.Growth, "no times, no growth")
 }
 
 // ladder is a graph in which ways part and never meet: each node needs the two before it.

@@ -64,7 +64,7 @@ const (
 	MaxNodes = 1 << 24
 	MaxNeeds = 1 << 26 // of all nodes together
 	MaxIDLen = 1 << 15 // bytes
-	MaxWords = 1 << 16 // different formats; different words of needs
+	MaxWords = 1 << 16 // different formats and words of needs; further ones are dropped, which makes a need one of AsParent
 
 	maxFindings = 1000 // of one rule
 )

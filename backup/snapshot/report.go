@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // maxListed is how many chains and single points of failure a report lists, the worst first.
@@ -49,27 +50,28 @@ type Report struct {
 
 // Chain is a way from a node that nothing is read through to one that needs nothing.
 type Chain struct {
-	Tip, Root string
-	Depth     int     // nodes from tip to root, both counted: see [AsBacking]
-	Files     int     // all nodes that a read of the tip may pass
-	Usable    float64 // the chance that all of them are sound; a lower bound if the report is not exact
-	UsableMax float64 // the upper bound
+	Tip       string  `json:"tip"`
+	Root      string  `json:"root"`
+	Depth     int     `json:"depth"`      // nodes from tip to root, both counted: see [AsBacking]
+	Files     int     `json:"files"`      // all nodes that a read of the tip may pass
+	Usable    float64 `json:"usable"`     // the chance that all of them are sound; a lower bound if the report is not exact
+	UsableMax float64 `json:"usable_max"` // the upper bound
 	tip       int32
 }
 
 // SPOF is a single point of failure.
 type SPOF struct {
-	Path  string
-	Blast int     // restore points that need it, itself included; those that are lost anyway too
-	P     float64 // the chance that it fails, of itself
+	Path  string  `json:"path"`
+	Blast int     `json:"blast"` // restore points that need it, itself included; those that are lost anyway too
+	P     float64 `json:"p"`     // the chance that it fails, of itself
 	node  int32
 }
 
 // Reads says how many files a read of a restore point may have to ask: a format that keeps an index for each file reads, in
 // the worst case, that many indexes, and keeps them in memory.
 type Reads struct {
-	Mean float64 // over the restore points; 0 when there are none
-	Max  int
+	Mean float64 `json:"mean"` // over the restore points; 0 when there are none
+	Max  int     `json:"max"`
 }
 
 // Analyze says what the graph puts at risk under a model of failure, and judges it by a profile unless that is nil.
@@ -103,7 +105,7 @@ func (g *Graph) analyze(m FailureModel, p *Profile, work int) (*Report, error) {
 	own := newOwn(g, &r.Model)
 	chains := top[Chain]{size: maxListed, before: worseChain}
 	points := top[SPOF]{size: maxListed, before: worsePoint}
-	var files, low, high, independent sum
+	files := 0
 	for v := range int32(g.Len()) {
 		flags := g.flags[v]
 		if flags&flagMissing != 0 {
@@ -114,10 +116,10 @@ func (g *Graph) analyze(m FailureModel, p *Profile, work int) (*Report, error) {
 			if s.cause != nil && s.cause[v] >= 0 {
 				r.Lost++
 			}
-			high.add(-math.Expm1(s.log[v]))
-			low.add(-math.Expm1(s.highest(v)))
-			independent.add(own.p(v))
-			files.add(float64(s.filesOf(v)))
+			r.ExpectedLost -= math.Expm1(s.log[v])
+			r.ExpectedLostLow -= math.Expm1(s.highest(v))
+			r.Independent += own.p(v)
+			files += int(s.filesOf(v))
 			r.Reads.Max = max(r.Reads.Max, int(s.filesOf(v)))
 		}
 		if s.tip(v) {
@@ -130,9 +132,8 @@ func (g *Graph) analyze(m FailureModel, p *Profile, work int) (*Report, error) {
 		}
 	}
 	r.Images = g.Len() - r.Missing
-	r.ExpectedLost, r.ExpectedLostLow, r.Independent = high.total(), low.total(), independent.total()
 	if r.Points > 0 {
-		r.Reads.Mean = files.total() / float64(r.Points)
+		r.Reads.Mean = float64(files) / float64(r.Points)
 	}
 	r.Chains, r.SPOF = chains.done(), points.done()
 	for i := range r.Chains {
@@ -188,21 +189,7 @@ func (s *survey) filesOf(v int32) int32 {
 }
 
 // tip says whether a chain ends at v: nothing is read through it, and it is not a snapshot inside a file, nor a missing node.
-func (s *survey) tip(v int32) bool {
-	g := s.g
-	if g.flags[v]&(flagNeeded|flagMissing) != 0 {
-		return false
-	}
-	if g.as == nil {
-		return true
-	}
-	for j := g.off[v]; j < g.off[v+1]; j++ {
-		if as := get(g.as, j); as != 0 && g.words[as] == AsContains {
-			return false
-		}
-	}
-	return true
-}
+func (s *survey) tip(v int32) bool { return s.g.flags[v]&(flagNeeded|flagMissing|flagInside) == 0 }
 
 func worseChain(a, b Chain) int {
 	return cmp.Or(cmp.Compare(a.Usable, b.Usable), cmp.Compare(b.Depth, a.Depth), cmp.Compare(a.tip, b.tip))
@@ -221,53 +208,34 @@ type top[T any] struct {
 
 func (t *top[T]) add(v T) {
 	if t.list = append(t.list, v); len(t.list) >= 4*t.size {
-		t.cut()
+		t.list = t.done()
 	}
-}
-
-func (t *top[T]) cut() {
-	slices.SortFunc(t.list, t.before)
-	t.list = t.list[:min(len(t.list), t.size)]
 }
 
 func (t *top[T]) done() []T {
-	t.cut()
-	return slices.Clip(t.list)
+	slices.SortFunc(t.list, t.before)
+	return t.list[:min(len(t.list), t.size)]
 }
-
-// sum adds many small numbers to a large one without losing them (Neumaier, ZAMM 54 (1974) 39).
-type sum struct{ all, rest float64 }
-
-func (s *sum) add(v float64) {
-	t := s.all + v
-	if math.Abs(s.all) >= math.Abs(v) {
-		s.rest += s.all - t + v
-	} else {
-		s.rest += v - t + s.all
-	}
-	s.all = t
-}
-
-func (s *sum) total() float64 { return s.all + s.rest }
 
 // Growth says how fast a graph grows, by the times and sizes of what is a difference to something else. It is zero when
 // fewer than two of these have times, or all have the same.
 type Growth struct {
-	Horizon      time.Duration // how far ahead is told
-	PerDay       float64       // snapshots
-	BytesPerDay  float64       // that snapshots take
-	Bytes        int64         // that all images take
-	BytesThen    int64         // the same at the horizon
-	BytesMost    int64         // if every image grew to the size of the disk that it shows
-	DepthThen    int           // of the chain that is deepest now, if it goes on as it did
-	LimitReached time.Duration // until that chain has the profile's SnapshotsMax; 0: never, or no such limit; negative: it has
+	Horizon     strictjson.Duration `json:"horizon"`       // how far ahead is told
+	PerDay      float64             `json:"per_day"`       // snapshots
+	BytesPerDay float64             `json:"bytes_per_day"` // that snapshots take
+	Bytes       int64               `json:"bytes"`         // that all images take
+	BytesThen   int64               `json:"bytes_then"`    // the same at the horizon
+	BytesMost   int64               `json:"bytes_most"`    // if every image grew to the size of the disk that it shows
+	DepthThen   int                 `json:"depth_then"`    // of the chain that is deepest now, if it goes on as it did
+	// LimitReached is the time until that chain has the profile's SnapshotsMax; 0: never, or no such limit; negative: it has.
+	LimitReached strictjson.Duration `json:"limit_reached"`
 }
 
 func (r *Report) grow() Growth {
 	g, s := r.g, r.s
-	gr := Growth{Horizon: 30 * 24 * time.Hour}
+	gr := Growth{Horizon: strictjson.Duration(30 * 24 * time.Hour)}
 	if r.Profile != nil && r.Profile.Horizon > 0 {
-		gr.Horizon = time.Duration(r.Profile.Horizon)
+		gr.Horizon = r.Profile.Horizon
 	}
 	var all pace
 	deepest := int32(-1)
@@ -287,7 +255,7 @@ func (r *Report) grow() Growth {
 		return gr
 	}
 	gr.DepthThen = int(s.depth[deepest])
-	days := gr.Horizon.Hours() / 24
+	days := time.Duration(gr.Horizon).Hours() / 24
 	if gr.PerDay, gr.BytesPerDay = all.perDay(); gr.PerDay > 0 {
 		gr.BytesThen = add(gr.Bytes, int64(min(gr.BytesPerDay*days, math.MaxInt64/2)))
 	}
@@ -306,7 +274,7 @@ func (r *Report) grow() Growth {
 		case left <= 0:
 			gr.LimitReached = -1
 		default:
-			gr.LimitReached = time.Duration(min(left, math.MaxInt64/2))
+			gr.LimitReached = strictjson.Duration(min(left, math.MaxInt64/2))
 		}
 	}
 	return gr

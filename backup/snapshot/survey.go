@@ -69,18 +69,10 @@ func (s *survey) tiesOf(v int32) []int32 {
 		return needs
 	}
 	s.ties = s.ties[:0]
-next:
 	for j := g.off[v]; j < g.off[v+1]; j++ {
 		to := g.to[j]
-		if to >= v || s.part(j) { // a circle's, or its own
+		if to >= v || s.part(j) || len(needs) <= 16 && slices.Contains(s.ties, to) { // a circle's, its own, or the same; of many, walks find out
 			continue
-		}
-		if len(needs) <= 16 {
-			for _, tie := range s.ties {
-				if tie == to {
-					continue next
-				}
-			}
 		}
 		s.ties = append(s.ties, to)
 	}
@@ -95,10 +87,7 @@ func (s *survey) part(j int32) bool {
 
 // parts calls f for each part of v.
 func (s *survey) parts(v int32, f func(part int32)) {
-	if s.g.as == nil {
-		return
-	}
-	for j := s.g.off[v]; j < s.g.off[v+1]; j++ {
+	for j := s.g.off[v]; j < s.g.off[v+1] && s.g.as != nil; j++ {
 		if s.part(j) {
 			f(s.g.to[j])
 		}
@@ -317,8 +306,7 @@ func (k *walk) from(v int32, work *int, visit func(w int32)) (rest []int32, done
 		}
 		w := k.pop()
 		visit(w)
-		ties := k.s.tiesOf(w)
-		k.pushAll(ties)
+		k.pushAll(k.s.tiesOf(w))
 		*work -= 1 + len(k.s.g.needs(w))
 	}
 	return k.heap, true

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 )
 
@@ -19,11 +18,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	if r.Missing > 0 {
 		fmt.Fprintf(b, "%s that others need: missing\n", count(r.Missing, "image"))
 	}
-	between := number(r.ExpectedLost)
-	if r.ExpectedLost != r.ExpectedLostLow {
-		between = number(r.ExpectedLostLow) + " to " + between
-	}
-	fmt.Fprintf(b, "expected to be lost: %s of %s (%s if none needed another)\n", between, count(r.Points, "point"), number(r.Independent))
+	fmt.Fprintf(b, "expected to be lost: %s of %s (%s if none needed another)\n", r.expected(), count(r.Points, "point"), number(r.Independent))
 	if r.Lost > 0 {
 		fmt.Fprintf(b, "lost as things are: %s\n", count(r.Lost, "point"))
 	}
@@ -33,10 +28,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	r.writeGrowth(b)
 	if len(r.Chains) > 0 {
 		fmt.Fprintln(b, "\nchains, the least usable first")
-		for i, c := range r.Chains {
-			if i == maxShown {
-				break
-			}
+		for _, c := range r.Chains[:min(len(r.Chains), maxShown)] {
 			usable := share(c.Usable)
 			if c.Usable != c.UsableMax {
 				usable += " to " + share(c.UsableMax)
@@ -51,20 +43,14 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	if len(r.SPOF) > 0 {
 		fmt.Fprintln(b, "\nsingle points of failure")
-		for i, p := range r.SPOF {
-			if i == maxShown {
-				break
-			}
+		for _, p := range r.SPOF[:min(len(r.SPOF), maxShown)] {
 			fmt.Fprintf(b, "  %s lost with %s, which fails by %s\n", count(p.Blast, "point"), Quote(p.Path), share(p.P))
 		}
 		more(b, r.AllSPOF)
 	}
 	if len(r.Findings) > 0 {
 		fmt.Fprintln(b, "\nfindings")
-		for i, f := range r.Findings {
-			if i == maxShown {
-				break
-			}
+		for _, f := range r.Findings[:min(len(r.Findings), maxShown)] {
 			fmt.Fprintf(b, "  %-8s %s", Quote(string(f.Severity)), Quote(f.Rule))
 			if f.Path != "" {
 				fmt.Fprintf(b, " %s", Quote(f.Path))
@@ -76,19 +62,27 @@ func (r *Report) WriteText(w io.Writer) error {
 	return b.Flush()
 }
 
+// expected is the number of points that are expected to be lost, or its bounds.
+func (r *Report) expected() string {
+	if r.ExpectedLost != r.ExpectedLostLow {
+		return number(r.ExpectedLostLow) + " to " + number(r.ExpectedLost)
+	}
+	return number(r.ExpectedLost)
+}
+
 func (r *Report) writeGrowth(w io.Writer) {
 	g := r.Growth
 	if g.PerDay == 0 {
 		return
 	}
-	horizon, snapshots := days(g.Horizon), number(g.PerDay)+" snapshots"
+	horizon, snapshots := days(time.Duration(g.Horizon)), number(g.PerDay)+" snapshots"
 	if g.PerDay == 1 {
 		snapshots = "1 snapshot"
 	}
 	fmt.Fprintf(w, "growth: %s and %s a day; in %s %s (now %s, at most %s), the deepest chain %d\n", snapshots,
 		bytesOf(g.BytesPerDay), horizon, bytesOf(float64(g.BytesThen)), bytesOf(float64(g.Bytes)), bytesOf(float64(g.BytesMost)), g.DepthThen)
-	if g.LimitReached > 0 && g.LimitReached < 100*365*24*time.Hour {
-		fmt.Fprintf(w, "the deepest chain is at its limit in %s\n", days(g.LimitReached))
+	if left := time.Duration(g.LimitReached); left > 0 && left < 100*365*24*time.Hour {
+		fmt.Fprintf(w, "the deepest chain is at its limit in %s\n", days(left))
 	}
 }
 
@@ -103,14 +97,4 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// short cuts a name in the middle, for drawings.
-func short(s string, most int) string {
-	runes := []rune(s)
-	if len(runes) <= most {
-		return s
-	}
-	head := (most - 1) / 3
-	return string(runes[:head]) + "…" + strings.TrimSpace(string(runes[len(runes)-(most-1-head):]))
 }

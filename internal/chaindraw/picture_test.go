@@ -1,0 +1,50 @@
+package chaindraw_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec/internal/chaindraw"
+)
+
+func TestPictureIsXMLWhateverItsTexts(t *testing.T) {
+	bad := "</title><script>&\"'\x1b\xff"
+	p := chaindraw.Picture{Title: bad, Caption: bad, Foot: bad, Rows: []chaindraw.Row{
+		{Label: bad, Note: bad, Nodes: []chaindraw.Node{{Title: bad, Chance: 1}, {Title: bad, Gap: true}, {Title: bad, Square: true, Dashed: true}}},
+		{From: &chaindraw.Place{Column: 0}, Column: 1, Nodes: []chaindraw.Node{{}}},
+	}}
+	var b strings.Builder
+	require.NoError(t, p.SVG(&b))
+	d := xml.NewDecoder(strings.NewReader(b.String()))
+	count := map[string]int{}
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		if start, ok := token.(xml.StartElement); ok {
+			count[start.Name.Local]++
+		}
+	}
+	require.Equal(t, map[string]int{"svg": 1, "title": 5, "rect": 3, "circle": 2, "g": 4, "path": 3, "text": 6, "tspan": 2}, count)
+	require.NotContains(t, b.String(), "\x1b")
+}
+
+func TestColoursGoFromRedOverYellowToGreen(t *testing.T) {
+	require.Equal(t, "#f29a92", chaindraw.Colour(0))
+	require.Equal(t, "#fde79c", chaindraw.Colour(0.8))
+	require.Equal(t, "#b7e1bc", chaindraw.Colour(1))
+}
+
+func TestNamesAreCutInTheMiddle(t *testing.T) {
+	require.Equal(t, "abc", chaindraw.Short("abc", 4))
+	require.Equal(t, "ä…ghij", chaindraw.Short("äbcdefghij", 6))
+	require.Len(t, []rune(chaindraw.Short(strings.Repeat("ö", 100), 40)), 40)
+	require.Equal(t, `"a\\n\"\n"`, chaindraw.DOT("a\\n\"\n"))
+}
