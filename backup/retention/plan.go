@@ -1,0 +1,224 @@
+package retention
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Plan decides about every point, each group on its own. It is pure: the same points, policy and time give the same result, whatever order
+// the points come in; of two points of the same time the one with the greater ID is the newer. It takes O(n log n) for n points. The
+// errors wrap opsec.ErrInvalid: a policy that is not valid, a point without ID or claimed time, two points of the same ID.
+func Plan(points []Point, p Policy, now time.Time) (Result, error) {
+	if err := p.Validate(); err != nil {
+		return Result{}, err
+	}
+	zone, err := time.LoadLocation(p.Zone)
+	if err != nil {
+		return Result{}, invalid("zone %q: %v", p.Zone, err)
+	}
+	w := &work{policy: &p, zone: zone, now: now, points: points, seen: make([]sighting, len(points)), ids: make(map[string]int32, len(points))}
+	for i := range points {
+		if err := w.see(int32(i)); err != nil {
+			return Result{}, err
+		}
+	}
+	order := make([]int32, len(points))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int {
+		x, y := &points[a], &points[b]
+		if c := strings.Compare(x.Group, y.Group); c != 0 {
+			return c
+		}
+		if c := w.seen[b].time.Compare(w.seen[a].time); c != 0 {
+			return c
+		}
+		return cmp.Compare(y.ID, x.ID)
+	})
+	w.link(order)
+	for from := 0; from < len(order); {
+		to := from + 1
+		for to < len(order) && points[order[to]].Group == points[order[from]].Group {
+			to++
+		}
+		w.group(order[from:to])
+		from = to
+	}
+	w.chains(order)
+	return w.result(order), nil
+}
+
+// sighting is what is made of a point.
+type sighting struct {
+	time            time.Time // to judge it by
+	moment          moment
+	suspect         bool // its claim is not believed, or it has no time: it makes no other go
+	timeless, whole bool
+	reasons         []Reason
+}
+
+type work struct {
+	policy   *Policy
+	zone     *time.Location
+	now      time.Time
+	points   []Point
+	seen     []sighting
+	ids      map[string]int32
+	chained  bool // some point has parents
+	findings []Finding
+}
+
+// see finds the time to judge a point by.
+func (w *work) see(i int32) error {
+	q, s := &w.points[i], &w.seen[i]
+	if q.ID == "" {
+		return invalid("points[%d]: no id", i)
+	}
+	if q.Claimed.IsZero() {
+		return invalid("point %q: no claimed time", q.ID)
+	}
+	if _, twice := w.ids[q.ID]; twice {
+		return invalid("point %q: twice in the list", q.ID)
+	}
+	w.ids[q.ID] = i
+	w.chained = w.chained || len(q.Parents) > 0
+	s.time = q.Claimed
+	switch off := q.Claimed.Sub(q.Received).Abs(); {
+	case q.Received.IsZero():
+		if !w.policy.SkipReceived {
+			s.suspect, s.timeless = true, true
+			w.find(i, FindingUnreceived, "when it was received is not known; it stays")
+		}
+	case off > time.Duration(w.policy.Tolerance):
+		s.time, s.suspect = q.Received, true
+		w.find(i, FindingClock, "it claims "+q.Claimed.UTC().Format(time.RFC3339)+" and was received at "+q.Received.UTC().Format(time.RFC3339))
+	case q.Claimed.After(q.Received):
+		s.time = q.Received
+	}
+	if s.time.After(w.now) {
+		if !s.timeless {
+			w.find(i, FindingFuture, "its time, "+s.time.UTC().Format(time.RFC3339)+", has not come yet; it stays")
+		}
+		s.suspect, s.timeless = true, true
+	}
+	s.time = s.time.In(w.zone)
+	s.moment = momentOf(s.time, w.zone)
+	return nil
+}
+
+// group applies rules and guards to one group, the newest first.
+func (w *work) group(order []int32) {
+	honest, timed := order, order
+	suspect := func(i int32) bool { return w.seen[i].suspect }
+	if slices.ContainsFunc(order, suspect) {
+		honest = slices.DeleteFunc(slices.Clone(order), suspect)
+		timed = slices.DeleteFunc(slices.Clone(order), func(i int32) bool { return w.seen[i].timeless })
+		w.rules(timed, func(i int32, r Reason) {
+			if suspect(i) {
+				w.keep(i, r)
+			}
+		})
+	}
+	w.rules(honest, w.keep)
+
+	for _, i := range order {
+		w.guard(i)
+	}
+	// What is not believed stands in for neither the newest point nor the last one that was found whole.
+	w.keep(first(honest, order), Reason{Rule: GuardNewest})
+	found := func(list []int32, whole bool) []int32 {
+		at := slices.IndexFunc(list, func(i int32) bool { return !w.points[i].Verified.IsZero() && (w.seen[i].whole || !whole) })
+		if at < 0 {
+			return nil
+		}
+		return list[at:]
+	}
+	last := first(found(honest, true), found(order, true), found(order, false))
+	if last < 0 {
+		group := w.points[order[0]].Group
+		w.add(Finding{Rule: FindingUnverified, Group: group, Text: "group " + shown(group) + ": no point was ever found whole"})
+		return
+	}
+	w.keep(last, Reason{Rule: GuardVerified})
+}
+
+// first returns the first of the first list that is not empty, or -1.
+func first(lists ...[]int32) int32 {
+	for _, list := range lists {
+		if len(list) > 0 {
+			return list[0]
+		}
+	}
+	return -1
+}
+
+func (w *work) guard(i int32) {
+	q, p := &w.points[i], w.policy
+	if w.seen[i].timeless {
+		w.keep(i, Reason{Rule: GuardClock})
+	}
+	if q.Hold != "" {
+		w.keep(i, Reason{Rule: GuardHold, Detail: q.Hold})
+	}
+	if q.Locked.After(w.now) {
+		w.keep(i, Reason{Rule: GuardLock, Detail: q.Locked.UTC().Format(time.RFC3339)})
+	}
+	if !q.Replicated && !p.SkipReplication {
+		w.keep(i, Reason{Rule: GuardReplication})
+	}
+	if p.MinimumAge > 0 && !q.Received.IsZero() {
+		if until := q.Received.Add(time.Duration(p.MinimumAge)); until.After(w.now) {
+			w.keep(i, Reason{Rule: GuardAge, Detail: until.UTC().Format(time.RFC3339)})
+		}
+	}
+}
+
+func (w *work) keep(i int32, r Reason) { w.seen[i].reasons = append(w.seen[i].reasons, r) }
+
+func (w *work) result(order []int32) Result {
+	out := Result{At: w.now, Decisions: make([]Decision, len(order)), Findings: w.findings}
+	group, instead := "", ""
+	for at, i := range order {
+		q, s := &w.points[i], &w.seen[i]
+		d := Decision{ID: q.ID, Group: q.Group, Time: s.time, Keep: len(s.reasons) > 0, Reasons: s.reasons}
+		if q.Group != group {
+			group, instead = q.Group, ""
+		}
+		if d.Keep {
+			instead = q.ID
+		} else {
+			d.Instead = instead
+		}
+		out.Decisions[at] = d
+	}
+	slices.SortStableFunc(out.Findings, func(a, b Finding) int {
+		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.ID, b.ID), strings.Compare(a.Rule, b.Rule))
+	})
+	return out
+}
+
+// Shortened returns which points the new policy lets go and the old one does not: what a change would cost now. Whether it costs
+// anything later is for [Policy.AtLeast].
+func Shortened(old, new Policy, points []Point, now time.Time) (dropped []string, err error) {
+	before, err := Plan(points, old, now)
+	if err != nil {
+		return nil, err
+	}
+	after, err := Plan(points, new, now)
+	if err != nil {
+		return nil, err
+	}
+	kept := make(map[string]bool, len(points))
+	for _, d := range before.Decisions {
+		kept[d.ID] = d.Keep
+	}
+	for _, id := range after.Dropped() {
+		if kept[id] {
+			dropped = append(dropped, id)
+		}
+	}
+	return dropped, nil
+}
