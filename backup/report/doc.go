@@ -10,6 +10,8 @@
 //	r, err := report.New(report.Source{Title: "Backups of web-1", At: now,
 //		Strategy: &strategy, Solution: &solution, // as package plan has them
 //		Observed: &observed,                      // as package catalogue shows it
+//		Timetable: &table, Retention: &kept,      // when it runs, what stays
+//		Mirror: &report.Mirror{State: &state, Meter: meter, Parity: &parity, Drills: &drills}, // as package dr has them
 //	})
 //	err = r.HTML(w) // or r.Markdown, r.JSON
 //	if !r.Clean() { /* something needs attention */ }

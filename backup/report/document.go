@@ -12,23 +12,29 @@ import (
 
 // Source is what a report is made of. What is not given is left out.
 type Source struct {
-	Title    string
-	At       time.Time // of what the report tells; there is no clock here
-	Strategy *plan.Strategy
-	Solution *plan.Solution
-	Observed *plan.Observed // its findings need Strategy
+	Title     string
+	At        time.Time // of what the report tells; there is no clock here
+	Strategy  *plan.Strategy
+	Solution  *plan.Solution
+	Observed  *plan.Observed // its findings need Strategy
+	Timetable *Timetable
+	Retention *Retention
+	Mirror    *Mirror
 }
 
 // Report is what a report says.
 type Report struct {
-	Title    string              `json:"title"`
-	At       time.Time           `json:"at"`
-	Strategy *plan.Strategy      `json:"strategy,omitempty"`
-	Solution *plan.Solution      `json:"solution,omitempty"`
-	Checked  bool                `json:"checked"` // what is observed was compared with the strategy
-	Findings []plan.Finding      `json:"findings,omitempty"`
-	Exposure []SideExposure      `json:"exposure,omitempty"`
-	Tests    []plan.ObservedTest `json:"tests,omitempty"`
+	Title     string              `json:"title"`
+	At        time.Time           `json:"at"`
+	Strategy  *plan.Strategy      `json:"strategy,omitempty"`
+	Solution  *plan.Solution      `json:"solution,omitempty"`
+	Checked   bool                `json:"checked"` // what is observed was compared with the strategy
+	Findings  []plan.Finding      `json:"findings,omitempty"`
+	Exposure  []SideExposure      `json:"exposure,omitempty"`
+	Tests     []plan.ObservedTest `json:"tests,omitempty"`
+	Timetable *Timetable          `json:"timetable,omitempty"`
+	Retention *Retention          `json:"retention,omitempty"`
+	Mirror    *Mirror             `json:"mirror,omitempty"`
 }
 
 // New makes a report. The error wraps [opsec.ErrInvalid].
@@ -36,9 +42,14 @@ func New(s Source) (*Report, error) {
 	if s.Title == "" || s.At.IsZero() {
 		return nil, invalid("title, at: %q at %v, want both", s.Title, s.At)
 	}
-	r := &Report{Title: s.Title, At: s.At.UTC(), Strategy: s.Strategy, Solution: s.Solution}
+	r := &Report{Title: s.Title, At: s.At.UTC(), Strategy: s.Strategy, Solution: s.Solution, Timetable: s.Timetable, Retention: s.Retention, Mirror: s.Mirror}
 	if s.Strategy != nil {
 		if err := s.Strategy.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	if s.Timetable != nil {
+		if err := s.Timetable.validate(); err != nil {
 			return nil, err
 		}
 	}
@@ -62,9 +73,11 @@ func (r *Report) observe(o plan.Observed) (err error) {
 	return nil
 }
 
-// Clean reports whether the report tells of nothing that needs attention: no findings, and a strategy that can be met.
+// Clean reports whether the report tells of nothing that needs attention: no findings, a strategy that can be met, a
+// mirror that keeps what it should.
 func (r *Report) Clean() bool {
-	return len(r.Findings) == 0 && (r.Solution == nil || r.Solution.Best != nil)
+	return len(r.Findings) == 0 && (r.Solution == nil || r.Solution.Best != nil) && r.Timetable.clean() && r.Mirror.clean() &&
+		(r.Retention == nil || len(r.Retention.Notes) == 0)
 }
 
 // JSON writes the report as one indented document.

@@ -22,7 +22,7 @@ func (r *Report) page() *htmlreport.Page {
 		}
 	}
 	for _, section := range []func() (htmlreport.Section, bool){
-		r.summary, r.strategy, r.optimum, r.frontier, r.exposure, r.tests,
+		r.summary, r.strategy, r.optimum, r.frontier, r.timetable, r.exposure, r.retained, r.tests, r.mirror,
 	} {
 		if s, ok := section(); ok {
 			p.Sections = append(p.Sections, s)

@@ -1,0 +1,37 @@
+package report_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/report"
+)
+
+func TestTimetableShowsRunsPeakAndBound(t *testing.T) {
+	table := &report.Timetable{Peak: "62 % of link wan", Bound: "60 %", Runs: []report.Run{
+		{Job: "acme/web-1", Where: "wan", From: at(1), Until: at(3)}, {Job: "acme/db-1", From: at(2), Until: at(2)},
+	}}
+	r, err := report.New(report.Source{Title: "T", At: start, Timetable: table})
+	require.NoError(t, err)
+	require.True(t, r.Clean())
+	html, md := page(t, r)
+	require.Contains(t, md, "- acme/web-1: 2026-03-01 01:00 to 2026-03-01 03:00, 2h, wan")
+	require.Contains(t, md, "- **No arrangement uses less than:** 60 %")
+	require.Contains(t, html, `<rect class="calm"`)
+
+	table.Runs[0].Late = true
+	require.False(t, r.Clean())
+	_, md = page(t, r)
+	require.Contains(t, md, "wan: after its window")
+	table.Runs[0].Late, table.Unplaced = false, []string{"acme/big: 3 TiB in 4h"}
+	require.False(t, r.Clean())
+	_, md = page(t, r)
+	require.Contains(t, md, "> **No place.** acme/big: 3 TiB in 4h")
+
+	for _, bad := range []report.Run{{From: at(1), Until: at(2)}, {Job: "x", Until: at(2)}, {Job: "x", From: at(2), Until: at(1)}} {
+		_, err = report.New(report.Source{Title: "T", At: start, Timetable: &report.Timetable{Runs: []report.Run{bad}}})
+		require.ErrorIs(t, err, opsec.ErrInvalid)
+	}
+}
