@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/retention"
 	"github.com/cloudopsec/opsec/internal/htmlreport"
 )
 
-// Retention is what becomes of points, in words that a report shows, whatever has decided it (package retention does).
+// Retention is what becomes of points, in words that a report shows, whatever has decided it; see [Retained].
 type Retention struct {
 	Policy string `json:"policy,omitempty"` // in words
 	Points []Kept `json:"points"`
@@ -29,6 +30,21 @@ type Kept struct {
 type Note struct {
 	Severity opsec.Severity `json:"severity"`
 	Text     string         `json:"text"`
+}
+
+// Retained returns what package retention has decided, as a report shows it; policy is the policy in words. Results of several policies
+// are shown together when they are given together.
+func Retained(policy string, results ...retention.Result) *Retention {
+	r := &Retention{Policy: policy}
+	for _, result := range results {
+		for _, d := range result.Decisions {
+			r.Points = append(r.Points, Kept{ID: d.ID, Time: d.Time, Keep: d.Keep, Guard: d.Keep && !d.ByRule(), Why: d.Explain()})
+		}
+		for _, f := range result.Findings {
+			r.Notes = append(r.Notes, Note{f.Severity, f.Text})
+		}
+	}
+	return r
 }
 
 // retained shows the points that are kept and those that go: by day, and why.

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/report"
+	"github.com/cloudopsec/opsec/backup/retention"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 func TestCalendarShowsWhatIsKeptAndWhatGoes(t *testing.T) {
@@ -41,4 +44,27 @@ func TestCalendarShowsWhatIsKeptAndWhatGoes(t *testing.T) {
 	require.NoError(t, err)
 	_, md = page(t, r)
 	require.Contains(t, md, "Of 1 point, the policy keeps 0")
+}
+
+func TestWhatRetentionDecidesIsShown(t *testing.T) {
+	points := []retention.Point{
+		{ID: "full", Group: "g", Claimed: at(0), Received: at(1), Verified: at(2), Replicated: true},
+		{ID: "inc", Group: "g", Claimed: at(24), Received: at(25), Parents: []string{"full"}, Verified: at(26), Replicated: true},
+		{ID: "old", Group: "g", Claimed: at(12), Received: at(13), Verified: at(14), Replicated: true},
+	}
+	result, err := retention.Plan(points, retention.Policy{Semantics: retention.Copies, Zone: "UTC", Last: 1, Tolerance: strictjson.Duration(2 * time.Hour)}, at(30))
+	require.NoError(t, err)
+	result.Findings = append(result.Findings, retention.Finding{Severity: opsec.SeverityLow, Text: "look"})
+	r := report.Retained("the newest", result)
+	require.Equal(t, "the newest", r.Policy)
+	by := map[string]report.Kept{}
+	for _, p := range r.Points {
+		by[p.ID] = p
+	}
+	require.True(t, by["inc"].Keep && !by["inc"].Guard)
+	require.True(t, by["full"].Keep && by["full"].Guard)
+	require.Contains(t, by["full"].Why, "inc")
+	require.False(t, by["old"].Keep || by["old"].Guard)
+	require.Equal(t, at(12), by["old"].Time.UTC())
+	require.Equal(t, []report.Note{{Severity: opsec.SeverityLow, Text: "look"}}, r.Notes)
 }

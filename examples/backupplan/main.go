@@ -1,5 +1,5 @@
 // Backupplan finds the cheapest backups under a strategy, or says why there are none, and writes a page that shows them. With what a
-// catalogue shows (-observed) it also checks what is there, and draws what would have been lost. Exit 0: all is well; 1: nothing meets
+// catalogue shows (-observed) it also checks what is there, decides what stays, and draws what would have been lost. Exit 0: all is well; 1: nothing meets
 // the strategy, or what is there does not; 2: wrong use or input.
 //
 //	backupplan -strategy strategy.yaml -observed observed.json -html backups.html
@@ -71,6 +71,9 @@ func source(strategy, observed, at string) (s report.Source, err error) {
 			return s, err
 		}
 		s.Observed, s.At = &o, o.At
+		if s.Retention, err = retain(p, solution, o); err != nil {
+			return s, err
+		}
 	}
 	if at != "" {
 		if s.At, err = time.Parse(time.RFC3339, at); err != nil {

@@ -36,6 +36,7 @@ func TestSampleIsPlannedCheckedAndShown(t *testing.T) {
 	text, err := printedBy(t, "-strategy", "strategy.yaml", "-observed", "observed.json", "-html", page)
 	require.ErrorIs(t, err, script.ErrFindings)
 	for _, want := range []string{"The strategy can be met", "the copy is not encrypted", "up to 19h42m would have been lost, want at most 6h",
+		"the newest 43 of files, 8 of image", "kept by guards",
 		"| `array-files` | array | files | 4h | 28 | 43 |"} {
 		require.Contains(t, text, want)
 	}
