@@ -22,7 +22,7 @@
 // by the store's own clock.
 //
 // A time that a host claims, and that is further from when the store received the point than [Policy].Tolerance, is not believed: the
-// point is judged by when it was received, and takes no other's place in a count. So is a point whose time has not come. A point without a
+// point is judged by when it was received, and takes the place of no point in a count whose time is believed. So is a point whose time has not come. A point without a
 // received time stays, unless the policy has SkipReceived.
 //
 // What is kept stays kept when the same policy is applied to it at the same time. With Restic, Calendar and Copies greater counts keep all that
