@@ -45,7 +45,7 @@ func TestTinyChancesAreNotLostInRounding(t *testing.T) {
 
 func TestReportEqualsPlainSetsOnAnyGraph(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := drawDAG(t, 24, 4)
+		d := drawDAG(t, 30, rapid.IntRange(1, 10).Draw(t, "most needs"))
 		g := d.build(t)
 		m := snapshot.FailureModel{P: rapid.Float64Range(0.001, 0.9).Draw(t, "p"), Independence: rapid.Float64Range(0, 1).Draw(t, "independence")}
 		r, err := g.Analyze(m, nil)

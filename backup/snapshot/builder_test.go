@@ -61,6 +61,8 @@ func TestMissingNeedsAreNodesThatAreBroken(t *testing.T) {
 	require.NoError(t, b.Add(snapshot.Node{ID: "a", Restore: true, Needs: []snapshot.Need{{ID: "gone", As: snapshot.AsBacking}}}))
 	require.NoError(t, b.Add(snapshot.Node{ID: "b", Restore: true, Needs: []snapshot.Need{{ID: "a"}}}))
 	require.NoError(t, b.Add(snapshot.Node{ID: "c", Restore: true}))
+	require.NoError(t, b.Add(snapshot.Node{ID: "d", Needs: []snapshot.Need{{ID: "b"}}}))
+	require.NoError(t, b.Add(snapshot.Node{ID: "e", Needs: []snapshot.Need{{ID: "a"}}}))
 	g, found := b.Build()
 	require.Equal(t, []snapshot.Finding{{Path: "a", Rule: snapshot.RuleMissing, Severity: opsec.SeverityHigh, Text: "needs gone, which is not there"}}, found)
 	require.Equal(t, found, g.Findings())
@@ -70,7 +72,12 @@ func TestMissingNeedsAreNodesThatAreBroken(t *testing.T) {
 	require.Equal(t, "missing", g.Broken(v))
 	r, err := g.Analyze(snapshot.FailureModel{P: 0.5}, nil)
 	require.NoError(t, err)
-	require.Equal(t, []int{2, 1, 3, 3}, []int{r.Lost, r.Missing, r.Images, r.Points})
+	require.Equal(t, []int{2, 1, 5, 3}, []int{r.Lost, r.Missing, r.Images, r.Points})
+	var tips []string
+	for _, c := range r.Chains {
+		tips = append(tips, c.Tip)
+	}
+	require.Equal(t, []string{"d", "e", "c"}, tips, "the lost ones first, of these the deeper one")
 	require.InDelta(t, 2.5, r.ExpectedLost, 1e-12)
 	require.Equal(t, []string{snapshot.RuleUnusable, snapshot.RuleUnusable, snapshot.RuleMissing}, rules(r.Findings))
 	require.Equal(t, "this restore point cannot be read: it needs gone (missing)", r.Findings[1].Text)

@@ -149,7 +149,7 @@ func newForest(g *Graph, m *FailureModel, budget int64) (*forest, error) {
 		d := rest[0]
 		f.below[v], f.level[v] = d, f.level[d]+1
 		bytes[v], vague[v] = add(bytes[v], bytes[d]), vague[v] || vague[d]
-		f.can[v] = s.cause == nil || s.cause[v] < 0
+		f.can[v] = f.alive(v)
 		f.cost[v] = bytes[v]
 		if virtual := get(g.virtual, v); virtual > 0 && (vague[v] || virtual < bytes[v]) {
 			f.cost[v], vague[v] = virtual, false
@@ -201,11 +201,7 @@ func (f *forest) loss(v, base int32) float64 {
 	if f.g.flags[v]&flagRestore == 0 {
 		return 0
 	}
-	foot := f.own[base]
-	if f.below[base] < 0 {
-		foot = f.way[base]
-	}
-	return -math.Expm1(f.to[v] - f.to[base] + foot)
+	return -math.Expm1(f.to[v] - f.to[base] + f.own[base])
 }
 
 // WriteText writes the plan for people.

@@ -98,8 +98,9 @@ func TestJSONHasTheWholeGraph(t *testing.T) {
 	require.NoError(t, b.Add(snapshot.Node{ID: "base", Format: "qcow2", Size: 10}))
 	require.NoError(t, b.Add(snapshot.Node{ID: "mid", Restore: true, Needs: []snapshot.Need{{ID: "base", As: snapshot.AsBacking}}}))
 	require.NoError(t, b.Add(snapshot.Node{ID: "tip", Restore: true, Needs: []snapshot.Need{
-		{ID: "mid", As: snapshot.AsBacking}, {ID: "tip.raw", As: snapshot.AsDataFile},
+		{ID: "mid", As: snapshot.AsBacking}, {ID: "tip.raw", As: snapshot.AsDataFile}, {ID: "tip-s001", As: snapshot.AsExtent},
 	}}))
+	require.NoError(t, b.Add(snapshot.Node{ID: "tip-s001"}))
 	require.NoError(t, b.Add(snapshot.Node{ID: "tip.raw"}))
 	require.NoError(t, b.Add(snapshot.Node{ID: "tip@noon", Restore: true, Needs: []snapshot.Need{{ID: "tip", As: snapshot.AsContains}}}))
 	g, _ := b.Build()
@@ -135,15 +136,20 @@ func TestJSONHasTheWholeGraph(t *testing.T) {
 		Model        snapshot.FailureModel
 	}
 	require.NoError(t, json.Unmarshal(text, &got))
-	require.Len(t, got.Images, 5)
-	require.Len(t, got.Edges, 4)
+	require.Len(t, got.Images, 6)
+	depths := map[string]int{}
+	for _, i := range got.Images {
+		depths[i.Path] = i.Depth
+	}
+	require.Equal(t, map[string]int{"base": 1, "mid": 2, "tip": 3, "tip@noon": 3, "tip.raw": 1, "tip-s001": 1}, depths)
+	require.Len(t, got.Edges, 5)
 	require.Len(t, got.Chains, 1)
 	require.Equal(t, "tip", got.Chains[0].Tip)
 	require.Equal(t, "base", got.Chains[0].Root)
 	require.Equal(t, 3, got.Chains[0].Depth, "a data file and a snapshot inside add no depth")
-	require.Equal(t, 4, got.Chains[0].Files)
-	require.InDelta(t, 1.0/16, got.Chains[0].Usable, 1e-12)
-	require.InDelta(t, 1-1.0/4+1-1.0/16+1-1.0/32, got.ExpectedLost, 1e-12)
+	require.Equal(t, 5, got.Chains[0].Files)
+	require.InDelta(t, 1.0/32, got.Chains[0].Usable, 1e-12)
+	require.InDelta(t, 1-1.0/4+1-1.0/32+1-1.0/64, got.ExpectedLost, 1e-12)
 	require.Equal(t, "base", got.SPOF[0].Path)
 	require.Equal(t, 3, got.SPOF[0].Blast)
 	require.Equal(t, map[string]int{"chains": 0, "spof": 0}, got.LeftOut)
@@ -189,6 +195,7 @@ func TestLargeDrawingsSayWhatTheyLeaveOut(t *testing.T) {
 	require.NoError(t, r.WriteSVG(&svg))
 	require.Contains(t, svg.String(), "Not drawn: 40 chains.")
 	require.Equal(t, 60, strings.Count(svg.String(), "60 nodes are not drawn"))
+	require.Equal(t, 60*40, strings.Count(svg.String(), "usable "))
 	require.Less(t, svg.Len(), 1<<20)
 	require.NoError(t, r.WriteDOT(&dot))
 	require.Contains(t, dot.String(), "5000 more nodes")
