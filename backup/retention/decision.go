@@ -48,7 +48,7 @@ const (
 )
 
 var guards = map[Rule]string{
-	GuardNewest: "the newest of its group", GuardVerified: "the newest of its group that was found whole", GuardHold: "on hold",
+	GuardNewest: "the newest of its group", GuardVerified: "the newest of its group that was found whole", GuardHold: "on hold for",
 	GuardLock: "locked in the store until", GuardReplication: "not yet replicated", GuardAge: "too young to go until",
 	GuardClock: "no time to judge it by", GuardChain: "needed by",
 }

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain lets the test binary be the program.
+func TestMain(m *testing.M) {
+	if os.Getenv("RETENTION_TEST") == "be the program" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// program runs the program, and wants an exit code.
+func program(t *testing.T, code int, args ...string) string {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Env = append(os.Environ(), "RETENTION_TEST=be the program", "GORACE=atexit_sleep_ms=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		require.IsType(t, new(exec.ExitError), err)
+	}
+	require.Equal(t, code, cmd.ProcessState.ExitCode(), "%s", out)
+	require.NotContains(t, string(out), "panic")
+	return string(out)
+}
+
+func sample(args ...string) []string {
+	return append([]string{"-points", "points.csv", "-policy", "policy.json", "-at", "2026-03-11T00:00:00Z"}, args...)
+}
+
+func file(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// The sample: a chain, an old full one that alone was found whole, one on hold, and one whose host claims to be ten years ahead.
+func TestSampleIsExplained(t *testing.T) {
+	out := program(t, 1, sample()...)
+	for _, line := range []string{
+		"keep 2026-03-10T02:00:00+01:00 db inc-4: needed by inc-5",
+		"keep 2026-02-20T02:00:00+01:00 db full-1: the newest of its group that was found whole",
+		"keep 2026-01-02T02:00:00+01:00 db old: on hold for case 7",
+		"drop 2025-12-02T02:00:00+01:00 db older: no rule keeps it; the next that stays is old",
+		"7 kept, 1 dropped, 1 findings",
+	} {
+		require.Contains(t, out, line+"\n")
+	}
+}
+
+func TestJSONIsOneDocument(t *testing.T) {
+	var r report
+	require.NoError(t, json.Unmarshal([]byte(program(t, 1, sample("-json")...)), &r))
+	require.Len(t, r.Decisions, 8)
+	require.Equal(t, []string{"older"}, r.Dropped())
+}
+
+func TestPoliciesAreCompared(t *testing.T) {
+	old := file(t, "old.json", `{"semantics": "copies", "zone": "UTC", "last": 9, "tolerance": "2h"}`)
+	require.Contains(t, program(t, 1, sample("-than", old)...), "the other policy keeps \"older\"\n")
+}
+
+func TestLinesAreReadAsTheTableIs(t *testing.T) {
+	policy := file(t, "p.json", `{"semantics": "copies", "zone": "UTC", "last": 1}`)
+	points := file(t, "p.jsonl", `{"id": "a", "claimed": "2026-03-01T00:00:00Z", "received": "2026-03-01T00:00:00Z", "replicated": true, "verified": "2026-03-02T00:00:00Z"}
+
+{"id": "b", "claimed": "2026-02-01T00:00:00Z", "received": "2026-02-01T00:00:00Z", "replicated": true}
+`)
+	out := program(t, 0, "-points", points, "-policy", policy, "-at", "2026-03-11T00:00:00Z")
+	require.Contains(t, out, "1 kept, 1 dropped, 0 findings")
+}
+
+func TestWrongInputIsToldApart(t *testing.T) {
+	for want, args := range map[string][]string{
+		"usage":           {"-points", "points.csv"},
+		"-at":             sample("-at", "yesterday"),
+		"column \"nam\"":  {"-points", file(t, "a.csv", "id,nam\n"), "-policy", "policy.json"},
+		"line 2: claimed": {"-points", file(t, "b.csv", "id,claimed\na,now\n"), "-policy", "policy.json"},
+		"line 1":          {"-points", file(t, "c.jsonl", `{"id": "a", "size": 1}`), "-policy", "policy.json"},
+		"no claimed":      {"-points", file(t, "d.jsonl", `{"id": "a"}`), "-policy", "policy.json"},
+		"keeps nothing":   {"-points", "points.csv", "-policy", file(t, "e.json", `{"semantics": "restic", "zone": "UTC"}`)},
+	} {
+		require.Contains(t, strings.ToLower(program(t, 2, args...)), want)
+	}
+}
