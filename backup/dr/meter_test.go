@@ -87,6 +87,14 @@ func TestMeterAgreesWithSorting(t *testing.T) {
 	})
 }
 
+func TestBreachBeginsAfterASampleThatWasWithin(t *testing.T) {
+	m := meter(t)
+	require.NoError(t, m.Add(exposed(at(0), 0)))
+	require.NoError(t, m.Add(exposed(at(10), 24*time.Second))) // idle before: the newest write there is older than the last sample
+	require.Equal(t, at(0), m.Breaches[0].From)
+	require.Equal(t, seconds(10), m.Over)
+}
+
 func TestMeterIsBounded(t *testing.T) {
 	m := meter(t)
 	for i := range 5000 {

@@ -150,6 +150,30 @@ func TestAcknowledgedWritesThatAreNotThereUnmaskASynchronousMirror(t *testing.T)
 	require.ErrorIs(t, r.step(dr.Event{FailOver: &dr.Takeover{Decision: dr.Decision{By: ada, Reason: "fire"}}}, at(2)).Refused, opsec.ErrDenied)
 }
 
+func TestSynchronousAgainOnlyWhenCaughtUp(t *testing.T) {
+	r := run{p: policy(dr.Synchronous, dr.Stop)}
+	behind := here(at(0))
+	behind.Safe = at(-30)
+	require.Equal(t, dr.Hold, r.step(dr.Event{Status: behind}, at(0)).Writes)
+	require.Equal(t, dr.Resyncing, r.s.Mode)
+	require.Equal(t, dr.BothSites, r.step(dr.Event{Status: here(at(1))}, at(1)).Writes)
+}
+
+// What somebody has decided under an evaluation ends with it: under the next one it is decided anew.
+func TestDecisionEndsWithItsEvaluation(t *testing.T) {
+	r := run{p: policy(dr.Synchronous, dr.Ask)}
+	r.step(dr.Event{Status: here(at(0))}, at(0))
+	r.step(dr.Event{Accept: evaluation()}, at(0))
+	r.step(dr.Event{Status: gone(at(1), at(0))}, at(1))
+	require.Equal(t, dr.OnPrimary, r.step(dr.Event{Degrade: &dr.Decision{By: ada, Reason: "x"}}, at(11)).Writes)
+	end := noon.Add(time.Hour)
+	require.Equal(t, []string{dr.ActionRiskExpired, dr.ActionAsked}, actions(r.step(dr.Event{Tick: true}, end)))
+	next := evaluation()
+	next.Until = end.Add(time.Hour)
+	require.Equal(t, dr.Hold, r.step(dr.Event{Accept: next}, end).Writes)
+	require.Equal(t, dr.OnPrimary, r.step(dr.Event{Degrade: &dr.Decision{By: ada, Reason: "y"}}, end).Writes)
+}
+
 func TestFailoverAndTheWayBack(t *testing.T) {
 	r := run{p: policy(dr.Synchronous, dr.Stop)}
 	system := dr.Takeover{Decision: dr.Decision{By: bot, Reason: "the primary is gone"}}

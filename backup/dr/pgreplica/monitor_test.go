@@ -23,6 +23,7 @@ type server struct {
 	line                              string
 	log, flushed                      pgreplica.LSN
 	garbled                           bool
+	busy                              bool // others write, and the standby has flushed the beat and no more
 	hang                              bool // a beat waits for the standby until it is cancelled
 	failure                           error
 	beats                             int
@@ -44,6 +45,11 @@ func (s *server) Exec(ctx context.Context, q string, _ ...any) error {
 func (s *server) Row(_ context.Context, into []any, _ string, _ ...any) error {
 	if len(into) == 1 {
 		*into[0].(*string) = s.log.String()
+		if s.busy {
+			s.flushed = s.log
+			s.log++
+			time.Sleep(time.Millisecond)
+		}
 		return nil
 	}
 	*into[0].(*bool), *into[1].(*string), *into[2].(*string) = s.recovering, s.line, s.log.String()
@@ -99,6 +105,17 @@ func TestAsynchronousExposureGrowsUntilTheBeatIsThere(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, time.Second, exposure(t, status))
 		require.False(t, status.Connected)
+	})
+}
+
+// The beat is there, and what others have written since is not: that is exposed too, unless commits wait for the standby.
+func TestWritesAfterTheBeatAreExposed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for waits, want := range map[bool]time.Duration{false: time.Millisecond, true: 0} {
+			status, err := monitor(t, &server{streams: true, waits: waits, busy: true}).Look(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, want, exposure(t, status))
+		}
 	})
 }
 
