@@ -1,0 +1,144 @@
+package fence
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/wholefile"
+)
+
+// ErrFenced says that a token is older than one that has been seen: who holds it is no longer primary. It wraps
+// [opsec.ErrDenied].
+var ErrFenced = fmt.Errorf("fence: a newer primary has come: %w", opsec.ErrDenied)
+
+// FencedError is the ErrFenced of one token.
+type FencedError struct {
+	Token   uint64 // refused
+	Highest uint64 // seen
+}
+
+// Error implements error.
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("fence: token %d is refused: a primary with token %d has come", e.Token, e.Highest)
+}
+
+// Unwrap returns [ErrFenced].
+func (e *FencedError) Unwrap() error { return ErrFenced }
+
+// Gate refuses whoever comes with a token older than the greatest that it has seen (M. Kleppmann, How to do distributed
+// locking, 2016). It stands on the storage side, and may be used by many goroutines.
+type Gate struct {
+	name string
+
+	mu      sync.RWMutex // held for reading while something is done under the highest token
+	highest uint64
+	broken  error // the token could not be made durable: nothing passes any more
+}
+
+// OpenGate opens the gate whose token is in the file called name, which is made when it is not there: then no token has
+// been seen. A file that is not whole is an error that wraps [opsec.ErrInvalid], and not a gate that is open.
+func OpenGate(name string) (*Gate, error) {
+	b, err := readToken(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		g := &Gate{name: name}
+		return g, g.save(0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, ends := strings.CutSuffix(string(b), "\n")
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || !ends || strconv.FormatUint(n, 10) != text {
+		return nil, fmt.Errorf("fence: %s: want a line with a decimal token: %w", name, opsec.ErrInvalid)
+	}
+	return &Gate{name: name, highest: n}, nil
+}
+
+func readToken(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("fence: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 32))
+	if err != nil {
+		return nil, fmt.Errorf("fence: %w", err)
+	}
+	return b, nil
+}
+
+func (g *Gate) save(token uint64) error {
+	err := wholefile.Write(g.name, 0o600, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%d\n", token)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("fence: keep the token: %w", err)
+	}
+	return nil
+}
+
+// Highest returns the greatest token that the gate has seen; 0 is none.
+func (g *Gate) Highest() uint64 {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.highest
+}
+
+// Raise tells the gate of a token, 1 at least. It returns once the token is durable and what was being done under an older
+// one has ended. An older token than the greatest is a [*FencedError]; the greatest itself is none.
+func (g *Gate) Raise(token uint64) error {
+	if token == 0 {
+		return fmt.Errorf("fence: token: want 1 at least: %w", opsec.ErrInvalid)
+	}
+	g.mu.RLock()
+	err := g.judge(token)
+	same := token == g.highest
+	g.mu.RUnlock()
+	if err != nil || same {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.judge(token); err != nil || token == g.highest {
+		return err
+	}
+	if err := g.save(token); err != nil {
+		g.broken = err // the file may hold either token
+		return err
+	}
+	g.highest = token
+	return nil
+}
+
+// judge is called with mu held.
+func (g *Gate) judge(token uint64) error {
+	if g.broken != nil {
+		return g.broken
+	}
+	if token < g.highest {
+		return &FencedError{Token: token, Highest: g.highest}
+	}
+	return nil
+}
+
+// Do raises the gate to the token and calls fn while no newer one can come, or returns why not. A newer primary waits for
+// fn: it must end by itself, and not depend on the holder of the token.
+func (g *Gate) Do(token uint64, fn func() error) error {
+	if err := g.Raise(token); err != nil {
+		return err
+	}
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if err := g.judge(token); err != nil {
+		return err
+	}
+	return fn()
+}
