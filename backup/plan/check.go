@@ -43,7 +43,8 @@ const (
 //
 // Limits of an incident are held against copies anywhere, those of a disaster against copies off the site. A target counts as a copy when
 // it can restore, by itself, a point that is young enough. Check does not know whether a machine can be made for files: both levels
-// count alike.
+// count alike. A copy that is listed and not yet durable counts for the span between backups, not for what would be lost: list it when
+// its run begins, or the span seems longer until it ends.
 func Check(s Strategy, o Observed) ([]Finding, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func (c *check) side(side Site, where string, l Limits) {
 		c.add(f, "%s between two backups%s, want at most %s", says(until.Sub(last)), where, says(l.Span))
 	}
 	for _, p := range c.points {
-		if slices.ContainsFunc(p.Copies, func(o ObservedCopy) bool { return (side == "" || o.Site == side) && !o.Durable.IsZero() }) {
+		if slices.ContainsFunc(p.Copies, func(o ObservedCopy) bool { return side == "" || o.Site == side }) {
 			gap(p.Taken, false)
 			last = p.Taken
 		}

@@ -116,6 +116,17 @@ func TestEachRuleFindsWhatBreaksIt(t *testing.T) {
 		"test failed": {func(s *plan.Strategy, o *plan.Observed) {
 			o.Tests = append(o.Tests, plan.ObservedTest{ID: "t3", Site: plan.OnSite, At: at(239)})
 		}, []finding{{plan.RuleTested, opsec.SeverityHigh, "t3", "the last recovery test on-site failed"}}},
+		"just young enough": {func(s *plan.Strategy, o *plan.Observed) {
+			s.RPO, o.At = 6*time.Hour, at(242)
+			o.Points = append(o.Points, plan.ObservedPoint{ID: "running", Level: plan.Files, Taken: at(240), Copies: []plan.ObservedCopy{copyAt("vault", plan.OffSite, time.Time{})}})
+		}, nil},
+		"a test to come is none": {func(s *plan.Strategy, o *plan.Observed) {
+			s.TestEvery = 9 * day
+			o.Tests[0].At = at(241)
+		}, []finding{
+			{plan.RuleData, opsec.SeverityHigh, "t1", "test 0 is left out: of no side, or of a time to come"},
+			{plan.RuleTested, opsec.SeverityHigh, "web-1", "no recovery test on-site has passed in 9d23h, want one every 9d"},
+		}},
 		"it was slow once": {func(s *plan.Strategy, o *plan.Observed) {
 			o.Tests = append(o.Tests, plan.ObservedTest{ID: "t0", Site: plan.OnSite, At: at(10), Took: 9 * time.Hour, Passed: true})
 		}, nil},

@@ -304,6 +304,21 @@ func TestOptimumOfAShop(t *testing.T) {
 	}
 }
 
+func TestOfTwoTargetsThatDifferInPriceAloneTheDearerIsNotInTheFrontier(t *testing.T) {
+	p := problem()
+	p.Targets = append(p.Targets, plan.Target{ID: "dear", Site: plan.OnSite, Region: "eu-1", Encrypted: true})
+	for _, o := range p.Options[:2] {
+		o.ID, o.Target, o.Price.Month = "dear-"+o.ID, "dear", 1
+		p.Options = append(p.Options, o)
+	}
+	before, err := plan.Optimise(problem())
+	require.NoError(t, err)
+	after, err := plan.Optimise(p)
+	require.NoError(t, err)
+	require.Equal(t, before.Frontier, after.Frontier)
+	require.Equal(t, before.Best, after.Best)
+}
+
 // A mix is bought where it is what meets the limits: files often for the loss, an image seldom since nobody could rebuild the machine.
 func TestFilesAreLaidOnAnImage(t *testing.T) {
 	p := problem()
