@@ -92,6 +92,37 @@ func TestReportEqualsPlainSetsOnAnyGraph(t *testing.T) {
 	})
 }
 
+func TestWideGraphsAreWalkedInOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	m := snapshot.FailureModel{P: 0.01}
+	for range race.Fewer(100) {
+		var d drawn
+		for i := range 60 {
+			node := snapshot.Node{ID: fmt.Sprint("n", i), Restore: true}
+			for range rng.IntN(3) * min(i, 1) {
+				node.Needs = append(node.Needs, snapshot.Need{ID: fmt.Sprint("n", rng.IntN(i))})
+			}
+			if i == 59 {
+				for j := range 59 {
+					if rng.IntN(4) == 0 {
+						node.Needs = append(node.Needs, snapshot.Need{ID: fmt.Sprint("n", j)})
+					}
+				}
+			}
+			d.nodes = append(d.nodes, node)
+		}
+		d.order = upTo(60)
+		g := d.build(t)
+		r, err := g.Analyze(m, nil)
+		require.NoError(t, err)
+		for i, set := range d.closures() {
+			low, _ := r.Usable(i)
+			require.InDelta(t, math.Pow(1-m.P, float64(len(set))), low, 1e-12)
+			require.Equal(t, len(set), r.Files(i))
+		}
+	}
+}
+
 func TestMonteCarloAgrees(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range race.Fewer(10) {

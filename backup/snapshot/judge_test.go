@@ -154,6 +154,9 @@ func TestLatencyFitsWhatWasMeasured(t *testing.T) {
 	require.InDelta(t, 1.5, l.B, 1e-9)
 	require.InDelta(t, 1, l.Off, 1e-9)
 	require.InDelta(t, 1000, float64(l.At(100))/float64(us), 1)
+	l, err = snapshot.FitLatency([]snapshot.Measurement{{1, us}, {4, 64 * us}, {16, 16 * us}})
+	require.NoError(t, err)
+	require.InDelta(t, 6.35, l.Off, 0.01, "the second lies as far above the curve")
 	for _, bad := range [][]snapshot.Measurement{nil, {{1, us}}, {{3, us}, {3, 2 * us}}, {{0, us}, {1, us}}, {{1, 0}, {2, us}}} {
 		_, err := snapshot.FitLatency(bad)
 		require.ErrorIs(t, err, opsec.ErrInvalid)

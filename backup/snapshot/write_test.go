@@ -101,6 +101,8 @@ func TestJSONHasTheWholeGraph(t *testing.T) {
 		{ID: "mid", As: snapshot.AsBacking}, {ID: "tip.raw", As: snapshot.AsDataFile}, {ID: "tip-s001", As: snapshot.AsExtent},
 	}}))
 	require.NoError(t, b.Add(snapshot.Node{ID: "tip-s001"}))
+	require.NoError(t, b.Add(snapshot.Node{ID: "flat", Needs: []snapshot.Need{{ID: "flat-s001", As: snapshot.AsExtent}}}))
+	require.NoError(t, b.Add(snapshot.Node{ID: "flat-s001"}))
 	require.NoError(t, b.Add(snapshot.Node{ID: "tip.raw"}))
 	require.NoError(t, b.Add(snapshot.Node{ID: "tip@noon", Restore: true, Needs: []snapshot.Need{{ID: "tip", As: snapshot.AsContains}}}))
 	g, _ := b.Build()
@@ -136,14 +138,14 @@ func TestJSONHasTheWholeGraph(t *testing.T) {
 		Model        snapshot.FailureModel
 	}
 	require.NoError(t, json.Unmarshal(text, &got))
-	require.Len(t, got.Images, 6)
+	require.Len(t, got.Images, 8)
 	depths := map[string]int{}
 	for _, i := range got.Images {
 		depths[i.Path] = i.Depth
 	}
-	require.Equal(t, map[string]int{"base": 1, "mid": 2, "tip": 3, "tip@noon": 3, "tip.raw": 1, "tip-s001": 1}, depths)
-	require.Len(t, got.Edges, 5)
-	require.Len(t, got.Chains, 1)
+	require.Equal(t, map[string]int{"base": 1, "mid": 2, "tip": 3, "tip@noon": 3, "tip.raw": 1, "tip-s001": 1, "flat": 1, "flat-s001": 1}, depths)
+	require.Len(t, got.Edges, 6)
+	require.Len(t, got.Chains, 2)
 	require.Equal(t, "tip", got.Chains[0].Tip)
 	require.Equal(t, "base", got.Chains[0].Root)
 	require.Equal(t, 3, got.Chains[0].Depth, "a data file and a snapshot inside add no depth")
@@ -175,6 +177,15 @@ func TestTextSaysTheWorstFirst(t *testing.T) {
 	} {
 		require.Contains(t, b.String(), line)
 	}
+}
+
+func TestChancesAreNotRoundedToCertainty(t *testing.T) {
+	r, err := chain(t, 2).Analyze(snapshot.FailureModel{P: 1e-6}, nil)
+	require.NoError(t, err)
+	var b strings.Builder
+	require.NoError(t, r.WriteText(&b))
+	require.Contains(t, b.String(), "above 99.99 %")
+	require.Contains(t, b.String(), "fails by below 0.01 %")
 }
 
 func TestLargeDrawingsSayWhatTheyLeaveOut(t *testing.T) {
