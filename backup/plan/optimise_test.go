@@ -290,6 +290,7 @@ func TestOptimumOfAShop(t *testing.T) {
 	require.Equal(t, "array-files", files.Option)
 	require.Equal(t, 4*time.Hour, files.Interval)
 	require.Equal(t, 4*time.Hour+21*time.Minute+20*time.Second+time.Minute, files.Loss) // 100 GiB at 80 MiB/s, skew a minute
+	require.False(t, files.Measured)
 	require.Equal(t, 43, files.Points)                                                  // 7 days of 6 and one
 	require.Equal(t, 4*time.Hour, best.Incident.Span)
 	require.Equal(t, files.Loss, best.Incident.Loss)
@@ -317,6 +318,18 @@ func TestOfTwoTargetsThatDifferInPriceAloneTheDearerIsNotInTheFrontier(t *testin
 	require.NoError(t, err)
 	require.Equal(t, before.Frontier, after.Frontier)
 	require.Equal(t, before.Best, after.Best)
+}
+
+func TestARunMayTakeAsLongAsItsIntervalAndNoLonger(t *testing.T) {
+	p := problem()
+	p.Options = p.Options[:1]
+	p.Options[0].Backup, p.Options[0].Intervals = 10<<20, []time.Duration{time.Hour}
+	for bytes, barred := range map[int64]bool{3600 * (10 << 20): false, 3600*(10<<20) + 1: true} {
+		p.Workload.Files.Bytes = bytes
+		s, err := plan.Optimise(p)
+		require.NoError(t, err)
+		require.Equal(t, barred, len(s.Infeasible.Barred) == 1, "%d", bytes)
+	}
 }
 
 // A mix is bought where it is what meets the limits: files often for the loss, an image seldom since nobody could rebuild the machine.
