@@ -26,7 +26,7 @@
 // received time stays, unless the policy has SkipReceived.
 //
 // What is kept stays kept when the same policy is applied to it at the same time. With Restic, Calendar and Copies greater counts keep all that
-// smaller ones do. With Borg and Proxmox they need not: more of a finer rule leaves the coarser ones other points to count.
+// smaller ones do. With Proxmox they need not: a rule also covers the points that it passes over, and no coarser one sees them.
 //
 // All periods are of one zone of the IANA database, never that of the machine; weeks are of ISO 8601, with its years. Counts are of
 // periods before the newest point, not before now, so that a machine which was off loses nothing for that; but Borg's Within is from now, as borg's is.

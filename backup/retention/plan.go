@@ -2,6 +2,7 @@ package retention
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,20 +25,7 @@ func Plan(points []Point, p Policy, now time.Time) (Result, error) {
 			return Result{}, err
 		}
 	}
-	order := make([]int32, len(points))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	slices.SortFunc(order, func(a, b int32) int {
-		x, y := &points[a], &points[b]
-		if c := strings.Compare(x.Group, y.Group); c != 0 {
-			return c
-		}
-		if c := w.seen[b].time.Compare(w.seen[a].time); c != 0 {
-			return c
-		}
-		return cmp.Compare(y.ID, x.ID)
-	})
+	order := w.sort()
 	w.link(order)
 	for from := 0; from < len(order); {
 		to := from + 1
@@ -49,6 +37,47 @@ func Plan(points []Point, p Policy, now time.Time) (Result, error) {
 	}
 	w.chains(order)
 	return w.result(order), nil
+}
+
+// sort returns the points by the names of their groups, in each the newest first.
+func (w *work) sort() []int32 {
+	groups := map[string]int32{}
+	for i := range w.points {
+		groups[w.points[i].Group] = 0
+	}
+	for n, name := range slices.Sorted(maps.Keys(groups)) {
+		groups[name] = int32(n)
+	}
+	type key struct { // small, so that a million of them are near each other
+		seconds     int64
+		nanos       int32
+		group, here int32
+	}
+	keys := make([]key, len(w.points))
+	group, last := int32(-1), ""
+	for i := range w.points {
+		if name := w.points[i].Group; group < 0 || name != last {
+			group, last = groups[name], name
+		}
+		t := w.seen[i].time
+		keys[i] = key{t.Unix(), int32(t.Nanosecond()), group, int32(i)}
+	}
+	slices.SortFunc(keys, func(a, b key) int {
+		switch {
+		case a.group != b.group:
+			return cmp.Compare(a.group, b.group)
+		case a.seconds != b.seconds:
+			return cmp.Compare(b.seconds, a.seconds)
+		case a.nanos != b.nanos:
+			return cmp.Compare(b.nanos, a.nanos)
+		}
+		return strings.Compare(w.points[b.here].ID, w.points[a.here].ID)
+	})
+	order := make([]int32, len(keys))
+	for n, k := range keys {
+		order[n] = k.here
+	}
+	return order
 }
 
 // sighting is what is made of a point.

@@ -178,7 +178,7 @@ func (p *Policy) AtLeast(old *Policy) bool {
 		return false
 	}
 	if p.Semantics == Proxmox && !slices.EqualFunc(p.counts(), old.counts(), func(a, b rule) bool { return a.count == b.count }) {
-		return false // more of a finer rule moves what a coarser one keeps
+		return false // more of one rule moves what the next ones look at
 	}
 	before := old.counts()
 	for i, r := range p.counts() {

@@ -116,7 +116,7 @@ func TestAgreesWithResticForget(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
 	env := []string{"RESTIC_REPOSITORY=" + dir + "/repo", "RESTIC_PASSWORD=of no use", "RESTIC_CACHE_DIR=" + dir + "/cache"}
 	run(t, env, "restic", "init", "--quiet")
-	times := history(rnd, 18)
+	times := history(rnd, 16)
 	tag := func(i int) string { return []string{"daily", "release"}[i%2] }
 	for i, at := range times {
 		run(t, env, "restic", "backup", "--quiet", "--host", "h", "--time", at.Format(time.DateTime), "--tag", tag(i), "--tag", fmt.Sprint("n", i%7), file)
@@ -128,7 +128,7 @@ func TestAgreesWithResticForget(t *testing.T) {
 		list[i].Tags = []string{tag(n), fmt.Sprint("n", n%7)}
 	}
 	spans := []string{"36h", "5d", "1m", "1y2m", "2y6m3d1h"}
-	for try := range 10 {
+	for try := range 8 {
 		p := retention.Policy{Semantics: retention.Restic, Zone: zone}
 		args := []string{"forget", "--dry-run", "--json", "--group-by", "host"}
 		for _, r := range []struct {
@@ -183,12 +183,12 @@ func TestAgreesWithBorgPrune(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
 	env := []string{"BORG_REPO=" + dir + "/repo", "BORG_BASE_DIR=" + dir + "/base"}
 	run(t, env, "borg", "init", "--encryption", "none")
-	times := history(rnd, 18)
+	times := history(rnd, 16)
 	for i, at := range times {
 		run(t, env, "borg", "create", "--timestamp", at.UTC().Format("2006-01-02T15:04:05"), "::p"+strconv.Itoa(i), file) // UTC, whatever TZ says
 	}
 	list := points(times)
-	for try := range 10 {
+	for try := range 8 {
 		p := retention.Policy{Semantics: retention.Borg, Zone: zone}
 		args := []string{"prune", "--list", "--dry-run"}
 		for _, r := range []struct {
