@@ -12,7 +12,10 @@ import (
 	"github.com/cloudopsec/opsec/store"
 )
 
-const maxReason = 1 << 10 // bytes
+const (
+	maxReason = 1 << 10 // bytes
+	maxActor  = 512     // bytes, of each field of an actor
+)
 
 // Options is the wiring of a [Catalogue]. Authorizer, Recorder and Deleter must be set, and Authority.Roles.
 type Options struct {
@@ -85,6 +88,11 @@ func (c *Catalogue) do(ctx context.Context, by By, action string, on opsec.Resou
 	}
 	if !text(by.Reason, 0, maxReason) {
 		return invalid("by: reason: want at most %d bytes without control characters", maxReason)
+	}
+	for _, s := range []string{by.Actor.Account, by.Actor.Person, by.Actor.Session, by.Actor.Terminal} {
+		if !text(s, 0, maxActor) {
+			return invalid("by: actor: want at most %d bytes without control characters in each field", maxActor)
+		}
 	}
 	refusal := c.event(action, by, on, opsec.Denied)
 	err := c.o.Authorizer.Authorize(ctx, by.Actor, action, on)

@@ -3,6 +3,7 @@ package catalogue
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,6 +55,11 @@ func (c *Catalogue) Execute(ctx context.Context, by By, tenant opsec.TenantID, i
 	}
 	if len(failed) > 0 {
 		return o, errors.Join(failed...)
+	}
+	if b, err := json.Marshal(stay); err != nil || len(b) > maxKept {
+		for i := range stay {
+			stay[i].What = ""
+		}
 	}
 	err = c.update(ctx, by, tenant, func(w *work) error {
 		now, err := w.order(w.sub, o.ID)

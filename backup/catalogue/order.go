@@ -16,6 +16,11 @@ import (
 // MaxOrder is how many points an order deletes at most.
 const MaxOrder = 500
 
+const (
+	maxTerms = 64 << 10 // bytes of JSON: an order is one record, and must hold what becomes of it too
+	maxKept  = 96 << 10
+)
+
 // Verb is what an order does.
 type Verb string
 
@@ -71,7 +76,7 @@ type Order struct {
 	Why      string         `json:"why,omitempty"`  // Ended: by what
 	Closed   time.Time      `json:"closed,omitzero"`
 	Gone     int            `json:"gone,omitempty"` // points deleted
-	Kept     []KeptError    `json:"kept,omitempty"` // points that stayed, and why
+	Kept     []KeptError    `json:"kept,omitempty"` // points that stayed, and why; where that takes too much room, without What
 }
 
 func (o *Order) action() (approval.Action, error) {
@@ -125,6 +130,9 @@ func (c *Catalogue) ProposeRelease(ctx context.Context, by By, tenant opsec.Tena
 
 // propose opens an order, after a look at what it is about. With standing it is approved already.
 func (c *Catalogue) propose(ctx context.Context, by By, tenant opsec.TenantID, t Terms, standing opsec.ID, look func(*store.Sub, *Source) error) (o Order, err error) {
+	if b, err := json.Marshal(t); err != nil || len(b) > maxTerms {
+		return o, invalid("order: %d bytes of JSON, want at most %d: name fewer points", len(b), maxTerms)
+	}
 	err = c.do(ctx, by, ActionPropose, sourceResource(tenant, t.Source), func(w *work) error {
 		s, err := w.source(w.sub, t.Source)
 		if err != nil {

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/catalogue"
 	"github.com/cloudopsec/opsec/backup/plan"
 	"github.com/cloudopsec/opsec/internal/race"
@@ -41,13 +44,10 @@ func (b *bench) fill(n int) {
 	b.now = first.Received.Add(time.Duration(n) * time.Minute)
 }
 
-// over bolt, what is listed is not held: the heap while points go by is that of one page.
+// What is listed is not held: what the heap grows by while points go by is a page.
 func TestAListTakesMemoryForAPage(t *testing.T) {
-	n := race.Fewer(10_000)
-	driver, err := bolt.Open(t.TempDir()+"/catalogue.db", nil)
-	require.NoError(t, err)
-	defer driver.Close()
-	b := newBench(t, driver, nil)
+	n := race.Fewer(50_000)
+	b := newBench(t, memory.New(), nil)
 	b.fill(n)
 	peak := func(seq iter.Seq2[catalogue.Point, error]) (count int, most uint64) {
 		var base, now runtime.MemStats
@@ -80,6 +80,93 @@ func TestAListTakesMemoryForAPage(t *testing.T) {
 	// To delete one of so many reads no more than of few.
 	require.Equal(t, 1, b.remove(false, fmt.Sprint(n-1)).Gone)
 	require.Equal(t, catalogue.NeededBy, b.remove(false, "5").Kept[0].Why)
+}
+
+// The same in a file, which is closed and opened between an order and its execution.
+func TestAnOrderOutlivesTheProcess(t *testing.T) {
+	path := t.TempDir() + "/catalogue.db"
+	driver, err := bolt.Open(path, nil)
+	require.NoError(t, err)
+	b := newBench(t, driver, nil)
+	b.add("a")
+	b.add("b", "a")
+	b.add("c")
+	b.verify("c", true)
+	o, err := b.ProposeDeletion(bg, alice, "acme", "vol-7", []string{"a", "b", "c"}, false)
+	require.NoError(t, err)
+	b.agree(o)
+	require.NoError(t, b.db.Close())
+	driver, err = bolt.Open(path, nil)
+	require.NoError(t, err)
+	b = b.over(driver)
+	b.now = b.now.Add(catalogue.DefaultDelay)
+	b.reopen(unsigned(catalogue.DefaultPolicy()))
+	o, err = b.Execute(bg, alice, "acme", o.ID)
+	require.NoError(t, err)
+	require.Equal(t, 2, o.Gone)
+	require.Equal(t, []string{"c"}, b.present())
+	b.sound()
+	require.NoError(t, b.db.Close())
+}
+
+// Children are registered while their parents are deleted, on several nodes: who comes first wins, and no chain is broken.
+func TestParentsGoOrGetChildrenButNotBoth(t *testing.T) {
+	b := standard(t)
+	const n = 20
+	var orders []opsec.ID
+	for i := range n {
+		b.add(fmt.Sprint("p", i))
+		o, err := b.ProposeDeletion(bg, alice, "acme", "vol-7", []string{fmt.Sprint("p", i)}, true)
+		require.NoError(t, err)
+		orders = append(orders, b.agree(o).ID)
+	}
+	b.now = b.now.Add(catalogue.DefaultDelay)
+	b.shred.before = nil
+	var wait sync.WaitGroup
+	born := make([]error, n)
+	for i := range n {
+		wait.Go(func() {
+			_, err := b.Execute(bg, alice, "acme", orders[i])
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		wait.Go(func() {
+			_, born[i] = b.Register(bg, agent, "acme", catalogue.Registration{Source: "vol-7", ID: fmt.Sprint("c", i), Level: plan.Image, Claimed: noon, Parents: []string{fmt.Sprint("p", i)}})
+		})
+	}
+	wait.Wait()
+	for i := range n {
+		gone := b.point(fmt.Sprint("p", i)).State == catalogue.Deleted
+		require.Equal(t, gone, born[i] != nil, "parent gone: %v; child: %v", gone, born[i])
+	}
+}
+
+func TestAnOrderIsOfBoundedSize(t *testing.T) {
+	b := standard(t)
+	k := b.add("a").Registration
+	var ids []string
+	for i := range catalogue.MaxOrder {
+		k.ID = fmt.Sprintf("%0120d", i)
+		_, err := b.Register(bg, agent, "acme", k)
+		require.NoError(t, err)
+		ids = append(ids, k.ID)
+	}
+	o, err := b.ProposeDeletion(bg, alice, "acme", "vol-7", ids, false)
+	require.NoError(t, err)
+	b.now = b.agree(o).Ready
+	_, err = b.HoldSource(bg, alice, "acme", "vol-7")
+	require.NoError(t, err)
+	o, err = b.Execute(bg, alice, "acme", o.ID) // and what becomes of it fits too
+	require.NoError(t, err)
+	require.Len(t, o.Kept, catalogue.MaxOrder)
+	k.ID = strings.Repeat("<", 128)
+	_, err = b.Register(bg, agent, "acme", k)
+	require.NoError(t, err)
+	long := alice
+	long.Actor.Terminal = strings.Repeat("x", 513)
+	_, err = b.HoldSource(bg, long, "acme", "vol-7")
+	require.ErrorIs(t, err, opsec.ErrInvalid)
 }
 
 func BenchmarkRegister(b *testing.B) {
