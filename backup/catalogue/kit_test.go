@@ -70,6 +70,7 @@ type bench struct {
 	erased *audittest.Recorder // intents and ends of deletions
 	log    *audittest.Recorder // all else
 	roles  map[string][]string // by person
+	keeper catalogue.Retainer
 }
 
 func unsigned(p catalogue.Policy) catalogue.Policy {
@@ -82,7 +83,7 @@ func unsigned(p catalogue.Policy) catalogue.Policy {
 func newBench(t testing.TB, driver store.Driver, change func(*catalogue.Policy)) *bench {
 	db, err := store.New(driver, &store.Options{Node: "here"})
 	require.NoError(t, err)
-	b := &bench{t: t, db: db, now: noon, gate: &gate{}, shred: &shredder{fail: map[string]error{}}, erased: audittest.New(t), log: audittest.New(t),
+	b := &bench{t: t, db: db, now: noon, keeper: newest{}, gate: &gate{}, shred: &shredder{fail: map[string]error{}}, erased: audittest.New(t), log: audittest.New(t),
 		roles: map[string][]string{"pb": {"backup-approver", "legal"}, "pc": {"backup-approver", "legal"}, "pa": {"backup-approver", "legal"}}}
 	p := unsigned(catalogue.DefaultPolicy())
 	if change != nil {
@@ -96,7 +97,7 @@ func newBench(t testing.TB, driver store.Driver, change func(*catalogue.Policy))
 func (b *bench) reopen(p catalogue.Policy) {
 	var err error
 	b.Catalogue, err = catalogue.New(b.db, p, &catalogue.Options{
-		Now: func() time.Time { return b.now }, Authorizer: b.gate, Recorder: b.erased, Deleter: b.shred, Retainer: newest{},
+		Now: func() time.Time { return b.now }, Authorizer: b.gate, Recorder: b.erased, Deleter: b.shred, Retainer: b.keeper,
 		Authority: approval.Authority{Roles: func(a opsec.Actor) ([]string, error) { return b.roles[a.Person], nil }},
 	})
 	require.NoError(b.t, err)

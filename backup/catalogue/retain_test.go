@@ -208,3 +208,40 @@ func TestChainsGoFromTheirTipsInOrdersOfBoundedSize(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, b.present(), 40)
 }
+
+// With the policies of package retention: what it keeps for the sake of a chain or of the last verified point is not asked for, and a
+// change of a count up is not asked about, nor is one down let through.
+func TestPoliciesAreThoseOfPackageRetention(t *testing.T) {
+	b := standard(t)
+	b.keeper = catalogue.Policies{}
+	p := unsigned(catalogue.DefaultPolicy())
+	p.SkipApprovalUnderRetention = true
+	b.reopen(p)
+	for _, id := range []string{"a", "base", "b"} {
+		b.add(id)
+	}
+	b.add("tip", "base")
+	b.verify("a", true)
+	_, _, err := b.SetRetention(bg, alice, "acme", "vol-7", json.RawMessage(`{"semantics":"copies","zone":"UTC"}`))
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	policy := func(last string) json.RawMessage {
+		return json.RawMessage(`{"semantics":"copies","zone":"UTC","last":` + last + `,"tolerance":"1h","skip_replication":true}`)
+	}
+	b.keep(policy("1"))
+	o, some, err := b.ProposeExpiry(bg, alice, "acme", "vol-7")
+	require.NoError(t, err)
+	require.True(t, some)
+	require.Equal(t, []string{"b"}, o.Terms.Points)
+	b.now = o.Ready
+	o, err = b.Execute(bg, alice, "acme", o.ID)
+	require.NoError(t, err)
+	require.Equal(t, 1, o.Gone)
+	require.Equal(t, []string{"a", "base", "tip"}, b.present())
+	_, asked, err := b.SetRetention(bg, alice, "acme", "vol-7", policy("3"))
+	require.NoError(t, err)
+	require.False(t, asked)
+	_, asked, err = b.SetRetention(bg, alice, "acme", "vol-7", policy("2"))
+	require.NoError(t, err)
+	require.True(t, asked)
+	b.sound()
+}
