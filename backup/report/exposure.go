@@ -88,6 +88,9 @@ func (e SideExposure) blocks() (list []htmlreport.Block) {
 		return []htmlreport.Block{htmlreport.Callout{Tone: htmlreport.Bad, Title: "No point can be restored"}}
 	}
 	note := "At most " + plan.Period(e.Worst) + ", on " + instant(e.WorstAt)
+	if e.WorstAt.IsZero() {
+		note = "There was never a point that could be restored"
+	}
 	if e.Limit > 0 {
 		note += fmt.Sprintf("; the limit is %s, and it was passed %s", plan.Period(e.Limit), count(len(e.Breaches), "time"))
 	}
