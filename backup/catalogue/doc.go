@@ -28,8 +28,8 @@
 //
 // A point goes by an order that so many persons have approved as the policy says, none of whom has asked, each once with whatever
 // account, and after a delay in which anybody who is let may cancel and any approver retract. A policy with a shorter delay does not
-// shorten one that runs. Approvers must hold their roles still when the order is executed. So does the shortening of a retention policy, and
-// the end of a hold, without the delay.
+// shorten one that runs. Approvers must hold their roles still when the order is executed. A retention policy is shortened in the same way,
+// and a hold ended, the latter without the delay; a policy that is sure to keep more is in force at once ([Catalogue.SetRetention]).
 //
 // At the execution each point is judged again in the transaction that marks it. It stays when it is held, or its source is; while a copy is
 // under object lock; while another point that is not all gone needs it; and when without it no other point of the source is known to be whole

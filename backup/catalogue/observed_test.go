@@ -9,6 +9,7 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/catalogue"
 	"github.com/cloudopsec/opsec/backup/plan"
+	"github.com/cloudopsec/opsec/backup/recovery"
 )
 
 func (b *bench) tested(id, point string, passed bool, took time.Duration) catalogue.Point {
@@ -125,4 +126,17 @@ func TestAForgedTimeDoesNotMakeExposureSmaller(t *testing.T) {
 	s, err := b.Summary(bg, alice.Actor, "acme", "vol-7", noon.Add(-day), time.Time{})
 	require.NoError(t, err)
 	require.Equal(t, day, s.Exposure)
+}
+
+func TestAResultOfPackageRecoveryIsATest(t *testing.T) {
+	b := standard(t)
+	b.add("a")
+	id := opsec.NewID()
+	r := recovery.Result{ID: id, Point: recovery.Point{Tenant: "acme", Source: "vol-7", ID: "a"}, Passed: true, Took: recovery.Duration(time.Hour)}
+	_, err := b.Tested(bg, agent, "acme", catalogue.TestOf(r, "rack-1", "sha256:33"))
+	require.NoError(t, err)
+	got := collect(t, b.Tests(bg, alice.Actor, "acme", "vol-7", time.Time{}, time.Time{}))
+	require.Equal(t, []catalogue.Test{{ID: string(id), Source: "vol-7", Point: "a", Location: "rack-1", Level: plan.Image, Site: plan.OnSite, Took: time.Hour,
+		Passed: true, Evidence: "sha256:33", By: agent.Actor, Time: b.now}}, got)
+	require.Equal(t, b.now, b.point("a").Copies[0].Verified)
 }
