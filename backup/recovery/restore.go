@@ -131,7 +131,7 @@ type folder struct {
 	mode fs.FileMode
 }
 
-// finish sets the modes of folders, the deepest first, and makes their entries durable.
+// finish sets the modes of folders, the deepest first, and returns when all is on the disk.
 func finish(into *os.Root, folders []folder) error {
 	for i := len(folders) - 1; i >= 0; i-- {
 		if err := settle(into, folders[i].name); err != nil {
@@ -141,15 +141,7 @@ func finish(into *os.Root, folders []folder) error {
 			return err
 		}
 	}
-	return settle(into, ".")
-}
-
-func settle(into *os.Root, name string) error {
-	d, err := into.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return flush(into)
 }
 
 // write writes a file that was not there, to the disk.
@@ -163,7 +155,7 @@ func write(into *os.Root, name string, mode fs.FileMode, r io.Reader, m *Meter) 
 		err = f.Chmod(mode)
 	}
 	if err == nil {
-		err = f.Sync()
+		err = synced(f)
 	}
 	return errors.Join(err, f.Close())
 }
