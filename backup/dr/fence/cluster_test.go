@@ -97,6 +97,22 @@ func TestMembersComeAndGoWithoutThePrimaryChanging(t *testing.T) {
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 }
 
+func TestMemberAheadOfTheNewPrimaryHasDiverged(t *testing.T) {
+	c, err := two(t).Join("c", 0)
+	require.NoError(t, err)
+	for name, position := range map[string]uint64{"b": 90, "c": 95} {
+		c, err = c.Report(name, position)
+		require.NoError(t, err)
+	}
+	c, loss, err := c.Elect("b", 2, nil, now)
+	require.NoError(t, err)
+	require.Zero(t, loss, "nothing was acknowledged")
+	require.Equal(t, "c", c.Members[2].Name)
+	require.Equal(t, fence.Diverged, c.Members[2].State)
+	_, err = c.Report("c", 100)
+	require.ErrorIs(t, err, opsec.ErrDenied)
+}
+
 // A model of real logs: whatever happens, without an acceptance no acknowledged write is missing at the primary.
 func TestNoAcknowledgedWriteIsLostWithoutAnAcceptance(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -94,6 +94,7 @@ func sample(t *testing.T) string {
 	put(t, src, "dir/small", []byte("x"))
 	put(t, src, "odd \xff name", []byte("y"))
 	put(t, src, "empty", nil)
+	put(t, src, "full/x", []byte("z"))
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(src, "link")))
 	require.NoError(t, os.Chmod(filepath.Join(src, "dir"), 0o555))
 	t.Cleanup(func() { os.Chmod(filepath.Join(src, "dir"), 0o755) })
@@ -114,6 +115,8 @@ func change(t *testing.T, src string) {
 	require.NoError(t, os.Remove(filepath.Join(src, "odd \xff name")))
 	require.NoError(t, os.Remove(filepath.Join(src, "empty")))
 	require.NoError(t, os.Symlink("big", filepath.Join(src, "empty")))
+	require.NoError(t, os.RemoveAll(filepath.Join(src, "full")))
+	require.NoError(t, os.Symlink("big", filepath.Join(src, "full")))
 }
 
 func TestTargetBecomesTheSourceAndOnlyChangedGroupsAreFetched(t *testing.T) {
@@ -127,7 +130,7 @@ func TestTargetBecomesTheSourceAndOnlyChangedGroupsAreFetched(t *testing.T) {
 	tree := filepath.Join(target, treemirror.TreeName)
 	require.Equal(t, listing(t, src), listing(t, tree))
 	before := m.Fetched()
-	require.EqualValues(t, 1<<20+2, before)
+	require.EqualValues(t, 1<<20+3, before)
 
 	require.NoError(t, m.Sync(t.Context(), 1))
 	require.Equal(t, before, m.Fetched(), "nothing has changed")
@@ -206,4 +209,27 @@ func TestSyncEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, mirror(t, sample(t), t.TempDir(), &failing{1 << 30}).Sync(ctx, 1), context.Canceled)
+}
+
+// meddling calls what it is told to before its second call.
+type meddling struct {
+	calls  int
+	meddle func()
+}
+
+func (g *meddling) Do(_ uint64, fn func() error) error {
+	if g.calls++; g.calls == 2 {
+		g.meddle()
+	}
+	return fn()
+}
+
+func TestFileThatChangesAfterItsManifestWasMadeIsNotPutInPlace(t *testing.T) {
+	src, target := t.TempDir(), t.TempDir()
+	put(t, src, "a", []byte("one"))
+	err := mirror(t, src, target, &meddling{meddle: func() { put(t, src, "a", []byte("two")) }}).Sync(t.Context(), 1)
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	require.ErrorContains(t, err, "changed since its manifest")
+	require.NoFileExists(t, filepath.Join(target, "tree", "a"))
+	require.NoFileExists(t, filepath.Join(target, treemirror.ManifestName))
 }
