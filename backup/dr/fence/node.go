@@ -65,7 +65,7 @@ type Primary interface {
 	// May says whether the member may take over under this token, nil for yes: the place for [Cluster.Elect] in a
 	// transaction behind the Fence of held.
 	May(ctx context.Context, held *lease.Held) error
-	// Promote makes it primary, after the gates were raised to the token. It returns when it is, or when ctx ends.
+	// Promote raises the gates to the token and then makes it primary. It returns when it is, or when ctx ends.
 	Promote(ctx context.Context, token uint64) error
 	// Stop makes it no primary, within Timing.Stop, also when it is none or half of one.
 	Stop(ctx context.Context) error
