@@ -140,3 +140,21 @@ func TestAResultOfPackageRecoveryIsATest(t *testing.T) {
 		Passed: true, Evidence: "sha256:33", By: agent.Actor, Time: b.now}}, got)
 	require.Equal(t, b.now, b.point("a").Copies[0].Verified)
 }
+
+func TestASummaryCountsWhatWasSoThen(t *testing.T) {
+	b := standard(t)
+	b.add("a")
+	k := local()
+	k.Location, k.Durable = "slow", b.now.Add(3*time.Hour)
+	b.now = k.Durable
+	_, err := b.Register(bg, agent, "acme", catalogue.Registration{Source: "other", ID: "o", Level: plan.Image, Claimed: noon, Copies: []catalogue.Copy{k}})
+	require.NoError(t, err)
+	s, err := b.Summary(bg, alice.Actor, "acme", "other", noon, b.now)
+	require.NoError(t, err)
+	require.Equal(t, time.Duration(-1), s.Exposure)
+	// The span into the time began with the point before it.
+	s, err = b.Summary(bg, alice.Actor, "acme", "vol-7", noon.Add(2*time.Hour), noon.Add(3*time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, 2*time.Hour+time.Minute, s.Span)
+	require.Equal(t, noon.Add(time.Hour-time.Minute), s.SpanFrom)
+}
