@@ -41,6 +41,8 @@ var stops = []struct {
 	{"accounts", "Accounts (8.1.1): which should not be there, and who tries some that are not?", accountsStop},
 	{"logins", "Log-ins (8.1.1, 8.1.2): how many guesses are there, who is locked out by them, and when is a session over?", loginsStop},
 	{"keys", "Keys (8.2): when does one end, who says that nothing is left on it, and is it really gone?", keysStop},
+	{"recovery", "Recovery (8.10): does it come back, how fast, and how sure may one be?", recoveryStop},
+	{"snapshots", "Snapshots (8.10): what hangs on one of them, and which points may go?", snapshotsStop},
 	{"programme", "An audit (8.11): who may hold it, and who chooses what is looked at?", programmeStop},
 }
 
