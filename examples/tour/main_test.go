@@ -134,6 +134,9 @@ func TestTourFindsTheBitThatItFlipped(t *testing.T) {
 	}
 	before := slices.IndexFunc(story, func(s string) bool { return strings.HasPrefix(s, "keymgmt.") })
 	story, keys := story[:before], story[before:]
+	before = slices.Index(keys, "backup.recovery_test pending")
+	keys, recovered := keys[:before], keys[before:]
+	require.Equal(t, []string{"backup.recovery_test pending", "backup.recovery_test failure", "backup.recovery_test pending", "backup.recovery_test success"}, recovered)
 	before = slices.Index(story, "lockout.locked success")
 	story, logins := story[:before], story[before:]
 	require.Equal(t, []string{"lockout.locked success", "session.log-in success", "session.revoke-all success", "session.log-out success"}, logins)
