@@ -1,0 +1,107 @@
+package timetable
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Check looks at a timetable as one that somebody else has made: that it has each job once, placed or not, and that nothing it
+// does is more than the problem allows; and that what it says of itself is so. It shares no code with [Arrange]. Errors are joined.
+func (t *Timetable) Check(p *Problem) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	var bad []error
+	wrong := func(format string, args ...any) { bad = append(bad, fmt.Errorf("timetable: "+format, args...)) }
+	length := time.Duration(p.Slot)
+	seconds := int64(length / time.Second)
+	jobs := map[string]*Job{}
+	for i := range p.Jobs {
+		jobs[p.Jobs[i].ID] = &p.Jobs[i]
+	}
+	type at struct {
+		what string
+		slot int
+	}
+	sent, running := map[at]int64{}, map[at]int{}
+	end := p.Start
+	seen := map[string]bool{}
+	for _, u := range t.Unplaced {
+		if jobs[u.Job] == nil || seen[u.Job] || u.Why == "" {
+			wrong("%q: not a job, twice, or without a reason", u.Job)
+		}
+		seen[u.Job] = true
+	}
+	for _, r := range t.Runs {
+		j := jobs[r.Job]
+		if j == nil || seen[r.Job] || len(r.Shares) == 0 {
+			wrong("%q: not a job, twice, or without shares", r.Job)
+			continue
+		}
+		seen[r.Job] = true
+		total := int64(0)
+		for k, s := range r.Shares {
+			from := p.Start.Add(time.Duration(s.Slot) * length)
+			until := from.Add(length)
+			switch {
+			case s.Slot < 0 || s.Slot >= p.Slots || k > 0 && s.Slot <= r.Shares[k-1].Slot:
+				wrong("%q: slot %d: not a slot, or not after the one before", r.Job, s.Slot)
+				continue
+			case s.Bytes < 1 || s.Bytes > j.Rate*seconds:
+				wrong("%q: slot %d: %d bytes, at a rate of %d", r.Job, s.Slot, s.Bytes, j.Rate)
+			case !j.Divisible && k > 0 && s.Slot != r.Shares[k-1].Slot+1:
+				wrong("%q: slot %d: it cannot be divided", r.Job, s.Slot)
+			case !j.Divisible && k < len(r.Shares)-1 && s.Bytes != j.Rate*seconds:
+				wrong("%q: slot %d: it does not run at its rate", r.Job, s.Slot)
+			case len(j.Windows) > 0 && !slices.ContainsFunc(j.Windows, func(w Window) bool { return !from.Before(w.From) && !until.After(w.Until) }):
+				wrong("%q: slot %d: outside of its windows", r.Job, s.Slot)
+			}
+			total += s.Bytes
+			for _, l := range j.Links {
+				sent[at{"link " + l, s.Slot}] += s.Bytes
+			}
+			for i, c := range p.Caps {
+				id := map[Kind]string{Tenant: j.Tenant, Host: j.Host, Array: j.Array}[c.Kind]
+				if id != "" && (c.ID == "" || c.ID == id) {
+					key := at{fmt.Sprint("cap ", i, " ", id), s.Slot}
+					sent[key] += s.Bytes
+					running[key]++
+					if c.Jobs > 0 && running[key] > c.Jobs || c.Rate > 0 && sent[key] > c.Rate*seconds {
+						wrong("%s %q: slot %d: more than its cap", c.Kind, id, s.Slot)
+					}
+				}
+			}
+			if until.After(end) {
+				end = until
+			}
+		}
+		first, last := r.Shares[0].Slot, r.Shares[len(r.Shares)-1].Slot
+		if total != j.Bytes || !r.From.Equal(p.Start.Add(time.Duration(first)*length)) || !r.Until.Equal(p.Start.Add(time.Duration(last+1)*length)) {
+			wrong("%q: %d bytes of %d, or not when its slots are", r.Job, total, j.Bytes)
+		}
+	}
+	if len(seen) != len(p.Jobs) {
+		wrong("%d jobs of %d", len(seen), len(p.Jobs))
+	}
+	peak := Ratio{0, 1}
+	for _, l := range p.Links {
+		for s := range p.Slots {
+			n := sent[at{"link " + l.ID, s}]
+			if len(l.Traffic) > 0 {
+				n += l.Traffic[s%len(l.Traffic)] * seconds
+			}
+			if n > l.Rate*seconds {
+				wrong("link %q: slot %d: %d bytes, and it carries %d", l.ID, s, n, l.Rate*seconds)
+			}
+			if r := (Ratio{n, l.Rate * seconds}); r.Compare(peak) > 0 {
+				peak = r
+			}
+		}
+	}
+	if peak.Compare(t.Peak) != 0 || !t.Finish.Equal(end) {
+		wrong("it says that its peak is %v and its end %v; they are %v and %v", t.Peak, t.Finish, peak, end)
+	}
+	return errors.Join(bad...)
+}
