@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
 // Command is a [Check] that runs a program on what has been restored: in its folder, without a shell, with no environment but what is named here,
-// with its input closed, and without a network. It passes when the program ends with 0. When time is up the program is killed, with
-// all that it has started.
+// with its input closed, and without a network. It passes when the program ends with 0. When it ends, or time is up, what it has started
+// is killed with it.
 type Command struct {
 	Name string
 	Path string        // of the program, absolute
@@ -19,7 +20,9 @@ type Command struct {
 	Env  []string      // "NAME=value"
 	Time time.Duration // default 10 minutes
 	// InsecureNetwork lets it reach the network, and so what is in production. Without it the program runs in a network of its own, where
-	// there is nothing, as an unprivileged user of its own; where the system cannot do that, as on anything but Linux, the check fails.
+	// there is nothing, as the first process (1) of those that it sees itself; where the system cannot do that, as on anything but Linux, the
+	// check fails. The user and the files are the same in either case: what that user may read, write or reach by a socket in a folder, the
+	// program may too, also through a link that was restored. With InsecureNetwork, what has left the program's process group lives on.
 	InsecureNetwork bool
 }
 
@@ -52,7 +55,11 @@ func (c Command) Check(ctx context.Context, path string) (detail string, err err
 	if err := confine(cmd, !c.InsecureNetwork); err != nil {
 		return "", err
 	}
+	// The system kills the program when the thread that started it ends: that thread is kept.
+	runtime.LockOSThread()
 	err = cmd.Run()
+	runtime.UnlockOSThread()
+	sweep(cmd)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

@@ -3,6 +3,7 @@ package recovery_test
 import (
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -63,4 +64,37 @@ func TestACommandThatFailsOrHangsIsAFailure(t *testing.T) {
 	require.ErrorContains(t, err, "absolute")
 	_, err = recovery.Command{Path: "/no/such/program", InsecureNetwork: true}.Check(bg, t.TempDir())
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestWhatACommandStartsEndsWithIt(t *testing.T) {
+	apart(t)
+	for name, c := range map[string]recovery.Command{
+		"in its group":            {InsecureNetwork: true, Args: []string{"-c", "sleep 60 >/dev/null 2>&1 & echo $!"}},
+		"in a session of its own": {Args: []string{"-c", "setsid sleep 61 >/dev/null 2>&1 & sleep 0.3"}},
+	} {
+		c.Path = "/bin/sh"
+		said, err := c.Check(bg, t.TempDir())
+		require.NoError(t, err, name)
+		if c.InsecureNetwork {
+			pid, err := strconv.Atoi(strings.TrimSpace(said))
+			require.NoError(t, err)
+			require.Eventually(t, func() bool {
+				stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+				return syscall.Kill(pid, 0) != nil || strings.Contains(string(stat), ") Z ")
+			}, 5*time.Second, 10*time.Millisecond, name)
+			continue
+		}
+		require.Eventually(t, func() bool { return !running("sleep\x0061") }, 5*time.Second, 20*time.Millisecond, name)
+	}
+}
+
+func running(command string) bool {
+	list, _ := os.ReadDir("/proc")
+	for _, e := range list {
+		line, _ := os.ReadFile("/proc/" + e.Name() + "/cmdline")
+		if strings.HasPrefix(string(line), command) {
+			return true
+		}
+	}
+	return false
 }

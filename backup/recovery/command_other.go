@@ -13,3 +13,5 @@ func confine(_ *exec.Cmd, apart bool) error {
 	}
 	return nil
 }
+
+func sweep(*exec.Cmd) {}

@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"slices"
 )
 
 // Decrypter opens a stream: [tink.StreamingAEAD] is one. Nothing that it has not authenticated may come out of it.
@@ -68,6 +70,19 @@ func (w metered) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return w.Writer.Write(p)
+}
+
+// timed is a stream that ends with an error when time is up.
+type timed struct {
+	io.Reader
+	m *Meter
+}
+
+func (r timed) Read(p []byte) (int, error) {
+	if err := r.m.Add(0, 0); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }
 
 // Tree restores a point that is a tree of files, by copying it.
@@ -131,8 +146,9 @@ type folder struct {
 	mode fs.FileMode
 }
 
-// finish sets the modes of folders, the deepest first, and returns when all is on the disk.
+// finish sets the modes of folders, what is in a folder before it, and returns when all is on the disk.
 func finish(into *os.Root, folders []folder) error {
+	slices.SortStableFunc(folders, func(a, b folder) int { return cmp.Compare(a.name, b.name) })
 	for i := len(folders) - 1; i >= 0; i-- {
 		if err := settle(into, folders[i].name); err != nil {
 			return err
@@ -169,7 +185,7 @@ type Archive struct {
 }
 
 // Restore implements [Restorer]. The stream is read to its end, so that what is cut off or changed there is found. Names must be local: an entry that
-// leads outside, or comes a second time, fails; so does one that is neither a folder, a file nor a symbolic link. Hard links fail too: their targets
+// leads outside, or comes a second time, fails (a folder may come again); so does one that is neither a folder, a file nor a symbolic link. Hard links fail too: their targets
 // are names. Links are made last, and nothing is written through one.
 func (a Archive) Restore(ctx context.Context, p Point, key Decrypter, into *os.Root, m *Meter) (err error) {
 	stream, err := a.Open(ctx, p)
@@ -187,7 +203,7 @@ func (a Archive) Restore(ctx context.Context, p Point, key Decrypter, into *os.R
 			return err
 		}
 	}
-	return unpack(r, into, m)
+	return unpack(timed{r, m}, into, m)
 }
 
 func unpack(r io.Reader, into *os.Root, m *Meter) error {
@@ -218,7 +234,7 @@ func unpack(r io.Reader, into *os.Root, m *Meter) error {
 		mode := fs.FileMode(h.Mode).Perm()
 		switch h.Typeflag {
 		case tar.TypeDir:
-			if err := into.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			if err := into.MkdirAll(name, 0o700); err != nil {
 				return err
 			}
 			folders = append(folders, folder{name, mode})

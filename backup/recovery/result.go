@@ -69,8 +69,8 @@ type Result struct {
 	Took    Duration  `json:"took"`
 	Files   int64     `json:"files"`
 	Bytes   int64     `json:"bytes"`
-	Target  string    `json:"target"` // where, and what shows that it was empty and apart
-	Cleaned bool      `json:"cleaned"`
+	Target  string    `json:"target"`  // where, and what shows that it was empty and apart
+	Cleaned bool      `json:"cleaned"` // the target has said that nothing is left; false also where none was made
 	Phases  []Phase   `json:"phases"`
 	Checks  []Checked `json:"checks,omitempty"`
 }

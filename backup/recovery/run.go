@@ -36,8 +36,8 @@ type Limits struct {
 type Target interface {
 	// Prepare makes the place, and returns its path with what shows that it is empty and apart, in words.
 	Prepare(ctx context.Context) (path, proof string, err error)
-	// Clean removes it, and returns nil only when nothing is left. It is called once after each Prepare, failed or not, with a context
-	// that the end of the test does not end.
+	// Clean removes it, and returns nil only when nothing is left. It is called once after each Prepare that returned a path, also when that
+	// failed or the test panicked, with a context that the end of the test does not end. After a Prepare without a path there is nothing to remove.
 	Clean(ctx context.Context) error
 }
 
@@ -161,6 +161,18 @@ func (r *run) all(ctx context.Context) {
 	limited, cancel := context.WithTimeoutCause(ctx, most.Time, fmt.Errorf("it took more than %s", most.Time))
 	defer cancel()
 	var path string
+	defer func() { // also when something of the caller's panics
+		if path == "" {
+			return
+		}
+		r.phase(Clean, func() error {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+			defer cancel()
+			err := r.test.Target.Clean(ctx)
+			r.Cleaned = err == nil
+			return err
+		})
+	}()
 	r.phase(Prepare, func() (err error) {
 		path, r.Target, err = r.test.Target.Prepare(limited)
 		return err
@@ -197,13 +209,6 @@ func (r *run) all(ctx context.Context) {
 			}
 		}
 		return first
-	})
-	r.phase(Clean, func() error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
-		defer cancel()
-		err := r.test.Target.Clean(ctx)
-		r.Cleaned = err == nil
-		return err
 	})
 }
 

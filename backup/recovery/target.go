@@ -6,16 +6,23 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // Directory is a [Target] that is a new folder, which only this user can enter. It serves one test at a time.
-type Directory struct{ parent, made string }
+type Directory struct {
+	parent string
+	mu     sync.Mutex
+	made   string
+}
 
 // In returns a Directory below a folder that is there, on the disk to restore to; "" is that for temporary files.
 func In(parent string) *Directory { return &Directory{parent: parent} }
 
 // Prepare implements [Target].
 func (d *Directory) Prepare(context.Context) (path, proof string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.made != "" {
 		return "", "", errors.New("the folder of another test is still there")
 	}
@@ -36,6 +43,8 @@ func (d *Directory) Prepare(context.Context) (path, proof string, err error) {
 
 // Clean implements [Target].
 func (d *Directory) Clean(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.made == "" {
 		return nil
 	}
