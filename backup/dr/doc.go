@@ -35,7 +35,8 @@
 // degrades by its policy or by a person, never before Patience, and only while a [RiskEvaluation] is in force. When a status shows
 // that a synchronous mirror has acknowledged what is not on the other site, the mode is degraded at once, and writes are held.
 //
-// A takeover needs nobody to accept a loss only while the mode is [Synchronous]. A clock that goes back ends no patience later
+// A takeover needs nobody to accept a loss only while the mode is [Synchronous], and the newest status does not show that writes have ceased to
+// wait for a site that is connected. A clock that goes back ends no patience later
 // and revives no evaluation. An exposure that is not known is never taken for none.
 //
 // [Meter] holds 1,920 numbers and [MaxBreaches] breaches at most, whatever is put in.

@@ -3,6 +3,7 @@ package dr
 import (
 	"cmp"
 	"maps"
+	"math"
 	"math/bits"
 	"slices"
 	"time"
@@ -58,30 +59,29 @@ func (m *Meter) Add(s Status) error {
 	last := m.Last
 	m.Last = s
 	now, known := s.Exposure()
-	seen := false // that of the time since last
+	before, within := last.Exposure()
 	if !last.At.IsZero() {
-		before, ok := last.Exposure()
 		span := s.At.Sub(last.At)
-		if seen = known && ok && span <= time.Duration(m.Stale); seen {
+		if known && within && span <= time.Duration(m.Stale) {
 			if m.Buckets == nil {
 				m.Buckets = map[uint16]int64{}
 			}
 			m.Buckets[bucket(max(now, before))] += int64(span)
 			m.Known += Duration(span)
 		} else {
-			m.Unknown += Duration(span)
+			m.Unknown = plus(m.Unknown, span)
 		}
 	}
 	if known {
 		m.Worst = max(m.Worst, Duration(now))
 	}
-	m.breach(s, now, known, last, seen)
+	m.breach(s, now, known, last.At, within)
 	return nil
 }
 
 // breach extends, ends or begins one. It begins where the exposure passed the objective, which the sample tells: but not before
-// the last sample, which was within it. What is not known is not counted as a breach, and ends none.
-func (m *Meter) breach(s Status, now time.Duration, known bool, last Status, seen bool) {
+// the last sample, when that was within it, nor before the end of another. What is not known begins no breach, and ends none.
+func (m *Meter) breach(s Status, now time.Duration, known bool, last time.Time, within bool) {
 	open := len(m.Breaches) > 0 && m.Breaches[len(m.Breaches)-1].Open
 	switch over := known && now > time.Duration(m.Objective); {
 	case open:
@@ -89,17 +89,25 @@ func (m *Meter) breach(s Status, now time.Duration, known bool, last Status, see
 		if !known {
 			return
 		}
-		m.Over += Duration(s.At.Sub(b.To))
+		m.Over = plus(m.Over, s.At.Sub(b.To))
 		b.To, b.Peak, b.Open = s.At, max(b.Peak, Duration(now)), over
 	case over:
 		from := s.At.Add(time.Duration(m.Objective) - now)
-		if seen && from.Before(last.At) {
-			from = last.At
+		if within && from.Before(last) {
+			from = last
+		}
+		if n := len(m.Breaches); n > 0 && from.Before(m.Breaches[n-1].To) {
+			from = m.Breaches[n-1].To
 		}
 		m.Breaches = append(m.Breaches, Breach{From: from, To: s.At, Peak: Duration(now), Open: true})
-		m.Over += Duration(s.At.Sub(from))
+		m.Over = plus(m.Over, s.At.Sub(from))
 		m.trim()
 	}
+}
+
+// plus adds, and stays at the largest number: times that nobody has seen may be any.
+func plus(d Duration, more time.Duration) Duration {
+	return d + min(Duration(more), math.MaxInt64-d)
 }
 
 func (m *Meter) trim() {
@@ -144,7 +152,7 @@ func (m *Meter) Merge(o *Meter) error {
 	for k, v := range o.Buckets {
 		m.Buckets[k] += v
 	}
-	m.Known, m.Unknown, m.Over, m.Worst = m.Known+o.Known, m.Unknown+o.Unknown, m.Over+o.Over, max(m.Worst, o.Worst)
+	m.Known, m.Unknown, m.Over, m.Worst = m.Known+o.Known, plus(m.Unknown, time.Duration(o.Unknown)), plus(m.Over, time.Duration(o.Over)), max(m.Worst, o.Worst)
 	m.Breaches = slices.Concat(m.Breaches, o.Breaches)
 	slices.SortStableFunc(m.Breaches, func(a, b Breach) int {
 		return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To), cmp.Compare(a.Peak, b.Peak))

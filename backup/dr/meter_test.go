@@ -123,3 +123,26 @@ func BenchmarkMeterAdd(b *testing.B) {
 		}
 	}
 }
+
+// A sample that was within the objective bounds the breach after it, however long it was silent in between, and no time is in two breaches.
+func TestBreachesDoNotOverlap(t *testing.T) {
+	m := meter(t)
+	require.NoError(t, m.Add(exposed(at(0), 0)))
+	require.NoError(t, m.Add(exposed(at(100), 200*time.Second))) // silent for longer than stale, and now far behind
+	require.Equal(t, at(0), m.Breaches[0].From)
+	require.NoError(t, m.Add(exposed(at(101), 0)))
+	require.NoError(t, m.Add(dr.Status{At: at(102), Newest: at(102)})) // not known
+	require.NoError(t, m.Add(exposed(at(110), 300*time.Second)))
+	require.Equal(t, at(101), m.Breaches[1].From)
+	require.Equal(t, seconds(110), m.Over)
+}
+
+func TestSumsOfAMeterDoNotOverflow(t *testing.T) {
+	m := meter(t)
+	for i := range 6 {
+		require.NoError(t, m.Add(dr.Status{At: noon.AddDate(250*i, 0, 0), Newest: noon.AddDate(250*i, 0, 0), Safe: time.Unix(0, 1)}))
+		require.NoError(t, m.Add(dr.Status{At: noon.AddDate(250*i, 0, 1)}))
+	}
+	require.GreaterOrEqual(t, m.Over, dr.Duration(0))
+	require.GreaterOrEqual(t, m.Unknown, dr.Duration(0))
+}

@@ -40,7 +40,7 @@ type Decision struct {
 // Takeover is a [Decision] that the other site shall write from now on.
 type Takeover struct {
 	Decision
-	AcceptLoss bool `json:"accept_loss,omitempty"` // what is not on the other site may be lost; never needed for a synchronous mirror
+	AcceptLoss bool `json:"accept_loss,omitempty"` // what is not on the other site may be lost; needed unless the mirror is synchronous and writes still wait
 }
 
 // Writes says what the primary site may do with a write.

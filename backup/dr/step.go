@@ -116,14 +116,16 @@ func (m *machine) degrade(d Decision) error {
 }
 
 func (m *machine) failOver(t Takeover) error {
+	// While the other site is connected and writes do not wait for it, they may have been acknowledged since it was looked at.
+	safe := m.s.Mode == Synchronous && (m.s.Last.Synchronous || !m.s.Last.Connected)
 	switch {
 	case t.By.Person == "" && t.By.Kind != opsec.System || t.Reason == "":
 		return invalid("failover: want a person or the system, and a reason")
 	case m.s.Mode == FailedOver:
 		return denied("failover: it has happened, at %s", m.s.Since.Format(time.RFC3339))
-	case m.s.Mode != Synchronous && !t.AcceptLoss:
-		return denied("failover: the mirror is %s, so that acknowledged writes may be lost, and nobody accepts that", cmp.Or(m.s.Mode, "new"))
-	case m.s.Mode != Synchronous && t.By.Person == "":
+	case !safe && !t.AcceptLoss:
+		return denied("failover: the mirror is %s, acknowledged writes may be lost, and nobody accepts that", cmp.Or(m.s.Mode, "new"))
+	case !safe && t.By.Person == "":
 		return denied("failover: a loss is accepted by a person")
 	}
 	m.turn(FailedOver, ActionFailedOver, opsec.SeverityCritical, t.Reason, t.By)
@@ -150,13 +152,13 @@ func (m *machine) fresh() bool {
 }
 
 // exposure now: what the newest status says, and as much more as time has passed since. What was written since is not known, so that
-// even an idle mirror is exposed for that long.
+// even an idle mirror is exposed for that long, unless writes wait for the other site.
 func (m *machine) exposure() (time.Duration, bool) {
 	if !m.fresh() {
 		return 0, false
 	}
 	d, known := m.s.Last.Exposure()
-	if d > 0 {
+	if d > 0 || m.s.Mode != Synchronous && !m.s.Last.Synchronous {
 		d += max(0, m.now.Sub(m.s.Last.At))
 	}
 	return d, known
@@ -209,7 +211,7 @@ func (m *machine) follow() {
 	}
 	connected := m.fresh() && m.s.Last.Connected
 	switch l := m.s.Last; {
-	case m.s.Mode == Synchronous && m.fresh() && !l.Synchronous && l.Newest.After(l.Safe):
+	case m.s.Mode == Synchronous && !l.Synchronous && l.Newest.After(l.Safe): // however old the status is
 		m.turn(Degraded, ActionDegraded, opsec.SeverityCritical, "writes were acknowledged that are not on the other site", opsec.Actor{})
 	case m.s.Mode == Degraded && connected:
 		m.turn(Resyncing, ActionResyncing, opsec.SeverityInfo, why, opsec.Actor{})

@@ -271,3 +271,43 @@ func TestNoScheduleDegradesInSilence(t *testing.T) {
 		}
 	})
 }
+
+// What a late status shows is as true as what one in time shows.
+func TestALateStatusUnmasksASynchronousMirrorToo(t *testing.T) {
+	r := &run{p: policy(dr.Synchronous, dr.Stop)}
+	r.step(dr.Event{Status: here(noon)}, noon)
+	require.Equal(t, dr.Synchronous, r.s.Mode)
+	late := &dr.Status{At: at(1), Newest: at(1), Safe: noon, Connected: true}
+	r.step(dr.Event{Status: late}, at(20))
+	require.Equal(t, dr.Degraded, r.s.Mode)
+	r.step(dr.Event{FailOver: &dr.Takeover{Decision: dr.Decision{By: bot, Reason: "the primary is gone"}}}, at(21))
+	require.ErrorIs(t, r.v.Refused, opsec.ErrDenied)
+}
+
+// All is there, and from now on nobody waits: what comes before the next status may be lost, so that a person has to accept it.
+func TestATakeoverAfterWritesHaveStoppedToWaitIsNotFree(t *testing.T) {
+	r := &run{p: policy(dr.Synchronous, dr.Stop)}
+	r.step(dr.Event{Status: here(noon)}, noon)
+	s := here(at(1))
+	s.Synchronous = false
+	r.step(dr.Event{Status: s}, at(1))
+	system := dr.Takeover{Decision: dr.Decision{By: bot, Reason: "the primary is gone"}}
+	r.step(dr.Event{FailOver: &system}, at(2))
+	require.ErrorIs(t, r.v.Refused, opsec.ErrDenied)
+	r.step(dr.Event{FailOver: &dr.Takeover{Decision: dr.Decision{By: ada, Reason: "the primary is gone"}, AcceptLoss: true}}, at(2))
+	require.NoError(t, r.v.Refused)
+}
+
+// What was written since the newest status is not known, and is exposed as well.
+func TestExposureGrowsSinceTheStatus(t *testing.T) {
+	r := &run{p: policy(dr.Asynchronous, dr.Degrade)}
+	r.step(dr.Event{Accept: evaluation()}, noon)
+	s := here(noon)
+	s.Synchronous = false
+	r.step(dr.Event{Status: s}, noon)
+	require.Equal(t, dr.Asynchronous, r.s.Mode)
+	require.Zero(t, r.v.Exposure)
+	r.step(dr.Event{Tick: true}, at(4))
+	require.True(t, r.v.ExposureKnown)
+	require.Equal(t, 4*time.Second, r.v.Exposure)
+}
