@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/rpc"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup"
+	"github.com/cloudopsec/opsec/backup/dr"
+	"github.com/cloudopsec/opsec/backup/dr/fence"
+	"github.com/cloudopsec/opsec/backup/dr/treemirror"
+	"github.com/cloudopsec/opsec/internal/wholefile"
+	"github.com/cloudopsec/opsec/store"
+	"github.com/cloudopsec/opsec/store/lease"
+)
+
+const every = 250 * time.Millisecond // between two generations of the copy
+
+// site is one of the two: a [fence.Primary] that keeps orders.
+type site struct {
+	name  string
+	gate  *fence.Gate // before its tree
+	third *rpc.Client
+	l     net.Listener
+	token atomic.Uint64 // while it is primary
+	ready atomic.Bool   // it has a copy, or nobody was primary yet
+}
+
+type Copied struct {
+	Name   string
+	Status dr.Status
+}
+
+// stand is the process of a site.
+func stand(ctx context.Context, name, third string) error {
+	client, err := rpc.Dial("tcp", third)
+	if err != nil {
+		return err
+	}
+	gate, err := fence.OpenGate(filepath.Join(name, "gate"))
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s := &site{name: name, gate: gate, third: client, l: l}
+	go s.serve()
+	// What was primary takes itself for it when it comes back, as servers do.
+	if b, err := os.ReadFile(s.role()); err == nil {
+		token, _ := strconv.ParseUint(string(b), 10, 64)
+		_ = s.Promote(ctx, token) // refused
+	}
+	db, err := store.New(remote{client}, nil)
+	if err != nil {
+		return err
+	}
+	n, err := fence.NewNode(db, "orders", name, fence.Timing{TTL: time.Second, Stop: 200 * time.Millisecond, DriftPPM: 200}, s)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for ctx.Err() == nil {
+			_ = n.Run(ctx) // it contends again
+			time.Sleep(every)
+		}
+	}()
+	return s.follow(ctx)
+}
+
+func (s *site) role() string { return filepath.Join(s.name, "role") }
+
+// May implements [fence.Primary]. In earnest it asks a fence.Cluster, with the loss that is accepted.
+func (s *site) May(context.Context, *lease.Held) error {
+	if !s.ready.Load() {
+		return fmt.Errorf("%s has no copy: %w", s.name, opsec.ErrDenied)
+	}
+	return nil
+}
+
+// Promote implements [fence.Primary].
+func (s *site) Promote(_ context.Context, token uint64) error {
+	var reason string
+	if err := s.third.Call("Third.Lead", Leader{s.name, s.l.Addr().String(), token}, &reason); err != nil || reason != "" {
+		return errors.Join(err, errors.New(reason))
+	}
+	if err := s.gate.Raise(token); err != nil {
+		return err
+	}
+	s.token.Store(token)
+	return wholefile.Write(s.role(), 0o600, func(w io.Writer) error { _, err := fmt.Fprint(w, token); return err })
+}
+
+// Stop implements [fence.Primary].
+func (s *site) Stop(context.Context) error { s.token.Store(0); return nil }
+
+// serve takes orders, each a line: it is a file in the tree before it is acknowledged.
+func (s *site) serve() {
+	for {
+		c, err := s.l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			for in := bufio.NewScanner(c); in.Scan(); fmt.Fprintln(c, "ok") {
+				order, token := in.Text(), s.token.Load()
+				if token == 0 || order == "" || strings.Trim(order, "0123456789") != "" {
+					return
+				}
+				beside := filepath.Join(s.name, "new-"+order)
+				if s.gate.Do(token, func() error {
+					return errors.Join(wholefile.Write(beside, 0o600, func(w io.Writer) error { _, err := fmt.Fprintln(w, order); return err }),
+						os.Rename(beside, filepath.Join(s.name, treemirror.TreeName, order)))
+				}) != nil {
+					return
+				}
+			}
+		}()
+	}
+}
+
+// follow copies from whoever is primary, and tells how old the copy is.
+func (s *site) follow(ctx context.Context) error {
+	var m *treemirror.Mirror
+	var from Leader
+	for ; ctx.Err() == nil; time.Sleep(every / 5) {
+		var now Leader
+		r := Copied{Name: s.name}
+		if m != nil {
+			r.Status = m.Status()
+		}
+		if err := s.third.Call("Third.Report", r, &now); err != nil {
+			return err
+		}
+		if now.Token == 0 || now.Name == s.name {
+			s.ready.Store(now.Token == 0 || s.ready.Load())
+			m = nil
+			continue
+		}
+		if m == nil || now != from {
+			src, err := backup.OpenDir(filepath.Join(now.Name, treemirror.TreeName))
+			if err != nil {
+				return err
+			}
+			if m, err = treemirror.New(src, s.name, s.gate, &treemirror.Options{Header: backup.Header{Tenant: "acme", Source: "orders"}}); err != nil {
+				return err
+			}
+			from = now
+		}
+		// The line to the other site goes with its process.
+		line, err := net.DialTimeout("tcp", now.Addr, time.Second)
+		if err != nil {
+			continue
+		}
+		line.Close()
+		if last := m.Status(); last.Safe.IsZero() || time.Since(last.Safe) > every {
+			if m.Sync(ctx, now.Token) == nil {
+				s.ready.Store(true)
+			}
+		}
+	}
+	return nil
+}
