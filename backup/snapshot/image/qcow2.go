@@ -1,0 +1,166 @@
+package image
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/snapshot"
+)
+
+// Features that a reader of qcow2 must know (docs/interop/qcow2.txt of QEMU).
+const (
+	qcowDirty = 1 << iota
+	qcowCorrupt
+	qcowData
+	qcowCompression
+	qcowExtended
+)
+
+const (
+	extensionFormat = 0xe2792aca
+	extensionData   = 0x44415441
+)
+
+// qcow2 reads a header of version 2 or 3.
+func (p *parser) qcow2() {
+	p.Format, p.Virtual = QCOW2, 0
+	h := p.bytes(0, 72)
+	be := binary.BigEndian
+	version, cluster := be.Uint32(h[4:]), be.Uint32(h[20:])
+	features, length := uint64(0), int64(72)
+	switch version {
+	case 2:
+	case 3:
+		h = p.bytes(0, 104)
+		features, length = be.Uint64(h[72:]), int64(be.Uint32(h[100:]))
+	default:
+		p.broken("version %d of qcow2", version)
+		return
+	}
+	if p.err != nil {
+		return
+	}
+	size := be.Uint64(h[24:])
+	switch {
+	case cluster < 9 || cluster > 21:
+		p.broken("clusters of 2^%d bytes, want 2^9 to 2^21", cluster)
+		return
+	case size > 1<<62:
+		p.broken("a disk of %d bytes", size)
+		return
+	case version == 3 && (length < 104 || length > int64(1)<<cluster || length%8 != 0):
+		p.broken("a header of %d bytes", length)
+		return
+	}
+	p.Virtual = int64(size)
+	if features&qcowDirty != 0 {
+		p.find(RuleDirty, opsec.SeverityMedium, "it was not closed in order: check it before it is written to")
+	}
+	if features&qcowCorrupt != 0 {
+		p.find(RuleCorrupt, opsec.SeverityHigh, "it is marked as corrupt")
+	}
+	if known := uint64(qcowDirty | qcowCorrupt | qcowData | qcowCompression | qcowExtended); features&^known != 0 {
+		p.find(RuleUnknown, opsec.SeverityHigh, "features %#x that are not known", features&^known)
+		p.Broken = "it has features that are not known"
+	}
+	if method := be.Uint32(h[32:]); method != 0 {
+		p.find(RuleEncrypted, opsec.SeverityInfo, "it is encrypted (method %d): without the key it is lost too", method)
+	}
+	at, n := be.Uint64(h[8:]), int64(be.Uint32(h[16:]))
+	format, data := p.extensions(length, int64(1)<<cluster, at)
+	if at != 0 {
+		p.backing(at, n, format)
+	}
+	if features&qcowData != 0 {
+		if data == "" {
+			p.broken("its data is in another file, and its header does not say which")
+			return
+		}
+		p.Refs = append(p.Refs, p.ref(data, snapshot.AsDataFile, ""))
+	}
+	p.qcowPoints(be.Uint32(h[60:]), be.Uint64(h[64:]))
+}
+
+func (p *parser) backing(at uint64, n int64, format string) {
+	if n == 0 || n > maxName || at > 1<<62 {
+		p.broken("a backing file whose name has %d bytes, want 1 to %d", n, maxName)
+		return
+	}
+	name := strings.TrimPrefix(string(p.bytes(int64(at), n)), "file:")
+	if p.err != nil {
+		return
+	}
+	if format == "" {
+		p.find(RuleGuessed, opsec.SeverityMedium, "the format of its backing file is not on record: whoever writes to that can choose it")
+	}
+	p.Refs = append(p.Refs, p.ref(name, snapshot.AsBacking, ""))
+}
+
+// extensions reads what stands between the header and the name of the backing file, all within the first cluster.
+func (p *parser) extensions(at, cluster int64, backing uint64) (format, data string) {
+	end := min(cluster, p.size)
+	if backing != 0 && backing < uint64(end) {
+		end = int64(backing)
+	}
+	for at+8 <= end {
+		h := p.bytes(at, 8)
+		kind, n := binary.BigEndian.Uint32(h), int64(binary.BigEndian.Uint32(h[4:]))
+		if kind == 0 || p.err != nil {
+			return format, data
+		}
+		at += 8
+		if n > end-at {
+			p.broken("an extension of its header that is longer than the header")
+			return format, data
+		}
+		switch kind {
+		case extensionFormat, extensionData:
+			if n > maxName {
+				p.broken("a name of %d bytes in its header, want up to %d", n, maxName)
+				return format, data
+			}
+			if value := string(p.bytes(at, n)); kind == extensionFormat {
+				format = value
+			} else {
+				data = value
+			}
+		}
+		at += (n + 7) &^ 7
+	}
+	return format, data
+}
+
+// qcowPoints reads the table of internal snapshots.
+func (p *parser) qcowPoints(count uint32, offset uint64) {
+	if count == 0 {
+		return
+	}
+	if count > maxPoints || offset > uint64(p.size) {
+		p.broken("%d internal snapshots at %d, want up to %d, inside of the file", count, offset, maxPoints)
+		return
+	}
+	at := int64(offset)
+	for range count {
+		h := p.bytes(at, 40)
+		be := binary.BigEndian
+		id, name, extra := int64(be.Uint16(h[12:])), int64(be.Uint16(h[14:])), int64(be.Uint32(h[36:]))
+		if p.err != nil {
+			return
+		}
+		if extra > 64<<10 || id+name > 4*maxName || at-int64(offset) > maxTable {
+			p.broken("an internal snapshot with %d bytes of name and %d of other things", id+name, extra)
+			return
+		}
+		text := p.bytes(at+40+extra, id+name)
+		if p.err != nil {
+			return
+		}
+		what := string(text[id:])
+		if what == "" {
+			what = string(text[:id])
+		}
+		p.Points = append(p.Points, Point{Name: what, Created: int64(be.Uint32(h[16:]))})
+		at += (40 + extra + id + name + 7) &^ 7
+	}
+}

@@ -1,0 +1,349 @@
+package image
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/backup/snapshot"
+)
+
+// MaxFiles is how many files one scan looks at.
+const MaxFiles = 2_000_000
+
+// Inventory is what a scan has found.
+type Inventory struct {
+	// Nodes are images, the points inside of them, and what documents list; images by their absolute paths. Every image is a restore point, but
+	// for extents, data files and files of memory. The time of a file is when it was last written: the moment that it shows.
+	Nodes    []snapshot.Node
+	Findings []snapshot.Finding
+	Files    int // whose headers were read
+}
+
+// Graph returns the graph of the nodes. What it finds is in its own findings, beside those of the scan. Errors are those of
+// [snapshot.Builder.Add].
+func (v *Inventory) Graph() (*snapshot.Graph, error) {
+	var b snapshot.Builder
+	b.Grow(len(v.Nodes), len(v.Nodes))
+	for _, n := range v.Nodes {
+		if err := b.Add(n); err != nil {
+			return nil, err
+		}
+	}
+	g, _ := b.Build()
+	return g, nil
+}
+
+// Scan reads the headers of images: of those that are named, with all below the folders that are named, and of what they refer to. A file that is named
+// opens its folder to references, and no more. Errors are of what a caller names (wrapping [opsec.ErrInvalid] where it is
+// neither a file nor a folder), or the context's; all else is a finding.
+//
+// Regular files are opened for reading, and nothing else. Links are followed as long as they stay in the folders that were named.
+func Scan(ctx context.Context, paths ...string) (_ *Inventory, err error) {
+	s := &scan{files: map[string]*file{}}
+	defer func() {
+		for _, p := range s.places {
+			err = errors.Join(err, p.root.Close())
+		}
+	}()
+	for _, name := range paths {
+		p, only, err := openPlace(name)
+		if err != nil {
+			return nil, err
+		}
+		s.places = append(s.places, p)
+		if only != "" {
+			s.add(p, only, true)
+		} else if err := s.walk(ctx, p, "."); err != nil {
+			return nil, err
+		}
+	}
+	for len(s.fresh) > 0 {
+		wave := s.fresh
+		s.fresh = nil
+		if err := read(ctx, wave); err != nil {
+			return nil, err
+		}
+		for _, f := range wave {
+			s.follow(f)
+		}
+	}
+	return s.inventory(), nil
+}
+
+// scan is a scan on its way.
+type scan struct {
+	places   []*place
+	files    map[string]*file // by absolute path
+	order    []*file
+	fresh    []*file // not read yet
+	findings []snapshot.Finding
+	full     bool
+}
+
+// file is a file that is looked at.
+type file struct {
+	place *place
+	name  string // below the place
+	asked bool   // by the caller, or by another image: it is one, whatever its format
+	part  bool   // of another image: no restore point
+	info  fs.FileInfo
+	*Header
+	nodes []snapshot.Node // of a document
+	refs  [][]snapshot.Need
+	own   []snapshot.Need
+	err   error
+}
+
+func (f *file) path() string { return f.place.abs + f.name }
+
+// add takes a file that is real: no part of its name is a link.
+func (s *scan) add(p *place, name string, asked bool) *file {
+	if f := s.files[p.abs+name]; f != nil {
+		f.asked = f.asked || asked
+		return f
+	}
+	if len(s.order) >= MaxFiles {
+		if !s.full {
+			s.find(p.abs+name, RuleUnread, opsec.SeverityHigh, "more than two million files: neither this nor what comes after it was looked at")
+		}
+		s.full = true
+		return nil
+	}
+	f := &file{place: p, name: name, asked: asked}
+	s.files[p.abs+name] = f
+	s.order, s.fresh = append(s.order, f), append(s.fresh, f)
+	return f
+}
+
+func (s *scan) find(path, rule string, severity opsec.Severity, text string) {
+	s.findings = append(s.findings, snapshot.Finding{Path: path, Rule: rule, Severity: severity, Text: text})
+}
+
+// walk adds the files of a folder, and of those below it.
+func (s *scan) walk(ctx context.Context, p *place, dir string) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	d, err := p.root.Open(dir)
+	if err != nil {
+		s.find(p.abs+dir, RuleUnread, opsec.SeverityMedium, err.Error())
+		return nil
+	}
+	list, err := d.ReadDir(-1)
+	if err = errors.Join(err, d.Close()); err != nil {
+		s.find(p.abs+dir, RuleUnread, opsec.SeverityMedium, err.Error())
+	}
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, e := range list {
+		name := path.Join(dir, e.Name())
+		switch {
+		case e.Type().IsRegular():
+			s.add(p, name, false)
+		case e.IsDir():
+			if err := s.walk(ctx, p, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// read reads the headers of files, several at a time.
+func read(ctx context.Context, files []*file) error {
+	next := make(chan *file)
+	var wait sync.WaitGroup
+	for range min(2*runtime.GOMAXPROCS(0), len(files)) {
+		wait.Go(func() {
+			for f := range next {
+				f.read()
+			}
+		})
+	}
+	for _, f := range files {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- f
+	}
+	close(next)
+	wait.Wait()
+	return context.Cause(ctx)
+}
+
+func (f *file) read() {
+	r, info, err := f.place.open(f.name)
+	if err != nil {
+		f.err = err
+		return
+	}
+	defer r.Close() // it was read only
+	f.info = info
+	if f.Header, f.err = Read(r, info.Size()); f.err == nil && f.Format == JSON {
+		if f.nodes, err = Document(r); err != nil {
+			f.Broken = err.Error()
+			f.Findings = append(f.Findings, snapshot.Finding{Rule: RuleHeader, Severity: opsec.SeverityMedium, Text: f.Broken})
+		}
+	}
+}
+
+// follow resolves what a file refers to.
+func (s *scan) follow(f *file) {
+	if f.Header == nil {
+		return
+	}
+	for _, r := range f.Refs {
+		f.own = append(f.own, s.resolve(f, r))
+	}
+	for _, p := range f.Points {
+		var needs []snapshot.Need
+		for _, r := range p.Refs {
+			needs = append(needs, s.resolve(f, r))
+		}
+		f.refs = append(f.refs, needs)
+	}
+}
+
+// resolve returns what a reference needs. Where it leads nowhere that may be looked at, that is a node which nobody has.
+func (s *scan) resolve(f *file, r Ref) snapshot.Need {
+	if r.foreign || len(r.Name) > 4*maxName {
+		return snapshot.Need{ID: short(r.Name), As: r.As}
+	}
+	name, point := r.Name, ""
+	if f.Format == Libvirt {
+		if at := strings.LastIndex(name, pointMark); at > 0 && r.As == snapshot.AsContains {
+			name, point = name[:at], name[at:]
+		}
+	}
+	if !path.IsAbs(name) {
+		name = path.Dir(f.path()) + "/" + name
+	}
+	found, err := s.locate(name)
+	if err != nil {
+		rule, severity := "", opsec.SeverityHigh
+		switch {
+		case errors.Is(err, errOutside):
+			rule = RuleOutside
+		case errors.Is(err, errNotAFile):
+			rule = RuleNotAFile
+		case !errors.Is(err, fs.ErrNotExist): // which the graph tells
+			rule = RuleUnread
+		}
+		if rule != "" {
+			s.find(f.path(), rule, severity, "it refers to "+snapshot.Quote(short(r.Name))+": "+err.Error())
+		}
+		return snapshot.Need{ID: path.Clean(name) + point, As: r.As}
+	}
+	found.asked = true
+	if r.As == snapshot.AsExtent || r.As == snapshot.AsDataFile || r.memory {
+		found.part = true
+	}
+	return snapshot.Need{ID: found.path() + point, As: r.As}
+}
+
+// locate finds a file by its absolute path in one of the places.
+func (s *scan) locate(name string) (*file, error) {
+	if !strings.Contains(name, "/../") { // which a link before it could turn elsewhere
+		if f := s.files[path.Clean(name)]; f != nil {
+			return f, nil
+		}
+	}
+	err := errOutside
+	for _, p := range s.places {
+		below, ok := strings.CutPrefix(path.Clean(name), p.abs)
+		if !ok {
+			continue
+		}
+		if exact, ok := strings.CutPrefix(name, p.abs); ok {
+			below = exact
+		}
+		real, failed := p.real(below)
+		if failed != nil {
+			err = failed
+			continue
+		}
+		info, failed := p.root.Lstat(real)
+		switch {
+		case failed != nil:
+			err = failed
+		case !info.Mode().IsRegular():
+			err = errNotAFile
+		default:
+			if f := s.add(p, real, true); f != nil {
+				return f, nil
+			}
+			err = errors.New("too many files")
+		}
+	}
+	return nil, err
+}
+
+// inventory makes nodes of the files.
+func (s *scan) inventory() *Inventory {
+	v := &Inventory{Findings: s.findings}
+	for _, f := range s.order {
+		id := f.path()
+		if f.err != nil || f.Header == nil {
+			if f.asked {
+				text := cmp.Or(f.err, errors.New("it was not read")).Error()
+				v.Nodes = append(v.Nodes, snapshot.Node{ID: id, Broken: text})
+				v.Findings = append(v.Findings, snapshot.Finding{Path: id, Rule: RuleUnread, Severity: opsec.SeverityHigh, Text: text})
+			}
+			continue
+		}
+		v.Files++
+		if f.Format == Raw && !f.asked {
+			continue
+		}
+		for _, found := range f.Findings {
+			found.Path = id
+			v.Findings = append(v.Findings, found)
+		}
+		switch f.Format {
+		case JSON:
+			v.Nodes = append(v.Nodes, f.nodes...)
+		case Libvirt:
+		default:
+			v.Nodes = append(v.Nodes, s.node(f, v))
+		}
+		for i, p := range f.Points {
+			n := snapshot.Node{ID: id + pointMark + p.Name, Format: string(f.Format), Restore: true, Needs: f.refs[i]}
+			if f.Format != Libvirt {
+				n.Needs = append(n.Needs, snapshot.Need{ID: id, As: snapshot.AsContains})
+			}
+			if p.Created > 0 {
+				n.Created = time.Unix(p.Created, 0).UTC()
+			}
+			v.Nodes = append(v.Nodes, n)
+		}
+	}
+	return v
+}
+
+// node makes the node of an image, and looks whether its parent is still the one that it was made of.
+func (s *scan) node(f *file, v *Inventory) snapshot.Node {
+	n := snapshot.Node{
+		ID: f.path(), Format: string(f.Format), Needs: f.own, Restore: !f.part, Created: f.info.ModTime().UTC(), Size: taken(f.info), Virtual: f.Virtual,
+		Broken: f.Broken,
+	}
+	for i, r := range f.Refs {
+		parent := s.files[f.own[i].ID]
+		if r.identity == "" || parent == nil || parent.Header == nil || parent.identity == r.identity {
+			continue
+		}
+		text := "its parent was changed since: it is " + short(cmp.Or(parent.identity, "of another format")) + ", and was " + short(r.identity)
+		v.Findings = append(v.Findings, snapshot.Finding{Path: n.ID, Rule: RuleModified, Severity: opsec.SeverityCritical, Text: text})
+		if n.Broken == "" {
+			n.Broken = text
+		}
+	}
+	return n
+}
