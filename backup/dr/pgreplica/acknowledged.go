@@ -20,8 +20,8 @@ const (
 // wait too: a write that is safe is then not called so, never the other way round.
 //
 // The notices are what the driver hands to its handler: OnNotice of pgx, ConnectorNoticeHandler of lib/pq. Without a handler they are
-// lost, and nobody can tell. A caller that cannot see them must not cancel statements: not by a context, a statement_timeout or
-// pg_cancel_backend.
+// lost, and nobody can tell: [Commits] proves that there is one. A caller that cannot see them must not let a wait be cancelled: not by a context,
+// pg_cancel_backend or pg_terminate_backend. A statement_timeout has no effect on the wait of a commit.
 func Acknowledged(err error, notices ...string) bool {
 	return err == nil && !slices.ContainsFunc(notices, func(code string) bool {
 		return code == CodeWarning || code == CodeShutdown || code == CodeCanceled

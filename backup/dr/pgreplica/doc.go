@@ -14,8 +14,10 @@
 //	status, err := monitor.Look(ctx)           // beats once, and looks at the standby
 //	verdict, err := mirror.Observe(ctx, replicator, status)
 //
-//	// for each write of the service, with what the driver has as notices of it:
-//	ok := pgreplica.Acknowledged(err, codes...) // false: do not tell anybody that it is safe
+//	err = commits.Do(func() error { return tx.Commit(ctx) }) // each commit of the service; [Commits] says how it is wired
+//	// nil: on both sites. ErrNotAcknowledged: do not tell anybody that it is safe
+//
+//	follower, err := pgreplica.LookAtStandby(ctx, pgreplica.SQL(other)) // the other site itself, also when the primary is gone
 //
 // # How exposure is measured
 //
@@ -31,7 +33,12 @@
 // Exposure is never reported smaller than it is, at the moment of the Look: times are taken before a beat is sent, and places in the log
 // are taken after it is committed. It is too large by the time between two Looks at most, and by what the standby is slow to report.
 //
-// Nothing here waits longer than Policy.Wait.
+// That holds while Policy.Standby is the name of one standby (of several of that name, the one that is behind counts), and the service's sessions
+// have the synchronous_commit that the monitor's has. Commits are said to wait for the standby when pg_stat_replication calls it "sync": a
+// quorum (ANY) may be made without it, so that for n of n names FIRST n is to be written. Where synchronous_standby_names has a substitute for
+// the standby, commits may be acknowledged by that one between two Looks.
+//
+// No Look waits longer than Policy.Wait. The user needs the role pg_monitor on both sites, and may write the table of beats.
 //
 // # What it will not do
 //

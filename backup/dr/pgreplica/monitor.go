@@ -72,16 +72,17 @@ const beatSQL = `INSERT INTO opsec_replica_beat (id, n)
 	ON CONFLICT (id) DO UPDATE SET n = opsec_replica_beat.n + 1`
 
 // Everything in one row: whether the server is a standby itself; its timeline; the end of the log; of the standby, whether it streams,
-// whether commits wait until it has flushed, and how far it has; whether commits wait for nobody who is there.
+// whether commits wait until it has flushed, and how far it has; whether commits wait for nobody who is there. Of several of one name, such as a
+// new connection beside one that is not yet known to be dead, the worst counts. A quorum is no wait: another standby may have made it.
 const lookSQL = `SELECT pg_is_in_recovery(),
 	CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,
 	CASE WHEN pg_is_in_recovery() THEN '0/0' ELSE pg_current_wal_insert_lsn()::text END,
-	coalesce((SELECT bool_or(state = 'streaming') FROM pg_stat_replication WHERE application_name = $1), false),
-	coalesce((SELECT bool_or(sync_state IN ('sync', 'quorum')) FROM pg_stat_replication WHERE application_name = $1), false)
+	coalesce((SELECT bool_and(state = 'streaming') FROM pg_stat_replication WHERE application_name = $1), false),
+	coalesce((SELECT bool_and(sync_state = 'sync') FROM pg_stat_replication WHERE application_name = $1), false)
 		AND current_setting('synchronous_commit') IN ('on', 'remote_apply'),
 	current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local')
 		AND NOT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')),
-	coalesce((SELECT max(flush_lsn)::text FROM pg_stat_replication WHERE application_name = $1), '0/0')`
+	coalesce((SELECT min(coalesce(flush_lsn, '0/0'))::text FROM pg_stat_replication WHERE application_name = $1), '0/0')`
 
 type look struct {
 	recovering, streams, waits, stuck bool
@@ -95,6 +96,7 @@ type look struct {
 func (m *Monitor) Look(ctx context.Context) (dr.Status, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(m.policy.Wait))
 	defer cancel()
 	before, err := m.look(ctx)
@@ -105,7 +107,7 @@ func (m *Monitor) Look(ctx context.Context) (dr.Status, error) {
 		return m.status(m.Now(), before, before), nil
 	}
 	if err := m.beat(ctx); err != nil {
-		if ctx.Err() != nil && before.waits { // the standby has gone while the beat waited for it
+		if ctx.Err() != nil && caller.Err() == nil && before.waits { // the standby has gone while the beat waited for it
 			before.streams, before.waits, before.stuck = false, false, true
 			return m.status(m.Now(), before, before), nil
 		}

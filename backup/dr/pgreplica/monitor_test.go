@@ -145,6 +145,17 @@ func TestBeatWhoseWaitIsCancelledIsNoWrite(t *testing.T) {
 	})
 }
 
+// That the caller has no more time says nothing of the standby.
+func TestLookThatTheCallerEndsIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{streams: true, waits: true, line: "00000001", hang: true}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := monitor(t, s).Look(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
 func TestPlacesOfAnotherTimelineMeanNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{streams: true, line: "00000001"}

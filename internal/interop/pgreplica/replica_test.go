@@ -226,15 +226,8 @@ func TestCancelledWaitIsNotAcknowledged(t *testing.T) {
 		_, err := conn.Exec(context.Background(), "insert into orders values (2)")
 		done <- err
 	}()
-	cancel := fmt.Sprintf("select pg_cancel_backend(%d) from pg_stat_activity where pid = %d and wait_event = 'SyncRep'", conn.PgConn().PID(), conn.PgConn().PID())
-	for waiting := true; waiting; {
-		select {
-		case err = <-done:
-			waiting = false
-		case <-time.After(50 * time.Millisecond):
-			nodes.Primary.SQL(t, cancel)
-		}
-	}
+	cancelWait(t, nodes.Primary, conn, done)
+	err = <-done
 	require.NoError(t, err, "the server says that it is done: it is, on one site")
 	require.False(t, pgreplica.Acknowledged(err, *notices...), "%q", *notices)
 	require.Equal(t, "2\n", nodes.Primary.SQL(t, "set synchronous_commit = local", "select count(*) from orders"))
@@ -253,6 +246,20 @@ func TestCancelledWaitIsNotAcknowledged(t *testing.T) {
 	nodes.Standby.Up(t)
 	nodes.Standby.Promote(t)
 	require.Equal(t, map[int64]bool{1: true}, present(t, nodes.Standby))
+}
+
+// cancelWait cancels what a session waits for, until something is done.
+func cancelWait(t *testing.T, n *pair.Node, session *pgx.Conn, done <-chan error) {
+	pid := session.PgConn().PID()
+	cancel := fmt.Sprintf("select pg_cancel_backend(%d) from pg_stat_activity where pid = %d and wait_event = 'SyncRep'", pid, pid)
+	for range 600 {
+		if len(done) > 0 {
+			return
+		}
+		n.SQL(t, cancel)
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("it waits on")
 }
 
 // A standby that stops while a beat waits for it costs a Look Policy.Wait, and no more.
@@ -287,4 +294,103 @@ func watchStandby(t *testing.T, n *pair.Node) *pgreplica.Monitor {
 	m, err := pgreplica.New(pgreplica.SQL(db), pgreplica.Policy{Standby: pair.Name, Wait: pgreplica.Duration(2 * time.Second)})
 	require.NoError(t, err)
 	return m
+}
+
+// direct is the Conn of one session.
+type direct struct{ *pgx.Conn }
+
+func (d direct) Exec(ctx context.Context, q string, args ...any) error {
+	_, err := d.Conn.Exec(ctx, q, args...)
+	return err
+}
+
+func (d direct) Row(ctx context.Context, into []any, q string, args ...any) error {
+	return d.QueryRow(ctx, q, args...).Scan(into...)
+}
+
+func TestCommitsTellACancelledWaitApart(t *testing.T) {
+	nodes := pair.Start(t, &pair.Options{Synchronous: true})
+	nodes.Primary.SQL(t, "create table orders (id bigint primary key)")
+	commits := new(pgreplica.Commits)
+	config, err := pgx.ParseConfig(nodes.Primary.DSN())
+	require.NoError(t, err)
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { commits.Notice(n.Code) }
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	insert := func(id int) error {
+		return commits.Do(func() error {
+			_, err := conn.Exec(context.Background(), "insert into orders values ($1)", id)
+			return err
+		})
+	}
+	require.ErrorIs(t, insert(1), opsec.ErrInvalid)
+	deaf, _ := session(t, nodes.Primary) // its notices go elsewhere
+	require.ErrorIs(t, commits.Prove(t.Context(), direct{deaf}), opsec.ErrInvalid)
+	for _, setting := range []string{"client_min_messages = error", "synchronous_commit = local"} {
+		require.NoError(t, direct{conn}.Exec(t.Context(), "set "+setting))
+		require.ErrorIs(t, commits.Prove(t.Context(), direct{conn}), opsec.ErrInvalid, setting)
+		require.NoError(t, direct{conn}.Exec(t.Context(), "reset all"))
+	}
+	require.NoError(t, commits.Prove(t.Context(), direct{conn}))
+	require.NoError(t, insert(1))
+	require.Error(t, insert(1), "it is there")
+
+	nodes.Standby.Freeze(t)
+	done := make(chan error, 1)
+	go func() { done <- insert(2) }()
+	cancelWait(t, nodes.Primary, conn, done)
+	require.Equal(t, pgreplica.ErrNotAcknowledged, <-done)
+	nodes.Standby.Thaw(t)
+}
+
+func TestStandbyTellsHowFarItHasCome(t *testing.T) {
+	nodes := pair.Start(t, &pair.Options{Synchronous: true})
+	primary, _ := session(t, nodes.Primary)
+	other, _ := session(t, nodes.Standby)
+	_, err := pgreplica.LookAtStandby(t.Context(), direct{primary})
+	require.ErrorIs(t, err, opsec.ErrDenied)
+	nodes.Primary.SQL(t, "create table orders (id bigint primary key)")
+	var end string
+	require.NoError(t, direct{primary}.Row(t.Context(), []any{&end}, "select pg_current_wal_flush_lsn()::text"))
+	place, err := pgreplica.ParseLSN(end)
+	require.NoError(t, err)
+	s, err := pgreplica.LookAtStandby(t.Context(), direct{other})
+	require.NoError(t, err)
+	require.Equal(t, "streaming", s.Status)
+	require.WithinDuration(t, time.Now(), s.Heard, time.Minute)
+	require.Eventually(t, func() bool {
+		s, err = pgreplica.LookAtStandby(t.Context(), direct{other})
+		return err == nil && s.Has >= place && s.Replayed >= place && s.ToReplay() == 0
+	}, 20*time.Second, 20*time.Millisecond)
+	require.WithinDuration(t, time.Now(), s.Commit, time.Minute)
+
+	require.NoError(t, direct{other}.Exec(t.Context(), "select pg_wal_replay_pause()"))
+	require.Eventually(t, func() bool {
+		s, err = pgreplica.LookAtStandby(t.Context(), direct{other})
+		return err == nil && s.Paused
+	}, 20*time.Second, 20*time.Millisecond)
+	nodes.Primary.SQL(t, "insert into orders values (1)")
+	nodes.Primary.Crash(t)
+	before := s.Commit
+	require.Eventually(t, func() bool {
+		s, err = pgreplica.LookAtStandby(t.Context(), direct{other})
+		return err == nil && s.Status == "" && s.ToReplay() > 0
+	}, 20*time.Second, 20*time.Millisecond)
+	require.Equal(t, before, s.Commit)
+	require.Zero(t, s.Heard)
+}
+
+// A quorum may be made without the standby, so that the mirror is not synchronous.
+func TestAQuorumIsNoWaitForThisStandby(t *testing.T) {
+	nodes := pair.Start(t, &pair.Options{Synchronous: true})
+	monitor := watch(t, nodes.Primary)
+	status, err := monitor.Look(t.Context())
+	require.NoError(t, err)
+	require.True(t, status.Synchronous)
+	nodes.Primary.SQL(t, "alter system set synchronous_standby_names = 'ANY 1 ("+pair.Name+", third)'", "select pg_reload_conf()")
+	require.Eventually(t, func() bool {
+		status, err = monitor.Look(t.Context())
+		return err == nil && status.Connected && !status.Synchronous
+	}, 20*time.Second, 50*time.Millisecond)
 }
