@@ -184,9 +184,9 @@ type Archive struct {
 	Context func(p Point) []byte
 }
 
-// Restore implements [Restorer]. The stream is read to its end, so that what is cut off or changed there is found. Names must be local: an entry that
-// leads outside, or comes a second time, fails (a folder may come again); so does one that is neither a folder, a file nor a symbolic link. Hard links fail too: their targets
-// are names. Links are made last, and nothing is written through one.
+// Restore implements [Restorer]. The stream is read to its end, so that what is cut off or changed there is found. Names must be local: an
+// entry that leads outside, or comes a second time, fails (a folder may come again); so does one that is neither a folder, a file nor a symbolic
+// link. Hard links fail too: their targets are names. Links are made last, and nothing is written through one; where they lead is not looked at.
 func (a Archive) Restore(ctx context.Context, p Point, key Decrypter, into *os.Root, m *Meter) (err error) {
 	stream, err := a.Open(ctx, p)
 	if err != nil {

@@ -29,7 +29,7 @@ type Test struct {
 type Limits struct {
 	Bytes int64         // default 1 TiB
 	Files int64         // files, folders and links; default 10 million
-	Time  time.Duration // for all but cleaning; default 24 h
+	Time  time.Duration // for all but cleaning; default 24 h. What does not heed its context is waited for
 }
 
 // Target is a place for one restore.
