@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 
@@ -392,5 +394,24 @@ func TestAQuorumIsNoWaitForThisStandby(t *testing.T) {
 	require.Eventually(t, func() bool {
 		status, err = monitor.Look(t.Context())
 		return err == nil && status.Connected && !status.Synchronous
+	}, 20*time.Second, 50*time.Millisecond)
+}
+
+// Somebody else of the same name, who has flushed nothing, hides behind nobody: which of them would take over is not known.
+func TestOfTwoStandbysOfOneNameTheWorstCounts(t *testing.T) {
+	nodes := pair.Start(t, &pair.Options{Synchronous: true})
+	monitor := watch(t, nodes.Primary)
+	status, err := monitor.Look(t.Context())
+	require.NoError(t, err)
+	require.True(t, status.Synchronous)
+	conn, err := pgconn.Connect(t.Context(), nodes.Primary.DSN("replication=yes", "application_name="+pair.Name))
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Conn().Close() })
+	end := strings.TrimSpace(nodes.Primary.SQL(t, "select pg_current_wal_flush_lsn()"))
+	conn.Frontend().Send(&pgproto3.Query{String: "START_REPLICATION PHYSICAL " + end})
+	require.NoError(t, conn.Frontend().Flush())
+	require.Eventually(t, func() bool {
+		status, err = monitor.Look(t.Context())
+		return err == nil && !status.Synchronous && status.Behind == -1
 	}, 20*time.Second, 50*time.Millisecond)
 }
