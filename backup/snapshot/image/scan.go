@@ -258,7 +258,7 @@ func (s *scan) locate(name string) (*file, error) {
 	}
 	err := errOutside
 	for _, p := range s.places {
-		below, ok := strings.CutPrefix(path.Clean(name), p.abs)
+		below, ok := strings.CutPrefix(strings.TrimSuffix(path.Clean(name), "/")+"/", p.abs)
 		if !ok {
 			continue
 		}
