@@ -2,9 +2,11 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/snapshot"
@@ -81,7 +83,10 @@ const (
 // [Header].Broken and a finding; an error is the reader's own, but for the end of the file.
 func Read(r io.ReaderAt, size int64) (*Header, error) {
 	p := &parser{r: r, size: size, Header: &Header{Format: Raw, Virtual: size}}
-	start := p.bytes(0, min(size, 512))
+	buffer := heads.Get().(*[4096]byte)
+	defer heads.Put(buffer) // nothing of it is kept: names are copied
+	p.head = p.start(buffer[:])
+	start := p.head[:min(len(p.head), 512)]
 	switch {
 	case p.err != nil:
 	case bytes.HasPrefix(start, []byte("QFI\xfb")):
@@ -111,17 +116,34 @@ func Read(r io.ReaderAt, size int64) (*Header, error) {
 // parser reads a header. After an error it reads nothing more.
 type parser struct {
 	*Header
+	head []byte // the beginning, where most of what is wanted stands
 	r    io.ReaderAt
 	size int64
 	err  error
 }
 
-// bytes returns n bytes at an offset, or as many zero bytes when they are not there.
+// heads are buffers for the beginnings of files.
+var heads = sync.Pool{New: func() any { return new([4096]byte) }}
+
+// start reads as much of the beginning as there is.
+func (p *parser) start(b []byte) []byte {
+	b = b[:min(p.size, int64(len(b)))]
+	n, err := p.r.ReadAt(b, 0)
+	if n < len(b) {
+		p.err = cmp.Or(err, io.ErrUnexpectedEOF)
+	}
+	return b[:n]
+}
+
+// bytes returns n bytes at an offset, or as many zero bytes when they are not there. They are not to be changed.
 func (p *parser) bytes(at, n int64) []byte {
-	b := make([]byte, max(n, 0))
+	if p.err == nil && at >= 0 && n >= 0 && n <= int64(len(p.head)) && at <= int64(len(p.head))-n {
+		return p.head[at : at+n : at+n]
+	}
 	if p.err == nil && (at < 0 || n < 0 || at > p.size || n > p.size-at) {
 		p.err = io.ErrUnexpectedEOF
 	}
+	b := make([]byte, min(max(n, 0), p.size+maxDescriptor)) // an n that is more has the error above
 	if p.err == nil {
 		var done int
 		if done, p.err = p.r.ReadAt(b, at); done == len(b) {

@@ -53,8 +53,10 @@ func openPlace(name string) (p *place, file string, err error) {
 }
 
 // real returns where a name below the place leads, link by link, without opening what is there; or why that is nowhere here.
-func (p *place) real(name string) (string, error) {
+// It returns what is there, unless the name is that of the place.
+func (p *place) real(name string) (string, fs.FileInfo, error) {
 	todo, done := strings.Split(name, "/"), "."
+	var there fs.FileInfo
 	for links := 0; len(todo) > 0; {
 		step := todo[0]
 		todo = todo[1:]
@@ -63,62 +65,56 @@ func (p *place) real(name string) (string, error) {
 			continue
 		case "..":
 			if done == "." {
-				return "", errOutside
+				return "", nil, errOutside
 			}
-			done = path.Dir(done)
+			done, there = path.Dir(done), nil
 			continue
 		}
 		next := path.Join(done, step)
 		info, err := p.root.Lstat(next)
 		switch {
 		case err != nil:
-			return "", err
+			return "", nil, err
 		case info.Mode()&fs.ModeSymlink != 0:
 			if links++; links > 40 {
-				return "", errLoop
+				return "", nil, errLoop
 			}
 			to, err := p.root.Readlink(next)
 			if err != nil {
-				return "", err
+				return "", nil, err
 			}
 			if to = filepath.ToSlash(to); path.IsAbs(to) {
 				below, ok := strings.CutPrefix(path.Clean(to), p.abs)
 				if !ok {
-					return "", errOutside
+					return "", nil, errOutside
 				}
-				to, done = below, "."
+				to, done, there = below, ".", nil
 			}
 			todo = append(strings.Split(to, "/"), todo...)
 			continue
 		case len(todo) > 0 && !info.IsDir():
-			return "", fs.ErrNotExist
+			return "", nil, fs.ErrNotExist
 		}
-		done = next
+		done, there = next, info
 	}
-	return done, nil
+	return done, there, nil
 }
 
-// open opens a regular file of the place, and nothing else: to open a FIFO would wait, and to open a device can do anything.
+// open opens a file of the place that was a regular one just now, and nothing else: to open a FIFO would wait, and to open a device can do
+// anything.
 func (p *place) open(name string) (*os.File, fs.FileInfo, error) {
-	info, err := p.root.Lstat(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, errNotAFile
-	}
 	f, err := p.root.OpenFile(name, os.O_RDONLY|quietly, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	now, err := f.Stat()
-	if err == nil && !os.SameFile(info, now) {
-		err = errors.New("it was replaced meanwhile")
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotAFile
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())
 	}
-	return f, now, nil
+	return f, info, nil
 }
 
 func invalid(format string, args ...any) error {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -159,22 +160,17 @@ func (s *scan) walk(ctx context.Context, p *place, dir string) error {
 
 // read reads the headers of files, several at a time.
 func read(ctx context.Context, files []*file) error {
-	next := make(chan *file)
-	var wait sync.WaitGroup
-	for range min(2*runtime.GOMAXPROCS(0), len(files)) {
-		wait.Go(func() {
-			for f := range next {
-				f.read()
-			}
-		})
-	}
-	for _, f := range files {
-		if ctx.Err() != nil {
-			break
+	var next atomic.Int64
+	work := func() {
+		for i := next.Add(1) - 1; i < int64(len(files)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+			files[i].read()
 		}
-		next <- f
 	}
-	close(next)
+	var wait sync.WaitGroup
+	for range min(2*runtime.GOMAXPROCS(0), len(files)) - 1 {
+		wait.Go(work)
+	}
+	work()
 	wait.Wait()
 	return context.Cause(ctx)
 }
@@ -265,16 +261,11 @@ func (s *scan) locate(name string) (*file, error) {
 		if exact, ok := strings.CutPrefix(name, p.abs); ok {
 			below = exact
 		}
-		real, failed := p.real(below)
-		if failed != nil {
-			err = failed
-			continue
-		}
-		info, failed := p.root.Lstat(real)
+		real, info, failed := p.real(below)
 		switch {
 		case failed != nil:
 			err = failed
-		case !info.Mode().IsRegular():
+		case info == nil || !info.Mode().IsRegular():
 			err = errNotAFile
 		default:
 			if f := s.add(p, real, true); f != nil {
