@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -336,7 +337,22 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		"not a slot":            func(t *timetable.Timetable) { t.Runs[0].Shares[0].Slot = -1 },
 		"not when its":          func(t *timetable.Timetable) { t.Runs[0].From = t.Runs[0].From.Add(1) },
 		"it says that its peak": func(t *timetable.Timetable) { t.Peak.Num-- },
-		"without a reason":      func(t *timetable.Timetable) { t.Unplaced = append(t.Unplaced, timetable.Unplaced{Job: "x"}) },
+		"cannot be divided": func(t *timetable.Timetable) {
+			r := long(t)
+			for k := 1; k < len(r.Shares); k++ {
+				r.Shares[k].Slot++
+			}
+		},
+		"does not run at its": func(t *timetable.Timetable) { r := long(t); r.Shares[0].Bytes--; r.Shares[len(r.Shares)-1].Bytes++ },
+		"outside of its": func(t *timetable.Timetable) {
+			r := windowed(p, t)
+			for k := range r.Shares {
+				r.Shares[k].Slot = k
+			}
+		},
+		"the reason for its": func(t *timetable.Timetable) { t.PeakBound.Num++ },
+		"shows 0 bytes":      func(t *timetable.Timetable) { t.Why.Link = "none" },
+		"without a reason":   func(t *timetable.Timetable) { t.Unplaced = append(t.Unplaced, timetable.Unplaced{Job: "x"}) },
 	} {
 		text, err := json.Marshal(good)
 		require.NoError(t, err)
@@ -345,6 +361,55 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		spoil(&bad)
 		require.ErrorContains(t, bad.Check(p), name)
 	}
+}
+
+// long returns a run of several slots.
+func long(t *timetable.Timetable) *timetable.Run {
+	for i := range t.Runs {
+		if len(t.Runs[i].Shares) > 1 {
+			return &t.Runs[i]
+		}
+	}
+	panic("all runs are short")
+}
+
+// windowed returns a run whose window does not begin at once.
+func windowed(p *timetable.Problem, t *timetable.Timetable) *timetable.Run {
+	for i := range t.Runs {
+		for _, j := range p.Jobs {
+			if j.ID == t.Runs[i].Job && len(j.Windows) > 0 && j.Windows[0].From.After(p.Start) {
+				return &t.Runs[i]
+			}
+		}
+	}
+	panic("no windows")
+}
+
+func TestCheckFindsWhatIsBeyondACap(t *testing.T) {
+	p := night(rand.New(rand.NewPCG(1, 1)), 60, 24, false, 30)
+	table, err := timetable.Arrange(p)
+	require.NoError(t, err)
+	p.Caps = []timetable.Cap{{Kind: timetable.Array, ID: "a-1", Rate: 1}}
+	require.ErrorContains(t, table.Check(p), `array "a-1": slot `)
+	p.Caps = []timetable.Cap{{Kind: timetable.Tenant, Jobs: 1}, {Kind: timetable.Array, Jobs: 1}}
+	require.ErrorContains(t, table.Check(p), "more than its cap")
+}
+
+func TestWindowsThatOverlapCostNoMoreThanTheirNumber(t *testing.T) {
+	p := &timetable.Problem{
+		Start: evening, Slot: strictjson.Duration(time.Second), Slots: timetable.MaxSlots, Links: []timetable.Link{{ID: "wan", Rate: 10}},
+		Jobs: []timetable.Job{{ID: "a", Bytes: 10, Rate: 10, Links: []string{"wan"}}},
+	}
+	for range 100_000 {
+		p.Jobs[0].Windows = append(p.Jobs[0].Windows, timetable.Window{From: evening, Until: evening.Add(timetable.MaxSlots * time.Second)})
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	table, err := timetable.Arrange(p)
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	require.Len(t, table.Runs, 1)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
 }
 
 func TestProblemsThatAreNoneAreRefused(t *testing.T) {

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// Check looks at a timetable as one that somebody else has made: that it has each job once, placed or not, and that nothing it
-// does is more than the problem allows; and that what it says of itself is so. It shares no code with [Arrange]. Errors are joined.
+// Check looks at a timetable as one that somebody else has made: that it has each job once, placed or not; that nothing it does is more than the
+// problem allows; that its peak and its end are what it says; and that PeakBound follows from Why, where all of Why's jobs and slots are listed. It
+// does not look at Loads, nor at FinishBound. It shares no code with [Arrange]. Errors are joined.
 func (t *Timetable) Check(p *Problem) error {
 	if err := p.Validate(); err != nil {
 		return err
@@ -103,5 +104,49 @@ func (t *Timetable) Check(p *Problem) error {
 	if peak.Compare(t.Peak) != 0 || !t.Finish.Equal(end) {
 		wrong("it says that its peak is %v and its end %v; they are %v and %v", t.Peak, t.Finish, peak, end)
 	}
+	if why := t.Why; why != nil && why.JobsAll == len(why.Jobs) && why.SlotsAll == len(why.Slots) {
+		if need, room, ok := why.need(p); !ok || (Ratio{need, room}).Compare(t.PeakBound) != 0 {
+			wrong("the reason for its bound of %v shows %d bytes in a room of %d", t.PeakBound, need, room)
+		}
+	}
 	return errors.Join(bad...)
+}
+
+// need returns how many bytes must go through the link of a certificate in its slots, others' with them, and what it carries there: by the
+// problem, and not by what the certificate says. It is false when the certificate is not of the problem.
+func (c *Certificate) need(p *Problem) (bytes, room int64, ok bool) {
+	length := time.Duration(p.Slot)
+	seconds := int64(length / time.Second)
+	at := slices.IndexFunc(p.Links, func(l Link) bool { return l.ID == c.Link })
+	if at < 0 || len(c.Slots) == 0 {
+		return 0, 1, false
+	}
+	link, in := p.Links[at], make([]bool, p.Slots)
+	for _, s := range c.Slots {
+		if s < 0 || s >= p.Slots || in[s] {
+			return 0, 1, false
+		}
+		in[s] = true
+		room += link.Rate * seconds
+		if n := len(link.Traffic); n > 0 {
+			bytes += link.Traffic[s%n] * seconds
+		}
+	}
+	for _, id := range c.Jobs {
+		k := slices.IndexFunc(p.Jobs, func(j Job) bool { return j.ID == id && slices.Contains(j.Links, c.Link) })
+		if k < 0 {
+			return 0, 1, false
+		}
+		left := p.Jobs[k].Bytes
+		for s := range p.Slots {
+			from := p.Start.Add(time.Duration(s) * length)
+			if !in[s] && (len(p.Jobs[k].Windows) == 0 || slices.ContainsFunc(p.Jobs[k].Windows, func(w Window) bool {
+				return !from.Before(w.From) && !from.Add(length).After(w.Until)
+			})) {
+				left -= min(left, p.Jobs[k].Rate*seconds) // which may go elsewhere
+			}
+		}
+		bytes += left
+	}
+	return bytes, room, true
 }

@@ -101,18 +101,25 @@ func (g *grid) bounds() func(*Job) []int32 {
 	}
 }
 
-// within returns the slots that are wholly in a window.
+// within returns the slots that are wholly in a window. Windows may overlap.
 func (g *grid) within(windows []Window) (slots []int32) {
 	length := time.Duration(g.Slot)
+	change := make([]int32, g.slots+1) // of how many windows a slot is in
 	for _, w := range windows {
 		from := max(ceil(w.From.Sub(g.Start), length), 0)
 		until := min(int64(w.Until.Sub(g.Start)/length), int64(g.slots))
-		for t := from; t < until; t++ {
+		if from < until {
+			change[from]++
+			change[until]--
+		}
+	}
+	in := int32(0)
+	for t, n := range change[:g.slots] {
+		if in += n; in > 0 {
 			slots = append(slots, int32(t))
 		}
 	}
-	slices.Sort(slots)
-	return slices.Compact(slots)
+	return slots
 }
 
 func ceil(d, unit time.Duration) int64 {

@@ -10,11 +10,12 @@ import (
 
 // The bounds of a [Problem]. They keep sums within 63 bits, and the search short.
 const (
-	MaxSlots = 10_000
-	MaxJobs  = 100_000
-	MaxLinks = 1_000
-	MaxBytes = 1 << 60    // of all jobs together, and of a link in all slots together
-	maxPairs = 50_000_000 // of a job and a slot that it may use
+	MaxSlots   = 10_000
+	MaxJobs    = 100_000
+	MaxLinks   = 1_000
+	MaxBytes   = 1 << 60    // of all jobs together, and of a link in all slots together
+	MaxWindows = 1_000_000  // of all jobs together
+	maxPairs   = 50_000_000 // of a job and a slot that it may use
 )
 
 // Goal is what is made least.
@@ -118,7 +119,7 @@ func (p *Problem) Validate() error {
 		}
 		links[l.ID] = true
 	}
-	jobs, left, pairs := map[string]bool{}, int64(MaxBytes), int64(0)
+	jobs, left, pairs, windows := map[string]bool{}, int64(MaxBytes), int64(0), 0
 	for i, j := range p.Jobs {
 		switch {
 		case j.ID == "" || jobs[j.ID]:
@@ -129,8 +130,8 @@ func (p *Problem) Validate() error {
 			return invalid("jobs[%d]: rate: %d, want 1 or more", i, j.Rate)
 		case len(j.Links) == 0 || len(j.Links) > 16:
 			return invalid("jobs[%d]: links: want 1 to 16", i)
-		case len(j.Windows) > MaxSlots:
-			return invalid("jobs[%d]: windows: more than %d", i, MaxSlots)
+		case len(j.Windows) > MaxWindows-windows:
+			return invalid("jobs[%d]: windows: more than %d of all jobs", i, MaxWindows)
 		}
 		twice := map[string]bool{}
 		for _, id := range j.Links {
@@ -147,6 +148,7 @@ func (p *Problem) Validate() error {
 		jobs[j.ID] = true
 		left -= j.Bytes
 		pairs += int64(p.Slots)
+		windows += len(j.Windows)
 	}
 	if pairs > maxPairs {
 		return invalid("jobs and slots: %d pairs, want up to %d: take longer slots", pairs, maxPairs)
