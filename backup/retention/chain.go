@@ -49,7 +49,7 @@ func (w *work) link(order []int32) {
 			}
 			id := parents[top.next]
 			top.next++
-			parent, here := w.ids[id]
+			parent, here := w.ids.find(id)
 			switch {
 			case !here:
 				w.seen[top.at].whole = false
@@ -84,7 +84,7 @@ func (w *work) chains(order []int32) {
 		child := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		for _, id := range w.points[child].Parents {
-			if parent, here := w.ids[id]; here && len(w.seen[parent].reasons) == 0 {
+			if parent, here := w.ids.find(id); here && len(w.seen[parent].reasons) == 0 {
 				w.keep(parent, Reason{Rule: GuardChain, Detail: w.points[child].ID})
 				todo = append(todo, parent)
 			}

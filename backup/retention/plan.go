@@ -19,7 +19,7 @@ func Plan(points []Point, p Policy, now time.Time) (Result, error) {
 	if err != nil {
 		return Result{}, invalid("zone %q: %v", p.Zone, err)
 	}
-	w := &work{policy: &p, zone: zone, now: now, points: points, seen: make([]sighting, len(points)), ids: make(map[string]int32, len(points))}
+	w := &work{policy: &p, zone: zone, now: now, points: points, seen: make([]sighting, len(points)), ids: newIndex(points)}
 	for i := range points {
 		if err := w.see(int32(i)); err != nil {
 			return Result{}, err
@@ -95,7 +95,7 @@ type work struct {
 	now      time.Time
 	points   []Point
 	seen     []sighting
-	ids      map[string]int32
+	ids      *index
 	chained  bool // some point has parents
 	findings []Finding
 }
@@ -109,10 +109,9 @@ func (w *work) see(i int32) error {
 	if q.Claimed.IsZero() {
 		return invalid("point %q: no claimed time", q.ID)
 	}
-	if _, twice := w.ids[q.ID]; twice {
+	if !w.ids.put(i) {
 		return invalid("point %q: twice in the list", q.ID)
 	}
-	w.ids[q.ID] = i
 	w.chained = w.chained || len(q.Parents) > 0
 	s.time = q.Claimed
 	switch off := q.Claimed.Sub(q.Received).Abs(); {
