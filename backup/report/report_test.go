@@ -36,7 +36,7 @@ func TestReportTellsOfPlanFindingsExposureAndTests(t *testing.T) {
 		"| 2026-03-05 06:00 | 2026-03-06 01:00 | 1d1h |", // 4 Mar 96 h + 6 h until 120 h + 1 h
 		"At most 1d1h, on 2026-03-06 01:00; the limit is 6h, and it was passed 1 time.",
 		"### From copies anywhere", "### From copies off-site", "| `t2` | `p0` | files | off-site | 2026-03-02 06:00 | 5h | **failed** |",
-		"restores as measured", "restores as promised, not measured",
+		"restores as measured", "restores as promised, not measured", "1 of 2 passed: 50.0 % (95 %: 1.3 to 98.7 %)",
 	} {
 		require.Contains(t, md, want)
 	}

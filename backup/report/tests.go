@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/cloudopsec/opsec/backup/plan"
+	"github.com/cloudopsec/opsec/backup/recovery"
 	"github.com/cloudopsec/opsec/internal/htmlreport"
 )
 
@@ -17,6 +18,13 @@ func (r *Report) tests() (s htmlreport.Section, ok bool) {
 	slices.SortStableFunc(list, func(a, b plan.ObservedTest) int { return b.At.Compare(a.At) })
 	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Test"}, {Title: "Point"}, {Title: "What", Short: true}, {Title: "From", Short: true}, {Title: "Ended", Short: true},
 		{Title: "Took", Short: true}, {Title: "Result", Short: true}}}
+	passed := 0
+	for _, o := range list {
+		if o.Passed {
+			passed++
+		}
+	}
+	s.Blocks = []htmlreport.Block{htmlreport.Paragraph(plain("The next recovery succeeds, as far as the tests are alike: " + recovery.OddsOf(passed, len(list)-passed).String() + "."))}
 	for _, o := range list[:min(most, len(list))] {
 		result := htmlreport.Mark(htmlreport.Good, "passed")
 		if !o.Passed {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec/backup/plan"
+	"github.com/cloudopsec/opsec/backup/timetable"
 	"github.com/cloudopsec/opsec/internal/htmlreport"
 )
 
@@ -22,6 +23,30 @@ type Run struct {
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until"`          // not before From
 	Late  bool      `json:"late,omitempty"` // it ends after its window, or would
+}
+
+// Arranged returns a timetable of package timetable as it is shown.
+func Arranged(t *timetable.Timetable) *Timetable {
+	out := &Timetable{}
+	for _, r := range t.Runs {
+		out.Runs = append(out.Runs, Run{Job: r.Job, From: r.From, Until: r.Until})
+	}
+	for _, u := range t.Unplaced {
+		out.Unplaced = append(out.Unplaced, u.Job+": "+u.Why)
+	}
+	if t.Goal == timetable.Finish {
+		out.Peak = "the links until " + t.Finish.UTC().Format(time.RFC3339)
+		if !t.FinishBound.IsZero() {
+			out.Bound = "those until " + t.FinishBound.UTC().Format(time.RFC3339)
+		}
+		return out
+	}
+	out.Peak = t.Peak.String() + " of a link"
+	out.Bound = t.PeakBound.String()
+	if t.Why != nil {
+		out.Bound += " of " + t.Why.Link
+	}
+	return out
 }
 
 func (t *Timetable) validate() error {

@@ -2,11 +2,14 @@ package report_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/report"
+	"github.com/cloudopsec/opsec/backup/timetable"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 func TestTimetableShowsRunsPeakAndBound(t *testing.T) {
@@ -34,4 +37,31 @@ func TestTimetableShowsRunsPeakAndBound(t *testing.T) {
 		_, err = report.New(report.Source{Title: "T", At: start, Timetable: &report.Timetable{Runs: []report.Run{bad}}})
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
+}
+
+func TestArrangedShowsWhatWasArranged(t *testing.T) {
+	p := &timetable.Problem{
+		Start: start, Slot: strictjson.Duration(time.Hour), Slots: 4, Links: []timetable.Link{{ID: "wan", Rate: 100}},
+		Jobs: []timetable.Job{
+			{ID: "fits", Bytes: 50 * 3600, Rate: 50, Links: []string{"wan"}}, {ID: "too big", Bytes: 1 << 40, Rate: 50, Links: []string{"wan"}},
+		},
+	}
+	arranged, err := timetable.Arrange(p)
+	require.NoError(t, err)
+	r, err := report.New(report.Source{Title: "T", At: start, Timetable: report.Arranged(arranged)})
+	require.NoError(t, err)
+	require.False(t, r.Clean())
+	_, md := page(t, r)
+	require.Contains(t, md, "- fits: ")
+	require.Contains(t, md, "> **No place.** too big: also alone")
+	require.Contains(t, md, `**Used at most:** 50\.0 % of a link`)
+
+	p.Goal, p.Jobs = timetable.Finish, p.Jobs[:1]
+	arranged, err = timetable.Arrange(p)
+	require.NoError(t, err)
+	r, err = report.New(report.Source{Title: "T", At: start, Timetable: report.Arranged(arranged)})
+	require.NoError(t, err)
+	require.True(t, r.Clean())
+	_, md = page(t, r)
+	require.Contains(t, md, "the links until "+start.Add(time.Hour).UTC().Format(time.RFC3339))
 }

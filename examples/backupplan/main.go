@@ -1,8 +1,9 @@
 // Backupplan finds the cheapest backups under a strategy, or says why there are none, and writes a page that shows them. With what a
-// catalogue shows (-observed) it also checks what is there, decides what stays, and draws what would have been lost. Exit 0: all is well; 1: nothing meets
+// catalogue shows (-observed) it also checks what is there, decides what stays, and draws what would have been lost; with the jobs of a night
+// (-timetable) it arranges them. Exit 0: all is well; 1: nothing meets
 // the strategy, or what is there does not; 2: wrong use or input.
 //
-//	backupplan -strategy strategy.yaml -observed observed.json -html backups.html
+//	backupplan -strategy strategy.yaml -observed observed.json -timetable night.json -html backups.html
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 
 	"github.com/cloudopsec/opsec/backup/plan"
 	"github.com/cloudopsec/opsec/backup/report"
+	"github.com/cloudopsec/opsec/backup/timetable"
 	"github.com/cloudopsec/opsec/examples/internal/script"
 	"github.com/cloudopsec/opsec/internal/wholefile"
 )
@@ -29,6 +31,7 @@ func run(_ context.Context, args []string) error {
 	flags := flag.NewFlagSet("backupplan", flag.ContinueOnError)
 	strategy := flags.String("strategy", "", "`file` with strategy, workload, targets and options, YAML or JSON; required")
 	observed := flags.String("observed", "", "`file` of what a catalogue shows, JSON (plan.Observed)")
+	night := flags.String("timetable", "", "`file` of jobs, links and caps to arrange, JSON (timetable.Problem)")
 	page := flags.String("html", "", "`file` to write the page to")
 	asJSON := flags.Bool("json", false, "print JSON instead of Markdown")
 	at := flags.String("at", "", "`time` of the report, RFC 3339 (default: that of -observed, or now)")
@@ -36,9 +39,9 @@ func run(_ context.Context, args []string) error {
 		return err
 	}
 	if *strategy == "" || flags.NArg() > 0 {
-		return errors.New("usage: backupplan -strategy FILE [-observed FILE] [-html FILE] [-json]; -h lists the flags")
+		return errors.New("usage: backupplan -strategy FILE [-observed FILE] [-timetable FILE] [-html FILE] [-json]; -h lists the flags")
 	}
-	s, err := source(*strategy, *observed, *at)
+	s, err := source(*strategy, *observed, *night, *at)
 	if err != nil {
 		return err
 	}
@@ -55,7 +58,7 @@ func run(_ context.Context, args []string) error {
 }
 
 // source reads the files and makes of them what is reported.
-func source(strategy, observed, at string) (s report.Source, err error) {
+func source(strategy, observed, night, at string) (s report.Source, err error) {
 	p, err := read(strategy, plan.ParseProblem)
 	if err != nil {
 		return s, err
@@ -66,7 +69,7 @@ func source(strategy, observed, at string) (s report.Source, err error) {
 	}
 	s = report.Source{Title: "Backups of " + p.Strategy.Source, At: time.Now(), Strategy: &p.Strategy, Solution: &solution}
 	if observed != "" {
-		o, err := read(observed, decode)
+		o, err := read(observed, decode[plan.Observed])
 		if err != nil {
 			return s, err
 		}
@@ -74,6 +77,17 @@ func source(strategy, observed, at string) (s report.Source, err error) {
 		if s.Retention, err = retain(p, solution, o); err != nil {
 			return s, err
 		}
+	}
+	if night != "" {
+		jobs, err := read(night, decode[timetable.Problem])
+		if err != nil {
+			return s, err
+		}
+		arranged, err := timetable.Arrange(&jobs)
+		if err != nil {
+			return s, err
+		}
+		s.Timetable = report.Arranged(arranged)
 	}
 	if at != "" {
 		if s.At, err = time.Parse(time.RFC3339, at); err != nil {
@@ -95,7 +109,7 @@ func read[T any](name string, parse func(io.Reader) (T, error)) (v T, err error)
 	return v, nil
 }
 
-func decode(r io.Reader) (o plan.Observed, err error) {
+func decode[T any](r io.Reader) (o T, err error) {
 	dec := json.NewDecoder(io.LimitReader(r, mostBytes))
 	dec.DisallowUnknownFields()
 	err = dec.Decode(&o)

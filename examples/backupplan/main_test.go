@@ -72,10 +72,17 @@ func TestAStrategyThatNothingMeetsIsAFinding(t *testing.T) {
 	require.Contains(t, text, "| `rto` | at most 30m | 53m13s | yes |")
 }
 
+func TestANightIsArranged(t *testing.T) {
+	text, err := printedBy(t, "-strategy", "strategy.yaml", "-timetable", "night.json", "-at", "2026-03-22T00:00:00Z")
+	require.NoError(t, err)
+	require.Contains(t, text, "- mail to vault: 2026-03-10 ")
+	require.Contains(t, text, `**No arrangement uses less than:** 69\.6 % of wan`)
+}
+
 func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
 		nil, {"-strategy", "gone.yaml"}, {"-strategy", "observed.json"}, {"-strategy", "strategy.yaml", "-observed", "strategy.yaml"},
-		{"-strategy", "strategy.yaml", "-at", "noon"}, {"-strategy", "strategy.yaml", "more"}, {"-strategy", "strategy.yaml", "-html", "/no/such/folder/x"},
+		{"-strategy", "strategy.yaml", "-at", "noon"}, {"-strategy", "strategy.yaml", "-timetable", "observed.json"}, {"-strategy", "strategy.yaml", "more"}, {"-strategy", "strategy.yaml", "-html", "/no/such/folder/x"},
 	} {
 		_, err := printedBy(t, args...)
 		require.Error(t, err, args)
