@@ -34,13 +34,15 @@ func TestGateRemembersItsTokenOverARestart(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, g.Raise(0), opsec.ErrInvalid)
 	require.NoError(t, g.Do(7, func() error { // durable before it is done
-		again, err := fence.OpenGate(name)
+		text, err := os.ReadFile(name)
 		require.NoError(t, err)
-		require.EqualValues(t, 7, again.Highest())
+		require.Equal(t, "7\n", string(text))
 		return nil
 	}))
+	require.NoError(t, g.Close())
 	g, err = fence.OpenGate(name)
 	require.NoError(t, err)
+	require.EqualValues(t, 7, g.Highest())
 	err = g.Do(6, func() error { t.Error("done under an old token"); return nil })
 	require.ErrorIs(t, err, fence.ErrFenced)
 	require.ErrorIs(t, err, opsec.ErrDenied)
@@ -104,6 +106,7 @@ func TestNoWriteOfAFormerPrimaryIsAcceptedAfterOneOfALater(t *testing.T) {
 		var accepted []uint64
 		for range rapid.IntRange(1, 20).Draw(t, "steps") {
 			if rapid.IntRange(0, 4).Draw(t, "restart") == 0 {
+				require.NoError(t, g.Close())
 				g, err = fence.OpenGate(name)
 				require.NoError(t, err)
 			}
@@ -111,6 +114,7 @@ func TestNoWriteOfAFormerPrimaryIsAcceptedAfterOneOfALater(t *testing.T) {
 			err := g.Do(token, func() error { accepted = append(accepted, token); return nil })
 			require.True(t, err == nil || errors.Is(err, fence.ErrFenced))
 		}
+		require.NoError(t, g.Close())
 		require.NotEmpty(t, accepted)
 		require.IsNonDecreasing(t, accepted)
 	})
@@ -210,6 +214,51 @@ func TestForwarderPassesTheEndOfOneWayAndKeepsTheOther(t *testing.T) {
 	all, err := io.ReadAll(c)
 	require.NoError(t, err)
 	require.Equal(t, bytes.Repeat([]byte("a x\n"), 1000), all)
+}
+
+// busy is a connection on which a write goes on for as long as it is held, also after a Close.
+type busy struct {
+	net.Conn
+	inside, hold chan struct{}
+	carried      atomic.Bool
+}
+
+func (b *busy) Write(p []byte) (int, error) {
+	close(b.inside)
+	<-b.hold
+	b.carried.Store(true)
+	return 0, io.ErrClosedPipe
+}
+
+func TestLeadWaitsForWhatIsBeingCarriedToTheFormerPrimary(t *testing.T) {
+	g, err := fence.OpenGate(filepath.Join(t.TempDir(), "token"))
+	require.NoError(t, err)
+	near, far := net.Pipe()
+	defer far.Close()
+	former := &busy{Conn: near, inside: make(chan struct{}), hold: make(chan struct{})}
+	f := fence.NewForwarder(g, &fence.ForwarderOptions{Dial: func(context.Context, string, string) (net.Conn, error) { return former, nil }})
+	front, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go f.Serve(t.Context(), front)
+	require.NoError(t, f.Lead(1, "a:1"))
+	c, err := net.Dial("tcp", front.Addr().String())
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = io.WriteString(c, "late\n")
+	require.NoError(t, err)
+	<-former.inside
+	led := make(chan bool, 1)
+	go func() {
+		f.Lead(2, "b:1")
+		led <- former.carried.Load()
+	}()
+	select {
+	case <-led:
+		t.Error("Lead has returned, and a byte is on its way to the former primary")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(former.hold)
+	require.True(t, <-led)
 }
 
 func TestTimingIsValidated(t *testing.T) {

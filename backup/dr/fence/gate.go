@@ -18,6 +18,9 @@ import (
 // [opsec.ErrDenied].
 var ErrFenced = fmt.Errorf("fence: a newer primary has come: %w", opsec.ErrDenied)
 
+// ErrInUse says that a gate is open already, in this process or another.
+var ErrInUse = errors.New("fence: the gate is in use")
+
 // FencedError is the ErrFenced of one token.
 type FencedError struct {
 	Token   uint64 // refused
@@ -36,6 +39,7 @@ func (e *FencedError) Unwrap() error { return ErrFenced }
 // locking, 2016). It stands on the storage side, and may be used by many goroutines.
 type Gate struct {
 	name string
+	lock *os.File
 
 	mu      sync.RWMutex // held for reading while something is done under the highest token
 	highest uint64
@@ -43,22 +47,48 @@ type Gate struct {
 }
 
 // OpenGate opens the gate whose token is in the file called name, which is made when it is not there: then no token has
-// been seen. A file that is not whole is an error that wraps [opsec.ErrInvalid], and not a gate that is open.
+// been seen. A file that is not whole is an error that wraps [opsec.ErrInvalid], and not a gate that is open. One that is
+// open already is [ErrInUse], where the system has flock(2): two that did not know of each other would let two primaries
+// through. The lock is on a file beside it, name with ".lock", which stays.
 func OpenGate(name string) (*Gate, error) {
-	b, err := readToken(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		g := &Gate{name: name}
-		return g, g.save(0)
+	f, err := os.OpenFile(name+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("fence: %w", err)
+	}
+	g := &Gate{name: name, lock: f}
+	err = lock(f)
+	if err == nil {
+		err = g.load()
 	}
 	if err != nil {
-		return nil, err
+		f.Close()
+		return nil, fmt.Errorf("%w: %s", err, name)
+	}
+	return g, nil
+}
+
+// Close lets another open the gate, when what is being done has ended. Nothing passes this one any more.
+func (g *Gate) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.broken = fmt.Errorf("fence: gate %s: %w", g.name, fs.ErrClosed)
+	return g.lock.Close()
+}
+
+func (g *Gate) load() error {
+	b, err := readToken(g.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return g.save(0)
+	}
+	if err != nil {
+		return err
 	}
 	text, ends := strings.CutSuffix(string(b), "\n")
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil || !ends || strconv.FormatUint(n, 10) != text {
-		return nil, fmt.Errorf("fence: %s: want a line with a decimal token: %w", name, opsec.ErrInvalid)
+	g.highest, err = strconv.ParseUint(text, 10, 64)
+	if err != nil || !ends || strconv.FormatUint(g.highest, 10) != text {
+		return fmt.Errorf("fence: want a line with a decimal token: %w", opsec.ErrInvalid)
 	}
-	return &Gate{name: name, highest: n}, nil
+	return nil
 }
 
 func readToken(name string) ([]byte, error) {

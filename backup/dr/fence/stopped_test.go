@@ -26,6 +26,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if name := os.Getenv("FENCE_TEST_GATE"); name != "" {
+		if _, err := fence.OpenGate(name); errors.Is(err, fence.ErrInUse) {
+			os.Exit(3)
+		}
+		os.Exit(0)
+	}
 	if addr := os.Getenv("FENCE_TEST_STORAGE"); addr != "" {
 		os.Exit(writer(addr, os.Getenv("FENCE_TEST_TOKEN")))
 	}
@@ -50,6 +56,26 @@ func writer(addr, token string) int {
 		time.Sleep(time.Millisecond)
 	}
 	return 4
+}
+
+func TestGateIsOpenOnce(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "token")
+	g, err := fence.OpenGate(name)
+	require.NoError(t, err)
+	another := func() int {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "FENCE_TEST_GATE="+name)
+		_ = cmd.Run()
+		return cmd.ProcessState.ExitCode()
+	}
+	require.NoError(t, g.Raise(1)) // which gives the name to another file
+	require.Equal(t, 3, another(), "a second process")
+	_, err = fence.OpenGate(name)
+	require.ErrorIs(t, err, fence.ErrInUse)
+	require.NoError(t, g.Raise(2), "the first goes on")
+	require.NoError(t, g.Close())
+	require.ErrorIs(t, g.Raise(3), os.ErrClosed)
+	require.Equal(t, 0, another())
 }
 
 // storage is a server that keeps the tokens of the writes that its gate has let through.
