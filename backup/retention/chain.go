@@ -76,7 +76,7 @@ func (w *work) chains(order []int32) {
 	}
 	var todo []int32
 	for _, i := range order {
-		if len(w.seen[i].reasons) > 0 {
+		if w.seen[i].kept > 0 {
 			todo = append(todo, i)
 		}
 	}
@@ -84,7 +84,7 @@ func (w *work) chains(order []int32) {
 		child := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		for _, id := range w.points[child].Parents {
-			if parent, here := w.ids.find(id); here && len(w.seen[parent].reasons) == 0 {
+			if parent, here := w.ids.find(id); here && w.seen[parent].kept == 0 {
 				w.keep(parent, Reason{Rule: GuardChain, Detail: w.points[child].ID})
 				todo = append(todo, parent)
 			}

@@ -59,8 +59,7 @@ func (w *work) sort() []int32 {
 		if name := w.points[i].Group; group < 0 || name != last {
 			group, last = groups[name], name
 		}
-		t := w.seen[i].time
-		keys[i] = key{t.Unix(), int32(t.Nanosecond()), group, int32(i)}
+		keys[i] = key{w.seen[i].seconds, w.seen[i].nanos, group, int32(i)}
 	}
 	slices.SortFunc(keys, func(a, b key) int {
 		switch {
@@ -80,13 +79,24 @@ func (w *work) sort() []int32 {
 	return order
 }
 
-// sighting is what is made of a point.
+// sighting is what is made of a point. It has no pointers, so that the garbage collector passes over a million of them.
 type sighting struct {
-	time            time.Time // to judge it by
+	seconds         int64 // since 1970: the time to judge it by
 	moment          moment
-	suspect         bool // its claim is not believed, or it has no time: it makes no other go
+	nanos           int32
+	kept            int32 // its last reason in work.because, and one; 0: none keeps it
+	suspect         bool  // its claim is not believed, or it has no time: it makes no other go
 	timeless, whole bool
-	reasons         []Reason
+}
+
+func (s *sighting) time(zone *time.Location) time.Time {
+	return time.Unix(s.seconds, int64(s.nanos)).In(zone)
+}
+
+// because is a reason, and the one before it of the same point.
+type because struct {
+	Reason
+	before int32
 }
 
 type work struct {
@@ -96,6 +106,7 @@ type work struct {
 	points   []Point
 	seen     []sighting
 	ids      *index
+	because  []because
 	chained  bool // some point has parents
 	findings []Finding
 }
@@ -113,7 +124,7 @@ func (w *work) see(i int32) error {
 		return invalid("point %q: twice in the list", q.ID)
 	}
 	w.chained = w.chained || len(q.Parents) > 0
-	s.time = q.Claimed
+	at := q.Claimed
 	switch off := q.Claimed.Sub(q.Received).Abs(); {
 	case q.Received.IsZero():
 		if !w.policy.SkipReceived {
@@ -121,19 +132,18 @@ func (w *work) see(i int32) error {
 			w.find(i, FindingUnreceived, "when it was received is not known; it stays")
 		}
 	case off > time.Duration(w.policy.Tolerance):
-		s.time, s.suspect = q.Received, true
+		at, s.suspect = q.Received, true
 		w.find(i, FindingClock, "it claims "+q.Claimed.UTC().Format(time.RFC3339)+" and was received at "+q.Received.UTC().Format(time.RFC3339))
 	case q.Claimed.After(q.Received):
-		s.time = q.Received
+		at = q.Received
 	}
-	if s.time.After(w.now) {
+	if at.After(w.now) {
 		if !s.timeless {
-			w.find(i, FindingFuture, "its time, "+s.time.UTC().Format(time.RFC3339)+", has not come yet; it stays")
+			w.find(i, FindingFuture, "its time, "+at.UTC().Format(time.RFC3339)+", has not come yet; it stays")
 		}
 		s.suspect, s.timeless = true, true
 	}
-	s.time = s.time.In(w.zone)
-	s.moment = momentOf(s.time, w.zone)
+	s.seconds, s.nanos, s.moment = at.Unix(), int32(at.Nanosecond()), momentOf(at, w.zone)
 	return nil
 }
 
@@ -204,23 +214,35 @@ func (w *work) guard(i int32) {
 	}
 }
 
-func (w *work) keep(i int32, r Reason) { w.seen[i].reasons = append(w.seen[i].reasons, r) }
+func (w *work) keep(i int32, r Reason) {
+	w.because = append(w.because, because{r, w.seen[i].kept})
+	w.seen[i].kept = int32(len(w.because))
+}
+
+// reasons returns why a point is kept, in the order in which that was found.
+func (w *work) reasons(i int32) (list []Reason) {
+	for at := w.seen[i].kept; at > 0; at = w.because[at-1].before {
+		list = append(list, w.because[at-1].Reason)
+	}
+	slices.Reverse(list)
+	return list
+}
 
 func (w *work) result(order []int32) Result {
 	out := Result{At: w.now, Decisions: make([]Decision, len(order)), Findings: w.findings}
 	group, instead := "", ""
 	for at, i := range order {
 		q, s := &w.points[i], &w.seen[i]
-		d := Decision{ID: q.ID, Group: q.Group, Time: s.time, Keep: len(s.reasons) > 0, Reasons: s.reasons}
+		d := &out.Decisions[at]
+		d.ID, d.Group, d.Time = q.ID, q.Group, s.time(w.zone)
 		if q.Group != group {
 			group, instead = q.Group, ""
 		}
-		if d.Keep {
-			instead = q.ID
+		if d.Keep = s.kept > 0; d.Keep {
+			d.Reasons, instead = w.reasons(i), q.ID
 		} else {
 			d.Instead = instead
 		}
-		out.Decisions[at] = d
 	}
 	slices.SortStableFunc(out.Findings, func(a, b Finding) int {
 		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.ID, b.ID), strings.Compare(a.Rule, b.Rule))

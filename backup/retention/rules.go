@@ -30,11 +30,11 @@ func (w *work) restic(order []int32, keep func(int32, Reason)) {
 			}
 		}
 	}
-	newest := w.seen[order[0]].time
+	newest := w.seen[order[0]].time(w.zone)
 	if p.Within != (Span{}) {
 		from := p.Within.Before(newest)
 		for _, i := range order {
-			if !w.seen[i].time.After(from) {
+			if !w.seen[i].time(w.zone).After(from) {
 				break
 			}
 			keep(i, Reason{Rule: RuleWithin})
@@ -61,7 +61,7 @@ func (w *work) restic(order []int32, keep func(int32, Reason)) {
 		from := r.within.Before(newest)
 		is = false
 		for _, i := range order {
-			if !w.seen[i].time.After(from) {
+			if !w.seen[i].time(w.zone).After(from) {
 				break
 			}
 			at := r.of(w.seen[i].moment)
@@ -89,7 +89,7 @@ func (w *work) borg(order []int32, keep func(int32, Reason)) {
 		hours := p.Within.Hours + 24*(p.Within.Days+31*p.Within.Months+365*p.Within.Years)
 		from := w.now.Add(-time.Duration(min(hours, maxHours)) * time.Hour)
 		for _, i := range order {
-			if !w.seen[i].time.After(from) {
+			if !w.seen[i].time(w.zone).After(from) {
 				break
 			}
 			kept[i] = true
