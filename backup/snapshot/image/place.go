@@ -16,6 +16,9 @@ import (
 type place struct {
 	abs  string // its path, with '/' between folders, and at its end
 	root *os.Root
+
+	last     *os.File // the folder that was opened last
+	lastName string
 }
 
 // place errors, which become findings.
@@ -49,7 +52,7 @@ func openPlace(name string) (p *place, file string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return &place{strings.TrimSuffix(filepath.ToSlash(dir), "/") + "/", root}, file, nil
+	return &place{abs: strings.TrimSuffix(filepath.ToSlash(dir), "/") + "/", root: root}, file, nil
 }
 
 // real returns where a name below the place leads, link by link, without opening what is there; or why that is nowhere here.
@@ -100,21 +103,28 @@ func (p *place) real(name string) (string, fs.FileInfo, error) {
 	return done, there, nil
 }
 
-// open opens a file of the place that was a regular one just now, and nothing else: to open a FIFO would wait, and to open a device can do
-// anything.
-func (p *place) open(name string) (*os.File, fs.FileInfo, error) {
-	f, err := p.root.OpenFile(name, os.O_RDONLY|quietly, 0)
+// folder opens a folder of the place, or returns it when it is the one that was opened last: files come folder by folder.
+func (p *place) folder(name string) (*os.File, error) {
+	if p.last != nil && p.lastName == name {
+		return p.last, nil
+	}
+	d, err := p.root.Open(name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errNotAFile
+	if p.last != nil {
+		err = p.last.Close()
 	}
-	if err != nil {
-		return nil, nil, errors.Join(err, f.Close())
+	p.last, p.lastName = d, name
+	return d, err
+}
+
+func (p *place) close() error {
+	err := p.root.Close()
+	if p.last != nil {
+		err = errors.Join(err, p.last.Close())
 	}
-	return f, info, nil
+	return err
 }
 
 func invalid(format string, args ...any) error {

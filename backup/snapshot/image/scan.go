@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
+	"os"
 	"path"
 	"runtime"
 	"slices"
@@ -52,7 +54,7 @@ func Scan(ctx context.Context, paths ...string) (_ *Inventory, err error) {
 	s := &scan{files: map[string]*file{}}
 	defer func() {
 		for _, p := range s.places {
-			err = errors.Join(err, p.root.Close())
+			err = errors.Join(err, p.close())
 		}
 	}()
 	for _, name := range paths {
@@ -96,7 +98,8 @@ type file struct {
 	name  string // below the place
 	asked bool   // by the caller, or by another image: it is one, whatever its format
 	part  bool   // of another image: no restore point
-	info  fs.FileInfo
+	time  time.Time
+	taken int64
 	*Header
 	nodes []snapshot.Node // of a document
 	refs  [][]snapshot.Need
@@ -158,33 +161,50 @@ func (s *scan) walk(ctx context.Context, p *place, dir string) error {
 	return nil
 }
 
-// read reads the headers of files, several at a time.
+// read reads the headers of files, several at a time, folder by folder.
 func read(ctx context.Context, files []*file) error {
+	for len(files) > 0 && ctx.Err() == nil {
+		p, dir, n := files[0].place, path.Dir(files[0].name), 1
+		for n < len(files) && files[n].place == p && path.Dir(files[n].name) == dir {
+			n++
+		}
+		if d, err := p.folder(dir); err != nil {
+			for _, f := range files[:n] {
+				f.err = err
+			}
+		} else {
+			readIn(ctx, d, files[:n])
+		}
+		files = files[n:]
+	}
+	return context.Cause(ctx)
+}
+
+func readIn(ctx context.Context, dir *os.File, files []*file) {
 	var next atomic.Int64
 	work := func() {
 		for i := next.Add(1) - 1; i < int64(len(files)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-			files[i].read()
+			files[i].read(dir)
 		}
 	}
 	var wait sync.WaitGroup
-	for range min(2*runtime.GOMAXPROCS(0), len(files)) - 1 {
+	for range min(2*runtime.GOMAXPROCS(0), (len(files)+7)/8) - 1 { // not for a few files, which are read sooner than somebody wakes up
 		wait.Go(work)
 	}
 	work()
 	wait.Wait()
-	return context.Cause(ctx)
 }
 
-func (f *file) read() {
-	r, info, err := f.place.open(f.name)
+func (f *file) read(dir *os.File) {
+	r, err := openIn(f.place.root, dir, path.Dir(f.name), path.Base(f.name))
 	if err != nil {
 		f.err = err
 		return
 	}
 	defer r.Close() // it was read only
-	f.info = info
-	if f.Header, f.err = Read(r, info.Size()); f.err == nil && f.Format == JSON {
-		if f.nodes, err = Document(r); err != nil {
+	f.time, f.taken = r.time, r.taken
+	if f.Header, f.err = Read(r, r.size); f.err == nil && f.Format == JSON {
+		if f.nodes, err = Document(io.NewSectionReader(r, 0, r.size)); err != nil {
 			f.Broken = err.Error()
 			f.Findings = append(f.Findings, snapshot.Finding{Rule: RuleHeader, Severity: opsec.SeverityMedium, Text: f.Broken})
 		}
@@ -322,7 +342,7 @@ func (s *scan) inventory() *Inventory {
 // node makes the node of an image, and looks whether its parent is still the one that it was made of.
 func (s *scan) node(f *file, v *Inventory) snapshot.Node {
 	n := snapshot.Node{
-		ID: f.path(), Format: string(f.Format), Needs: f.own, Restore: !f.part, Created: f.info.ModTime().UTC(), Size: taken(f.info), Virtual: f.Virtual,
+		ID: f.path(), Format: string(f.Format), Needs: f.own, Restore: !f.part, Created: f.time, Size: f.taken, Virtual: f.Virtual,
 		Broken: f.Broken,
 	}
 	for i, r := range f.Refs {
