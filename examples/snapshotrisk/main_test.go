@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec/examples/internal/script"
+)
+
+func TestReportOfADocument(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "rbd.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"snapshots": [{"id": "vm@mon", "restore": true, "size": 9, "virtual": 9},
+		{"id": "vm@tue", "restore": true, "size": 9, "virtual": 9, "needs": [{"id": "vm@mon", "as": "parent"}]}]}`), 0o600))
+	o := options{p: 0.5, json: true, svg: filepath.Join(dir, "chain.svg")}
+	var out bytes.Buffer
+	require.NoError(t, run(context.Background(), &out, o, []string{file}))
+	var report struct {
+		Images, Edges, Chains, Spof, Findings []any
+		Expected                              float64 `json:"expected_lost"`
+	}
+	require.NoError(t, json.Unmarshal(out.Bytes(), &report))
+	require.Len(t, report.Images, 2)
+	require.Len(t, report.Edges, 1)
+	require.Equal(t, 1.25, report.Expected) // a half, and three quarters
+	drawn, err := os.ReadFile(o.svg)
+	require.NoError(t, err)
+	require.Contains(t, string(drawn), "<svg")
+
+	out.Reset()
+	require.NoError(t, run(context.Background(), &out, options{p: 0.5, destroy: "vm@mon", budget: 100}, []string{file}))
+	require.Contains(t, out.String(), "2 restore points are lost with vm@mon")
+
+	require.NoError(t, os.WriteFile(file, []byte(`{"snapshots": [{"id": "vm@tue", "restore": true, "needs": [{"id": "vm@mon"}]}]}`), 0o600))
+	require.ErrorIs(t, run(context.Background(), &out, o, []string{file}), script.ErrFindings)
+	for _, wrong := range []struct {
+		o     options
+		paths []string
+	}{{o, nil}, {o, []string{dir + "/none"}}, {options{p: 2}, []string{file}}, {options{p: 0.1, profile: "none"}, []string{file}}} {
+		err := run(context.Background(), &out, wrong.o, wrong.paths)
+		require.Error(t, err)
+		require.NotErrorIs(t, err, script.ErrFindings)
+	}
+}
