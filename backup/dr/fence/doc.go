@@ -41,5 +41,5 @@
 //
 // It does not copy data, and switches no power off. It does not undo what a former primary has written to its own disk:
 // [Diverge] says what that is, and it has to be dropped or merged before the member is [Cluster.Join]ed again. The files of
-// a Gate belong to one process.
+// a Gate belong to it: who removes its lock lets a second process in.
 package fence
