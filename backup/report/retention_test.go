@@ -11,7 +11,6 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/report"
 	"github.com/cloudopsec/opsec/backup/retention"
-	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 func TestCalendarShowsWhatIsKeptAndWhatGoes(t *testing.T) {
@@ -52,7 +51,7 @@ func TestWhatRetentionDecidesIsShown(t *testing.T) {
 		{ID: "inc", Group: "g", Claimed: at(24), Received: at(25), Parents: []string{"full"}, Verified: at(26), Replicated: true},
 		{ID: "old", Group: "g", Claimed: at(12), Received: at(13), Verified: at(14), Replicated: true},
 	}
-	result, err := retention.Plan(points, retention.Policy{Semantics: retention.Copies, Zone: "UTC", Last: 1, Tolerance: strictjson.Duration(2 * time.Hour)}, at(30))
+	result, err := retention.Plan(points, retention.Policy{Semantics: retention.Copies, Zone: "UTC", Last: 1, Tolerance: retention.Duration(2 * time.Hour)}, at(30))
 	require.NoError(t, err)
 	result.Findings = append(result.Findings, retention.Finding{Severity: opsec.SeverityLow, Text: "look"})
 	r := report.Retained("the newest", result)

@@ -9,7 +9,6 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/report"
 	"github.com/cloudopsec/opsec/backup/timetable"
-	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 func TestTimetableShowsRunsPeakAndBound(t *testing.T) {
@@ -41,7 +40,7 @@ func TestTimetableShowsRunsPeakAndBound(t *testing.T) {
 
 func TestArrangedShowsWhatWasArranged(t *testing.T) {
 	p := &timetable.Problem{
-		Start: start, Slot: strictjson.Duration(time.Hour), Slots: 4, Links: []timetable.Link{{ID: "wan", Rate: 100}},
+		Start: start, Slot: timetable.Duration(time.Hour), Slots: 4, Links: []timetable.Link{{ID: "wan", Rate: 100}},
 		Jobs: []timetable.Job{
 			{ID: "fits", Bytes: 50 * 3600, Rate: 50, Links: []string{"wan"}}, {ID: "too big", Bytes: 1 << 40, Rate: 50, Links: []string{"wan"}},
 		},

@@ -12,7 +12,6 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/retention"
 	"github.com/cloudopsec/opsec/internal/race"
-	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 const vienna = "Europe/Vienna"
@@ -142,7 +141,7 @@ func TestFutureStampsAreJudgedByWhenTheyWereReceived(t *testing.T) {
 func TestToleranceIsForHonestClocks(t *testing.T) {
 	slow := good("slow", at(t, "2026-03-03 10:00"))
 	slow.Received = slow.Claimed.Add(3 * time.Hour)
-	p := retention.Policy{Semantics: retention.Copies, Zone: vienna, Last: 1, Tolerance: strictjson.Duration(3 * time.Hour)}
+	p := retention.Policy{Semantics: retention.Copies, Zone: vienna, Last: 1, Tolerance: retention.Duration(3 * time.Hour)}
 	r := plan(t, []retention.Point{slow}, p)
 	require.True(t, r.Decisions[0].Time.Equal(slow.Claimed))
 	p.Tolerance--
@@ -178,9 +177,9 @@ func TestLoopsAreFound(t *testing.T) {
 
 func TestYoungPointsStay(t *testing.T) {
 	points := series(t, "2026-03-31 08:00", "2026-03-31 09:00", "2026-03-31 10:00")
-	p := retention.Policy{Semantics: retention.Copies, Zone: vienna, Last: 1, MinimumAge: strictjson.Duration(5 * time.Hour)}
+	p := retention.Policy{Semantics: retention.Copies, Zone: vienna, Last: 1, MinimumAge: retention.Duration(5 * time.Hour)}
 	require.Equal(t, []string{"2026-03-31 10:00"}, kept(plan(t, points, p))) // of noon in Greenwich, two in Vienna
-	p.MinimumAge = strictjson.Duration(5*time.Hour + 1)
+	p.MinimumAge = retention.Duration(5*time.Hour + 1)
 	require.Equal(t, []string{"2026-03-31 09:00", "2026-03-31 10:00"}, kept(plan(t, points, p)))
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec/internal/strictjson"
+	"github.com/cloudopsec/opsec/internal/strictyaml"
 )
 
 // Semantics says what the counts of a policy mean. Tools that share the words do not share the meaning.
@@ -35,7 +36,10 @@ const All = -1
 
 const maxCount = 1_000_000
 
-// Policy says what is kept. It is data; JSON with unknown fields is refused. The zero policy is not valid: it would keep nothing.
+// Duration is a [time.Duration] whose JSON is a text such as "36h" or "15m".
+type Duration = strictjson.Duration
+
+// Policy says what is kept. It is data. The zero policy is not valid: it would keep nothing.
 //
 // A count is of periods that keep their newest point; 0 is no such rule. Which rules a semantics has: all have Last (but a policy of Borg, which has
 // Secondly and Minutely instead), Hourly, Daily, Weekly (weeks of ISO 8601, Monday to Sunday, of the ISO year), Monthly and Yearly; Copies has Last
@@ -63,16 +67,16 @@ type Policy struct {
 
 	// Tolerance is how far the time that a host claims may be from the time when its point was received, either way, before the point is
 	// judged by the latter. A backup that runs for hours is that much off in honesty. Zero is the strictest: none at all.
-	Tolerance strictjson.Duration `json:"tolerance,omitempty"`
+	Tolerance Duration `json:"tolerance,omitempty"`
 	// MinimumAge keeps whatever has been received for less than this.
-	MinimumAge strictjson.Duration `json:"minimum_age,omitempty"`
+	MinimumAge Duration `json:"minimum_age,omitempty"`
 	// SkipReplication lets points go that are not yet wherever they should be.
 	SkipReplication bool `json:"skip_replication,omitempty"`
 	// SkipReceived judges points whose Received is not known by what their host claims. Otherwise they stay.
 	SkipReceived bool `json:"skip_received,omitempty"`
 }
 
-// ParsePolicy reads a policy as JSON of up to 64 KiB, and validates it.
+// ParsePolicy reads a policy as YAML or JSON of up to 64 KiB, and validates it. Fields that are not known or stand twice, anchors and tags are refused.
 func ParsePolicy(r io.Reader) (p Policy, err error) {
 	const most = 64 << 10
 	text, err := io.ReadAll(io.LimitReader(r, most+1))
@@ -82,7 +86,7 @@ func ParsePolicy(r io.Reader) (p Policy, err error) {
 	if err != nil {
 		return Policy{}, err
 	}
-	if err := strictjson.Decode(text, &p); err != nil {
+	if err := strictyaml.Decode(text, 6, &p); err != nil {
 		return Policy{}, invalid("policy: %v", err)
 	}
 	if err := p.Validate(); err != nil {

@@ -106,6 +106,15 @@ func TestSpansAreOfTheCalendar(t *testing.T) {
 	}
 }
 
+func TestPoliciesAreYAMLToo(t *testing.T) {
+	p, err := retention.ParsePolicy(strings.NewReader("semantics: restic\nzone: Europe/Vienna # where the days begin\ndaily: 7\nwithin: 1m\ntags:\n- [db, hot]\ntolerance: 2h\n"))
+	require.NoError(t, err)
+	require.Equal(t, retention.Policy{
+		Semantics: retention.Restic, Zone: "Europe/Vienna", Daily: 7, Within: retention.Span{Months: 1}, Tags: [][]string{{"db", "hot"}},
+		Tolerance: retention.Duration(2 * time.Hour),
+	}, p)
+}
+
 func FuzzParsePolicy(f *testing.F) {
 	f.Add(`{"semantics": "restic", "zone": "UTC", "within": "1y2m3d4h", "tags": [["a"]]}`)
 	f.Fuzz(func(t *testing.T, text string) {

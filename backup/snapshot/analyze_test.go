@@ -13,7 +13,6 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/snapshot"
 	"github.com/cloudopsec/opsec/internal/race"
-	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 func TestChainLosesWhatTheClosedFormSays(t *testing.T) {
@@ -174,7 +173,7 @@ func TestReplicasHelpOnlyAsFarAsTheyAreIndependent(t *testing.T) {
 func TestVerificationLowersTheRisk(t *testing.T) {
 	now := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
 	const year = 8766 * time.Hour
-	m := snapshot.FailureModel{Hazard: &snapshot.Hazard{PerYear: 0.5, PerTiBYear: 0.25, Unknown: strictjson.Duration(2 * year)}, Now: now}
+	m := snapshot.FailureModel{Hazard: &snapshot.Hazard{PerYear: 0.5, PerTiBYear: 0.25, Unknown: snapshot.Duration(2 * year)}, Now: now}
 	of := func(created, verified time.Time, size int64) float64 {
 		return m.Of(snapshot.Node{ID: "a", Created: created, Verified: verified, Size: size})
 	}
@@ -190,7 +189,7 @@ func TestVerificationLowersTheRisk(t *testing.T) {
 
 func TestModelsAndProfilesAreStrict(t *testing.T) {
 	nan := math.NaN()
-	hour := strictjson.Duration(time.Hour)
+	hour := snapshot.Duration(time.Hour)
 	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	g := chain(t, 2)
 	for field, m := range map[string]snapshot.FailureModel{

@@ -11,7 +11,6 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/snapshot"
-	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 var now = time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
@@ -20,8 +19,8 @@ const day = 24 * time.Hour
 
 func TestProfileJudgesDepthAgeVerificationChanceAndBlast(t *testing.T) {
 	p := snapshot.Profile{
-		Name: "own", SnapshotsAdvised: 1, SnapshotsMax: 2, AgeAdvised: strictjson.Duration(day), AgeMax: strictjson.Duration(3 * day),
-		VerifiedMax: strictjson.Duration(30 * day), UsableMin: 0.75, BlastMax: 2,
+		Name: "own", SnapshotsAdvised: 1, SnapshotsMax: 2, AgeAdvised: snapshot.Duration(day), AgeMax: snapshot.Duration(3 * day),
+		VerifiedMax: snapshot.Duration(30 * day), UsableMin: 0.75, BlastMax: 2,
 	}
 	var b snapshot.Builder
 	for i, n := range []snapshot.Node{
@@ -69,11 +68,11 @@ func TestGrowthGoesOnAsItDid(t *testing.T) {
 		require.NoError(t, b.Add(n))
 	}
 	g, _ := b.Build()
-	p := snapshot.Profile{SnapshotsMax: 15, Horizon: strictjson.Duration(8 * day)}
+	p := snapshot.Profile{SnapshotsMax: 15, Horizon: snapshot.Duration(8 * day)}
 	r, err := g.Analyze(snapshot.FailureModel{P: 0.1}, &p)
 	require.NoError(t, err)
 	require.Equal(t, snapshot.Growth{
-		Horizon: strictjson.Duration(8 * day), PerDay: 0.5, BytesPerDay: 50, Bytes: 1100, BytesThen: 1500, BytesMost: 11000, DepthThen: 15, LimitReached: strictjson.Duration(10 * day),
+		Horizon: snapshot.Duration(8 * day), PerDay: 0.5, BytesPerDay: 50, Bytes: 1100, BytesThen: 1500, BytesMost: 11000, DepthThen: 15, LimitReached: snapshot.Duration(10 * day),
 	}, r.Growth)
 	p.SnapshotsMax = 9
 	r, err = g.Analyze(snapshot.FailureModel{P: 0.1}, &p)
@@ -81,7 +80,7 @@ func TestGrowthGoesOnAsItDid(t *testing.T) {
 	require.Negative(t, r.Growth.LimitReached)
 	r, err = chain(t, 3).Analyze(snapshot.FailureModel{P: 0.1}, nil)
 	require.NoError(t, err)
-	require.Equal(t, snapshot.Growth{Horizon: strictjson.Duration(30 * day), DepthThen: 3}, r.Growth, "no times, no growth")
+	require.Equal(t, snapshot.Growth{Horizon: snapshot.Duration(30 * day), DepthThen: 3}, r.Growth, "no times, no growth")
 }
 
 // ladder is a graph in which ways part and never meet: each node needs the two before it.

@@ -12,7 +12,6 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/snapshot"
 	"github.com/cloudopsec/opsec/internal/race"
-	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // farm builds a graph without names: chains of up to deep snapshots, with times and sizes.
@@ -43,7 +42,7 @@ func farm(tb testing.TB, n, deep int) *snapshot.Graph {
 
 func model() snapshot.FailureModel {
 	return snapshot.FailureModel{
-		Hazard: &snapshot.Hazard{PerYear: 0.02, PerTiBYear: 0.01, Unknown: strictjson.Duration(365 * day)}, Independence: 0.9, Now: now,
+		Hazard: &snapshot.Hazard{PerYear: 0.02, PerTiBYear: 0.01, Unknown: snapshot.Duration(365 * day)}, Independence: 0.9, Now: now,
 	}
 }
 

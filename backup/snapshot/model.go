@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
-	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // FailureModel says how likely an image is to be unreadable when it is needed. Images fail independently of each other: what
@@ -34,7 +33,7 @@ type Hazard struct {
 	PerYear    float64 `json:"per_year,omitempty"`     // failures of an image in 365.25 days, 0 to 1e6
 	PerTiBYear float64 `json:"per_tib_year,omitempty"` // the same for each 2^40 bytes of its size, 0 to 1e6
 	// Unknown is the age that is taken for images whose times are not known, or lie after Now. It is above 0.
-	Unknown strictjson.Duration `json:"unknown"`
+	Unknown Duration `json:"unknown"`
 }
 
 // Validate returns an error that wraps [opsec.ErrInvalid] and names the field.

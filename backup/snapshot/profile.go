@@ -8,6 +8,9 @@ import (
 	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
+// Duration is a [time.Duration] whose JSON is a text such as "36h" or "15m".
+type Duration = strictjson.Duration
+
 // Profile says what is too much. A field that is zero is a matter on which the profile's source is silent: nothing is judged by
 // it. A profile with no limit at all is refused.
 type Profile struct {
@@ -17,14 +20,14 @@ type Profile struct {
 	SnapshotsAdvised int `json:"snapshots_advised,omitempty"`
 	SnapshotsMax     int `json:"snapshots_max,omitempty"`
 	// Since a snapshot was created, for whatever is a difference to something else.
-	AgeAdvised strictjson.Duration `json:"age_advised,omitempty"`
-	AgeMax     strictjson.Duration `json:"age_max,omitempty"`
+	AgeAdvised Duration `json:"age_advised,omitempty"`
+	AgeMax     Duration `json:"age_max,omitempty"`
 	// Since an image was verified or, if it never was, created. One whose times are not known is overdue.
-	VerifiedMax strictjson.Duration `json:"verified_max,omitempty"`
-	UsableMin   float64             `json:"usable_min,omitempty"` // of each restore point; above 0, below 1
-	BlastMax    int                 `json:"blast_max,omitempty"`  // restore points that one image takes with it
+	VerifiedMax Duration `json:"verified_max,omitempty"`
+	UsableMin   float64  `json:"usable_min,omitempty"` // of each restore point; above 0, below 1
+	BlastMax    int      `json:"blast_max,omitempty"`  // restore points that one image takes with it
 	// How far ahead growth is told; zero: 30 days.
-	Horizon strictjson.Duration `json:"horizon,omitempty"`
+	Horizon Duration `json:"horizon,omitempty"`
 }
 
 // Profiles returns the profiles that this package knows: "vmware", "beta9" and "opsec".
@@ -38,12 +41,12 @@ func Profiles() []Profile {
 	return []Profile{
 		{
 			Name: "vmware", Source: "VMware KB 1025279", SnapshotsAdvised: 3, SnapshotsMax: 32,
-			AgeAdvised: strictjson.Duration(day), AgeMax: strictjson.Duration(3 * day),
+			AgeAdvised: Duration(day), AgeMax: Duration(3 * day),
 		},
 		{Name: "beta9", Source: "beam-cloud/beta9 issue 1856", SnapshotsAdvised: 16, SnapshotsMax: 64},
 		{
 			Name: "opsec", Source: "package snapshot", SnapshotsAdvised: 7, SnapshotsMax: 30,
-			VerifiedMax: strictjson.Duration(30 * day), UsableMin: 0.95,
+			VerifiedMax: Duration(30 * day), UsableMin: 0.95,
 		},
 	}
 }

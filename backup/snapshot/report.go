@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
-	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // maxListed is how many chains and single points of failure a report lists, the worst first.
@@ -220,20 +219,20 @@ func (t *top[T]) done() []T {
 // Growth says how fast a graph grows, by the times and sizes of what is a difference to something else. It is zero when
 // fewer than two of these have times, or all have the same.
 type Growth struct {
-	Horizon     strictjson.Duration `json:"horizon"`       // how far ahead is told
-	PerDay      float64             `json:"per_day"`       // snapshots
-	BytesPerDay float64             `json:"bytes_per_day"` // that snapshots take
-	Bytes       int64               `json:"bytes"`         // that all images take
-	BytesThen   int64               `json:"bytes_then"`    // the same at the horizon
-	BytesMost   int64               `json:"bytes_most"`    // if every image grew to the size of the disk that it shows
-	DepthThen   int                 `json:"depth_then"`    // of the chain that is deepest now, if it goes on as it did
+	Horizon     Duration `json:"horizon"`       // how far ahead is told
+	PerDay      float64  `json:"per_day"`       // snapshots
+	BytesPerDay float64  `json:"bytes_per_day"` // that snapshots take
+	Bytes       int64    `json:"bytes"`         // that all images take
+	BytesThen   int64    `json:"bytes_then"`    // the same at the horizon
+	BytesMost   int64    `json:"bytes_most"`    // if every image grew to the size of the disk that it shows
+	DepthThen   int      `json:"depth_then"`    // of the chain that is deepest now, if it goes on as it did
 	// LimitReached is the time until that chain has the profile's SnapshotsMax; 0: never, or no such limit; negative: it has.
-	LimitReached strictjson.Duration `json:"limit_reached"`
+	LimitReached Duration `json:"limit_reached"`
 }
 
 func (r *Report) grow() Growth {
 	g, s := r.g, r.s
-	gr := Growth{Horizon: strictjson.Duration(30 * 24 * time.Hour)}
+	gr := Growth{Horizon: Duration(30 * 24 * time.Hour)}
 	if r.Profile != nil && r.Profile.Horizon > 0 {
 		gr.Horizon = r.Profile.Horizon
 	}
@@ -274,7 +273,7 @@ func (r *Report) grow() Growth {
 		case left <= 0:
 			gr.LimitReached = -1
 		default:
-			gr.LimitReached = strictjson.Duration(min(left, math.MaxInt64/2))
+			gr.LimitReached = Duration(min(left, math.MaxInt64/2))
 		}
 	}
 	return gr

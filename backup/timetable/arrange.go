@@ -53,20 +53,17 @@ type Timetable struct {
 	Why         *Certificate `json:"why,omitempty"`
 }
 
-// Gap returns by which part the timetable is worse than its bound: of the peak, or of the time until the end. It is 0 when it is as good,
-// and that is then the best there is.
-func (t *Timetable) Gap(p *Problem) float64 {
+// Gap returns by which part the timetable is worse than its bound: of the peak, or of the time until the end. At 0 it is the best there is.
+// It is false when jobs have no place or the bound is nothing: a timetable of some jobs says nothing of one of all.
+func (t *Timetable) Gap(p *Problem) (float64, bool) {
+	is, least := t.Peak.Float(), t.PeakBound.Float()
 	if t.Goal == Finish {
-		least, is := t.FinishBound.Sub(p.Start), t.Finish.Sub(p.Start)
-		if t.FinishBound.IsZero() || least <= 0 {
-			return 0
-		}
-		return float64(is-least) / float64(least)
+		is, least = t.Finish.Sub(p.Start).Seconds(), t.FinishBound.Sub(p.Start).Seconds()
 	}
-	if t.PeakBound.Num == 0 {
-		return 0
+	if len(t.Unplaced) > 0 || least <= 0 {
+		return 0, false
 	}
-	return max(t.Peak.Float()/t.PeakBound.Float()-1, 0)
+	return max(is/least-1, 0), true
 }
 
 const maxWork = 400_000_000 // slots that the search looks at, after everything has a place
@@ -157,9 +154,7 @@ func (b *board) better(c *board) bool {
 	if b.early {
 		return b.last() < c.last()
 	}
-	x, _, _ := b.peak()
-	y, _, _ := c.peak()
-	return x.Compare(y) < 0
+	return b.peak().Compare(c.peak()) < 0
 }
 
 // possible says of each job whether it could run if it were alone.
@@ -212,12 +207,11 @@ func (g *grid) time(slot int) time.Time {
 	return g.Start.Add(time.Duration(slot) * time.Duration(g.Slot))
 }
 
-// improve takes each job out and places it again, as long as that makes the goal better or lets another job in.
+// improve takes each job out and places it again, as long as that lets another job in or makes the goal better by a thousandth. A pass that
+// makes it worse is taken back.
 func (b *board) improve(order []int32) {
-	b.work = 0
-	for b.work < maxWork {
-		peak, _, _ := b.peak()
-		end, placed := b.last(), b.placed()
+	for b.work = 0; b.work < maxWork; {
+		was := b.copy()
 		for _, i := range order {
 			if b.work >= maxWork {
 				break
@@ -232,12 +226,12 @@ func (b *board) improve(order []int32) {
 				b.set(i, old, 1)
 			}
 		}
-		now, _, _ := b.peak()
-		better := now.Float() < peak.Float()*0.999
-		if b.early {
-			better = b.last() < end
+		if was.better(b) {
+			*b = *was
+			return
 		}
-		if b.placed() <= placed && !better {
+		little := !b.early && b.placed() == was.placed() && b.peak().Float() >= was.peak().Float()*0.999
+		if little || !b.better(was) {
 			return
 		}
 	}
@@ -277,7 +271,7 @@ func (b *board) report(out *Timetable, can []bool) {
 			}
 		}
 	}
-	out.Peak, _, _ = b.peak()
+	out.Peak = b.peak()
 	out.Finish = b.time(b.last())
 }
 

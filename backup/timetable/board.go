@@ -36,6 +36,21 @@ func newBoard(g *grid) *board {
 	return b
 }
 
+// copy returns a board that does not change with this one. What is in a run never changes.
+func (b *board) copy() *board {
+	c := *b
+	c.load, c.jobs, c.rates, c.runs = deep(b.load), deep(b.jobs), deep(b.rates), slices.Clone(b.runs)
+	return &c
+}
+
+func deep[T any](rows [][]T) [][]T {
+	rows = slices.Clone(rows)
+	for i := range rows {
+		rows[i] = slices.Clone(rows[i])
+	}
+	return rows
+}
+
 // set gives a job a place, or takes it away (sign -1).
 func (b *board) set(i int32, run []share, sign int64) {
 	j := &b.grid.jobs[i]
@@ -239,17 +254,15 @@ func (b *board) level(j *job, open []int, room []int64) float64 {
 	return low
 }
 
-// peak returns the greatest share of any link that is used, and when.
-func (b *board) peak() (most Ratio, link, slot int) {
-	most = Ratio{0, 1}
+// peak returns the greatest share of any link that is used.
+func (b *board) peak() Ratio {
+	most := Ratio{0, 1}
 	for l := range b.load {
-		for t, n := range b.load[l] {
-			if r := (Ratio{n, b.links[l].room}); r.Compare(most) > 0 {
-				most, link, slot = r, l, t
-			}
+		if r := (Ratio{slices.Max(b.load[l]), b.links[l].room}); r.Compare(most) > 0 {
+			most = r
 		}
 	}
-	return most, link, slot
+	return most
 }
 
 // last returns the slot after the last that is used by a job.

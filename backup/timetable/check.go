@@ -8,8 +8,8 @@ import (
 )
 
 // Check looks at a timetable as one that somebody else has made: that it has each job once, placed or not; that nothing it does is more than the
-// problem allows; that its peak and its end are what it says; and that PeakBound follows from Why, where all of Why's jobs and slots are listed. It
-// does not look at Loads, nor at FinishBound. It shares no code with [Arrange]. Errors are joined.
+// problem allows; that its peak and its end are what it says; and that PeakBound follows from Why, where there is one with all of its jobs and
+// slots listed. It does not look at Loads, nor at FinishBound. It shares no code with [Arrange]. Errors are joined.
 func (t *Timetable) Check(p *Problem) error {
 	if err := p.Validate(); err != nil {
 		return err

@@ -9,7 +9,7 @@
 // # In short
 //
 //	table, err := timetable.Arrange(&timetable.Problem{
-//		Start: tonight, Slot: strictjson.Duration(15 * time.Minute), Slots: 48,
+//		Start: tonight, Slot: timetable.Duration(15 * time.Minute), Slots: 48,
 //		Links: []timetable.Link{{ID: "wan", Rate: 125_000_000, Traffic: hourly}}, // bytes a second; what others send, slot by slot
 //		Jobs: []timetable.Job{{ID: "vol-7", Tenant: "acme", Bytes: 40 << 30, Rate: 60_000_000, Links: []string{"wan"},
 //			Windows: timetable.Nightly(tonight, 1, 22*time.Hour, 6*time.Hour)}},

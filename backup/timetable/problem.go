@@ -27,15 +27,18 @@ const (
 	Finish Goal = "finish" // the end of the last job
 )
 
+// Duration is a [time.Duration] whose JSON is a text such as "36h" or "15m".
+type Duration = strictjson.Duration
+
 // Problem is what is to be arranged. Time is in slots of one length, from Start on; a rate is of bytes a second.
 type Problem struct {
-	Goal  Goal                `json:"goal,omitempty"`
-	Start time.Time           `json:"start"`
-	Slot  strictjson.Duration `json:"slot"`  // whole seconds
-	Slots int                 `json:"slots"` // 1 to MaxSlots
-	Links []Link              `json:"links"`
-	Jobs  []Job               `json:"jobs"`
-	Caps  []Cap               `json:"caps,omitempty"`
+	Goal  Goal      `json:"goal,omitempty"`
+	Start time.Time `json:"start"`
+	Slot  Duration  `json:"slot"`  // whole seconds
+	Slots int       `json:"slots"` // 1 to MaxSlots
+	Links []Link    `json:"links"`
+	Jobs  []Job     `json:"jobs"`
+	Caps  []Cap     `json:"caps,omitempty"`
 }
 
 // Link is what jobs share: a line, the port of an array, a backup server.

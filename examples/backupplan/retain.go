@@ -8,7 +8,6 @@ import (
 	"github.com/cloudopsec/opsec/backup/plan"
 	"github.com/cloudopsec/opsec/backup/report"
 	"github.com/cloudopsec/opsec/backup/retention"
-	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // retain decides which of the points that are there stay: of each level so many as the strategy asks for, and as many more as the best
@@ -22,7 +21,7 @@ func retain(p plan.Problem, s plan.Solution, o plan.Observed) (*report.Retention
 			continue
 		}
 		last := copies(p.Strategy, s.Best, level)
-		policy := retention.Policy{Semantics: retention.Copies, Zone: "UTC", Last: last, Tolerance: strictjson.Duration(48 * time.Hour)}
+		policy := retention.Policy{Semantics: retention.Copies, Zone: "UTC", Last: last, Tolerance: retention.Duration(48 * time.Hour)}
 		result, err := retention.Plan(points, policy, o.At)
 		if err != nil {
 			return nil, err

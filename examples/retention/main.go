@@ -32,7 +32,7 @@ func main() { script.Exit(run(os.Args[1:])) }
 func run(args []string) error {
 	flags := flag.NewFlagSet("retention", flag.ContinueOnError)
 	points := flags.String("points", "", "`file` of points: a JSON object a line, or CSV with a head (name ends in .csv); required")
-	policy := flags.String("policy", "", "`file` of the policy, JSON; required")
+	policy := flags.String("policy", "", "`file` of the policy, YAML or JSON; required")
 	than := flags.String("than", "", "`file` of a policy to compare with: tells what -policy lets go that this one keeps")
 	at := flags.String("at", "", "`time` to plan for, RFC 3339 (default: now)")
 	asJSON := flags.Bool("json", false, "print the result as JSON")

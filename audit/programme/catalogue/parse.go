@@ -7,15 +7,12 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v4"
-	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/strictyaml"
 )
 
-const (
-	maxDepth = 8       // of nodes within nodes; the form has five
-	maxMarks = 1 << 16 // commas and brackets: they make nodes of 200 bytes each, ever slower, out of two bytes
-)
+const maxDepth = 8 // of nodes within nodes; the form has five
 
 // SyntaxError says what is wrong in a catalogue, and where. It wraps [opsec.ErrInvalid].
 type SyntaxError struct {
@@ -43,16 +40,12 @@ func Parse(r io.Reader) (*Catalogue, error) {
 	if len(text) > MaxBytes {
 		return nil, &SyntaxError{What: fmt.Sprintf("more than %d bytes", MaxBytes)}
 	}
-	if n := marks(text); n > maxMarks {
-		return nil, &SyntaxError{What: fmt.Sprintf("%d commas and brackets, want up to %d", n, maxMarks)}
-	}
-	var root yaml.Node
-	err = yaml.Load(text, &root, yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	root, err := strictyaml.Load(text, maxDepth)
 	if err != nil {
 		return nil, notYAML(err)
 	}
 	var f form
-	c, places := f.catalogue(&root)
+	c, places := f.catalogue(root)
 	if f.err != nil {
 		return nil, f.err
 	}
@@ -60,16 +53,6 @@ func Parse(r io.Reader) (*Catalogue, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-func marks(text []byte) (n int) {
-	for _, c := range text {
-		switch c {
-		case ',', '[', ']', '{', '}':
-			n++
-		}
-	}
-	return n
 }
 
 func notYAML(err error) error {

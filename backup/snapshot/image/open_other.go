@@ -16,9 +16,11 @@ type regular struct {
 	time        time.Time
 }
 
-// openIn opens a file of a folder below the root.
-func openIn(root *os.Root, dir *os.File, folder, name string) (*regular, error) {
-	f, err := root.Open(path.Join(folder, name))
+const asFolder = 0
+
+// openIn opens a file of the folder that was entered, by a name without slashes.
+func (p *place) openIn(name string) (*regular, error) {
+	f, err := p.root.Open(path.Join(p.folder, name))
 	if err != nil {
 		return nil, err
 	}

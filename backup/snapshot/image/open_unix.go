@@ -18,10 +18,13 @@ type regular struct {
 	time  time.Time
 }
 
-// openIn opens a file of a folder below the root, by a name without slashes, which no link can lead out of it. It does not wait for the other end of what
+// asFolder opens folders and nothing else.
+const asFolder = unix.O_DIRECTORY | unix.O_NONBLOCK
+
+// openIn opens a file of the folder that was entered, by a name without slashes, which no link can lead out of it. It does not wait for the other end of what
 // is no file after all. An [os.File] would be told to the runtime's poller, which takes as long as to open it.
-func openIn(_ *os.Root, dir *os.File, _, name string) (*regular, error) {
-	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+func (p *place) openIn(name string) (*regular, error) {
+	fd, err := unix.Openat(int(p.here.Fd()), name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "openat", Path: name, Err: err}
 	}

@@ -17,8 +17,8 @@ type place struct {
 	abs  string // its path, with '/' between folders, and at its end
 	root *os.Root
 
-	last     *os.File // the folder that was opened last
-	lastName string
+	here   *os.File // the folder that was entered last; none: not yet
+	folder string   // its name below the place
 }
 
 // place errors, which become findings.
@@ -103,26 +103,26 @@ func (p *place) real(name string) (string, fs.FileInfo, error) {
 	return done, there, nil
 }
 
-// folder opens a folder of the place, or returns it when it is the one that was opened last: files come folder by folder.
-func (p *place) folder(name string) (*os.File, error) {
-	if p.last != nil && p.lastName == name {
-		return p.last, nil
+// enter opens a folder of the place, for what [place.openIn] and a walk do there. It waits for nothing that has taken the folder's place.
+func (p *place) enter(name string) (*os.File, error) {
+	if p.here != nil && p.folder == name {
+		return p.here, nil
 	}
-	d, err := p.root.Open(name)
+	d, err := p.root.OpenFile(name, os.O_RDONLY|asFolder, 0)
 	if err != nil {
 		return nil, err
 	}
-	if p.last != nil {
-		err = p.last.Close()
+	if p.here != nil {
+		err = p.here.Close()
 	}
-	p.last, p.lastName = d, name
+	p.here, p.folder = d, name
 	return d, err
 }
 
 func (p *place) close() error {
 	err := p.root.Close()
-	if p.last != nil {
-		err = errors.Join(err, p.last.Close())
+	if p.here != nil {
+		err = errors.Join(err, p.here.Close())
 	}
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"runtime"
 	"slices"
@@ -137,13 +136,13 @@ func (s *scan) walk(ctx context.Context, p *place, dir string) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	d, err := p.root.Open(dir)
+	d, err := p.enter(dir)
 	if err != nil {
 		s.find(p.abs+dir, RuleUnread, opsec.SeverityMedium, err.Error())
 		return nil
 	}
 	list, err := d.ReadDir(-1)
-	if err = errors.Join(err, d.Close()); err != nil {
+	if err != nil {
 		s.find(p.abs+dir, RuleUnread, opsec.SeverityMedium, err.Error())
 	}
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
@@ -168,23 +167,23 @@ func read(ctx context.Context, files []*file) error {
 		for n < len(files) && files[n].place == p && path.Dir(files[n].name) == dir {
 			n++
 		}
-		if d, err := p.folder(dir); err != nil {
+		if _, err := p.enter(dir); err != nil {
 			for _, f := range files[:n] {
 				f.err = err
 			}
 		} else {
-			readIn(ctx, d, files[:n])
+			readIn(ctx, files[:n])
 		}
 		files = files[n:]
 	}
 	return context.Cause(ctx)
 }
 
-func readIn(ctx context.Context, dir *os.File, files []*file) {
+func readIn(ctx context.Context, files []*file) {
 	var next atomic.Int64
 	work := func() {
 		for i := next.Add(1) - 1; i < int64(len(files)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-			files[i].read(dir)
+			files[i].read()
 		}
 	}
 	var wait sync.WaitGroup
@@ -195,8 +194,8 @@ func readIn(ctx context.Context, dir *os.File, files []*file) {
 	wait.Wait()
 }
 
-func (f *file) read(dir *os.File) {
-	r, err := openIn(f.place.root, dir, path.Dir(f.name), path.Base(f.name))
+func (f *file) read() {
+	r, err := f.place.openIn(path.Base(f.name))
 	if err != nil {
 		f.err = err
 		return
@@ -244,7 +243,7 @@ func (s *scan) resolve(f *file, r Ref) snapshot.Need {
 	}
 	found, err := s.locate(name)
 	if err != nil {
-		rule, severity := "", opsec.SeverityHigh
+		rule := ""
 		switch {
 		case errors.Is(err, errOutside):
 			rule = RuleOutside
@@ -254,7 +253,7 @@ func (s *scan) resolve(f *file, r Ref) snapshot.Need {
 			rule = RuleUnread
 		}
 		if rule != "" {
-			s.find(f.path(), rule, severity, "it refers to "+snapshot.Quote(short(r.Name))+": "+err.Error())
+			s.find(f.path(), rule, opsec.SeverityHigh, "it refers to "+snapshot.Quote(short(r.Name))+": "+err.Error())
 		}
 		return snapshot.Need{ID: path.Clean(name) + point, As: r.As}
 	}
