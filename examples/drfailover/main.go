@@ -6,17 +6,19 @@
 //
 // Each site is a process of this program with a directory: orders are files in its tree. The site that stands by mirrors the tree
 // of the primary (package treemirror), and both contend for a lease (package fence). A third place, this process, has the lease and
-// the gate before both sites: it loses nothing when a site does.
+// the gate before both sites, and places the orders: it loses nothing when a site does.
 package main
 
 import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"os"
-	"slices"
 	"time"
 
+	"github.com/cloudopsec/opsec/backup/dr/treemirror"
 	"github.com/cloudopsec/opsec/examples/internal/script"
 )
 
@@ -27,7 +29,7 @@ func run(args []string) error {
 	asJSON := flags.Bool("json", false, "print the result as JSON")
 	load := flags.Duration("run", 2*time.Second, "how `long` orders are taken before the primary is killed: 500 ms to a minute")
 	be := flags.String("be", "", "be the site of this `name`; the program itself sets it")
-	third := flags.String("third", "", "`address` of the third place; goes with -be")
+	place := flags.String("third", "", "`address` of the third place; goes with -be")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -36,7 +38,7 @@ func run(args []string) error {
 	}
 	ctx := script.Interruptible()
 	if *be != "" {
-		return stand(ctx, *be, *third)
+		return stand(ctx, *be, *place)
 	}
 	r, err := failover(ctx, *load)
 	if err != nil {
@@ -54,80 +56,99 @@ func failover(ctx context.Context, load time.Duration) (r report, err error) {
 		return r, err
 	}
 	defer os.RemoveAll(dir)
-	third, err := open(ctx, dir)
+	t, err := open(ctx, dir)
 	if err != nil {
 		return r, err
 	}
-	defer third.close()
-	if err := third.start("east"); err != nil {
-		return r, err
-	}
-	if err := third.until(ctx, "east becomes primary", func() bool { return third.leader.Name == "east" }); err != nil {
-		return r, err
-	}
-	if err := third.start("west"); err != nil {
-		return r, err
-	}
-	orders := order(ctx, third.front.Addr().String())
-	defer orders.end()
-	if err := third.until(ctx, "west has a copy", func() bool { return !third.status["west"].Safe.IsZero() }); err != nil {
-		return r, err
-	}
-	select {
-	case <-ctx.Done():
-		return r, ctx.Err()
-	case <-time.After(load):
-	}
-	// Between two copies, when there is something to lose.
-	if err := third.until(ctx, "west is behind", func() bool {
-		exposure, known := third.status["west"].Exposure()
-		return known && exposure > every/2 && exposure < every
-	}); err != nil {
-		return r, err
-	}
+	defer t.close()
 
-	r.Killed = third.kill("east") // kill -9
-	third.mu.Lock()
-	last, meter := third.status["west"], third.meter
-	r.First, r.Exposed, r.Worst = third.leader.Token, ms(r.Killed.Sub(last.Safe)), ms(time.Duration(meter.Worst))
-	p99, _ := meter.Quantile(99, 100)
-	r.P99 = ms(p99)
-	third.mu.Unlock()
+	t.start("east")
+	t.until("east takes orders", func() bool { return t.leader.Name == "east" && len(t.orders) > 0 })
+	t.start("west")
+	t.until("west has a copy", func() bool { return !t.status["west"].Safe.IsZero() })
+	loaded := time.Now().Add(load)
+	t.until("west is behind", func() bool { // between two copies, when there is something to lose
+		exposure, known := t.status["west"].Exposure()
+		return time.Now().After(loaded) && known && exposure > every/2 && exposure < every
+	})
+	r.Killed = t.kill("east") // kill -9
+	t.mu.Lock()
+	p99, _ := t.meter.Quantile(99, 100)
+	r.First, r.P99, r.Worst = t.leader.Token, ms(p99), ms(time.Duration(t.meter.Worst))
+	r.Exposed = ms(r.Killed.Sub(t.status["west"].Safe))
+	t.mu.Unlock()
+	former := t.manifest("east")
 
-	if err := third.until(ctx, "west takes orders", func() bool { return orders.since(r.Killed) > 20 && third.leader.Name == "west" }); err != nil {
-		return r, err
-	}
-	r.Took = ms(orders.next(r.Killed).Sub(r.Killed))
-	now := time.Now()
-	there, err := third.tree("west")
-	if err != nil {
-		return r, err
-	}
-	lost := orders.missing(there, now)
-	r.Lost = len(lost)
-	if len(lost) > 0 {
-		r.LostSpan = ms(r.Killed.Sub(lost[0]))
-	}
-	if err := third.start("east"); err != nil { // it takes itself for the primary
-		return r, err
-	}
-	if err := third.until(ctx, "east is refused", func() bool { return third.refused["east"] == r.First }); err != nil {
-		return r, err
-	}
-	orders.end()
+	t.until("west takes orders", func() bool { return t.leader.Name == "west" && t.orders[len(t.orders)-1].at.After(r.Killed) })
+	t.start("east") // it takes itself for the primary
+	t.until("east is refused", func() bool { return t.refused.Name == "east" && t.refused.Token == r.First })
+	t.stop() // no more orders
 	end := time.Now()
-	west, err := third.tree("west")
-	if err != nil {
-		return r, err
+	t.until("east has what west has", func() bool { return t.status["east"].Safe.After(end) })
+	if t.err != nil {
+		return r, t.err
 	}
-	if err := third.until(ctx, "east has what west has", func() bool { return third.status["east"].Safe.After(end) }); err != nil {
-		return r, err
+
+	r.Fenced, r.Second, r.Acknowledged = true, t.leader.Token, len(t.orders)
+	only := map[string]bool{} // what east had and west had not
+	for c, err := range treemirror.Diverge(t.base("west"), former, t.manifest("west")) {
+		if err != nil {
+			return r, err
+		}
+		if c.By == treemirror.Former {
+			only[c.Path] = true
+		}
 	}
-	r.Fenced, r.Second, r.Acknowledged = true, third.leader.Token, orders.count()
-	east, err := third.tree("east")
-	if err != nil {
-		return r, err
+	r.Same = true
+	for range treemirror.Diverge(nil, t.manifest("east"), t.manifest("west")) {
+		r.Same = false
 	}
-	r.Same = len(orders.missing(west, end)) == r.Lost && slices.Equal(east, west)
-	return r, nil
+	for _, o := range t.orders {
+		switch {
+		case only[o.name]:
+			if r.Lost++; r.Lost == 1 {
+				r.LostSpan = ms(r.Killed.Sub(o.at))
+			}
+		case !t.has("west", o.name):
+			r.Same = false
+		}
+		if r.Took == 0 && o.at.After(r.Killed) {
+			r.Took = ms(o.at.Sub(r.Killed))
+		}
+	}
+	return r, t.err
+}
+
+// report is what has come of it. Times are in milliseconds.
+type report struct {
+	Killed       time.Time `json:"killed"`
+	Acknowledged int       `json:"acknowledged"` // orders
+	Worst        int64     `json:"exposure_worst_ms"`
+	P99          int64     `json:"exposure_p99_ms"`
+	Exposed      int64     `json:"exposed_ms"` // when the primary was killed
+	LostSpan     int64     `json:"lost_ms"`    // from the first order that was lost until then
+	Lost         int       `json:"lost"`       // orders that were acknowledged
+	Took         int64     `json:"took_ms"`    // until the next order was acknowledged
+	First        uint64    `json:"former_token"`
+	Second       uint64    `json:"token"`
+	Fenced       bool      `json:"fenced"` // the former primary came back with its token, and was refused
+	Same         bool      `json:"same"`   // in the end both sites held the same, and nothing else was missing
+}
+
+func ms(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }
+
+func (r report) good() bool {
+	return r.LostSpan <= r.Exposed && r.Fenced && r.Same && r.Second > r.First
+}
+
+// WriteText writes the report for people.
+func (r report) WriteText(w io.Writer) error {
+	_, err := fmt.Fprintf(w, `exposure before the failure   %d ms at worst, %d ms for 99 %% of the time
+exposed at the failure        %d ms
+lost                          %d of %d acknowledged orders, the oldest %d ms before the failure
+taken over after              %d ms, token %d after %d
+former primary came back      fenced: %t
+both sites hold the same      %t
+`, r.Worst, r.P99, r.Exposed, r.Lost, r.Acknowledged, r.LostSpan, r.Took, r.Second, r.First, r.Fenced, r.Same)
+	return err
 }

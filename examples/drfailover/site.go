@@ -134,31 +134,18 @@ func (s *site) serve() {
 
 // follow copies from whoever is primary, and tells how old the copy is.
 func (s *site) follow(ctx context.Context) error {
-	var m *treemirror.Mirror
-	var from Leader
+	m, err := treemirror.New(s.name, s.gate, &treemirror.Options{Header: backup.Header{Tenant: "acme", Source: "orders"}})
+	if err != nil {
+		return err
+	}
 	for ; ctx.Err() == nil; time.Sleep(every / 5) {
 		var now Leader
-		r := Copied{Name: s.name}
-		if m != nil {
-			r.Status = m.Status()
-		}
-		if err := s.third.Call("Third.Report", r, &now); err != nil {
+		if err := s.third.Call("Third.Report", Copied{s.name, m.Status()}, &now); err != nil {
 			return err
 		}
 		if now.Token == 0 || now.Name == s.name {
-			s.ready.Store(now.Token == 0 || s.ready.Load())
-			m = nil
+			s.ready.Store(true)
 			continue
-		}
-		if m == nil || now != from {
-			src, err := backup.OpenDir(filepath.Join(now.Name, treemirror.TreeName))
-			if err != nil {
-				return err
-			}
-			if m, err = treemirror.New(src, s.name, s.gate, &treemirror.Options{Header: backup.Header{Tenant: "acme", Source: "orders"}}); err != nil {
-				return err
-			}
-			from = now
 		}
 		// The line to the other site goes with its process.
 		line, err := net.DialTimeout("tcp", now.Addr, time.Second)
@@ -167,9 +154,14 @@ func (s *site) follow(ctx context.Context) error {
 		}
 		line.Close()
 		if last := m.Status(); last.Safe.IsZero() || time.Since(last.Safe) > every {
-			if m.Sync(ctx, now.Token) == nil {
+			src, err := backup.OpenDir(filepath.Join(now.Name, treemirror.TreeName))
+			if err != nil {
+				return err
+			}
+			if m.Sync(ctx, now.Token, src, time.Time{}) == nil {
 				s.ready.Store(true)
 			}
+			src.Close()
 		}
 	}
 	return nil

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloudopsec/opsec/backup"
 	"github.com/cloudopsec/opsec/backup/dr"
 	"github.com/cloudopsec/opsec/backup/dr/fence"
 	"github.com/cloudopsec/opsec/backup/dr/treemirror"
@@ -24,56 +27,58 @@ type Leader struct {
 	Token      uint64
 }
 
-// third is the third place.
+type acknowledged struct {
+	name string
+	at   time.Time
+}
+
+// third is the third place. After an error it does nothing more.
 type third struct {
+	ctx       context.Context
 	dir       string
 	front     net.Listener // for clients
 	back      net.Listener // for the sites
 	forwarder *fence.Forwarder
-	stop      context.CancelFunc
+	stop      func() // ends the orders
 	sites     map[string]*exec.Cmd
+	err       error
 
 	mu      sync.Mutex
 	leader  Leader
+	refused Leader               // the last
 	meter   *dr.Meter            // of west
 	status  map[string]dr.Status // of the copy at each site
-	refused map[string]uint64    // the token with which each site was refused
+	orders  []acknowledged
 }
 
 func open(ctx context.Context, dir string) (*third, error) {
-	meter, err := dr.NewMeter(time.Second, 5*time.Second)
-	if err != nil {
+	meter, err1 := dr.NewMeter(time.Second, 5*time.Second)
+	gate, err2 := fence.OpenGate(filepath.Join(dir, "token"))
+	front, err3 := net.Listen("tcp", "127.0.0.1:0")
+	back, err4 := net.Listen("tcp", "127.0.0.1:0")
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
-	gate, err := fence.OpenGate(filepath.Join(dir, "token"))
-	if err != nil {
-		return nil, err
-	}
-	front, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	back, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, errors.Join(err, front.Close())
-	}
-	ctx, stop := context.WithCancel(ctx)
-	t := &third{dir: dir, front: front, back: back, forwarder: fence.NewForwarder(gate, nil), stop: stop, sites: map[string]*exec.Cmd{},
-		meter: meter, status: map[string]dr.Status{}, refused: map[string]uint64{}}
+	t := &third{ctx: ctx, dir: dir, front: front, back: back, forwarder: fence.NewForwarder(gate, nil),
+		sites: map[string]*exec.Cmd{}, meter: meter, status: map[string]dr.Status{}}
 	server := rpc.NewServer()
 	if err := errors.Join(server.RegisterName("Store", &served{memory.New()}), server.RegisterName("Third", &desk{t})); err != nil {
 		return nil, err
 	}
 	go func() {
-		for {
-			c, err := back.Accept()
-			if err != nil {
-				return
-			}
+		for c, err := back.Accept(); err == nil; c, err = back.Accept() {
 			go server.ServeConn(c)
 		}
 	}()
 	go t.forwarder.Serve(ctx, front)
+	ordering, cancel := context.WithCancel(ctx)
+	var client sync.WaitGroup
+	client.Go(func() {
+		for n := 1; ordering.Err() == nil; time.Sleep(10 * time.Millisecond) {
+			t.order(ordering, &n)
+		}
+	})
+	t.stop = func() { cancel(); client.Wait() }
 	return t, nil
 }
 
@@ -82,59 +87,99 @@ func (t *third) close() {
 		t.kill(name)
 	}
 	t.stop()
-	t.front.Close()
 	t.back.Close()
 }
 
-// start starts the process of a site.
-func (t *third) start(name string) error {
-	self, err := os.Executable()
+// order places one order after the other until it is cut off. One without an answer is not placed again.
+func (t *third) order(ctx context.Context, n *int) {
+	c, err := net.Dial("tcp", t.front.Addr().String())
 	if err != nil {
-		return err
+		return
 	}
-	if err := os.MkdirAll(filepath.Join(t.dir, name, treemirror.TreeName), 0o700); err != nil {
-		return err
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	for in := bufio.NewScanner(c); ; time.Sleep(5 * time.Millisecond) {
+		name := fmt.Sprintf("%08d", *n)
+		*n++
+		if _, err := fmt.Fprintln(c, name); err != nil || !in.Scan() {
+			return
+		}
+		t.mu.Lock()
+		t.orders = append(t.orders, acknowledged{name, time.Now()})
+		t.mu.Unlock()
+	}
+}
+
+// start starts the process of a site.
+func (t *third) start(name string) {
+	self, err := os.Executable()
+	if err = errors.Join(t.err, err, os.MkdirAll(t.tree(name), 0o700)); err != nil {
+		t.err = err
+		return
 	}
 	cmd := exec.Command(self, "-be", name, "-third", t.back.Addr().String())
 	cmd.Dir, cmd.Stderr = t.dir, os.Stderr
-	t.sites[name] = cmd
-	return cmd.Start()
+	if t.err = cmd.Start(); t.err == nil {
+		t.sites[name] = cmd
+	}
 }
 
 // kill ends a site at once, and returns when that was.
 func (t *third) kill(name string) time.Time {
-	t.sites[name].Process.Kill()
-	t.sites[name].Wait()
+	if cmd := t.sites[name]; cmd != nil {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
 	delete(t.sites, name)
 	return time.Now()
 }
 
 // until waits for what is read with mu held.
-func (t *third) until(ctx context.Context, what string, is func() bool) error {
-	for range 3000 {
+func (t *third) until(what string, is func() bool) {
+	for end := time.Now().Add(75 * time.Second); t.err == nil; time.Sleep(5 * time.Millisecond) {
 		t.mu.Lock()
 		done := is()
 		t.mu.Unlock()
 		if done {
-			return nil
+			return
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(5 * time.Millisecond):
+		if t.err = t.ctx.Err(); time.Now().After(end) {
+			t.err = fmt.Errorf("waited in vain until %s", what)
 		}
 	}
-	return fmt.Errorf("waited 15 s in vain until %s", what)
 }
 
-// tree lists the orders at a site.
-func (t *third) tree(name string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(t.dir, name, treemirror.TreeName))
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
+func (t *third) tree(site string) string { return filepath.Join(t.dir, site, treemirror.TreeName) }
+
+func (t *third) has(site, order string) bool {
+	_, err := os.Lstat(filepath.Join(t.tree(site), order))
+	return err == nil
+}
+
+// manifest describes the tree of a site as it is.
+func (t *third) manifest(site string) *backup.Manifest {
+	d, err := backup.OpenDir(t.tree(site))
+	if err != nil {
+		t.err = errors.Join(t.err, err)
+		return nil
 	}
-	return names, err
+	defer d.Close()
+	var b bytes.Buffer
+	header := backup.Header{Tenant: "acme", Source: "orders", Created: time.Now()}
+	if _, err := backup.Build(t.ctx, &b, d, backup.BuildOptions{Header: header}); err != nil {
+		t.err = errors.Join(t.err, err)
+		return nil
+	}
+	m, err := backup.OpenManifest(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	t.err = errors.Join(t.err, err)
+	return m
+}
+
+// base is the manifest of the last generation that a site has copied.
+func (t *third) base(site string) *backup.Manifest {
+	m, err := backup.OpenManifestFile(filepath.Join(t.dir, site, treemirror.ManifestName))
+	t.err = errors.Join(t.err, err)
+	return m
 }
 
 // desk is what sites tell the third place.
@@ -148,12 +193,11 @@ func (d *desk) Lead(l Leader, reason *string) error {
 	switch {
 	case err == nil:
 		d.t.leader = l
+		return nil
 	case errors.Is(err, fence.ErrFenced):
-		d.t.refused[l.Name] = l.Token
-		fallthrough
-	default:
-		*reason = err.Error()
+		d.t.refused = l
 	}
+	*reason = err.Error()
 	return nil
 }
 
@@ -162,8 +206,8 @@ func (d *desk) Report(r Copied, l *Leader) error {
 	d.t.mu.Lock()
 	defer d.t.mu.Unlock()
 	*l = d.t.leader
-	if r.Status.At.IsZero() {
-		return nil
+	if l.Token == 0 || l.Name == r.Name {
+		return nil // it has no copy but the original
 	}
 	d.t.status[r.Name] = r.Status
 	if r.Name == "west" {

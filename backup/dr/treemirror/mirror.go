@@ -2,7 +2,6 @@ package treemirror
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -17,12 +16,10 @@ import (
 	"github.com/cloudopsec/opsec/backup/trust"
 )
 
-// The names in a target's directory.
+// What a target holds. Both names change their meaning at once, when a Sync is complete.
 const (
-	TreeName     = "tree"     // the copy
-	ManifestName = "manifest" // of the last complete generation
-	nextName     = "next"     // the manifest of a generation that is being made
-	partName     = "part"     // a file that is being made
+	TreeName     = currentName + "/" + treeName     // the copy
+	ManifestName = currentName + "/" + manifestName // what it was compared with
 )
 
 // Gate stands before the target: a fence.Gate is one.
@@ -38,9 +35,8 @@ type Options struct {
 	Now     func() time.Time // nil is time.Now
 }
 
-// Mirror copies one tree to one target. Its methods may be called by many goroutines; one Sync runs at a time.
+// Mirror keeps the copy of a tree at one target. Its methods may be called by many goroutines; one Sync runs at a time.
 type Mirror struct {
-	src    fs.FS
 	target string
 	gate   Gate
 	o      Options
@@ -52,13 +48,13 @@ type Mirror struct {
 	fetched int64
 }
 
-// New returns a mirror of src, best a *backup.Dir, in the directory called target, which must be there, on the other site,
-// and used by nothing else.
-func New(src fs.FS, target string, gate Gate, o *Options) (*Mirror, error) {
-	if src == nil || target == "" || gate == nil || o == nil {
-		return nil, fmt.Errorf("treemirror: want a source, a target, a gate and options: %w", opsec.ErrInvalid)
+// New returns a mirror in the directory called target, which must be there, on the other site, and used by nothing else.
+// At a former primary, whose tree stands under [TreeName], that tree is the first generation to compare with.
+func New(target string, gate Gate, o *Options) (*Mirror, error) {
+	if target == "" || gate == nil || o == nil {
+		return nil, fmt.Errorf("treemirror: want a target, a gate and options: %w", opsec.ErrInvalid)
 	}
-	m := &Mirror{src: src, target: target, gate: gate, o: *o}
+	m := &Mirror{target: target, gate: gate, o: *o}
 	if m.o.Now == nil {
 		m.o.Now = time.Now
 	}
@@ -66,28 +62,42 @@ func New(src fs.FS, target string, gate Gate, o *Options) (*Mirror, error) {
 }
 
 // Status says how old the copy is. A tree does not tell when it was written to, so a write is taken to have come at this
-// moment: the exposure is the time since the last complete Sync by this Mirror began, and not known before one.
+// moment: the exposure is the time since what the last complete Sync by this Mirror has copied was taken. It is not known
+// before one, nor while the clock shows a time before that.
 func (m *Mirror) Status() dr.Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.o.Now()
-	return dr.Status{At: now, Newest: now, Safe: m.safe, Behind: -1, Connected: !m.failed}
+	s := dr.Status{At: now, Newest: now, Behind: -1, Connected: !m.failed}
+	if !now.Before(m.safe) {
+		s.Safe = m.safe
+	}
+	return s
 }
 
-// Fetched returns the bytes of contents taken from the source to be copied, by all Syncs.
+// Fetched returns the bytes of contents taken from the source to be copied, by all Syncs. Each also reads the whole
+// source once, for its manifest.
 func (m *Mirror) Fetched() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.fetched
 }
 
-// Sync makes the target what the source is. When it is an error the target holds whole files of two generations, and
-// the manifest of the last that was complete.
-func (m *Mirror) Sync(ctx context.Context, token uint64) error {
+// Sync makes the copy what src is, best a *backup.Dir on a snapshot. Taken is when the snapshot was: what was written
+// later is not in it, and counts as exposed. Zero is now, for a source that shows what is written at once. An error
+// leaves the target showing the last generation as before; the very last step, which makes the next durable, may fail when
+// that is shown already.
+func (m *Mirror) Sync(ctx context.Context, token uint64, src fs.FS, taken time.Time) error {
+	if src == nil {
+		return fmt.Errorf("treemirror: want a source: %w", opsec.ErrInvalid)
+	}
 	m.syncing.Lock()
 	defer m.syncing.Unlock()
 	start := m.o.Now()
-	fetched, err := m.sync(ctx, token, start)
+	if taken.IsZero() || taken.After(start) {
+		taken = start
+	}
+	fetched, err := m.sync(ctx, token, src, taken)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fetched += fetched
@@ -95,93 +105,82 @@ func (m *Mirror) Sync(ctx context.Context, token uint64) error {
 	if err != nil {
 		return fmt.Errorf("treemirror: %w", err)
 	}
-	m.safe = start
+	m.safe = taken
 	return nil
 }
 
-func (m *Mirror) sync(ctx context.Context, token uint64, start time.Time) (fetched int64, err error) {
+func (m *Mirror) sync(ctx context.Context, token uint64, src fs.FS, taken time.Time) (fetched int64, err error) {
 	root, err := os.OpenRoot(m.target)
 	if err != nil {
 		return 0, err
 	}
 	defer root.Close()
-	var next *os.File
-	err = m.gate.Do(token, func() (err error) {
-		if err := root.Mkdir(TreeName, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		if info, err := root.Lstat(TreeName); err != nil || !info.IsDir() {
-			return errors.Join(fmt.Errorf("%s is not a directory: %w", TreeName, opsec.ErrInvalid), err)
-		}
-		next, err = fresh(root, nextName)
-		return err
-	})
+	t := &target{ctx: ctx, root: root, gate: m.gate, token: token}
+	f, err := t.begin()
 	if err != nil {
 		return 0, err
 	}
-	defer next.Close()
+	defer f.Close()
 	h := m.o.Header
-	h.Created, h.Sequence = start, 0
-	if _, err := backup.Build(ctx, next, m.src, backup.BuildOptions{Header: h, Chunks: true, Signers: m.o.Signers}); err != nil {
+	h.Created, h.Sequence = taken, 0
+	if _, err := backup.Build(ctx, f, src, backup.BuildOptions{Header: h, Chunks: true, Signers: m.o.Signers}); err != nil {
 		return 0, err
 	}
-	info, err := next.Stat()
+	info, err := f.Stat()
 	if err != nil {
 		return 0, err
 	}
-	manifest, err := backup.OpenManifest(next, info.Size())
+	manifest, err := backup.OpenManifest(f, info.Size())
 	if err != nil {
 		return 0, err
 	}
-	r, err := m.compare(ctx, manifest)
+	if err := refuseSpecials(manifest); err != nil {
+		return 0, err
+	}
+	r, err := m.compare(ctx, manifest, t)
 	if err != nil {
 		return 0, err
 	}
-	if r.Faults()+r.Totals.Metadata > 0 {
-		c := &copier{ctx: ctx, src: m.src, gate: m.gate, token: token, report: r}
-		if err := c.run(root, manifest); err != nil {
-			return c.fetched, err
-		}
-		fetched = c.fetched
-		if r, err = m.compare(ctx, manifest); err != nil {
-			return fetched, err
-		}
-		if n := r.Faults(); n > 0 {
-			return fetched, fmt.Errorf("the copy has %d faults after it was made: %w", n, opsec.ErrInvalid)
-		}
+	if err := f.Sync(); err != nil {
+		return 0, err
 	}
-	return fetched, m.gate.Do(token, func() error {
-		if err := next.Sync(); err != nil {
-			return err
-		}
-		if err := root.Rename(nextName, ManifestName); err != nil {
-			return err
-		}
-		return syncDir(root, ".")
-	})
+	n := newTree(t, src, r)
+	if same, err := n.same(manifest, r); err != nil {
+		return 0, err
+	} else if same && t.holds() {
+		return 0, t.restate()
+	}
+	if err := n.build(manifest); err != nil {
+		return n.fetched, err
+	}
+	return n.fetched, t.complete()
 }
 
-func (m *Mirror) compare(ctx context.Context, manifest *backup.Manifest) (*backup.Report, error) {
-	tree, err := backup.OpenDir(filepath.Join(m.target, TreeName))
+func refuseSpecials(m *backup.Manifest) error {
+	if m.Header.Counts.Specials == 0 {
+		return nil
+	}
+	for e, err := range m.Entries() {
+		if err == nil && e.Kind == backup.Special {
+			err = fmt.Errorf("%s: a FIFO, socket or device: %w", backup.Quote(e.Path), opsec.ErrInvalid)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare reads the last generation.
+func (m *Mirror) compare(ctx context.Context, manifest *backup.Manifest, t *target) (*backup.Report, error) {
+	last := t.last
+	if !t.holds() {
+		last = t.next // which is empty
+	}
+	tree, err := backup.OpenDir(filepath.Join(m.target, last, treeName))
 	if err != nil {
 		return nil, err
 	}
 	defer tree.Close()
 	return backup.Verify(ctx, manifest, trust.Verifier{}, tree, backup.Budget{MaxFindings: math.MaxInt32})
-}
-
-// fresh returns a new file of this name in place of whatever has it.
-func fresh(root *os.Root, name string) (*os.File, error) {
-	if err := root.RemoveAll(name); err != nil {
-		return nil, err
-	}
-	return root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-}
-
-func syncDir(root *os.Root, name string) error {
-	d, err := root.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -43,15 +43,27 @@ func put(t *testing.T, dir, name string, b []byte) {
 	require.NoError(t, os.WriteFile(name, b, 0o644))
 }
 
-func mirror(t *testing.T, src, target string, g treemirror.Gate) *treemirror.Mirror {
-	d, err := backup.OpenDir(src)
+func open(t *testing.T, dir string) *backup.Dir {
+	d, err := backup.OpenDir(dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { d.Close() })
-	m, err := treemirror.New(d, target, g, &treemirror.Options{
+	return d
+}
+
+func mirror(t *testing.T, target string, g treemirror.Gate) *treemirror.Mirror {
+	m, err := treemirror.New(target, g, &treemirror.Options{
 		Header: backup.Header{Tenant: "acme", Source: "data", Operator: "alice"}, Now: func() time.Time { return now },
 	})
 	require.NoError(t, err)
 	return m
+}
+
+// always lets everything through.
+func always() treemirror.Gate { return &failing{1 << 30} }
+
+// once makes one generation by a Mirror of its own.
+func once(t *testing.T, src, target string, g treemirror.Gate) error {
+	return mirror(t, target, g).Sync(t.Context(), 1, open(t, src), time.Time{})
 }
 
 // listing is a tree as text.
@@ -123,59 +135,80 @@ func TestTargetBecomesTheSourceAndOnlyChangedGroupsAreFetched(t *testing.T) {
 	src, target := sample(t), t.TempDir()
 	g, err := fence.OpenGate(filepath.Join(t.TempDir(), "token"))
 	require.NoError(t, err)
-	m := mirror(t, src, target, g)
+	m := mirror(t, target, g)
 	_, known := m.Status().Exposure()
 	require.False(t, known)
-	require.NoError(t, m.Sync(t.Context(), 1))
+	require.NoError(t, m.Sync(t.Context(), 1, open(t, src), time.Time{}))
 	tree := filepath.Join(target, treemirror.TreeName)
 	require.Equal(t, listing(t, src), listing(t, tree))
 	before := m.Fetched()
 	require.EqualValues(t, 1<<20+3, before)
 
-	require.NoError(t, m.Sync(t.Context(), 1))
+	there, err := os.Readlink(filepath.Join(target, "current"))
+	require.NoError(t, err)
+	require.NoError(t, m.Sync(t.Context(), 1, open(t, src), time.Time{}))
 	require.Equal(t, before, m.Fetched(), "nothing has changed")
+	still, err := os.Readlink(filepath.Join(target, "current"))
+	require.NoError(t, err)
+	require.Equal(t, there, still, "nothing has changed, for all that a link's own time is not kept")
 
-	now = now.Add(time.Minute)
-	exposure, known := m.Status().Exposure()
-	require.True(t, known)
-	require.Equal(t, time.Minute, exposure)
 	change(t, src)
-	require.NoError(t, m.Sync(t.Context(), 2))
+	require.NoError(t, m.Sync(t.Context(), 2, open(t, src), time.Time{}))
 	require.Equal(t, listing(t, src), listing(t, tree))
 	require.EqualValues(t, 64<<10+10+15, m.Fetched()-before)
 
 	put(t, src, "more", []byte("z"))
 	have := listing(t, target)
-	require.ErrorIs(t, m.Sync(t.Context(), 1), fence.ErrFenced)
+	require.ErrorIs(t, m.Sync(t.Context(), 1, open(t, src), time.Time{}), fence.ErrFenced)
 	require.Equal(t, have, listing(t, target), "a former primary changes nothing")
 	require.False(t, m.Status().Connected)
 }
 
+func TestExposureIsSinceTheSnapshotWasTaken(t *testing.T) {
+	clock := now
+	m, err := treemirror.New(t.TempDir(), always(), &treemirror.Options{
+		Header: backup.Header{Tenant: "acme", Source: "data"}, Now: func() time.Time { return clock },
+	})
+	require.NoError(t, err)
+	src := open(t, sample(t))
+	exposure := func() string {
+		d, known := m.Status().Exposure()
+		return fmt.Sprint(d, " ", known)
+	}
+	require.NoError(t, m.Sync(t.Context(), 1, src, now.Add(-time.Hour)))
+	require.Equal(t, "1h0m0s true", exposure(), "what was written in that hour is not there")
+	require.NoError(t, m.Sync(t.Context(), 1, src, time.Time{}))
+	clock = now.Add(time.Minute)
+	require.Equal(t, "1m0s true", exposure())
+	require.Error(t, m.Sync(t.Context(), 1, nil, time.Time{}))
+	require.NoError(t, m.Sync(t.Context(), 1, src, clock.Add(time.Hour)), "by a clock that is ahead")
+	require.Equal(t, "0s true", exposure())
+	clock = now
+	require.Equal(t, "0s false", exposure(), "a clock that goes back makes no copy newer")
+}
+
+// A crash is tried before each change, and what is there is compared with the generation that was complete.
 func TestInterruptedAnywhereTheNextSyncFinishes(t *testing.T) {
 	src, target := sample(t), t.TempDir()
-	require.NoError(t, mirror(t, src, target, &failing{1 << 30}).Sync(t.Context(), 1))
+	require.NoError(t, once(t, src, target, always()))
+	older := listing(t, filepath.Join(target, treemirror.TreeName))
+	require.Equal(t, listing(t, src), older)
 	manifest, err := os.ReadFile(filepath.Join(target, treemirror.ManifestName))
 	require.NoError(t, err)
-	older, err := os.ReadFile(filepath.Join(src, "big"))
-	require.NoError(t, err)
 	change(t, src)
-	newer, err := os.ReadFile(filepath.Join(src, "big"))
-	require.NoError(t, err)
 	crashes := 0
 	for n := 0; ; n++ {
 		copied := filepath.Join(t.TempDir(), "copy")
 		require.NoError(t, exec.Command("cp", "-a", target, copied).Run())
-		err := mirror(t, src, copied, &failing{n}).Sync(t.Context(), 1)
+		err := once(t, src, copied, &failing{n})
 		if err != nil {
 			crashes++
 			require.ErrorIs(t, err, errCrash)
-			big, err := os.ReadFile(filepath.Join(copied, treemirror.TreeName, "big"))
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(big, older) || bytes.Equal(big, newer), "a torn file")
+			require.Equal(t, older, listing(t, filepath.Join(copied, treemirror.TreeName)), "the last generation is whole")
 			have, err := os.ReadFile(filepath.Join(copied, treemirror.ManifestName))
 			require.NoError(t, err)
 			require.Equal(t, manifest, have, "the manifest is that of the last complete generation")
-			require.NoError(t, mirror(t, src, copied, &failing{1 << 30}).Sync(t.Context(), 1))
+			require.NoError(t, once(t, src, copied, always()))
 		}
 		require.Equal(t, listing(t, src), listing(t, filepath.Join(copied, treemirror.TreeName)))
 		if err == nil {
@@ -185,51 +218,189 @@ func TestInterruptedAnywhereTheNextSyncFinishes(t *testing.T) {
 	require.Greater(t, crashes, 8)
 }
 
+// What a reader has opened, and the generation before, are not written to.
+func TestLastGenerationStaysUntilTheNextSync(t *testing.T) {
+	src, target := sample(t), t.TempDir()
+	require.NoError(t, once(t, src, target, always()))
+	older := listing(t, filepath.Join(target, treemirror.TreeName))
+	side, err := os.Readlink(filepath.Join(target, "current"))
+	require.NoError(t, err)
+	change(t, src)
+	require.NoError(t, once(t, src, target, always()))
+	require.Equal(t, older, listing(t, filepath.Join(target, side, "tree")))
+	a, err := os.Stat(filepath.Join(target, "a", "tree", "big"))
+	require.NoError(t, err)
+	b, err := os.Stat(filepath.Join(target, "b", "tree", "big"))
+	require.NoError(t, err)
+	require.False(t, os.SameFile(a, b), "what has changed is another file")
+
+	put(t, src, "more", nil)
+	require.NoError(t, once(t, src, target, always()))
+	a, err = os.Stat(filepath.Join(target, "a", "tree", "big"))
+	require.NoError(t, err)
+	b, err = os.Stat(filepath.Join(target, "b", "tree", "big"))
+	require.NoError(t, err)
+	require.True(t, os.SameFile(a, b), "what has not changed takes no room twice")
+}
+
+func TestTreeOfAFormerPrimaryIsWhatTheFirstGenerationIsMadeFrom(t *testing.T) {
+	src, target := sample(t), t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(target, "current"), 0o700))
+	require.NoError(t, exec.Command("cp", "-a", src, filepath.Join(target, treemirror.TreeName)).Run())
+	put(t, target, treemirror.TreeName+"/written too late", []byte("x"))
+	former := listing(t, filepath.Join(target, treemirror.TreeName))
+	for n := 0; ; n++ { // a crash anywhere, too
+		copied := filepath.Join(t.TempDir(), "copy")
+		require.NoError(t, exec.Command("cp", "-a", target, copied).Run())
+		err := once(t, src, copied, &failing{n})
+		m := mirror(t, copied, always())
+		if err != nil {
+			require.Equal(t, former, listing(t, filepath.Join(copied, treemirror.TreeName)))
+		}
+		require.NoError(t, m.Sync(t.Context(), 1, open(t, src), time.Time{}))
+		require.Zero(t, m.Fetched(), "all was there")
+		require.Equal(t, listing(t, src), listing(t, filepath.Join(copied, treemirror.TreeName)))
+		if err == nil {
+			break
+		}
+	}
+}
+
+func TestTargetThatWasMeddledWithIsMendedOrRefused(t *testing.T) {
+	for name, meddle := range map[string]func(tree string) error{
+		"content, time kept": func(tree string) error {
+			info, err := os.Stat(tree + "/big")
+			if err != nil {
+				return err
+			}
+			f, err := os.OpenFile(tree+"/big", os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteAt([]byte("lie"), 1000)
+			return errors.Join(err, f.Close(), os.Chtimes(tree+"/big", info.ModTime(), info.ModTime()))
+		},
+		"shorter":    func(tree string) error { return os.Truncate(tree+"/big", 131072) },
+		"longer":     func(tree string) error { return os.Truncate(tree+"/big", 2<<20) },
+		"empty":      func(tree string) error { return os.Truncate(tree+"/big", 0) },
+		"mode":       func(tree string) error { return os.Chmod(tree+"/big", 0o600) },
+		"unreadable": func(tree string) error { return errors.Join(os.Chmod(tree+"/big", 0), os.Chmod(tree+"/dir", 0)) },
+		"FIFO": func(tree string) error {
+			return errors.Join(os.Remove(tree+"/big"), syscall.Mkfifo(tree+"/big", 0o600))
+		},
+		"link":             func(tree string) error { return errors.Join(os.Remove(tree+"/big"), os.Symlink("empty", tree+"/big")) },
+		"more":             func(tree string) error { return os.WriteFile(tree+"/more", nil, 0o600) },
+		"FIFO more":        func(tree string) error { return syscall.Mkfifo(tree+"/more", 0o600) },
+		"tree gone":        os.RemoveAll,
+		"tree is a link":   func(tree string) error { return errors.Join(os.RemoveAll(tree), os.Symlink("/etc", tree)) },
+		"generation gone":  func(tree string) error { return os.RemoveAll(filepath.Dir(tree)) },
+		"manifest gone":    func(tree string) error { return os.Remove(filepath.Dir(tree) + "/manifest") },
+		"manifest damaged": func(tree string) error { return os.WriteFile(filepath.Dir(tree)+"/manifest", []byte("x"), 0o600) },
+		"manifest a folder": func(tree string) error {
+			return errors.Join(os.Remove(filepath.Dir(tree)+"/manifest"), os.Mkdir(filepath.Dir(tree)+"/manifest", 0o700))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, target := sample(t), t.TempDir()
+			require.NoError(t, once(t, src, target, always()))
+			side, err := os.Readlink(filepath.Join(target, "current"))
+			require.NoError(t, err)
+			require.NoError(t, meddle(filepath.Join(target, side, "tree")))
+			require.NoError(t, once(t, src, target, always()))
+			require.Equal(t, listing(t, src), listing(t, filepath.Join(target, treemirror.TreeName)))
+			_, err = backup.OpenManifestFile(filepath.Join(target, treemirror.ManifestName))
+			require.NoError(t, err)
+		})
+	}
+	for name, meddle := range map[string]func(current string) error{
+		"leads out":   func(current string) error { return os.Symlink("/etc", current) },
+		"leads about": func(current string) error { return os.Symlink("a/tree", current) },
+		"a file":      func(current string) error { return os.WriteFile(current, nil, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, target := sample(t), t.TempDir()
+			current := filepath.Join(target, "current")
+			require.NoError(t, once(t, src, target, always()))
+			require.NoError(t, errors.Join(os.Remove(current), meddle(current)))
+			have := listing(t, target)
+			err := once(t, src, target, always())
+			require.ErrorIs(t, err, opsec.ErrInvalid)
+			require.ErrorContains(t, err, "take it away")
+			require.Equal(t, have, listing(t, target))
+		})
+	}
+}
+
 func TestALinkInTheTargetLeadsNowhere(t *testing.T) {
 	src, target, outside := sample(t), t.TempDir(), t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(target, "tree"), 0o755))
-	require.NoError(t, os.Symlink(outside, filepath.Join(target, "tree", "dir")))
-	require.NoError(t, os.Symlink(filepath.Join(outside, "victim"), filepath.Join(target, "part")))
-	require.NoError(t, mirror(t, src, target, &failing{1 << 30}).Sync(t.Context(), 1))
-	require.Empty(t, listing(t, outside))
-	require.Equal(t, listing(t, src), listing(t, filepath.Join(target, "tree")))
+	put(t, outside, "kept/x", []byte("x"))
+	have := listing(t, outside)
+	for _, name := range []string{"a", "b", "new"} {
+		require.NoError(t, os.Symlink(outside, filepath.Join(target, name)))
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(target, "adopted/tree"), 0o700))
+	require.NoError(t, os.Symlink(outside, filepath.Join(target, "adopted/tree/dir")))
+	require.NoError(t, os.Symlink("adopted", filepath.Join(target, "current")))
+	require.NoError(t, once(t, src, target, always()))
+	require.Equal(t, have, listing(t, outside))
+	require.Equal(t, listing(t, src), listing(t, filepath.Join(target, treemirror.TreeName)))
 }
 
 func TestSpecialFilesAreRefused(t *testing.T) {
 	src := t.TempDir()
 	require.NoError(t, syscall.Mkfifo(filepath.Join(src, "fifo"), 0o600))
-	err := mirror(t, src, t.TempDir(), &failing{1 << 30}).Sync(t.Context(), 1)
+	err := once(t, src, t.TempDir(), always())
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 	require.ErrorContains(t, err, "fifo")
-	_, err = treemirror.New(nil, "x", &failing{}, nil)
+	_, err = treemirror.New("x", &failing{}, nil)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 }
 
 func TestSyncEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, mirror(t, sample(t), t.TempDir(), &failing{1 << 30}).Sync(ctx, 1), context.Canceled)
+	require.ErrorIs(t, mirror(t, t.TempDir(), always()).Sync(ctx, 1, open(t, sample(t)), time.Time{}), context.Canceled)
 }
 
-// meddling calls what it is told to before its second call.
+// meddling calls what it is told to before one of its calls.
 type meddling struct {
-	calls  int
+	before int
 	meddle func()
 }
 
 func (g *meddling) Do(_ uint64, fn func() error) error {
-	if g.calls++; g.calls == 2 {
+	if g.before--; g.before == 0 {
 		g.meddle()
 	}
 	return fn()
 }
 
-func TestFileThatChangesAfterItsManifestWasMadeIsNotPutInPlace(t *testing.T) {
+func TestFileThatChangesAfterItsManifestWasMadeIsNotShown(t *testing.T) {
 	src, target := t.TempDir(), t.TempDir()
 	put(t, src, "a", []byte("one"))
-	err := mirror(t, src, target, &meddling{meddle: func() { put(t, src, "a", []byte("two")) }}).Sync(t.Context(), 1)
+	err := once(t, src, target, &meddling{2, func() { put(t, src, "a", []byte("two")) }})
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 	require.ErrorContains(t, err, "changed since its manifest")
-	require.NoFileExists(t, filepath.Join(target, "tree", "a"))
+	require.NoFileExists(t, filepath.Join(target, treemirror.TreeName, "a"))
 	require.NoFileExists(t, filepath.Join(target, treemirror.ManifestName))
+}
+
+func TestHolesAreKept(t *testing.T) {
+	src, target := t.TempDir(), t.TempDir()
+	f, err := os.Create(filepath.Join(src, "disk"))
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte("x"), 40<<20)
+	require.NoError(t, errors.Join(err, f.Truncate(64<<20)))
+	require.NoError(t, once(t, src, target, always()))
+	_, err = f.WriteAt([]byte("y"), 20<<20)
+	require.NoError(t, errors.Join(err, f.Truncate(80<<20), f.Close()))
+	m := mirror(t, target, always())
+	require.NoError(t, m.Sync(t.Context(), 1, open(t, src), time.Time{}))
+	require.Equal(t, listing(t, src), listing(t, filepath.Join(target, treemirror.TreeName)))
+	require.EqualValues(t, 64<<10+16<<20, m.Fetched())
+	for _, side := range []string{"a", "b"} {
+		var st syscall.Stat_t
+		require.NoError(t, syscall.Stat(filepath.Join(target, side, "tree", "disk"), &st))
+		require.Less(t, st.Blocks*512, int64(1<<20))
+	}
 }
