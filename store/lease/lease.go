@@ -177,6 +177,12 @@ func (h *Held) keep(ctx context.Context, done <-chan struct{}, lose context.Canc
 	}
 }
 
+// Name returns the name of the lease.
+func (h *Held) Name() string { return h.lease.name }
+
+// Owner returns who took it.
+func (h *Held) Owner() string { return h.lease.owner }
+
 // Token returns the fencing token.
 func (h *Held) Token() uint64 { return h.token }
 

@@ -28,8 +28,8 @@ type Member struct {
 	Position uint64 `json:"position"` // in the primary's log: all before it is durable at the member
 }
 
-// Cluster is who takes part, and who is primary. It is a value: its verbs return the next one, and change nothing. Keep it
-// in the store of the lease, and write it behind the Fence of the lease that is held.
+// Cluster is who takes part, and who is primary. It is a value: its verbs return the next one, and change nothing. [Clusters]
+// keeps it in the store of the lease; who keeps it elsewhere writes it behind the Fence of the lease that is held.
 type Cluster struct {
 	Token        uint64   `json:"token"`             // of the present or last primary; 0: none ever
 	Primary      string   `json:"primary,omitempty"` // empty: none

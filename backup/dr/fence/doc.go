@@ -28,7 +28,8 @@
 // A [Forwarder] carries no byte to or from a former primary once Lead has returned for the next.
 //
 // [Cluster.Elect] makes primary only who is ready and holds every acknowledged write, or who falls short of it by no more
-// than somebody has accepted, by name and for a time. It is a function of its arguments.
+// than somebody has accepted, by name and for a time. It is a function of its arguments. [Clusters] loads, decides, saves and
+// records in one transaction, and what the holder of a lease does is behind its fence: a former holder changes nothing.
 //
 // # Clocks
 //

@@ -62,8 +62,7 @@ func (t Timing) Watch(ctx context.Context, until func() time.Time) error {
 
 // Primary is a server that can be primary.
 type Primary interface {
-	// May says whether the member may take over under this token, nil for yes: the place for [Cluster.Elect] in a
-	// transaction behind the Fence of held.
+	// May says whether the member may take over under this token, nil for yes: the place for [Clusters.Elect].
 	May(ctx context.Context, held *lease.Held) error
 	// Promote raises the gates to the token and then makes it primary. It returns when it is, or when ctx ends.
 	Promote(ctx context.Context, token uint64) error
