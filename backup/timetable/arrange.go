@@ -24,6 +24,8 @@ type Run struct {
 // Unplaced is a job that has no place.
 type Unplaced struct {
 	Job string `json:"job"`
+	// Why is in words: what is in its way also when it is alone; or a link or cap that cannot take all of so many jobs, of which it is one;
+	// or that there may be an arrangement that was not found.
 	Why string `json:"why"`
 }
 
@@ -45,9 +47,9 @@ type Timetable struct {
 	Peak   Ratio     `json:"peak"`   // the greatest of the loads
 	Finish time.Time `json:"finish"` // the end of the last slot that is used; Start when none is
 
-	// PeakBound is what no arrangement of the jobs that can run at all falls below, whether it can divide them or not; FinishBound the
-	// same of the end. They are of the fractional optimum of each link by itself. Why is what holds the first there; where PeakBound is more than all of a link,
-	// it is why not everything fits.
+	// PeakBound is what no arrangement of the jobs that can run at all falls below, whether it can divide them or not: the fractional optimum of each
+	// link by itself. FinishBound is the same of the end, of each link and each cap by itself. Why is what holds the first there; where
+	// PeakBound is more than all of a link, it is why not everything fits.
 	PeakBound   Ratio        `json:"peak_bound"`
 	FinishBound time.Time    `json:"finish_bound,omitzero"` // zero: the jobs do not fit into the slots at all
 	Why         *Certificate `json:"why,omitempty"`
@@ -161,46 +163,46 @@ func (b *board) better(c *board) bool {
 func (g *grid) possible(out *Timetable) []bool {
 	can := make([]bool, len(g.jobs))
 	empty := newBoard(g)
+	empty.early = true // the first place is as good as any
 	for i := range g.jobs {
 		j := &g.jobs[i]
-		if can[i] = empty.place(int32(i)) != nil; can[i] {
-			continue
+		if can[i] = empty.fits(*j); !can[i] {
+			out.Unplaced = append(out.Unplaced, Unplaced{g.Jobs[i].ID, fmt.Sprintf("also alone: %d bytes at %d a second take %d slots; ",
+				j.bytes, g.Jobs[i].Rate, (j.bytes-1)/j.rate+1) + empty.lacking(*j)})
 		}
-		why := fmt.Sprintf("also alone: %d bytes at %d a second take %d slots; its windows have %d", j.bytes, g.Jobs[i].Rate, j.runs, len(j.slots))
-		if len(j.slots) >= j.runs {
-			why += ", and links or caps leave too little in them, or they do not follow each other"
-		}
-		out.Unplaced = append(out.Unplaced, Unplaced{g.Jobs[i].ID, why})
 	}
 	return can
 }
 
-// bind finds the bounds, and the best runs of the jobs on links that the bound is exact for: where all can be divided, use no other link, and
-// are under no cap.
-func (g *grid) bind(out *Timetable, can []bool) (exact [][]share) {
-	exact = make([][]share, len(g.jobs))
-	out.PeakBound = Ratio{0, 1}
-	last := 0
-	for l := range g.links {
-		jobs, index := g.on(int32(l), can)
-		share, why, best := g.least(int32(l), jobs, func(i int32) string { return g.Jobs[index[i]].ID })
-		if share.Compare(Ratio{1, 1}) <= 0 && !slices.ContainsFunc(jobs, func(j *job) bool { return !j.divisible || len(j.links) > 1 || len(j.caps) > 0 }) {
-			for k, i := range index {
-				if best.left[k] == 0 {
-					exact[i] = best.run(k)
-				}
-			}
-		}
-		out.Loads = append(out.Loads, Load{Link: g.Links[l].ID, Bound: share})
-		if share.Compare(out.PeakBound) > 0 {
-			out.PeakBound, out.Why = share, why
-		}
-		last = max(last, g.earliest(int32(l), jobs))
+func (b *board) fits(j job) bool {
+	if j.divisible {
+		return b.spread(&j) != nil
 	}
-	if last <= g.slots {
-		out.FinishBound = g.time(last)
+	return b.once(&j) != nil
+}
+
+// lacking says what leaves no place for a job that is alone: its windows, or one link or cap, or only all of them together.
+func (b *board) lacking(j job) string {
+	links, caps := j.links, j.caps
+	j.links, j.caps = nil, nil
+	if !b.fits(j) {
+		if len(j.slots) >= j.runs {
+			return fmt.Sprintf("its windows have %d, but not as many that follow each other", len(j.slots))
+		}
+		return fmt.Sprintf("its windows have %d", len(j.slots))
 	}
-	return exact
+	for _, l := range links {
+		if j.links = []int32{l}; !b.fits(j) {
+			return fmt.Sprintf("link %s, of %d a second, leaves too little in its windows beside others' traffic", b.Links[l].ID, b.Links[l].Rate)
+		}
+	}
+	j.links = nil
+	for _, c := range caps {
+		if j.caps = []int32{c}; !b.fits(j) {
+			return fmt.Sprintf("the cap of %s, of %d a second, leaves too little in its windows", b.caps[c].name, b.caps[c].rate/b.seconds)
+		}
+	}
+	return "its links and caps together leave too little in its windows"
 }
 
 func (g *grid) time(slot int) time.Time {
@@ -251,7 +253,7 @@ func (b *board) report(out *Timetable, can []bool) {
 		id := b.Jobs[i].ID
 		if run == nil {
 			if can[i] {
-				out.Unplaced = append(out.Unplaced, Unplaced{id, b.why(out, i)})
+				out.Unplaced = append(out.Unplaced, Unplaced{id, b.why(i)})
 			}
 			continue
 		}
@@ -276,10 +278,11 @@ func (b *board) report(out *Timetable, can []bool) {
 }
 
 // why says why a job that could run alone has no place.
-func (b *board) why(out *Timetable, i int) string {
-	if c := out.Why; c != nil && out.PeakBound.Compare(Ratio{1, 1}) > 0 && slices.ContainsFunc(b.Jobs[i].Links, func(l string) bool { return l == c.Link }) {
-		return fmt.Sprintf("link %s: %d jobs have %d bytes that must go in %d slots, which hold %d beside others' %d", c.Link, c.JobsAll, c.Bytes, c.SlotsAll,
-			c.Room, c.Traffic)
+func (b *board) why(i int) string {
+	for _, s := range b.short {
+		if s.jobs[int32(i)] {
+			return s.why
+		}
 	}
 	return "what else runs leaves no place for it as it is arranged; there may be an arrangement that does"
 }

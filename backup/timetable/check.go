@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,9 +23,18 @@ func (t *Timetable) Check(p *Problem) error {
 	for i := range p.Jobs {
 		jobs[p.Jobs[i].ID] = &p.Jobs[i]
 	}
+	type group struct {
+		kind Kind
+		id   string
+	}
 	type at struct {
-		what string
+		link string
+		of   group
 		slot int
+	}
+	caps := map[group][]Cap{}
+	for _, c := range p.Caps {
+		caps[group{c.Kind, c.ID}] = append(caps[group{c.Kind, c.ID}], c)
 	}
 	sent, running := map[at]int64{}, map[at]int{}
 	end := p.Start
@@ -61,17 +71,12 @@ func (t *Timetable) Check(p *Problem) error {
 			}
 			total += s.Bytes
 			for _, l := range j.Links {
-				sent[at{"link " + l, s.Slot}] += s.Bytes
+				sent[at{link: l, slot: s.Slot}] += s.Bytes
 			}
-			for i, c := range p.Caps {
-				id := map[Kind]string{Tenant: j.Tenant, Host: j.Host, Array: j.Array}[c.Kind]
-				if id != "" && (c.ID == "" || c.ID == id) {
-					key := at{fmt.Sprint("cap ", i, " ", id), s.Slot}
-					sent[key] += s.Bytes
-					running[key]++
-					if c.Jobs > 0 && running[key] > c.Jobs || c.Rate > 0 && sent[key] > c.Rate*seconds {
-						wrong("%s %q: slot %d: more than its cap", c.Kind, id, s.Slot)
-					}
+			for _, of := range []group{{Tenant, j.Tenant}, {Host, j.Host}, {Array, j.Array}} {
+				if of.id != "" {
+					sent[at{of: of, slot: s.Slot}] += s.Bytes
+					running[at{of: of, slot: s.Slot}]++
 				}
 			}
 			if until.After(end) {
@@ -86,10 +91,18 @@ func (t *Timetable) Check(p *Problem) error {
 	if len(seen) != len(p.Jobs) {
 		wrong("%d jobs of %d", len(seen), len(p.Jobs))
 	}
+	for key, n := range running {
+		for _, c := range slices.Concat(caps[key.of], caps[group{key.of.kind, ""}]) {
+			if c.Jobs > 0 && n > c.Jobs || c.Rate > 0 && sent[key] > c.Rate*seconds {
+				wrong("%s %q: slot %d: %d jobs and %d bytes, more than its cap", key.of.kind, key.of.id, key.slot, n, sent[key])
+				break
+			}
+		}
+	}
 	peak := Ratio{0, 1}
 	for _, l := range p.Links {
 		for s := range p.Slots {
-			n := sent[at{"link " + l.ID, s}]
+			n := sent[at{link: l.ID, slot: s}]
 			if len(l.Traffic) > 0 {
 				n += l.Traffic[s%len(l.Traffic)] * seconds
 			}
@@ -109,6 +122,7 @@ func (t *Timetable) Check(p *Problem) error {
 			wrong("the reason for its bound of %v shows %d bytes in a room of %d", t.PeakBound, need, room)
 		}
 	}
+	slices.SortStableFunc(bad, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(bad...)
 }
 

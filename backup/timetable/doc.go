@@ -25,14 +25,18 @@
 //
 // [Timetable].PeakBound is exact for jobs that can be divided at will, on each link by itself: the fractional optimum, found by maximum flows from
 // cut to cut. The last cut is printed beside it ([Certificate]): which jobs, which slots, how many bytes have no other place. So a
-// timetable that equals its bound is the best there is, and where the bound is above one, the cut is the reason why not everything fits.
+// timetable that equals its bound is the best there is, and where the bound is above one, the cut is the reason why not everything fits. FinishBound
+// is found in the same way, with each cap as a link: of so many bytes, or so many jobs, a slot.
+//
+// What is said of a job without a place ([Unplaced]) is true of that job: it cannot run alone, and what is in its way; or it is one of those that a link
+// or a cap cannot take together.
 //
 // The same problem has the same timetable. Equals are told apart by a hash of the job's id, so that jobs do not all begin when a window does.
 //
 // # What it will not do
 //
 // Find the optimum for jobs that cannot be divided: that is bin packing. It places, improves, and says how far off it may be. A job that is reported without
-// a place although no cut shows why may have one in a timetable that was not found; the text says so.
+// a place although no shortage shows why may have one in a timetable that was not found; the text says so.
 //
 // Run jobs, or notice that one takes longer. Know about links that are shared in other ways than by bytes a second.
 package timetable

@@ -1,6 +1,6 @@
 package timetable
 
-// flow is what one link could carry at best, if jobs could be divided at will, and nothing but this link, their rates and windows bound
+// flow is what one link could carry at best, if jobs could be divided at will, and nothing but this link (or cap), their rates and windows bound
 // them: a maximum flow from jobs through slots (E. A. Dinic, 1970). More than that no arrangement can do.
 type flow struct {
 	jobs      []*job
@@ -19,10 +19,13 @@ type flow struct {
 	last      int32 // slots before it count
 }
 
-func newFlow(jobs []*job, slots int) *flow {
+func newFlow(jobs []*job, slots int, cap func(slot int) int64) *flow {
 	f := &flow{
 		jobs: jobs, into: make([][]int32, slots), load: make([]int64, slots), cap: make([]int64, slots), last: int32(slots),
 		jobLevel: make([]int32, len(jobs)), jobNext: make([]int32, len(jobs)), slotLevel: make([]int32, slots), slotNext: make([]int32, slots),
+	}
+	for t := range f.cap {
+		f.cap[t] = cap(t)
 	}
 	for i, j := range jobs {
 		f.left = append(f.left, j.bytes)
@@ -46,6 +49,22 @@ func (f *flow) clear(last int) {
 	for i, j := range f.jobs {
 		f.left[i] = j.bytes
 	}
+}
+
+// earliest returns the first slot before which all jobs could be done, if they could be divided; one more than there are when they cannot: then
+// cut says why.
+func (f *flow) earliest() int {
+	low, high := 0, len(f.cap)+1
+	for low < high {
+		mid := (low + high) / 2
+		f.clear(mid)
+		if f.fill() {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	return low
 }
 
 // fill sends as much as the caps allow, and returns whether that is all.

@@ -2,6 +2,7 @@ package timetable
 
 import (
 	"cmp"
+	"fmt"
 	"hash/fnv"
 	"slices"
 	"time"
@@ -15,6 +16,7 @@ type grid struct {
 	caps    []bound
 	jobs    []job
 	exact   [][]share // of jobs for which nothing is better
+	short   []shortage
 	seconds int64
 }
 
@@ -24,8 +26,9 @@ type lane struct {
 	traffic []int64
 }
 
-// bound is a cap of one tenant, host or array.
+// bound is what caps say of one tenant, host or array.
 type bound struct {
+	name string
 	jobs int   // 0: any number
 	rate int64 // bytes a slot; 0: any
 }
@@ -76,29 +79,53 @@ func newGrid(p *Problem) *grid {
 	return g
 }
 
-// bounds returns a function that tells which caps a job is under, and makes those of which each of a kind has its own.
+// bounds returns a function that tells which caps a job is under: one for its tenant, its host and its array, of what all caps of the problem say
+// of it together.
 func (g *grid) bounds() func(*Job) []int32 {
 	type key struct {
-		cap int
-		id  string
+		kind Kind
+		id   string
 	}
-	made := map[key]int32{}
+	asked, made := map[key]bound{}, map[key]int32{}
+	for _, c := range g.Problem.Caps {
+		k := key{c.Kind, c.ID}
+		asked[k] = asked[k].and(bound{jobs: c.Jobs, rate: c.Rate * g.seconds})
+	}
 	return func(j *Job) (list []int32) {
-		for i, c := range g.Problem.Caps {
-			id := map[Kind]string{Tenant: j.Tenant, Host: j.Host, Array: j.Array}[c.Kind]
-			if id == "" || c.ID != "" && c.ID != id {
+		for _, k := range []key{{Tenant, j.Tenant}, {Host, j.Host}, {Array, j.Array}} {
+			if k.id == "" {
 				continue
 			}
-			at, ok := made[key{i, id}]
+			at, ok := made[k]
 			if !ok {
-				at = int32(len(g.caps))
-				made[key{i, id}] = at
-				g.caps = append(g.caps, bound{c.Jobs, c.Rate * g.seconds})
+				at = -1
+				if b := asked[k].and(asked[key{k.kind, ""}]); b != (bound{}) {
+					at = int32(len(g.caps))
+					b.name = fmt.Sprintf("%s %q", k.kind, k.id)
+					g.caps = append(g.caps, b)
+				}
+				made[k] = at
 			}
-			list = append(list, at)
+			if at >= 0 {
+				list = append(list, at)
+			}
 		}
 		return list
 	}
+}
+
+// and returns what two bounds allow together.
+func (b bound) and(c bound) bound {
+	b.jobs, b.rate = lesser(b.jobs, c.jobs), lesser(b.rate, c.rate)
+	return b
+}
+
+// lesser returns the lesser of two bounds, of which 0 is none.
+func lesser[T int | int64](a, b T) T {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // within returns the slots that are wholly in a window. Windows may overlap.

@@ -62,9 +62,9 @@ type Job struct {
 	Tenant string   `json:"tenant,omitempty"`
 	Host   string   `json:"host,omitempty"`  // that is read
 	Array  string   `json:"array,omitempty"` // that is written
-	Bytes  int64    `json:"bytes"`
-	Rate   int64    `json:"rate"`  // at which it runs, and at most
-	Links  []string `json:"links"` // all that its bytes go through
+	Bytes  int64    `json:"bytes"`           // 1 or more: what has nothing to send needs no place
+	Rate   int64    `json:"rate"`            // at which it runs, and at most
+	Links  []string `json:"links"`           // all that its bytes go through
 	// Windows are when it may run: slots that are wholly in one of them. None: always.
 	Windows []Window `json:"windows,omitempty"`
 	// Divisible says that it may run more slowly, stop and go on, in any of its slots. Otherwise it runs once, at its rate, in slots that follow each
@@ -165,11 +165,12 @@ func (p *Problem) Validate() error {
 }
 
 // Nightly returns the windows of so many days from the day of first on, in its zone: each from a time of day until a later one, or until that
-// of the next day. Times of day are from midnight by the clock on the wall: one that a change of the clock leaves out is the moment after it.
+// of the next day. Times of day are by the clock on the wall, and each is when the clock first shows it or more: one that a change of the
+// clock leaves out is the moment of the change, and one that comes twice the first. A window of which nothing is left is left out.
 func Nightly(first time.Time, days int, from, until time.Duration) []Window {
 	y, m, d := first.Date()
 	at := func(day int, t time.Duration) time.Time {
-		return time.Date(y, m, d+day, int(t/time.Hour), int(t/time.Minute)%60, int(t/time.Second)%60, 0, first.Location())
+		return shown(time.Date(y, m, d+day, int(t/time.Hour), int(t/time.Minute)%60, int(t/time.Second)%60, 0, time.UTC), first.Location())
 	}
 	var list []Window
 	for day := range max(days, 0) {
@@ -177,9 +178,36 @@ func Nightly(first time.Time, days int, from, until time.Duration) []Window {
 		if until <= from {
 			end++
 		}
-		list = append(list, Window{at(day, from), at(end, until)})
+		if w := (Window{at(day, from), at(end, until)}); w.From.Before(w.Until) {
+			list = append(list, w)
+		}
 	}
 	return list
+}
+
+// shown returns when the clock of a place first shows what one of UTC shows at wall, or more.
+func shown(wall time.Time, place *time.Location) time.Time {
+	clock := func(t time.Time) time.Time {
+		_, offset := t.Zone()
+		return t.UTC().Add(time.Duration(offset) * time.Second)
+	}
+	h, m, s := wall.Clock()
+	t := time.Date(wall.Year(), wall.Month(), wall.Day(), h, m, s, 0, place)
+	start, end := t.ZoneBounds()
+	switch clock(t).Compare(wall) {
+	case -1: // left out; t is from before the change
+		return end
+	case 1:
+		return start
+	}
+	if start.IsZero() {
+		return t
+	}
+	before := start.Add(-1)
+	if again := t.Add(clock(t).Sub(t.UTC()) - clock(before).Sub(before.UTC())); again.Before(start) {
+		return again
+	}
+	return t
 }
 
 func invalid(format string, args ...any) error {
