@@ -193,16 +193,17 @@ func TestModelsAndProfilesAreStrict(t *testing.T) {
 	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	g := chain(t, 2)
 	for field, m := range map[string]snapshot.FailureModel{
-		"p 0":                     {},
-		"p NaN":                   {P: nan},
-		"p 1.5":                   {P: 1.5},
-		"p 0.1: want nothing":     {P: 0.1, Hazard: &snapshot.Hazard{PerYear: 1, Unknown: hour}, Now: now},
-		"independence":            {P: 0.1, Independence: -1},
-		"hazard.per_year":         {Hazard: &snapshot.Hazard{PerYear: math.Inf(1), Unknown: hour}, Now: now},
-		"hazard.per_tib_year":     {Hazard: &snapshot.Hazard{PerTiBYear: -1, Unknown: hour}, Now: now},
-		"hazard 0: want a rate":   {Hazard: &snapshot.Hazard{Unknown: hour}, Now: now},
-		"hazard.unknown":          {Hazard: &snapshot.Hazard{PerYear: 1}, Now: now},
-		"now zero: want a time, ": {Hazard: &snapshot.Hazard{PerYear: 1, Unknown: hour}},
+		"p 0":                   {},
+		"p NaN":                 {P: nan},
+		"p 1.5":                 {P: 1.5},
+		"p 0.1: want nothing":   {P: 0.1, Hazard: &snapshot.Hazard{PerYear: 1, Unknown: hour}, Now: now},
+		"independence":          {P: 0.1, Independence: -1},
+		"hazard.per_year":       {Hazard: &snapshot.Hazard{PerYear: math.Inf(1), Unknown: hour}, Now: now},
+		"hazard.per_tib_year":   {Hazard: &snapshot.Hazard{PerTiBYear: -1, Unknown: hour}, Now: now},
+		"hazard 0: want a rate": {Hazard: &snapshot.Hazard{Unknown: hour}, Now: now},
+		"hazard.unknown":        {Hazard: &snapshot.Hazard{PerYear: 1}, Now: now},
+		"now 0001-01-01 00:00:00 +0000 UTC: want a time, ": {Hazard: &snapshot.Hazard{PerYear: 1, Unknown: hour}},
+		"now 3653": {Hazard: &snapshot.Hazard{PerYear: 1, Unknown: hour}, Now: time.Unix(1<<60, 0)},
 	} {
 		_, err := g.Analyze(m, nil)
 		require.ErrorIs(t, err, opsec.ErrInvalid, field)

@@ -46,7 +46,6 @@ func (b *Builder) Grow(nodes, needs int) {
 	b.off = slices.Grow(b.off, nodes+1)
 	b.to = slices.Grow(b.to, needs)
 	b.flags = slices.Grow(b.flags, nodes)
-	b.room = b.len() + nodes
 }
 
 // Add takes a node. Of two with one id the first stands, but what any of them needs is needed, what one of them is broken by
@@ -79,7 +78,7 @@ func (b *Builder) Add(n Node) error {
 	for _, need := range n.Needs {
 		b.need(b.symbol(need.ID), b.words.number(need.As))
 	}
-	set(&b.format, b.len(), b.room, b.words.number(n.Format))
+	set(&b.format, b.len(), cap(b.flags), b.words.number(n.Format))
 	if n.Broken != "" {
 		b.breaks(int32(b.len()), n.Broken)
 	}
@@ -140,7 +139,7 @@ func (b *Builder) symbol(id string) int32 {
 }
 
 func (b *Builder) need(to int32, as uint16) {
-	set(&b.as, len(b.to), 0, as)
+	set(&b.as, len(b.to), cap(b.to), as)
 	b.to = append(b.to, to)
 }
 
@@ -169,11 +168,11 @@ func (b *Builder) again(first int32, n Node) {
 
 func (b *Builder) finish(restore bool, created, verified time.Time, size, virtual int64, replicas int) {
 	n := b.len()
-	set(&b.created, n, b.room, micros(created))
-	set(&b.verified, n, b.room, micros(verified))
-	set(&b.size, n, b.room, size)
-	set(&b.virtual, n, b.room, virtual)
-	set(&b.replicas, n, b.room, uint16(replicas))
+	set(&b.created, n, cap(b.flags), micros(created))
+	set(&b.verified, n, cap(b.flags), micros(verified))
+	set(&b.size, n, cap(b.flags), size)
+	set(&b.virtual, n, cap(b.flags), virtual)
+	set(&b.replicas, n, cap(b.flags), uint16(replicas))
 	if n == 0 {
 		b.off = append(b.off, 0)
 	}

@@ -49,7 +49,7 @@ func (g *Graph) Destroy(ids ...string) (*Loss, error) {
 			}
 			l.before[v] = true
 		}
-		if l.lost(v) {
+		if l.Lost(int(v)) {
 			l.Images++
 			if g.Restore(int(v)) {
 				l.Points++
@@ -59,13 +59,11 @@ func (g *Graph) Destroy(ids ...string) (*Loss, error) {
 	return l, nil
 }
 
-func (l *Loss) lost(v int32) bool { return l.via[v] >= 0 && (l.before == nil || !l.before[v]) }
-
 // All iterates over the restore points that are lost, in the order of the graph.
 func (l *Loss) All() iter.Seq[int] {
 	return func(yield func(int) bool) {
-		for v := range int32(len(l.via)) {
-			if l.lost(v) && l.g.Restore(int(v)) && !yield(int(v)) {
+		for i := range l.via {
+			if l.Lost(i) && l.g.Restore(i) && !yield(i) {
 				return
 			}
 		}
@@ -73,10 +71,10 @@ func (l *Loss) All() iter.Seq[int] {
 }
 
 // Lost says whether node i could be read before and cannot any more.
-func (l *Loss) Lost(i int) bool { return l.lost(int32(i)) }
+func (l *Loss) Lost(i int) bool { return l.via[i] >= 0 && (l.before == nil || !l.before[i]) }
 
 // Path returns a way from node i, along what each needs, to a node that was destroyed: both are in it. It is nil for a node
-// that does not need one of these.
+// that does not need one of these, and perhaps for one in a circle.
 func (l *Loss) Path(i int) []int {
 	v := int32(i)
 	if l.via[v] < 0 {

@@ -23,8 +23,8 @@
 //	plan, err := graph.Flatten(snapshot.FailureModel{P: 0.01}, snapshot.Budget{Bytes: 1 << 40}) // what to copy for a tebibyte
 //
 // Images, snapshots inside images, delta disks, clones, layers and the chunks of a deduplicating store are all one thing here:
-// a [Node] that needs others, all of them. Who has numbers for names uses [Builder.AddIndexed], and a million of them take some
-// 50 MiB.
+// a [Node] that needs others, all of them. Who has numbers for names uses [Builder.AddIndexed], and a million of them take 50
+// to 64 MiB, report included.
 //
 // # How it reckons
 //

@@ -43,7 +43,7 @@ func (l *findings) done() []Finding {
 }
 
 // Quote returns an id for people's eyes and for JSON. What is printable UTF-8 stays; anything else, and what begins with a
-// quotation mark, becomes a string of Go in quotation marks. Two ids never look the same.
+// quotation mark, becomes a string of Go in quotation marks. No two ids become the same text.
 func Quote(id string) string {
 	if strings.HasPrefix(id, `"`) {
 		return strconv.Quote(id)

@@ -28,12 +28,15 @@ type Plan struct {
 	// Before and After are the expected numbers of restore points lost ([Report.ExpectedLost]).
 	Before float64 `json:"before"`
 	After  float64 `json:"after"`
-	// Bound is a lower bound of what any plan within the budget leaves. When the plan is Exact, it equals After.
+	// Bound is a lower bound of what any plan within the budget leaves that lets alone what this one was not free to copy:
+	// Unpriced and Beside. When the plan is Exact, it equals After.
 	Bound float64 `json:"bound"`
 	Exact bool    `json:"exact"`
 	// Unpriced is how many nodes were left alone since nobody knows how much a copy of them takes: a size on the way is 0, and
 	// so is Virtual.
 	Unpriced int `json:"unpriced,omitempty"`
+	// Beside is how many were left alone since something needs them beside others.
+	Beside int `json:"beside,omitempty"`
 }
 
 // Step is one image to flatten.
@@ -41,13 +44,17 @@ type Step struct {
 	ID    string  `json:"id"`
 	Bytes int64   `json:"bytes"` // the sizes of all that it is read through and its own, at most Virtual
 	After float64 `json:"after"` // what is expected to be lost after it and those before it; of very large plans, after all
+	// Inside is how many points lie inside the image. They are taken to be copied with it, each with all that it is read through.
+	// Not every program does: after qemu-img rebase they are damaged. Copy them out before, with qemu-img convert -l.
+	Inside int `json:"inside,omitempty"`
 }
 
 // Flatten finds the plan within the budget that leaves the least expected number of lost restore points, under a model.
 //
 // An image that is flattened needs no other but its parts (files that only it needs, other than as backing or parent), and
-// fails by the chance that it had of itself. It is flattened only if it can be read, and not where it is one of several ways
-// from a node down that meet again: there a copy would help only in part. In chains and trees there are no such places.
+// fails by the chance that it had of itself. It is flattened only if it can be read, and not where a node, such as a machine of
+// several disks, needs it beside others: a copy would help that node only in part. What all ways down from a node rest on may be
+// flattened, and sometimes one of the ways. In chains and trees nothing is beside others.
 //
 // The plan is exact, by dynamic programming over the sets of cost and loss that no other beats, while there are at most 2^23 of
 // these to look at; equal sizes keep them few. Beyond, it is the best that Lagrangian relaxation finds, and Bound says
@@ -68,7 +75,7 @@ func (g *Graph) flatten(m FailureModel, b Budget, options int) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Before: f.lost(nil), Unpriced: f.unpriced}
+	p := &Plan{Before: f.lost(nil), Unpriced: f.unpriced, Beside: f.beside}
 	cuts, ok := f.exact(options)
 	if ok {
 		p.Exact = true
@@ -76,11 +83,16 @@ func (g *Graph) flatten(m FailureModel, b Budget, options int) (*Plan, error) {
 		cuts, p.Bound = f.relaxed()
 	}
 	slices.Sort(cuts)
-	cut := make([]bool, g.Len())
+	cut, inside := make([]bool, g.Len()), make([]int, g.Len())
+	for j, to := range g.to {
+		if g.word(get(g.as, int32(j))) == AsContains {
+			inside[to]++
+		}
+	}
 	each := len(cuts)*g.Len() <= 1<<27
 	for i, v := range cuts {
 		cut[v] = true
-		p.Steps = append(p.Steps, Step{ID: g.ID(int(v)), Bytes: f.cost[v]})
+		p.Steps = append(p.Steps, Step{ID: g.ID(int(v)), Bytes: f.cost[v], Inside: inside[v]})
 		p.Bytes += f.cost[v]
 		if each {
 			p.Steps[i].After = f.lost(cut)
@@ -110,6 +122,7 @@ type forest struct {
 	level    []int32   // nodes below, up to the root
 	gone     float64   // restore points that nothing brings back
 	unpriced int
+	beside   int
 }
 
 func newForest(g *Graph, m *FailureModel, budget int64) (*forest, error) {
@@ -122,7 +135,7 @@ func newForest(g *Graph, m *FailureModel, budget int64) (*forest, error) {
 		g: g, budget: budget, below: make([]int32, n), own: make([]float64, n), way: make([]float64, n), to: s.log,
 		cost: make([]int64, n), can: make([]bool, n), level: make([]int32, n),
 	}
-	chance := newOwn(g, m)
+	chance := own{g, m}
 	bytes, vague := make([]int64, n), make([]bool, n)
 	for v := range int32(n) {
 		take := func(w int32) {
@@ -139,7 +152,10 @@ func newForest(g *Graph, m *FailureModel, budget int64) (*forest, error) {
 			rest, _ = s.walk.from(v, &work, func(w int32) {
 				take(w)
 				s.parts(w, take)
-				f.can[w] = false
+				if f.can[w] {
+					f.can[w] = false
+					f.beside++
+				}
 			})
 		}
 		f.below[v] = -1
@@ -152,10 +168,8 @@ func newForest(g *Graph, m *FailureModel, budget int64) (*forest, error) {
 		f.can[v] = f.alive(v)
 		f.cost[v] = bytes[v]
 		if virtual := get(g.virtual, v); virtual > 0 && (vague[v] || virtual < bytes[v]) {
-			f.cost[v], vague[v] = virtual, false
-			continue
-		}
-		if vague[v] && f.can[v] {
+			f.cost[v] = virtual
+		} else if vague[v] && f.can[v] {
 			f.can[v] = false
 			f.unpriced++
 		}
@@ -211,12 +225,18 @@ func (p *Plan) WriteText(w io.Writer) error {
 		count(len(p.Steps), "step"), bytesOf(float64(p.Bytes)))
 	for _, s := range p.Steps {
 		fmt.Fprintf(b, "  flatten %s: %s, then %s\n", Quote(s.ID), bytesOf(float64(s.Bytes)), number(s.After))
+		if s.Inside > 0 {
+			fmt.Fprintf(b, "    %s inside: copied too, or damaged\n", count(s.Inside, "point"))
+		}
 	}
 	if !p.Exact {
 		fmt.Fprintf(b, "no plan within the budget leaves less than %s\n", number(p.Bound))
 	}
 	if p.Unpriced > 0 {
 		fmt.Fprintf(b, "not looked at, since sizes are not known: %s\n", count(p.Unpriced, "image"))
+	}
+	if p.Beside > 0 {
+		fmt.Fprintf(b, "not looked at, since something needs them beside others: %s\n", count(p.Beside, "image"))
 	}
 	return b.Flush()
 }

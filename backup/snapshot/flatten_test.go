@@ -175,6 +175,29 @@ func TestFlattenLeavesAloneWhatNobodyKnowsTheSizeOf(t *testing.T) {
 	require.Equal(t, 4, p.Unpriced)
 }
 
+// A machine of two disks rests on two chains: what the plan was not free to copy is said, and so is what lies inside of a step.
+func TestFlattenSaysWhatItCouldNotLookAt(t *testing.T) {
+	var b snapshot.Builder
+	for _, n := range []snapshot.Node{
+		{ID: "a1"}, {ID: "a2", Needs: []snapshot.Need{{ID: "a1"}}}, {ID: "a2#in", Needs: []snapshot.Need{{ID: "a2", As: snapshot.AsContains}}},
+		{ID: "b1"}, {ID: "b2", Needs: []snapshot.Need{{ID: "b1"}}}, {ID: "b3", Needs: []snapshot.Need{{ID: "b2"}}},
+		{ID: "vm", Needs: []snapshot.Need{{ID: "a2"}, {ID: "b3"}}},
+	} {
+		n.Size, n.Restore = 1, true
+		require.NoError(t, b.Add(n))
+	}
+	g, _ := b.Build()
+	p, err := g.Flatten(snapshot.FailureModel{P: 0.1}, snapshot.Budget{Bytes: 2})
+	require.NoError(t, err)
+	require.Equal(t, 2, p.Beside, "b2 and b3")
+	require.Equal(t, []string{"a2"}, []string{p.Steps[0].ID})
+	require.Equal(t, 1, p.Steps[0].Inside)
+	var text strings.Builder
+	require.NoError(t, p.WriteText(&text))
+	require.Contains(t, text.String(), "    1 point inside: copied too, or damaged\n")
+	require.Contains(t, text.String(), "not looked at, since something needs them beside others: 2 images\n")
+}
+
 // Costs of all kinds leave too many options for an exact plan of a long chain: the gap to the bound stays small.
 func TestRelaxedPlanIsNearItsBound(t *testing.T) {
 	var b snapshot.Builder

@@ -35,17 +35,16 @@ type columns struct {
 	replicas          []uint16
 	format            []uint16
 	broken            map[int32]string
-	room              int // what Grow has announced
 }
 
 const (
 	flagRestore = 1 << iota
 	flagMissing
 	flagCycle
-	flagNeeded // by something, other than as what it contains
+	flagNeeded // it is read through, or is a file of another without needs of its own
 	flagOnce   // needed by one need in all
 	flagMany   // needed by more
-	flagInside // of what it needs as AsContains
+	flagInside // it needs something as AsContains, and is no difference to anything
 )
 
 func (c *columns) len() int { return len(c.flags) }
@@ -83,9 +82,6 @@ func (c *columns) dead(v int32) bool {
 
 // Len returns how many nodes there are, missing ones with them.
 func (g *Graph) Len() int { return g.columns.len() }
-
-// NumNeeds returns how many needs there are.
-func (g *Graph) NumNeeds() int { return len(g.to) }
 
 // ID returns the id of node i. It panics when i is out of range, as a slice does; so do the other methods that take a node.
 func (g *Graph) ID(i int) string {
@@ -216,14 +212,21 @@ func (g *Graph) ascending() bool {
 	return true
 }
 
-// notice marks what the needs of v say of others, and finds which of them are missing.
+// notice marks what the needs of v say of it and of others, and finds which of them are missing.
 func (g *Graph) notice(v int32, list *findings) {
+	inside, above := false, false
 	for j := g.off[v]; j < g.off[v+1]; j++ {
 		to := g.to[j]
 		f := &g.flags[to]
-		if g.word(get(g.as, j)) == AsContains {
-			g.flags[v] |= flagInside
-		} else {
+		switch g.word(get(g.as, j)) {
+		case AsContains:
+			inside = true
+		case AsDataFile, AsExtent:
+			if len(g.needs(to)) == 0 {
+				*f |= flagNeeded
+			}
+		default:
+			above = true
 			*f |= flagNeeded
 		}
 		if *f&(flagOnce|flagMany) == 0 {
@@ -236,5 +239,8 @@ func (g *Graph) notice(v int32, list *findings) {
 				return g.ID(int(v)), "needs " + Quote(g.ID(int(to))) + ", which is not there"
 			})
 		}
+	}
+	if inside && !above {
+		g.flags[v] |= flagInside
 	}
 }

@@ -23,7 +23,7 @@ import (
 func (r *Report) WriteJSON(w io.Writer) error {
 	o := &objects{w: bufio.NewWriter(w), more: "{"}
 	o.list("images", func(yield func(any)) {
-		own := newOwn(r.g, &r.Model)
+		own := own{r.g, &r.Model}
 		for i := range r.g.Len() {
 			v := int32(i)
 			low, high := r.Usable(i)

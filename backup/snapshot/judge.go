@@ -45,7 +45,7 @@ type judge struct {
 	list findings
 }
 
-// find adds a finding about v, with the name of the profile if that is what it breaks.
+// find adds a finding about v.
 func (j *judge) find(v int32, rule string, s opsec.Severity, text func() string) {
 	j.list.add(rule, s, func() (string, string) { return j.g.ID(int(v)), text() })
 }
@@ -82,7 +82,7 @@ func (j *judge) depth(v int32) {
 }
 
 func (j *judge) age(v int32, created int64) {
-	if j.s.depth[v] == 1 || created == 0 || created > j.now {
+	if !j.s.snapshot(v) || created == 0 || created > j.now {
 		return
 	}
 	most, advised := time.Duration(j.p.AgeMax), time.Duration(j.p.AgeAdvised)
@@ -103,14 +103,11 @@ func (j *judge) verification(v int32, created, verified int64) {
 	if most == 0 || j.g.dead(v) {
 		return
 	}
-	age, known := ageOf(j.now, created, verified)
-	switch {
-	case !known:
+	if age, known := ageOf(j.now, created, verified); !known || age > most {
 		j.find(v, RuleVerify, opsec.SeverityMedium, func() string {
-			return fmt.Sprintf("nobody knows when it was last found whole (%s)", j.p.Name)
-		})
-	case age > most:
-		j.find(v, RuleVerify, opsec.SeverityMedium, func() string {
+			if !known {
+				return fmt.Sprintf("nobody knows when it was last found whole (%s)", j.p.Name)
+			}
 			return fmt.Sprintf("last found whole %s ago, longer than %s (%s)", days(age), days(most), j.p.Name)
 		})
 	}
@@ -120,7 +117,8 @@ func (j *judge) chance(v int32) {
 	if j.p.UsableMin == 0 || j.g.flags[v]&flagRestore == 0 || j.s.cause != nil && j.s.cause[v] >= 0 {
 		return
 	}
-	if usable := math.Exp(j.s.log[v]); usable < j.p.UsableMin {
+	const rounding = 1e-9 // what it may have taken, at most
+	if usable := math.Exp(j.s.log[v]); usable < j.p.UsableMin*(1-rounding) {
 		j.find(v, RuleProbability, opsec.SeverityHigh, func() string {
 			return fmt.Sprintf("usable with a chance of %s, below %s (%s)", share(usable), share(j.p.UsableMin), j.p.Name)
 		})

@@ -3,6 +3,8 @@ package snapshot_test
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,4 +162,144 @@ func TestLatencyFitsWhatWasMeasured(t *testing.T) {
 		_, err := snapshot.FitLatency(bad)
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
+}
+
+// graph builds a graph of restore points; a need is an id, or a word, a colon and an id.
+func graph(t *testing.T, nodes map[string][]string, order ...string) *snapshot.Graph {
+	t.Helper()
+	var b snapshot.Builder
+	for _, id := range order {
+		n := snapshot.Node{ID: id, Restore: true, Created: now.Add(-1000 * day), Size: 1}
+		for _, need := range nodes[id] {
+			as, to, said := strings.Cut(need, ":")
+			if !said {
+				as, to = snapshot.AsBacking, need
+			}
+			n.Needs = append(n.Needs, snapshot.Need{ID: to, As: as})
+		}
+		require.NoError(t, b.Add(n))
+	}
+	g, found := b.Build()
+	require.Empty(t, found)
+	return g
+}
+
+// Who names the tip of a chain as a file of his, or as what holds a point, does not hide how long it is.
+func TestNobodyHidesTheLengthOfAChain(t *testing.T) {
+	g := graph(t, map[string][]string{"b": {"a"}, "c": {"b"}, "d": {"c"}, "x": {"data-file:d"}, "y": {"extent:d"}, "d#in": {"contains:d"}},
+		"a", "b", "c", "d", "x", "y", "d#in")
+	r, err := g.Analyze(snapshot.FailureModel{P: 0.1}, &snapshot.Profile{Name: "own", SnapshotsMax: 2})
+	require.NoError(t, err)
+	require.Equal(t, []snapshot.Finding{{
+		Path: "d", Rule: snapshot.RuleDepth, Severity: opsec.SeverityHigh, Text: "3 snapshots in its chain, more than 2 (own)",
+	}}, r.Findings)
+	require.Equal(t, 3, r.AllChains, "d, x and y: a point inside is no chain of its own")
+
+	// Points inside one file that follow each other are a chain too.
+	g = graph(t, map[string][]string{"1": {"contains:f"}, "2": {"contains:f", "parent:1"}, "3": {"contains:f", "parent:2"}, "4": {"contains:f", "parent:3"}},
+		"f", "1", "2", "3", "4")
+	r, err = g.Analyze(snapshot.FailureModel{P: 0.1}, &snapshot.Profile{Name: "own", SnapshotsMax: 2})
+	require.NoError(t, err)
+	require.Equal(t, []string{snapshot.RuleDepth}, rules(r.Findings))
+	require.Equal(t, "4", r.Findings[0].Path)
+}
+
+func TestRootIsAtTheEndOfTheWayThatTheDepthIsOf(t *testing.T) {
+	g := graph(t, map[string][]string{"b2": {"b1"}, "b3": {"b2"}, "tip": {"a", "b3", "c"}, "tip#in": {"contains:tip"}, "on": {"tip#in"}},
+		"a", "b1", "b2", "b3", "c", "tip", "tip#in", "on")
+	r, err := g.Analyze(snapshot.FailureModel{P: 0.1}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"on", "b1"}, []string{r.Chains[0].Tip, r.Chains[0].Root})
+	require.Equal(t, 5, r.Chains[0].Depth)
+	var svg strings.Builder
+	require.NoError(t, r.WriteSVG(&svg))
+	require.Contains(t, svg.String(), "Not drawn: 2 references beside the deepest of a node.")
+	require.Contains(t, svg.String(), ">b1: usable")
+}
+
+func TestPointsInsideAFileGrowOldToo(t *testing.T) {
+	g := graph(t, map[string][]string{"f#old": {"contains:f"}}, "f", "f#old")
+	vmware, _ := snapshot.ProfileNamed("vmware")
+	r, err := g.Analyze(snapshot.FailureModel{P: 0.1, Now: now}, &vmware)
+	require.NoError(t, err)
+	require.Len(t, r.Findings, 1)
+	require.Equal(t, "f#old: a snapshot 1000 d old, older than 3 d (vmware)", r.Findings[0].Path+": "+r.Findings[0].Text)
+}
+
+func TestAChanceThatIsJustEnoughIsEnough(t *testing.T) {
+	g := graph(t, nil, "a")
+	for i := 1; i < 100; i++ {
+		p := snapshot.Profile{UsableMin: float64(100-i) / 100}
+		r, err := g.Analyze(snapshot.FailureModel{P: float64(i) / 100}, &p)
+		require.NoError(t, err)
+		require.Empty(t, r.Findings)
+		r, err = g.Analyze(snapshot.FailureModel{P: float64(i)/100 + 1e-6}, &p)
+		require.NoError(t, err)
+		require.Equal(t, []string{snapshot.RuleProbability}, rules(r.Findings))
+	}
+}
+
+func TestAgesAreOfTheLaterOfCreationAndVerification(t *testing.T) {
+	p := snapshot.Profile{VerifiedMax: snapshot.Duration(30 * day)}
+	for _, c := range []struct {
+		created, verified time.Duration // before now
+		overdue           bool
+	}{{90 * day, 30 * day, false}, {90 * day, 30*day + time.Microsecond, true}, {10 * day, 90 * day, false}, {-day, 90 * day, true}, {-day, day, false}} {
+		var b snapshot.Builder
+		require.NoError(t, b.Add(snapshot.Node{ID: "a", Created: now.Add(-c.created), Verified: now.Add(-c.verified)}))
+		g, _ := b.Build()
+		r, err := g.Analyze(snapshot.FailureModel{P: 0.1, Now: now}, &p)
+		require.NoError(t, err)
+		require.Equal(t, c.overdue, slices.Contains(rules(r.Findings), snapshot.RuleVerify), "%+v", c)
+	}
+	_, err := chain(t, 1).Analyze(snapshot.FailureModel{P: 0.1, Now: time.Unix(1<<60, 0)}, &p)
+	require.ErrorIs(t, err, opsec.ErrInvalid, "a time beyond what is reckoned with")
+}
+
+// aged is a chain of a base and snapshots that were created so long before now.
+func aged(t *testing.T, ages ...time.Duration) *snapshot.Graph {
+	t.Helper()
+	var b snapshot.Builder
+	require.NoError(t, b.AddIndexed(snapshot.Indexed{Size: 1000, Created: now.Add(-900 * day)}))
+	for i, age := range ages {
+		require.NoError(t, b.AddIndexed(snapshot.Indexed{Size: 10, Created: now.Add(-age), Needs: []int{i}, As: snapshot.AsBacking}))
+	}
+	g, _ := b.Build()
+	return g
+}
+
+func TestGrowthIsToldOnlyOfTimesThatTellOne(t *testing.T) {
+	const second = time.Second
+	p := snapshot.Profile{SnapshotsMax: 10}
+	for name, c := range map[string]struct {
+		ages    []time.Duration
+		perDay  float64
+		then    int
+		reached time.Duration
+	}{
+		"made within seconds":          {[]time.Duration{3 * second, 2 * second, second}, 0, 4, 0},
+		"within a day, less a moment":  {[]time.Duration{24*time.Hour - time.Microsecond, time.Hour, 0}, 0, 4, 0},
+		"within a day":                 {[]time.Duration{24 * time.Hour, time.Hour, 0}, 2, 64, 84 * time.Hour},
+		"a burst long after the first": {[]time.Duration{100 * day, 2 * second, second}, 2 / (100 - second.Hours()/24), 4, 350*day - 3500*time.Millisecond},
+		"as quiet as it was busy":      {[]time.Duration{4 * day, 3 * day, 2 * day}, 1, 34, 7 * day},
+		"quiet for longer":             {[]time.Duration{4*day + time.Second, 3 * day, 2*day + time.Second}, 0, 4, 0},
+		"over long ago":                {[]time.Duration{400 * day, 399 * day, 398 * day}, 0, 4, 0},
+		"one is to come":               {[]time.Duration{2 * day, 0, -500 * day}, 0.5, 19, 14 * day},
+		"one alone":                    {[]time.Duration{day}, 0, 2, 0},
+		"all at once":                  {[]time.Duration{day, day, day}, 0, 4, 0},
+	} {
+		r, err := aged(t, c.ages...).Analyze(snapshot.FailureModel{P: 0.1, Now: now}, &p)
+		require.NoError(t, err)
+		require.InDelta(t, c.perDay, r.Growth.PerDay, 1e-9, name)
+		require.InDelta(t, c.perDay*10, r.Growth.BytesPerDay, 1e-9, name)
+		require.Equal(t, c.then, r.Growth.DepthThen, name)
+		require.InDelta(t, float64(c.reached), float64(r.Growth.LimitReached), float64(time.Second), name)
+		var text strings.Builder
+		require.NoError(t, r.WriteText(&text))
+		require.Equal(t, c.perDay > 0, strings.Contains(text.String(), "growth: "), name)
+	}
+	p.SnapshotsMax = 2
+	r, err := aged(t, second, second, second).Analyze(snapshot.FailureModel{P: 0.1, Now: now}, &p)
+	require.NoError(t, err)
+	require.Negative(t, r.Growth.LimitReached, "it is beyond the limit, whatever its pace")
 }

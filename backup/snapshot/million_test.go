@@ -65,6 +65,42 @@ func TestAMillionSnapshotsFitIn64MiB(t *testing.T) {
 	}
 }
 
+// The same with a value for every field.
+func TestAMillionSnapshotsOfWhichAllIsKnownFitIn64MiB(t *testing.T) {
+	n := race.Fewer(1_000_000)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var b snapshot.Builder
+	b.Grow(n, n)
+	var need [1]int
+	for i := range n {
+		node := snapshot.Indexed{
+			Restore: true, Created: now.Add(-time.Duration(n-i) * time.Minute), Verified: now, Size: 1 << 30, Virtual: 1 << 34,
+			Replicas: 2, As: snapshot.AsBacking,
+		}
+		if i%32 > 0 {
+			need[0] = i - 1
+			node.Needs = need[:]
+		}
+		if err := b.AddIndexed(node); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g, _ := b.Build()
+	vmware, _ := snapshot.ProfileNamed("vmware")
+	r, err := g.Analyze(model(), &vmware)
+	require.NoError(t, err)
+	runtime.ReadMemStats(&after)
+	require.Equal(t, n, r.Points)
+	require.Equal(t, 32, r.Reads.Max)
+	took := after.TotalAlloc - before.TotalAlloc
+	t.Logf("%d bytes", took)
+	if n == 1_000_000 {
+		require.Less(t, took, uint64(64<<20))
+	}
+}
+
 func TestDepthDoesNotExhaustTheStack(t *testing.T) {
 	const n = 300_000
 	var b snapshot.Builder

@@ -12,18 +12,19 @@ import (
 // makes several fail together, such as the array that they are on, belongs into the graph as a node that they need.
 //
 // One copy fails by the probability p, which is either P or 1 - exp(-λ·age), where λ is a yearly rate ([Hazard]) and the age
-// is the time since the image was last verified, or was created. An image of r copies fails by
+// is the time since the image was last verified or was created, whichever is later. An image of r copies fails by
 //
 //	β·p + (1-β)·p^r    where β = 1 - Independence
 //
-// which is the β-factor model of common causes (Fleming 1975; IEC 61508-6, annex D). An image that is known to be broken,
-// missing or in a circle fails by 1.
+// since its copies share one fate by the chance β, and else have one each. That is never less than β·p + ((1-β)·p)^r, the
+// β-factor model of common causes (Fleming 1975; IEC 61508-6, annex D). An image that is known to be broken, missing or in a
+// circle fails by 1.
 //
 // The zero model is refused.
 type FailureModel struct {
 	P      float64 `json:"p,omitempty"`      // above 0, at most 1; 0: by Hazard
 	Hazard *Hazard `json:"hazard,omitempty"` // nil: by P
-	// Independence is the share of failures that strike one copy alone, from 0 (copies fail together, and do not help) to 1.
+	// Independence is the chance that copies do not share one fate, from 0 (they fail together, and do not help) to 1.
 	Independence float64   `json:"independence,omitempty"`
 	Now          time.Time `json:"now,omitzero"` // needed with a Hazard, and to judge ages by a Profile
 }
@@ -31,7 +32,7 @@ type FailureModel struct {
 // Hazard is a rate of failure that does not change with age.
 type Hazard struct {
 	PerYear    float64 `json:"per_year,omitempty"`     // failures of an image in 365.25 days, 0 to 1e6
-	PerTiBYear float64 `json:"per_tib_year,omitempty"` // the same for each 2^40 bytes of its size, 0 to 1e6
+	PerTiBYear float64 `json:"per_tib_year,omitempty"` // the same for each 2^40 bytes of its size, 0 to 1e6; a size that is not known counts as none
 	// Unknown is the age that is taken for images whose times are not known, or lie after Now. It is above 0.
 	Unknown Duration `json:"unknown"`
 }
@@ -61,8 +62,8 @@ func (m FailureModel) Validate() error {
 		return bad("hazard", 0, "a rate above 0")
 	case h.Unknown <= 0:
 		return bad("hazard.unknown", time.Duration(h.Unknown), "above 0")
-	case m.Now.IsZero():
-		return bad("now", "zero", "a time, with a hazard")
+	case micros(m.Now) == 0:
+		return bad("now", m.Now, "a time, with a hazard")
 	}
 	return nil
 }
@@ -79,7 +80,11 @@ func (m *FailureModel) of(created, verified, size int64, replicas int) float64 {
 	p := m.P
 	if h := m.Hazard; h != nil {
 		rate := h.PerYear + h.PerTiBYear*float64(size)/(1<<40)
-		p = -math.Expm1(-rate * m.age(created, verified).Seconds() / (365.25 * 24 * 3600))
+		age, known := ageOf(micros(m.Now), created, verified)
+		if !known {
+			age = time.Duration(h.Unknown)
+		}
+		p = -math.Expm1(-rate * age.Seconds() / (365.25 * 24 * 3600))
 	}
 	if replicas > 1 {
 		p = (1-m.Independence)*p + m.Independence*math.Pow(p, float64(replicas))
@@ -87,14 +92,7 @@ func (m *FailureModel) of(created, verified, size int64, replicas int) float64 {
 	return p
 }
 
-func (m *FailureModel) age(created, verified int64) time.Duration {
-	if age, known := ageOf(micros(m.Now), created, verified); known {
-		return age
-	}
-	return time.Duration(m.Hazard.Unknown)
-}
-
-// ageOf is the time since an image was verified, or created; a time that is not known or to come does not count.
+// ageOf is the time since an image was verified or created, whichever is later; a time that is not known or to come does not count.
 func ageOf(now, created, verified int64) (age time.Duration, known bool) {
 	last, first := max(created, verified), min(created, verified)
 	switch {

@@ -19,10 +19,10 @@ type Profile struct {
 	// Snapshots above the root of a chain: a chain of depth 1 has none. Beyond the advised number, and beyond the most.
 	SnapshotsAdvised int `json:"snapshots_advised,omitempty"`
 	SnapshotsMax     int `json:"snapshots_max,omitempty"`
-	// Since a snapshot was created, for whatever is a difference to something else.
+	// Since a snapshot was created, for whatever is a difference to something else, or inside of it.
 	AgeAdvised Duration `json:"age_advised,omitempty"`
 	AgeMax     Duration `json:"age_max,omitempty"`
-	// Since an image was verified or, if it never was, created. One whose times are not known is overdue.
+	// Since an image was verified or was created, whichever is later. One whose times are not known is overdue.
 	VerifiedMax Duration `json:"verified_max,omitempty"`
 	UsableMin   float64  `json:"usable_min,omitempty"` // of each restore point; above 0, below 1
 	BlastMax    int      `json:"blast_max,omitempty"`  // restore points that one image takes with it

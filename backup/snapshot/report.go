@@ -91,8 +91,8 @@ func (g *Graph) analyze(m FailureModel, p *Profile, work int) (*Report, error) {
 		if err := p.Validate(); err != nil {
 			return nil, err
 		}
-		if p.timed() && m.Now.IsZero() {
-			return nil, fmt.Errorf("snapshot: failure model: now: zero, with a profile of ages: %w", opsec.ErrInvalid)
+		if p.timed() && micros(m.Now) == 0 {
+			return nil, fmt.Errorf("snapshot: failure model: now %v: want a time, with a profile of ages: %w", m.Now, opsec.ErrInvalid)
 		}
 		copied := *p
 		p = &copied
@@ -101,9 +101,9 @@ func (g *Graph) analyze(m FailureModel, p *Profile, work int) (*Report, error) {
 	exact := s.count(work) && s.sound
 	s.walk = walk{}
 	r := &Report{Model: m, Profile: p, Edges: len(g.to), Exact: exact, g: g, s: s}
-	own := newOwn(g, &r.Model)
-	chains := top[Chain]{size: maxListed, before: worseChain}
-	points := top[SPOF]{size: maxListed, before: worsePoint}
+	own := own{g, &r.Model}
+	chains := top[Chain]{before: worseChain}
+	points := top[SPOF]{before: worsePoint}
 	files := 0
 	for v := range int32(g.Len()) {
 		flags := g.flags[v]
@@ -145,7 +145,8 @@ func (g *Graph) analyze(m FailureModel, p *Profile, work int) (*Report, error) {
 		p.Path, p.P = g.ID(int(p.node)), own.p(p.node)
 	}
 	r.Growth = r.grow()
-	r.Add(append(slices.Clone(g.findings), r.judge()...)...)
+	r.Add(g.findings...)
+	r.Add(r.judge()...)
 	return r, nil
 }
 
@@ -198,30 +199,35 @@ func worsePoint(a, b SPOF) int {
 	return cmp.Or(cmp.Compare(b.Blast, a.Blast), cmp.Compare(a.node, b.node))
 }
 
-// top keeps the first of many values.
+// top keeps the first maxListed of many values.
 type top[T any] struct {
-	size   int
 	before func(a, b T) int
 	list   []T
+	full   bool // the first maxListed of the list are in order, and what comes after them is not wanted
 }
 
 func (t *top[T]) add(v T) {
-	if t.list = append(t.list, v); len(t.list) >= 4*t.size {
-		t.list = t.done()
+	if t.full && t.before(v, t.list[maxListed-1]) > 0 {
+		return
+	}
+	if t.list = append(t.list, v); len(t.list) >= 2*maxListed {
+		t.list, t.full = t.done(), true
 	}
 }
 
 func (t *top[T]) done() []T {
 	slices.SortFunc(t.list, t.before)
-	return t.list[:min(len(t.list), t.size)]
+	return t.list[:min(len(t.list), maxListed)]
 }
 
-// Growth says how fast a graph grows, by the times and sizes of what is a difference to something else. It is zero when
-// fewer than two of these have times, or all have the same.
+// Growth says how fast a graph grows, by the times and sizes of its snapshots: what is a difference to something else, or
+// inside of it. Times after the model's Now do not count. No pace is told when the first and the last are less than a day
+// apart, since files that were copied or made together have times that say nothing; nor when nothing has come since the last
+// for longer than lies between these two.
 type Growth struct {
 	Horizon     Duration `json:"horizon"`       // how far ahead is told
-	PerDay      float64  `json:"per_day"`       // snapshots
-	BytesPerDay float64  `json:"bytes_per_day"` // that snapshots take
+	PerDay      float64  `json:"per_day"`       // snapshots; 0: no pace is told
+	BytesPerDay float64  `json:"bytes_per_day"` // that they take
 	Bytes       int64    `json:"bytes"`         // that all images take
 	BytesThen   int64    `json:"bytes_then"`    // the same at the horizon
 	BytesMost   int64    `json:"bytes_most"`    // if every image grew to the size of the disk that it shows
@@ -230,19 +236,22 @@ type Growth struct {
 	LimitReached Duration `json:"limit_reached"`
 }
 
+const minSpan = 24 * time.Hour // from which a pace is told
+
 func (r *Report) grow() Growth {
 	g, s := r.g, r.s
 	gr := Growth{Horizon: Duration(30 * 24 * time.Hour)}
 	if r.Profile != nil && r.Profile.Horizon > 0 {
 		gr.Horizon = r.Profile.Horizon
 	}
-	var all pace
+	all := pace{now: micros(r.Model.Now)}
+	chain := all
 	deepest := int32(-1)
 	for v := range int32(g.Len()) {
 		size := get(g.size, v)
 		gr.Bytes = add(gr.Bytes, size)
 		gr.BytesMost = add(gr.BytesMost, max(size, get(g.virtual, v)))
-		if s.depth[v] > 1 {
+		if s.snapshot(v) {
 			all.see(get(g.created, v), size)
 		}
 		if deepest < 0 || s.depth[v] > s.depth[deepest] {
@@ -254,30 +263,29 @@ func (r *Report) grow() Growth {
 		return gr
 	}
 	gr.DepthThen = int(s.depth[deepest])
-	days := time.Duration(gr.Horizon).Hours() / 24
-	if gr.PerDay, gr.BytesPerDay = all.perDay(); gr.PerDay > 0 {
-		gr.BytesThen = add(gr.Bytes, int64(min(gr.BytesPerDay*days, math.MaxInt64/2)))
+	left := 0 // snapshots, until the limit
+	if r.Profile != nil && r.Profile.SnapshotsMax > 0 {
+		if left = r.Profile.SnapshotsMax - (gr.DepthThen - 1); left <= 0 {
+			gr.LimitReached = -1
+		}
 	}
-	var chain pace
+	horizon := time.Duration(gr.Horizon).Hours() / 24
+	gr.PerDay, gr.BytesPerDay = all.perDay()
+	gr.BytesThen = add(gr.Bytes, int64(min(gr.BytesPerDay*horizon, math.MaxInt64/2)))
 	for v := deepest; s.depth[v] > 1; v = s.below(v) {
 		chain.see(get(g.created, v), 0)
 	}
-	perDay, _ := chain.perDay()
-	if perDay == 0 {
-		return gr
-	}
-	gr.DepthThen += int(min(perDay*days, MaxNodes))
-	if r.Profile != nil && r.Profile.SnapshotsMax > 0 {
-		left := float64(r.Profile.SnapshotsMax-(int(s.depth[deepest])-1)) / perDay * 24 * float64(time.Hour)
-		switch {
-		case left <= 0:
-			gr.LimitReached = -1
-		default:
-			gr.LimitReached = Duration(min(left, math.MaxInt64/2))
+	if perDay, _ := chain.perDay(); perDay > 0 {
+		gr.DepthThen += int(min(perDay*horizon, MaxNodes))
+		if left > 0 {
+			gr.LimitReached = Duration(min(float64(left)/perDay*24*float64(time.Hour), math.MaxInt64/2))
 		}
 	}
 	return gr
 }
+
+// snapshot says whether v is a difference to something else, or inside of it.
+func (s *survey) snapshot(v int32) bool { return s.depth[v] > 1 || s.g.flags[v]&flagInside != 0 }
 
 // below is the first need of v that makes it as deep as it is; v has one.
 func (s *survey) below(v int32) int32 {
@@ -295,16 +303,15 @@ func (s *survey) below(v int32) int32 {
 	return s.root[v]
 }
 
-// pace measures how often something happened.
+// pace measures how often something happened, until now if that is known.
 type pace struct {
-	first, last int64
-	count       int
-	bytes       int64
-	firstBytes  int64
+	now, first, last  int64
+	count             int
+	bytes, firstBytes int64
 }
 
 func (p *pace) see(at, bytes int64) {
-	if at == 0 {
+	if at == 0 || p.now != 0 && at > p.now {
 		return
 	}
 	if p.count == 0 || at < p.first {
@@ -319,10 +326,11 @@ func (p *pace) see(at, bytes int64) {
 
 // perDay leaves out the first, with which the time that is measured begins.
 func (p *pace) perDay() (times, bytes float64) {
-	days := float64(uint64(p.last)-uint64(p.first)) / (24 * 3600 * 1e6)
-	if p.count < 2 || days == 0 {
+	span := since(p.last, p.first)
+	if span < minSpan || p.now != 0 && since(p.now, p.last) > span {
 		return 0, 0
 	}
+	days := span.Hours() / 24
 	return float64(p.count-1) / days, float64(p.bytes-p.firstBytes) / days
 }
 

@@ -27,7 +27,7 @@ type survey struct {
 	log   []float64
 	high  []float64 // log is a lower bound, and this is the upper one; nil: log is exact
 	depth []int32
-	files []int32 // how many nodes the closure has, at least; nil: as many as the depth
+	files []int32 // how many nodes the closure has, at least; nil: as many as the depth, there being chains alone
 	root  []int32
 	cause []int32 // a dead node in the closure, or -1; nil: there is none
 	blast []int32
@@ -43,16 +43,18 @@ func newSurvey(g *Graph, m *FailureModel, work int) *survey {
 		g: g, soft: make([]bool, max(len(g.words), 1)), apart: make([]bool, max(len(g.words), 1)),
 		log: make([]float64, n), depth: make([]int32, n), root: make([]int32, n), sound: true, work: work,
 	}
+	chains := true
 	for i, word := range g.words {
 		s.soft[i] = word == AsDataFile || word == AsExtent
 		s.apart[i] = word != "" && word != AsBacking && word != AsParent && word != AsContains
+		chains = chains && !s.apart[i] && word != AsContains
 	}
 	s.walk.s = s
 	s.multi = s.entangled()
-	if g.as != nil || s.multi {
+	if !chains || s.multi {
 		s.files = make([]int32, n)
 	}
-	own := newOwn(g, m)
+	own := own{g, m}
 	s.findCauses()
 	for v := range int32(n) {
 		s.measure(v)
@@ -104,29 +106,15 @@ func (s *survey) entangled() bool {
 	return false
 }
 
-// own gives the logarithm of the chance that a node itself is sound.
+// own gives the chance that a node itself fails, and the logarithm of the chance that it is sound.
 type own struct {
-	g     *Graph
-	m     *FailureModel
-	fixed float64
-	same  bool // for all nodes that are not dead
+	g *Graph
+	m *FailureModel
 }
 
-func newOwn(g *Graph, m *FailureModel) *own {
-	return &own{g: g, m: m, fixed: math.Log1p(-m.of(0, 0, 0, 0)), same: m.Hazard == nil && g.replicas == nil}
-}
+func (o own) of(v int32) float64 { return math.Log1p(-o.p(v)) }
 
-func (o *own) of(v int32) float64 {
-	switch {
-	case o.g.dead(v):
-		return math.Inf(-1)
-	case o.same:
-		return o.fixed
-	}
-	return math.Log1p(-o.p(v))
-}
-
-func (o *own) p(v int32) float64 {
+func (o own) p(v int32) float64 {
 	if o.g.dead(v) {
 		return 1
 	}
@@ -135,35 +123,24 @@ func (o *own) p(v int32) float64 {
 
 func (s *survey) findCauses() {
 	g := s.g
-	for v := int32(0); v < int32(g.Len()); v++ {
-		if g.dead(v) && s.cause == nil {
-			s.cause = make([]int32, g.Len())
-			for i := range v {
-				s.cause[i] = -1
-			}
+	for v := range int32(g.Len()) {
+		dead := g.dead(v)
+		if dead && s.cause == nil {
+			s.cause = slices.Repeat([]int32{-1}, g.Len())
 		}
-		if s.cause == nil {
-			continue
-		}
-		s.cause[v] = -1
-		if g.dead(v) {
+		if dead {
 			s.cause[v] = v
-			continue
 		}
-		for _, to := range g.needs(v) {
-			if s.cause[to] >= 0 {
-				s.cause[v] = s.cause[to]
-				break
-			}
+		for i := 0; s.cause != nil && s.cause[v] < 0 && i < len(g.needs(v)); i++ {
+			s.cause[v] = s.cause[g.needs(v)[i]]
 		}
 	}
 }
 
-// measure finds the depth of v and its root.
+// measure finds the depth of v, and the root of the first of its needs that make it so deep.
 func (s *survey) measure(v int32) {
 	g := s.g
 	s.depth[v], s.root[v] = 1, v
-	first := true
 	for j := g.off[v]; j < g.off[v+1]; j++ {
 		to, as := g.to[j], get(g.as, j)
 		if to >= v || s.soft[as] {
@@ -173,15 +150,14 @@ func (s *survey) measure(v int32) {
 		if as != 0 && g.words[as] == AsContains {
 			d--
 		}
-		s.depth[v] = max(s.depth[v], d)
-		if first {
-			s.root[v], first = s.root[to], false
+		if d > s.depth[v] || s.root[v] == v {
+			s.depth[v], s.root[v] = d, s.root[to]
 		}
 	}
 }
 
 // chance finds the chance that the closure of v is sound, and how many nodes it has.
-func (s *survey) chance(v int32, own *own) {
+func (s *survey) chance(v int32, own own) {
 	sum, count := own.of(v), int32(1)
 	s.parts(v, func(part int32) {
 		sum += own.of(part)

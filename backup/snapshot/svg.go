@@ -18,11 +18,11 @@ const (
 
 // WriteSVG draws the least usable chains, a row for each, from the root on the left to the tip on the right. What two chains
 // share is drawn once, in the first of them. It says what it leaves out: other chains, the middle of long ones, and needs
-// beside the first. The drawing stands alone: no script, no style sheet, no font of its own.
+// beside the deepest of a node. The drawing stands alone: no script, no style sheet, no font of its own.
 func (r *Report) WriteSVG(w io.Writer) error {
 	p := chaindraw.Picture{
 		Title:   fmt.Sprintf("%s in %s; expected to be lost: %s", count(r.Points, "restore point"), count(r.AllChains, "chain"), r.expected()),
-		Caption: "Root on the left. Squares are restore points, dashed what cannot be read; the colour tells the chance of all that is left of it.",
+		Caption: "Root on the left. Squares are restore points, dashed what is broken or missing; the colour tells the chance of all that is left of it.",
 	}
 	at := map[int32]chaindraw.Place{}
 	for _, c := range r.Chains[:min(len(r.Chains), svgRows)] {
@@ -37,7 +37,7 @@ func (r *Report) WriteSVG(w io.Writer) error {
 		beside += max(len(r.g.needs(v))-1, 0)
 	}
 	if beside > 0 {
-		left = append(left, count(beside, "reference")+" beside the first of a node")
+		left = append(left, count(beside, "reference")+" beside the deepest of a node")
 	}
 	if len(left) > 0 {
 		p.Foot = "Not drawn: " + strings.Join(left, ", ") + "."

@@ -93,6 +93,47 @@ func TestDOTIsWhatGraphvizReads(t *testing.T) {
 	require.Equal(t, 10, strings.Count(string(out), "\nedge "))
 }
 
+// Graphviz takes what follows an ampersand for another character, which no reader of names would see.
+func TestNamesComeOutOfGraphvizAsTheyAre(t *testing.T) {
+	dot, err := exec.LookPath("dot")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no dot here")
+		}
+		t.Skip("no dot here")
+	}
+	var b snapshot.Builder
+	require.NoError(t, b.Add(snapshot.Node{ID: "&#27;[2J&lt;b&gt;", Needs: []snapshot.Need{{ID: `\N\G`, As: "&quot;"}}}))
+	g, _ := b.Build()
+	r, err := g.Analyze(snapshot.FailureModel{P: 0.1}, nil)
+	require.NoError(t, err)
+	var text strings.Builder
+	require.NoError(t, r.WriteDOT(&text))
+	cmd := exec.Command(dot, "-Tplain")
+	cmd.Stdin = strings.NewReader(text.String())
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.NotContains(t, string(out), "\x1b")
+	cmd = exec.Command(dot, "-Tsvg")
+	cmd.Stdin = strings.NewReader(text.String())
+	out, err = cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	seen := map[string]bool{}
+	for d := xml.NewDecoder(strings.NewReader(string(out))); ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		if text, ok := token.(xml.CharData); ok {
+			seen[string(text)] = true
+		}
+	}
+	for _, name := range []string{"&#27;[2J&lt;b&gt;", `\N\G`, "&quot;"} {
+		require.True(t, seen[name], "%q in %v", name, seen)
+	}
+}
+
 func TestJSONHasTheWholeGraph(t *testing.T) {
 	var b snapshot.Builder
 	require.NoError(t, b.Add(snapshot.Node{ID: "base", Format: "qcow2", Size: 10}))

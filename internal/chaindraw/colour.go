@@ -17,9 +17,10 @@ func Colour(chance float64) string {
 	return fmt.Sprintf("#%02x%02x%02x", mix(0), mix(1), mix(2))
 }
 
-// DOT is a string in the language of Graphviz, in which quotation marks end it and backslashes stand for other things.
+// DOT is a label in the language of Graphviz, in which quotation marks end it, and backslashes and what follows an ampersand
+// stand for other characters.
 func DOT(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, "&", "&amp;", `"`, `\"`, "\n", `\n`).Replace(s) + `"`
 }
 
 // Short cuts a long name to so many characters, at least 4, in the middle; more of the end stays, where names differ.

@@ -46,5 +46,5 @@ func TestNamesAreCutInTheMiddle(t *testing.T) {
 	require.Equal(t, "abc", chaindraw.Short("abc", 4))
 	require.Equal(t, "ä…ghij", chaindraw.Short("äbcdefghij", 6))
 	require.Len(t, []rune(chaindraw.Short(strings.Repeat("ö", 100), 40)), 40)
-	require.Equal(t, `"a\\n\"\n"`, chaindraw.DOT("a\\n\"\n"))
+	require.Equal(t, `"a\\n\"\n&amp;lt;"`, chaindraw.DOT("a\\n\"\n&lt;"))
 }

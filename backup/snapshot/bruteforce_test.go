@@ -1,0 +1,173 @@
+package snapshot_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/cloudopsec/opsec/backup/snapshot"
+)
+
+// ownChance is what the model says of one node, reckoned from what it says of copies: either all share one fate, or each has its own.
+func ownChance(m snapshot.FailureModel, n snapshot.Node) float64 {
+	if n.Broken != "" {
+		return 1
+	}
+	all := 1.0
+	for range max(n.Replicas, 1) {
+		all *= m.P
+	}
+	return (1-m.Independence)*m.P + m.Independence*all
+}
+
+// unreadable says which nodes cannot be read when some have failed: these, and, again and again, what needs one that cannot.
+func unreadable(nodes []snapshot.Node, failed func(i int) bool) map[string]bool {
+	bad := map[string]bool{}
+	for i, n := range nodes {
+		bad[n.ID] = failed(i)
+	}
+	for range nodes {
+		for _, n := range nodes {
+			for _, need := range n.Needs {
+				bad[n.ID] = bad[n.ID] || bad[need.ID]
+			}
+		}
+	}
+	return bad
+}
+
+// worlds calls f for each set of nodes that may have failed, with its chance and what cannot be read then.
+func worlds(m snapshot.FailureModel, nodes []snapshot.Node, f func(chance float64, bad map[string]bool)) {
+	for set := range 1 << len(nodes) {
+		chance := 1.0
+		for i, n := range nodes {
+			if p := ownChance(m, n); set>>i&1 == 1 {
+				chance *= p
+			} else {
+				chance *= 1 - p
+			}
+		}
+		if chance > 0 {
+			f(chance, unreadable(nodes, func(i int) bool { return set>>i&1 == 1 }))
+		}
+	}
+}
+
+// expectedLost is the sum over all sets of nodes that may fail.
+func expectedLost(m snapshot.FailureModel, nodes []snapshot.Node) float64 {
+	lost := 0.0
+	worlds(m, nodes, func(chance float64, bad map[string]bool) {
+		for _, n := range nodes {
+			if n.Restore && bad[n.ID] {
+				lost += chance
+			}
+		}
+	})
+	return lost
+}
+
+func TestReportEqualsTheSumOverAllSetsOfFailures(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := drawDAG(t, 8, rapid.IntRange(1, 4).Draw(t, "most needs"))
+		m := snapshot.FailureModel{P: rapid.Float64Range(0.001, 1).Draw(t, "p"), Independence: rapid.Float64Range(0, 1).Draw(t, "independence")}
+		g := d.build(t)
+		r, err := g.Analyze(m, nil)
+		require.NoError(t, err)
+		usable := map[string]float64{}
+		lost := 0.0
+		worlds(m, d.nodes, func(chance float64, bad map[string]bool) {
+			for _, n := range d.nodes {
+				if !bad[n.ID] {
+					usable[n.ID] += chance
+				} else if n.Restore {
+					lost += chance
+				}
+			}
+		})
+		require.InDelta(t, lost, r.ExpectedLost, 1e-9)
+		require.Equal(t, r.ExpectedLost, r.ExpectedLostLow)
+		for i, n := range d.nodes {
+			v, _ := g.Find(n.ID)
+			low, _ := r.Usable(v)
+			require.InDelta(t, usable[n.ID], low, 1e-9, n.ID)
+			blast := 0
+			alone := unreadable(d.nodes, func(j int) bool { return i == j })
+			for _, other := range d.nodes {
+				if other.Restore && alone[other.ID] {
+					blast++
+				}
+			}
+			require.Equal(t, blast, r.Blast(v), n.ID)
+		}
+	})
+}
+
+// Of sizes some are not known, so that copies cannot be priced, or only by the size of the disk.
+func TestFlattenPlanIsAsGoodAsTryingAllWithSizesThatAreNotKnown(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		nodes := drawTree(t, 8)
+		for i := range nodes {
+			nodes[i].Size = rapid.Int64Range(0, 4).Draw(t, "size")
+		}
+		m := snapshot.FailureModel{P: rapid.Float64Range(0.01, 0.6).Draw(t, "p"), Independence: 0.5}
+		b := snapshot.Budget{Bytes: rapid.Int64Range(0, 40).Draw(t, "budget")}
+		g := drawn{nodes: nodes, order: upTo(len(nodes))}.build(t)
+		before, err := g.Analyze(m, nil)
+		require.NoError(t, err)
+		cost := map[int]int64{} // of what can be priced
+		unpriced := 0
+		for i, n := range nodes {
+			v, _ := g.Find(n.ID)
+			if low, _ := before.Usable(v); low == 0 || len(n.Needs) == 0 {
+				continue
+			}
+			sum, vague := int64(0), false
+			for at := n; ; at = g.Node(find(g, at.Needs[0].ID)) {
+				sum, vague = sum+at.Size, vague || at.Size == 0
+				if len(at.Needs) == 0 {
+					break
+				}
+			}
+			switch {
+			case n.Virtual > 0 && (vague || n.Virtual < sum):
+				cost[i] = n.Virtual
+			case vague:
+				unpriced++
+			default:
+				cost[i] = sum
+			}
+		}
+		best := math.Inf(1)
+		for set := range 1 << len(nodes) {
+			bytes, copied := int64(0), append([]snapshot.Node(nil), nodes...)
+			for i := range nodes {
+				if set>>i&1 == 0 {
+					continue
+				}
+				c, ok := cost[i]
+				if !ok {
+					bytes = math.MaxInt64
+					break
+				}
+				bytes += c
+				copied[i].Needs = nil
+			}
+			if bytes <= b.Bytes {
+				best = min(best, expectedLost(m, copied))
+			}
+		}
+		p, err := g.Flatten(m, b)
+		require.NoError(t, err)
+		require.True(t, p.Exact)
+		require.Equal(t, unpriced, p.Unpriced)
+		require.InDelta(t, best, p.After, 1e-9)
+		require.LessOrEqual(t, p.Bytes, b.Bytes)
+	})
+}
+
+func find(g *snapshot.Graph, id string) int {
+	v, _ := g.Find(id)
+	return v
+}
