@@ -15,6 +15,8 @@ import (
 const (
 	maxReason = 1 << 10 // bytes
 	maxActor  = 512     // bytes, of each field of an actor
+	// bytes of a resource's id: a source's and a point's, of which each may take three bytes in a URL
+	maxResource = 6*MaxName + 1
 )
 
 // Options is the wiring of a [Catalogue]. Authorizer, Recorder and Deleter must be set, and Authority.Roles.
@@ -70,6 +72,14 @@ func New(db *store.DB, p Policy, o *Options) (*Catalogue, error) {
 	return c, nil
 }
 
+// named returns an error for what is no name of a resource: an event could not hold it, nor an authorizer be asked about it.
+func named(on opsec.Resource) error {
+	if !text(on.ID, 0, maxResource) {
+		return invalid("%s: id: want at most %d bytes without control characters", on.Type, maxResource)
+	}
+	return on.Tenant.Validate()
+}
+
 // work is a transaction in which somebody does something.
 type work struct {
 	*Catalogue
@@ -83,7 +93,7 @@ type work struct {
 
 // do authorises, and runs fn in a transaction of the tenant.
 func (c *Catalogue) do(ctx context.Context, by By, action string, on opsec.Resource, fn func(*work) error) error {
-	if err := on.Tenant.Validate(); err != nil {
+	if err := named(on); err != nil {
 		return err
 	}
 	if !text(by.Reason, 0, maxReason) {
@@ -133,7 +143,7 @@ func (w *work) tell(action string, on opsec.Resource, pairs ...string) error {
 
 // read authorises, and runs fn over the latest state.
 func (c *Catalogue) read(ctx context.Context, who opsec.Actor, on opsec.Resource, fn func(*store.Sub) error) error {
-	if err := on.Tenant.Validate(); err != nil {
+	if err := named(on); err != nil {
 		return err
 	}
 	if err := c.o.Authorizer.Authorize(ctx, who, ActionRead, on); err != nil {

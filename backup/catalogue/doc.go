@@ -28,13 +28,14 @@
 //
 // A point goes by an order that so many persons have approved as the policy says, none of whom has asked, each once with whatever
 // account, and after a delay in which anybody who is let may cancel and any approver retract. A policy with a shorter delay does not
-// shorten one that runs. Approvers must hold their roles still when the order is executed. A retention policy is shortened in the same way,
+// shorten one that runs, and no order goes through that has other approvals than the policy then asks for. Approvers must hold their roles still when the order is executed. A retention policy is shortened in the same way,
 // and a hold ended, the latter without the delay; a policy that is sure to keep more is in force at once ([Catalogue.SetRetention]).
 //
 // At the execution each point is judged again in the transaction that marks it. It stays when it is held, or its source is; while a copy is
-// under object lock; while another point that is not all gone needs it; and when without it no other point of the source is known to be whole
-// with all that it needs, unless the order says so ([Terms].InsecureLastToo). A point under deletion takes no children. All this holds for any
-// number of nodes that register, verify, hold and delete at once.
+// under object lock; while another point that is not all gone needs it; and when it is the last of its source: the last known to be whole, or, of
+// those that nobody has verified, the last that has a durable copy not known to be damaged, each with all that it needs; unless the order says so
+// ([Terms].InsecureLastToo). Before each copy that goes, holds, locks and the last point are looked at again. A point under deletion takes no
+// children. All this holds for any number of nodes that register, verify, hold and delete at once.
 //
 // Before a copy is deleted the intent is at the [opsec.Recorder]; when it cannot be recorded, nothing is deleted. After a crash
 // [Catalogue.Execute] goes on, and no copy is forgotten. What was known of a point stays when it is gone ([Catalogue.Deleted]).
@@ -45,14 +46,15 @@
 // # What it will not do
 //
 // Look at backups: package backup compares them with manifests, package backup/recovery restores them, and what they find is entered here.
-// Whoever may [Catalogue.Verify] can say that a point is whole when it is not: let verifiers, not the hosts that are backed up.
+// Whoever may [Catalogue.Verify] can say that a point is whole when it is not: let verifiers, not the hosts that are backed up. Likewise whoever
+// may [Catalogue.Register] or [Catalogue.AddCopy] can say that a copy is durable, off-site or locked, and nobody takes back a lock: verify what matters.
 //
 // Believe that a key is gone: [Catalogue.ByKey] says what a key's end would take along; to end it is for package keymgmt.
 //
 // Know of a point that nobody has registered, or notice that a store lost one: reconcile with a store's own list, and Verify.
 //
-// Look for another whole point without end: of those that could take the place of one that goes it looks at the ten that were verified last, and at 40
-// points of their chains. Where none of them is known to be whole the point stays, which is the safe side; verify a full one.
+// Look for another point without end: of those that could take the place of one that goes it looks at the ten that were verified last, or received
+// last, and at 40 points of their chains. Where none of them will do the point stays, which is the safe side; verify a full one.
 //
 // Free the bytes: that is for the [Deleter], and stores that share blocks between points may keep them until their own collection.
 package catalogue

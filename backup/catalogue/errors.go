@@ -13,8 +13,8 @@ import (
 
 // The conditions that callers branch on, beside those of packages opsec, approval and retention.
 var (
-	// ErrExists says that the source has a point of this id already, or had one: what is registered is never written over.
-	ErrExists = fmt.Errorf("catalogue: the source has such a point already: %w", opsec.ErrInvalid)
+	// ErrExists says that the source has a point or a recovery test of this id already, or had one: what is entered is never written over.
+	ErrExists = fmt.Errorf("catalogue: the source has one of this id already: %w", opsec.ErrInvalid)
 	// ErrChanged says that what an order was about is no longer as it was when people were asked.
 	ErrChanged = errors.New("catalogue: changed since approval was asked for")
 	// ErrEnded says that nothing more comes of an order.
@@ -47,8 +47,8 @@ const (
 	Held         Why = "held"          // a hold on the point or on its source
 	Locked       Why = "locked"        // a copy is under object lock
 	NeededBy     Why = "needed-by"     // another point cannot be restored without it
-	LastVerified Why = "last-verified" // no other point of the source is known to be whole
-	LastPoint    Why = "last-point"    // no other point of the source is there
+	LastVerified Why = "last-verified" // no other point of the source is known to be whole, with all that it needs
+	LastPoint    Why = "last-point"    // no other point of the source has a copy to restore from, with all that it needs
 	ByRetention  Why = "by-retention"  // the retention policy keeps it by now
 	Ordered      Why = "ordered"       // another order deletes it
 )

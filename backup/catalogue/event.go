@@ -18,7 +18,7 @@ const (
 	ActionDecide   = "backup.decide"   // asked for; the event is that of package approval
 	ActionCancel   = "backup.cancel"   // an order
 	ActionExecute  = "backup.execute"  // an order
-	ActionExpire   = "backup.expire"   // asked for, to propose what the retention policy drops
+	ActionExpire   = "backup.expire"   // asked for, to propose what the retention policy drops; also the end of such an order that nobody executes in time
 	ActionLengthen = "backup.lengthen" // a retention policy that drops nothing more
 	ActionShorten  = "backup.shorten"  // has no request of its own: an order did it
 	ActionRelease  = "backup.release"  // a hold, likewise

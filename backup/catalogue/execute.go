@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -9,23 +10,25 @@ import (
 	"slices"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/approval"
 	"github.com/cloudopsec/opsec/store"
 )
 
 // Execute does what an order says, once it is approved and its delay is over ([ActionExecute]); before that it is a [*DelayError]. The
-// approval is spent first: signatures and roles of the approvers are looked at again.
+// approval is spent first: signatures and roles of the approvers are looked at again. When by now the [Policy] asks others for their approval
+// than were asked, that is [ErrChanged].
 //
 // Of a deletion each point is judged again, in the transaction that marks it: one that is held, locked, needed by another, or the last
 // that is known to be whole stays, and the order says why ([Order].Kept). Points go before those that they need. Each copy is deleted
 // between an intent and its end at the Recorder; what remains of the point is its record. When the Deleter fails or the process dies, the
 // order is [Executing], and Execute goes on with it, without another approval: its error then joins those of all points. A hold that
-// comes meanwhile stops it before the next copy.
+// comes meanwhile stops it before the next copy, and so does what makes the point the last one known to be whole.
 func (c *Catalogue) Execute(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) (o Order, err error) {
 	o, err = c.onOrder(ctx, by, ActionExecute, tenant, id, func(w *work, o *Order) error { return w.begin(o) })
 	if err != nil || o.State != Executing {
 		return o, err
 	}
-	kept, err := c.keptByRetention(ctx, &o)
+	kept, under, err := c.keptByRetention(ctx, &o)
 	if err != nil {
 		return o, err
 	}
@@ -36,16 +39,15 @@ func (c *Catalogue) Execute(ctx context.Context, by By, tenant opsec.TenantID, i
 	var failed []error
 	gone, stay := 0, []KeptError(nil)
 	for _, id := range points {
-		err := kept[id]
-		if err == nil {
-			err = c.remove(ctx, by, &o, id)
+		stays, err := kept[id], error(nil)
+		if stays == nil {
+			stays, err = c.remove(ctx, by, &o, id, under)
 		}
-		stays, ok := errors.AsType[*KeptError](err)
 		switch {
+		case stays != nil:
+			stay = append(stay, *stays)
 		case err == nil:
 			gone++
-		case ok && !errors.Is(err, errMarked):
-			stay = append(stay, *stays)
 		default:
 			failed = append(failed, fmt.Errorf("catalogue: point %q: %w", id, err))
 			if ctx.Err() != nil {
@@ -67,6 +69,12 @@ func (c *Catalogue) Execute(ctx context.Context, by By, tenant opsec.TenantID, i
 			return err
 		}
 		if !now.State.final() { // another may have been as quick
+			for p, err := range w.points.List(w.sub, store.Query{Index: "deleting", Prefix: store.Text(string(o.ID))}) {
+				if err != nil {
+					return err
+				}
+				return fmt.Errorf("catalogue: point %q: another execution of the order is at it, or was stopped: execute it again", p.ID)
+			}
 			now.State, now.Closed, now.Gone, now.Kept = Done, w.now, gone, stay
 			if err := w.tell(ActionExecute, orderResource(tenant, o.ID), "verb", string(o.Terms.Verb), "source", o.Terms.Source,
 				"gone", number(int64(gone)), "kept", number(int64(len(stay)))); err != nil {
@@ -92,6 +100,9 @@ func (w *work) begin(o *Order) error {
 	}
 	if until := o.Ready.Add(max(0, w.policy.delay(o.Terms.Verb)-o.Terms.Delay)); w.now.Before(until) {
 		return &DelayError{until} // a delay is never shorter than it was when people decided
+	}
+	if err := w.current(o); err != nil {
+		return err
 	}
 	if o.Case != nil {
 		action, err := o.action()
@@ -122,6 +133,23 @@ func (w *work) begin(o *Order) error {
 		}
 	}
 	o.State, o.Closed = Done, w.now
+	return nil
+}
+
+// current returns an error when an order would be let through by less than the policy asks for by now.
+func (w *work) current(o *Order) error {
+	if o.Case == nil {
+		if !w.policy.SkipApprovalUnderRetention {
+			return fmt.Errorf("%w: what the retention policy drops needs approval: propose it again: %w", ErrChanged, opsec.ErrDenied)
+		}
+		if o.lapsed(&w.policy, w.now) {
+			return approval.StatusError{Status: approval.Expired}
+		}
+		return nil
+	}
+	if !sameQuorum(o.Case.Request.Policy, w.policy.approval(o.Terms.Verb)) {
+		return fmt.Errorf("%w: others must approve it: propose it again: %w", ErrChanged, opsec.ErrDenied)
+	}
 	return nil
 }
 
@@ -183,29 +211,38 @@ func (c *Catalogue) inOrder(ctx context.Context, o *Order) ([]string, error) {
 	return points, err
 }
 
-// errMarked says that a point is marked already, and may not go on for now.
-var errMarked = errors.New("catalogue: its deletion has begun, and is stopped")
-
-// remove deletes a point, or goes on with it.
-func (c *Catalogue) remove(ctx context.Context, by By, o *Order, id string) error {
+// remove deletes a point, or goes on with it, unless it stays. Under is the retention policy by which it goes.
+func (c *Catalogue) remove(ctx context.Context, by By, o *Order, id string, under json.RawMessage) (*KeptError, error) {
 	var p Point
+	var stays *KeptError
 	err := c.update(ctx, by, o.Tenant, func(w *work) error {
 		got, err := w.point(w.sub, o.Terms.Source, id)
 		if err != nil {
 			return err
 		}
-		p = *got
+		p, stays = *got, nil
 		if p.State != Present && p.Order == o.ID {
 			return nil
 		}
 		if p.State != Present {
-			return &KeptError{Point: id, Why: Ordered, What: string(p.Order)}
+			stays = &KeptError{Point: id, Why: Ordered, What: string(p.Order)}
+			return nil
 		}
 		s, err := w.source(w.sub, o.Terms.Source)
 		if err != nil {
 			return err
 		}
+		if o.Terms.ByRetention && (s.Keep == nil || !bytes.Equal(s.Keep.Policy, under)) {
+			return ErrChanged // what it keeps is to be found out again
+		}
+		if now, err := w.order(w.sub, o.ID); err != nil || now.State.final() { // another execution has ended it
+			return cmp.Or(err, ErrEnded)
+		}
 		if err := w.judge(s, &p, o.Terms.InsecureLastToo); err != nil {
+			if kept, ok := errors.AsType[*KeptError](err); ok {
+				stays = kept
+				return nil
+			}
 			return err
 		}
 		p.State, p.Order, p.Ended = Deleting, o.ID, w.now
@@ -214,8 +251,8 @@ func (c *Catalogue) remove(ctx context.Context, by By, o *Order, id string) erro
 		}
 		return w.tell(ActionMark, pointResource(o.Tenant, p.Source, p.ID), "order", string(o.ID))
 	})
-	if err != nil || p.State == Deleted {
-		return err
+	if err != nil || stays != nil || p.State == Deleted {
+		return stays, err
 	}
 	var failed []error
 	for i := range p.Copies {
@@ -228,7 +265,7 @@ func (c *Catalogue) remove(ctx context.Context, by By, o *Order, id string) erro
 			p.Copies[i].Gone = plain(c.o.Now())
 		}
 	}
-	return errors.Join(append(failed, c.gone(ctx, by, o, &p))...)
+	return nil, errors.Join(append(failed, c.gone(ctx, by, o, &p))...)
 }
 
 // erase deletes a copy, if nobody has said meanwhile that it must stay.
@@ -243,8 +280,12 @@ func (c *Catalogue) erase(ctx context.Context, by By, o *Order, p Point, k Copy)
 		if err != nil {
 			return err
 		}
-		if err := frozen(s, now, c.o.Now()); err != nil {
-			return errors.Join(errMarked, err)
+		err = frozen(s, now, c.o.Now())
+		if err == nil && !o.Terms.InsecureLastToo {
+			err = c.last(sub, now)
+		}
+		if err != nil {
+			return fmt.Errorf("catalogue: its deletion has begun, and is stopped: %w", err)
 		}
 		return nil
 	})

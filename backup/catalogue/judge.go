@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	candidates = 10 // verified points that are looked at to take the place of one that goes: the last verified
+	candidates = 10 // points that are looked at to take the place of one that goes: the last verified, or the last received
 	climbing   = 40 // points of their chains that are looked at, all together: a transaction reads so many keys and no more
 )
 
@@ -39,47 +39,44 @@ func (w *work) judge(s *Source, p *Point, lastToo bool) error {
 	if lastToo {
 		return nil
 	}
-	if p.whole() {
-		ok, err := w.another(p)
-		if err == nil && !ok {
-			err = &KeptError{Point: p.ID, Why: LastVerified}
-		}
-		return err
+	return w.last(w.sub, p)
+}
+
+// last returns a [*KeptError] when no other point of the source could take the place of what is there of this one: of a point known to be
+// whole another such, of one that has a copy to restore from another that has one, and each with all that it needs. Of a point that is of
+// no use any other will do.
+func (s *shelf) last(sub *store.Sub, p *Point) error {
+	index, why, will := "time", LastPoint, (*Point).usable
+	switch {
+	case !p.Verified().IsZero():
+		index, why = "whole", LastVerified
+	case !p.usable():
+		will = func(*Point) bool { return true }
 	}
-	for other, err := range w.points.List(w.sub, between("time", p.Source, time.Time{}, time.Time{})) {
+	q := between(index, p.Source, time.Time{}, time.Time{})
+	q.Reverse = true
+	tried, left := 0, climbing
+	for other, err := range s.points.List(sub, q) {
 		if err != nil {
 			return err
 		}
-		if other.ID != p.ID {
-			return nil
+		if other.ID == p.ID {
+			continue
 		}
-	}
-	return &KeptError{Point: p.ID, Why: LastPoint}
-}
-
-// another reports whether another point of the source is known to be whole, with all that it needs.
-func (w *work) another(p *Point) (bool, error) {
-	q := between("whole", p.Source, time.Time{}, time.Time{})
-	q.Reverse = true
-	tried, left := 0, climbing
-	for other, err := range w.points.List(w.sub, q) {
-		if err != nil {
-			return false, err
-		}
-		if other.ID != p.ID {
+		if will(other) {
 			sound := true
-			end, err := w.climb(w.sub, p.Source, other.Parents, left, func(a *Point) bool {
+			end, err := s.climb(sub, p.Source, other.Parents, left, func(a *Point) bool {
 				left--
 				sound = a.State == Present && !a.Broken()
 				return sound
 			})
 			if err != nil || end && sound {
-				return sound, err
+				return err
 			}
 		}
 		if tried++; tried == candidates || left == 0 {
 			break
 		}
 	}
-	return false, nil
+	return &KeptError{Point: p.ID, Why: why}
 }

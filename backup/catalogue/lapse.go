@@ -21,7 +21,7 @@ func (c *Catalogue) Lapse(ctx context.Context, by By, tenant opsec.TenantID, sou
 			if err != nil {
 				return err
 			}
-			if o.lapsed(c.o.Now()) {
+			if o.lapsed(&c.policy, c.o.Now()) {
 				old = append(old, o.ID)
 			}
 		}
@@ -30,15 +30,20 @@ func (c *Catalogue) Lapse(ctx context.Context, by By, tenant opsec.TenantID, sou
 	for _, id := range old {
 		err = errors.Join(err, c.update(ctx, by, tenant, func(w *work) error {
 			o, err := w.order(w.sub, id)
-			if err != nil || o.State.final() || !o.lapsed(w.now) {
+			if err != nil || o.State.final() || !o.lapsed(&w.policy, w.now) {
 				return err
 			}
-			k, e, err := o.Case.Expire(w.now)
+			o.State, o.Why, o.Closed = Ended, string(approval.Expired), w.now
+			if o.Case == nil {
+				err = w.tell(ActionExpire, orderResource(tenant, id), "source", source, "standing", string(o.Standing))
+			} else {
+				k, e, wrong := o.Case.Expire(w.now)
+				if wrong != nil {
+					return wrong
+				}
+				o.Case, err = &k, w.tx.Emit(e)
+			}
 			if err != nil {
-				return err
-			}
-			o.Case, o.State, o.Why, o.Closed = &k, Ended, string(approval.Expired), w.now
-			if err := w.tx.Emit(e); err != nil {
 				return err
 			}
 			return w.orders.Put(w.sub, o)
@@ -48,9 +53,12 @@ func (c *Catalogue) Lapse(ctx context.Context, by By, tenant opsec.TenantID, sou
 }
 
 // lapsed reports whether the time of an order has run out.
-func (o *Order) lapsed(now time.Time) bool {
-	if o.Case == nil || o.State != Asked && o.State != Waiting {
+func (o *Order) lapsed(p *Policy, now time.Time) bool {
+	if o.State != Asked && o.State != Waiting {
 		return false
+	}
+	if o.Case == nil { // its delay has begun when it was asked for
+		return !now.Before(o.Asked.Add(p.approval(o.Terms.Verb).UseWithin))
 	}
 	s, err := o.Case.At(now)
 	return err == nil && s.Status == approval.Expired

@@ -235,26 +235,31 @@ func (c *Catalogue) onOrder(ctx context.Context, by By, action string, tenant op
 }
 
 // Decide takes a decision about an order ([ActionDecide]). With the last approval the delay begins; until the execution an approver may
-// still retract, which ends the order. Errors are those of [approval.Case.Decide].
+// still retract, which ends the order. Errors are those of [approval.Case.Decide], and [ErrChanged] when by now the [Policy] asks others.
 func (c *Catalogue) Decide(ctx context.Context, tenant opsec.TenantID, id opsec.ID, d approval.Decision) (Order, error) {
-	return c.onCase(ctx, By{d.By, d.Reason}, ActionDecide, tenant, id, func(w *work, k approval.Case) (approval.Case, *opsec.Event, error) {
-		return k.Decide(d, w.o.Authority, w.now)
+	return c.onCase(ctx, By{d.By, d.Reason}, ActionDecide, tenant, id, func(w *work, o *Order) (approval.Case, *opsec.Event, error) {
+		if d.Verb == approval.Approve {
+			if err := w.current(o); err != nil {
+				return *o.Case, nil, err
+			}
+		}
+		return o.Case.Decide(d, w.o.Authority, w.now)
 	})
 }
 
 // Withdraw takes an order back, by the person who asked ([ActionDecide]).
 func (c *Catalogue) Withdraw(ctx context.Context, by By, tenant opsec.TenantID, id opsec.ID) (Order, error) {
-	return c.onCase(ctx, by, ActionDecide, tenant, id, func(w *work, k approval.Case) (approval.Case, *opsec.Event, error) {
-		return k.Withdraw(by.Actor, by.Reason, w.now)
+	return c.onCase(ctx, by, ActionDecide, tenant, id, func(w *work, o *Order) (approval.Case, *opsec.Event, error) {
+		return o.Case.Withdraw(by.Actor, by.Reason, w.now)
 	})
 }
 
-func (c *Catalogue) onCase(ctx context.Context, by By, action string, tenant opsec.TenantID, id opsec.ID, fn func(*work, approval.Case) (approval.Case, *opsec.Event, error)) (Order, error) {
+func (c *Catalogue) onCase(ctx context.Context, by By, action string, tenant opsec.TenantID, id opsec.ID, fn func(*work, *Order) (approval.Case, *opsec.Event, error)) (Order, error) {
 	return c.onOrder(ctx, by, action, tenant, id, func(w *work, o *Order) error {
 		if o.Case == nil || o.State == Executing {
 			return denied("order: is not for decisions any more, or never was")
 		}
-		k, e, err := fn(w, *o.Case)
+		k, e, err := fn(w, o)
 		if err != nil {
 			w.refusal = e
 			return err

@@ -168,6 +168,13 @@ func (p *Point) Under(key Key) (some, all bool) {
 	return under > 0, n > 0 && n == under
 }
 
+// usable reports whether there is a copy to restore from: safe where it lies, or found whole, and not found damaged since.
+func (p *Point) usable() bool {
+	return slices.ContainsFunc(p.Copies, func(c Copy) bool {
+		return c.Gone.IsZero() && c.Damaged.IsZero() && !(c.Durable.IsZero() && c.Verified.IsZero())
+	})
+}
+
 // whole reports whether the point, looked at alone, is known to be whole.
 func (p *Point) whole() bool { return p.State == Present && !p.Verified().IsZero() }
 
@@ -243,7 +250,7 @@ func (c *Copy) validate(now time.Time) error {
 		return invalid("verified, damaged, gone: are for the catalogue to say")
 	case c.Durable.After(now.Add(skew)):
 		return invalid("durable: a time that has not come")
-	case !c.LockedUntil.IsZero() && c.LockedUntil.UTC().Year() > 9999, !c.Durable.IsZero() && c.Durable.UTC().Year() < 1970:
+	case !ours(c.Durable) || !ours(c.LockedUntil):
 		return invalid("durable, locked_until: want times of the years 1970 to 9999")
 	}
 	return c.Key.validate()
@@ -260,5 +267,8 @@ func (r *Registration) clone() Registration {
 	}
 	return out
 }
+
+// ours reports whether a time that may be zero is of years that every store and log can hold.
+func ours(t time.Time) bool { return t.IsZero() || 1970 <= t.UTC().Year() && t.UTC().Year() <= 9999 }
 
 func plain(t time.Time) time.Time { return t.UTC().Round(0) }

@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -30,7 +31,7 @@ type Policy struct {
 	Delay time.Duration `json:"delay,omitempty"`
 
 	// SkipApprovalUnderRetention lets [Catalogue.ProposeExpiry] delete without another approval what is dropped by a retention policy that
-	// was approved itself. The delay remains, and each point is judged again at its end.
+	// was approved itself. The delay remains, each point is judged again at its end, and the order lapses as one does that was approved.
 	SkipApprovalUnderRetention bool `json:"skip_approval_under_retention,omitempty"`
 }
 
@@ -81,6 +82,14 @@ func (p *Policy) approval(v Verb) approval.Policy {
 	}
 	out.UseWithin += p.delay(v)
 	return out
+}
+
+// sameQuorum reports whether two policies ask for the same approvals, whatever time they leave for them.
+func sameQuorum(a, b approval.Policy) bool {
+	a.Valid, a.UseWithin, b.Valid, b.UseWithin = 0, 0, 0, 0
+	one, err := json.Marshal(a)
+	other, err2 := json.Marshal(b)
+	return err == nil && err2 == nil && bytes.Equal(one, other)
 }
 
 // policyText is a Policy as it stands in a file.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/retention"
@@ -97,14 +98,17 @@ func (w *work) shortens(ctx context.Context, s *Source, t *Terms) (bool, error) 
 	return !safe || t.Drops > 0, err
 }
 
-// written returns a policy in the form in which it is kept: JSON without spaces; nil for none.
+// written returns a policy in the form in which it is kept: JSON as it comes back from a store, without spaces; nil for none.
 func written(policy json.RawMessage) (json.RawMessage, error) {
 	if policy == nil {
 		return nil, nil
 	}
-	var b bytes.Buffer
-	if err := json.Compact(&b, policy); err != nil || b.Len() > opsec.MaxValueLen {
-		return nil, invalid("retention: want JSON of at most %d bytes", opsec.MaxValueLen)
+	var compact, b bytes.Buffer
+	if err := json.Compact(&compact, policy); err != nil || !utf8.Valid(policy) {
+		return nil, invalid("retention: want JSON in UTF-8")
+	}
+	if json.HTMLEscape(&b, compact.Bytes()); b.Len() > opsec.MaxValueLen {
+		return nil, invalid("retention: %d bytes of JSON, with < > & as six bytes each: want at most %d", b.Len(), opsec.MaxValueLen)
 	}
 	return b.Bytes(), nil
 }
@@ -156,37 +160,38 @@ func (c *Catalogue) present(ctx context.Context, tenant opsec.TenantID, s *Sourc
 	return list, depth, err
 }
 
-// keptByRetention returns, of an order to delete what the policy drops, the points that it keeps by now.
-func (c *Catalogue) keptByRetention(ctx context.Context, o *Order) (map[string]error, error) {
+// keptByRetention returns, of an order to delete what the policy drops, the points that it keeps by now, and the policy.
+func (c *Catalogue) keptByRetention(ctx context.Context, o *Order) (kept map[string]*KeptError, under json.RawMessage, err error) {
 	if !o.Terms.ByRetention {
-		return nil, nil
+		return nil, nil, nil
 	}
 	var s *Source
-	err := c.db.View(ctx, func(tx *store.Tx) (err error) {
+	err = c.db.View(ctx, func(tx *store.Tx) (err error) {
 		s, err = c.source(tx.Sub(o.Tenant), o.Terms.Source)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	points, _, err := c.present(ctx, o.Tenant, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	kept := map[string]error{}
+	kept = map[string]*KeptError{}
 	for _, p := range points {
 		if _, ok := slices.BinarySearch(o.Terms.Points, p.ID); ok {
 			kept[p.ID] = &KeptError{Point: p.ID, Why: ByRetention}
 		}
 	}
-	if s.Keep == nil || c.o.Retainer == nil {
-		return kept, nil
+	// Nothing goes by a policy that is not there any more, nor without approval by one that another order has put in force.
+	if s.Keep == nil || c.o.Retainer == nil || o.Case == nil && s.Keep.Order != o.Standing {
+		return kept, nil, nil
 	}
 	list, err := c.o.Retainer.Drop(s.Keep.Policy, points, plain(c.o.Now()))
 	for _, id := range list {
 		delete(kept, id)
 	}
-	return kept, err
+	return kept, s.Keep.Policy, err
 }
 
 // ProposeExpiry asks that what the retention policy of a source drops be deleted ([ActionExpire], then [ActionPropose]): at most

@@ -49,6 +49,12 @@ func newShelf() shelf {
 					}
 					return []store.Key{store.Text(p.Source).Time(p.Ended).Text(p.ID)}
 				}},
+				{Name: "deleting", Keys: func(p *Point) []store.Key {
+					if p.State != Deleting {
+						return nil
+					}
+					return []store.Key{store.Text(string(p.Order)).Text(p.ID)}
+				}},
 				{Name: "child", Keys: func(p *Point) (list []store.Key) {
 					for i := 0; i < len(p.Parents) && p.State != Deleted; i++ {
 						list = append(list, pointKey(p.Source, p.Parents[i]))
@@ -82,6 +88,9 @@ func newShelf() shelf {
 			ID: func(t *Test) store.Key {
 				return store.Text(t.Source).Time(t.Time).Text(t.ID)
 			},
+			Indexes: []store.Index[Test]{{Name: "id", Unique: true, Keys: func(t *Test) []store.Key {
+				return []store.Key{store.Text(t.Source).Text(t.ID)}
+			}}},
 		}),
 		orders: store.NewCollection(store.Schema[Order]{
 			Name: "backup/orders",

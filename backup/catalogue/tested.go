@@ -2,16 +2,18 @@ package catalogue
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/plan"
+	"github.com/cloudopsec/opsec/store"
 )
 
 // Test is a recovery test, as the catalogue keeps it.
 type Test struct {
-	ID       string        `json:"id"` // unique within its source and time
+	ID       string        `json:"id"` // unique within its source, for ever: what is entered twice counts once
 	Source   string        `json:"source"`
 	Point    string        `json:"point"`    // that was restored
 	Location string        `json:"location"` // of the copy that was restored
@@ -25,7 +27,7 @@ type Test struct {
 }
 
 // Tested enters a recovery test ([ActionTest]). One that passed shows that the copy it restored is whole; one that failed does not
-// show that it is damaged.
+// show that it is damaged. One that was entered already is [ErrExists].
 func (c *Catalogue) Tested(ctx context.Context, by By, tenant opsec.TenantID, t Test) (Point, error) {
 	if !text(t.ID, 1, MaxName) || !text(t.Location, 1, MaxName) || !text(t.Evidence, 0, MaxName) || t.Took < 0 {
 		return Point{}, invalid("test: id, location, evidence: want at most %d bytes each, the first two not empty; took: want 0 or more", MaxName)
@@ -48,6 +50,9 @@ func (c *Catalogue) Tested(ctx context.Context, by By, tenant opsec.TenantID, t 
 			}
 		}
 		if err := w.tests.Insert(w.sub, &own); err != nil {
+			if errors.Is(err, store.ErrExists) {
+				return ErrExists
+			}
 			return err
 		}
 		outcome := "failed"
