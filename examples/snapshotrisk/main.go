@@ -3,12 +3,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/cloudopsec/opsec/backup/snapshot"
@@ -19,7 +21,7 @@ import (
 
 func main() {
 	asJSON := flag.Bool("json", false, "print the report as JSON")
-	p := flag.Float64("p", 0.01, "how likely one file is bad, from 0 to 1")
+	p := flag.Float64("p", 0.01, "how likely one file is bad, above 0, at most 1")
 	profile := flag.String("profile", "", "limits to hold chains to: vmware, beta9 or opsec")
 	svg := flag.String("svg", "", "`file` to draw the graph into")
 	dot := flag.String("dot", "", "`file` to write the graph into, for Graphviz")
@@ -41,8 +43,11 @@ type options struct {
 }
 
 func run(ctx context.Context, w io.Writer, o options, paths []string) error {
-	if len(paths) == 0 {
+	switch {
+	case len(paths) == 0:
 		return errors.New("name images or folders; -h for help")
+	case o.json && (o.destroy != "" || o.budget != 0):
+		return errors.New("-destroy and -flatten are answered in text, without -json")
 	}
 	found, err := image.Scan(ctx, paths...)
 	if err != nil {
@@ -56,7 +61,7 @@ func run(ctx context.Context, w io.Writer, o options, paths []string) error {
 	if o.profile != "" {
 		named, ok := snapshot.ProfileNamed(o.profile)
 		if !ok {
-			return fmt.Errorf("profile %q is not known", o.profile)
+			return fmt.Errorf("profile %q is not known: want vmware, beta9 or opsec", o.profile)
 		}
 		limits = &named
 	}
@@ -66,6 +71,10 @@ func run(ctx context.Context, w io.Writer, o options, paths []string) error {
 		return err
 	}
 	report.Add(found.Findings...)
+	var answers bytes.Buffer
+	if err := ask(&answers, graph, model, o); err != nil {
+		return err
+	}
 	if o.json {
 		err = report.WriteJSON(w)
 	} else {
@@ -76,8 +85,8 @@ func run(ctx context.Context, w io.Writer, o options, paths []string) error {
 			err = errors.Join(err, wholefile.Write(name, 0o644, draw))
 		}
 	}
-	if err == nil && !o.json {
-		err = ask(w, graph, model, o)
+	if err == nil {
+		_, err = answers.WriteTo(w)
 	}
 	if err == nil && len(report.Findings) > 0 {
 		err = script.ErrFindings
@@ -88,16 +97,25 @@ func run(ctx context.Context, w io.Writer, o options, paths []string) error {
 // ask says what would be lost with an image, and what could be done.
 func ask(w io.Writer, graph *snapshot.Graph, model snapshot.FailureModel, o options) error {
 	if o.destroy != "" {
-		loss, err := graph.Destroy(o.destroy)
-		if err != nil {
-			return err
+		id := o.destroy
+		if _, ok := graph.Find(id); !ok { // a file's name, as the shell knows it; images are known by where they really are
+			if abs, err := filepath.Abs(id); err == nil {
+				id = abs
+			}
+			if real, err := filepath.EvalSymlinks(id); err == nil {
+				id = real
+			}
 		}
-		fmt.Fprintf(w, "\n%d restore points are lost with %s:\n", loss.Points, snapshot.Quote(o.destroy))
+		loss, err := graph.Destroy(id)
+		if err != nil {
+			return fmt.Errorf("-destroy: want a file, or a name as the report tells it: %w", err)
+		}
+		fmt.Fprintf(w, "\n%d restore points are lost with %s:\n", loss.Points, snapshot.Quote(id))
 		for v := range loss.All() {
 			fmt.Fprintln(w, " ", snapshot.Quote(graph.ID(v)))
 		}
 	}
-	if o.budget > 0 {
+	if o.budget != 0 {
 		plan, err := graph.Flatten(model, snapshot.Budget{Bytes: o.budget})
 		if err != nil {
 			return err

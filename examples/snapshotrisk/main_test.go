@@ -37,6 +37,12 @@ func TestReportOfADocument(t *testing.T) {
 	require.NoError(t, run(context.Background(), &out, options{p: 0.5, destroy: "vm@mon", budget: 100}, []string{file}))
 	require.Contains(t, out.String(), "2 restore points are lost with vm@mon")
 
+	out.Reset()
+	for _, wrong := range []options{{p: 0.5, json: true, destroy: "vm@mon"}, {p: 0.5, json: true, budget: 1}, {p: 0.5, budget: -1}, {p: 0.5, destroy: "vm@sun"}} {
+		require.Error(t, run(context.Background(), &out, wrong, []string{file}))
+		require.Empty(t, out.String(), "what cannot be answered is not half answered")
+	}
+
 	require.NoError(t, os.WriteFile(file, []byte(`{"snapshots": [{"id": "vm@tue", "restore": true, "needs": [{"id": "vm@mon"}]}]}`), 0o600))
 	require.ErrorIs(t, run(context.Background(), &out, o, []string{file}), script.ErrFindings)
 	for _, wrong := range []struct {
@@ -46,5 +52,19 @@ func TestReportOfADocument(t *testing.T) {
 		err := run(context.Background(), &out, wrong.o, wrong.paths)
 		require.Error(t, err)
 		require.NotErrorIs(t, err, script.ErrFindings)
+	}
+}
+
+// An image is known by where it really is; the shell may know it by another name.
+func TestDestroyTakesAFileByAnyOfItsNames(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "images"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "images", "disk.raw"), make([]byte, 512), 0o600))
+	require.NoError(t, os.Symlink("images", filepath.Join(dir, "link")))
+	t.Chdir(dir)
+	for _, name := range []string{"images/disk.raw", "link/disk.raw", filepath.Join(dir, "images/../link/disk.raw")} {
+		var out bytes.Buffer
+		require.NoError(t, run(context.Background(), &out, options{p: 0.5, destroy: name}, []string{"images/disk.raw"}))
+		require.Contains(t, out.String(), "1 restore points are lost with")
 	}
 }
