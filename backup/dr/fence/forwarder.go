@@ -16,7 +16,7 @@ import (
 // ForwarderOptions is the wiring of a Forwarder. Nil is all defaults.
 type ForwarderOptions struct {
 	Logger *slog.Logger
-	Dial   func(ctx context.Context, network, addr string) (net.Conn, error) // nil is a net.Dialer with ten seconds
+	Dial   func(ctx context.Context, network, addr string) (net.Conn, error) // ends with ctx; nil is a net.Dialer with ten seconds
 }
 
 // Forwarder is a gate before a server that knows no tokens, such as a database: clients connect to it, and it carries
@@ -51,7 +51,8 @@ func NewForwarder(gate *Gate, o *ForwarderOptions) *Forwarder {
 }
 
 // Lead makes the member at addr (host:port) the one that clients are carried to. When it returns nil every connection to
-// a former one is cut. A token older than the greatest is a [*FencedError]; the same token with another address wraps
+// a former one is cut, and what was still in this machine on its way to or from it is dropped (TCP resets): the former has
+// no more than had reached its own machine. A token older than the greatest is a [*FencedError]; the same token with another address wraps
 // [opsec.ErrInvalid]: no two members have one token.
 func (f *Forwarder) Lead(token uint64, addr string) error {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
@@ -85,7 +86,8 @@ func (f *Forwarder) cut() {
 }
 
 // Serve carries the connections that l accepts, until ctx ends; then it closes l, cuts all connections, and returns the
-// context's error. A connection that comes while there is no primary is closed.
+// context's error. A connection that comes while there is no primary is closed. A listener that fails, as for want of file
+// handles, is tried again for some seconds, unless it is closed.
 func (f *Forwarder) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
@@ -95,7 +97,7 @@ func (f *Forwarder) Serve(ctx context.Context, l net.Listener) error {
 		defer f.mu.Unlock()
 		f.cut()
 	}()
-	for {
+	for failed := 0; ; {
 		c, err := l.Accept()
 		if ctx.Err() != nil {
 			if err == nil {
@@ -104,8 +106,17 @@ func (f *Forwarder) Serve(ctx context.Context, l net.Listener) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			return fmt.Errorf("fence: accept: %w", err)
+			if failed++; failed > 100 || errors.Is(err, net.ErrClosed) {
+				return fmt.Errorf("fence: accept: %w", err)
+			}
+			f.log.Warn("accept", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(50 * time.Millisecond):
+			}
+			continue
 		}
+		failed = 0
 		f.mu.Lock()
 		// Another gate user may have raised the token without a Lead: then the member known here is a former one.
 		if f.epoch == nil || f.gate.Highest() != f.token {
@@ -132,8 +143,12 @@ func (f *Forwarder) carry(epoch context.Context, client net.Conn, addr string) {
 		return
 	}
 	defer server.Close()
-	stop := context.AfterFunc(epoch, func() { client.Close(); server.Close() })
-	defer stop()
+	stop := context.AfterFunc(epoch, func() { reset(client, server) })
+	defer func() {
+		if !stop() { // a new epoch, which may not have come to it yet
+			reset(client, server)
+		}
+	}()
 	var both sync.WaitGroup
 	for _, way := range [][2]net.Conn{{server, client}, {client, server}} {
 		both.Go(func() {
@@ -147,4 +162,17 @@ func (f *Forwarder) carry(epoch context.Context, client net.Conn, addr string) {
 		})
 	}
 	both.Wait()
+}
+
+// reset closes connections, and what they have not sent is dropped: closed otherwise, the system would go on to send it to
+// a former primary that was stopped, when it wakes up.
+func reset(conns ...net.Conn) {
+	for _, c := range conns {
+		if tcp, ok := c.(interface{ SetLinger(sec int) error }); ok {
+			tcp.SetLinger(0)
+		}
+	}
+	for _, c := range conns {
+		c.Close()
+	}
 }

@@ -46,11 +46,14 @@ type Gate struct {
 	broken  error // the token could not be made durable: nothing passes any more
 }
 
-// OpenGate opens the gate whose token is in the file called name, which is made when it is not there: then no token has
-// been seen. A file that is not whole is an error that wraps [opsec.ErrInvalid], and not a gate that is open. One that is
-// open already is [ErrInUse], where the system has flock(2): two that did not know of each other would let two primaries
-// through. The lock is on a file beside it, name with ".lock", which stays.
+// OpenGate opens the gate whose token is in the file called name, which is made when it was never there: then no token has
+// been seen. A file that is not whole, has been taken away, or is a link is an error that wraps [opsec.ErrInvalid], and not
+// a gate that is open. One that is open already is [ErrInUse], where the system has flock(2): two that did not know of each
+// other would let two primaries through. The lock is on a file beside it, name with ".lock", which stays.
 func OpenGate(name string) (*Gate, error) {
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() { // another name would have another lock
+		return nil, fmt.Errorf("fence: want a file, and not a link or something else: %s: %w", name, opsec.ErrInvalid)
+	}
 	f, err := os.OpenFile(name+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("fence: %w", err)
@@ -75,13 +78,29 @@ func (g *Gate) Close() error {
 	return g.lock.Close()
 }
 
+// load reads the token. The lock's file is empty until there has been one.
 func (g *Gate) load() error {
+	info, err := g.lock.Stat()
+	if err != nil {
+		return fmt.Errorf("fence: %w", err)
+	}
 	b, err := readToken(g.name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return g.save(0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && info.Size() > 0:
+		return fmt.Errorf("fence: the file with the token has been taken away; write the last token into it, and a newline: %w", opsec.ErrInvalid)
+	case errors.Is(err, fs.ErrNotExist):
+		b, err = []byte("0\n"), g.save(0)
 	}
 	if err != nil {
 		return err
+	}
+	if info.Size() == 0 {
+		if _, err := g.lock.WriteString("beside this is a token\n"); err != nil {
+			return fmt.Errorf("fence: %w", err)
+		}
+		if err := g.lock.Sync(); err != nil {
+			return fmt.Errorf("fence: %w", err)
+		}
 	}
 	text, ends := strings.CutSuffix(string(b), "\n")
 	g.highest, err = strconv.ParseUint(text, 10, 64)
@@ -160,7 +179,7 @@ func (g *Gate) judge(token uint64) error {
 }
 
 // Do raises the gate to the token and calls fn while no newer one can come, or returns why not. A newer primary waits for
-// fn: it must end by itself, and not depend on the holder of the token.
+// fn: it must end by itself, not depend on the holder of the token, and not use the gate.
 func (g *Gate) Do(token uint64, fn func() error) error {
 	if err := g.Raise(token); err != nil {
 		return err
