@@ -173,6 +173,16 @@ func qcow2(backing string, features uint64) []byte {
 	return append(h, make([]byte, 512)...)
 }
 
+// put returns a copy with bytes at an offset.
+func put(b []byte, at int, with ...byte) []byte {
+	b = bytes.Clone(b)
+	copy(b[at:], with)
+	return b
+}
+
+// onRaw is one that is laid on a raw disk.
+func onRaw(backing string) []byte { return put(qcow2(backing, 0), 111, 3, 'r', 'a', 'w') }
+
 // descriptor is the text of a VMDK.
 func descriptor(cid, parent, hint string, extents ...string) []byte {
 	var b strings.Builder

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/cloudopsec/opsec"
@@ -38,6 +39,7 @@ const (
 	RuleUnknown   = "unknown-feature" // it uses something that this package does not know, and must not be ignored
 	RuleModified  = "parent-modified" // its parent is not what it was when the image was made: what it shows is garbage
 	RuleEncrypted = "encrypted"       // it cannot be read without a key
+	RuleMistaken  = "mistaken-format" // another image says that it is of a format which it is not
 	RuleGuessed   = "guessed-format"  // its backing file has no format on record: content can pretend to be one
 )
 
@@ -55,9 +57,11 @@ type Header struct {
 
 // Ref is a reference to another file.
 type Ref struct {
-	Name string // as it is written, with '/' between folders
-	As   string // a word of package snapshot
+	Name  string // as it is written, with '/' between folders
+	As    string // a word of package snapshot
+	Point string // inside of the file; empty: the file itself
 
+	format   Format // what it is on record as; empty: nothing, or what this package does not know
 	identity string // what the other one's identity must be; empty: any
 	foreign  bool
 	memory   bool // of a machine: no disk
@@ -72,11 +76,13 @@ type Point struct {
 
 // The bounds of what is read of a file.
 const (
-	maxName       = 1023      // bytes of a name: qcow2's own limit
-	maxDescriptor = 1 << 20   // of a VMDK's text, and of libvirt's
-	maxPoints     = 65_536    // of an image: qcow2's own limit
-	maxTable      = 64 << 20  // bytes of its table of them
-	maxDocument   = 256 << 20 // of a JSON document
+	maxName       = 1023            // bytes of a name: qcow2's own limit
+	maxDescriptor = 1 << 20         // of a VMDK's text, and of libvirt's
+	maxPoints     = 65_536          // of an image: qcow2's own limit
+	maxTable      = 64 << 20        // bytes of its table of them
+	maxDocument   = 256 << 20       // of a JSON document
+	maxNode       = 64 << 20        // of one snapshot in it
+	maxCreated    = 253_402_300_799 // the end of the year 9999, in seconds since 1970
 )
 
 // Read reads the header of an image of that size. What has no mark of another format is Raw. What says impossible things has
@@ -173,7 +179,7 @@ func (p *parser) broken(format string, args ...any) {
 // ref adds a reference. Names by protocol, and those of JSON, are not for following: a header that somebody else has written could have any
 // file or address of the host read.
 func (p *parser) ref(name, as, identity string) Ref {
-	r := Ref{Name: name, As: as, identity: identity}
+	r := Ref{Name: strings.Clone(name), As: as, identity: identity} // which lets go of the text that the name is a part of
 	if r.foreign = protocol(name); r.foreign {
 		p.find(RuleForeign, opsec.SeverityHigh, "it refers to %s by protocol, which is not followed", snapshot.Quote(short(name)))
 	}
@@ -185,7 +191,7 @@ func protocol(name string) bool {
 	for i := range len(name) {
 		switch c := name[i]; {
 		case c == ':':
-			return i > 0
+			return true
 		case c == '/':
 			return false
 		}

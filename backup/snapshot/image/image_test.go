@@ -63,7 +63,7 @@ func TestParentsOfEachFormat(t *testing.T) {
 		"base.vmdk": descriptor("aaaaaaaa", "ffffffff", "", "base-delta.vmdk"), "base-delta.vmdk": []byte("COWD" + strings.Repeat("\x00", 600)),
 		"diff.vmdk": descriptor("bbbbbbbb", "AAAAAAAA", "base.vmdk", "diff-delta.vmdk"), "diff-delta.vmdk": []byte("COWD"),
 		"base.qcow2": qcow2("", 0), "diff.qcow2": qcow2("base.qcow2", 0), "other/far.qcow2": qcow2("../diff.qcow2", 0),
-		"on-raw.qcow2": qcow2("disk", 0), "disk": make([]byte, 4096), "readme": []byte("no image"),
+		"on-raw.qcow2": onRaw("disk"), "disk": make([]byte, 4096), "readme": []byte("no image"),
 	})
 	nodes, findings := scan(t, dir)
 	for child, parent := range map[string]string{
@@ -100,13 +100,6 @@ func TestAParentThatIsAnotherNowIsFound(t *testing.T) {
 		require.Contains(t, nodes[dir+"/"+name].Broken, "its parent was changed since", name)
 	}
 	require.Equal(t, opsec.SeverityCritical, findings[0].Severity)
-}
-
-// put returns a copy with bytes at an offset.
-func put(b []byte, at int, with ...byte) []byte {
-	b = bytes.Clone(b)
-	copy(b[at:], with)
-	return b
 }
 
 func TestHeadersThatLieAreFindings(t *testing.T) {
@@ -210,7 +203,7 @@ func TestNothingOutsideIsOpened(t *testing.T) {
 }
 
 func TestAFileThatIsNamedBringsWhatItNeeds(t *testing.T) {
-	dir := folder(t, map[string][]byte{"a": make([]byte, 600), "b": qcow2("a", 0), "c": qcow2("b", 0), "d": qcow2("", 0)})
+	dir := folder(t, map[string][]byte{"a": make([]byte, 600), "b": onRaw("a"), "c": qcow2("b", 0), "d": qcow2("", 0)})
 	nodes, findings := scan(t, dir+"/c", dir+"/a")
 	require.Empty(t, findings)
 	require.Len(t, nodes, 3)

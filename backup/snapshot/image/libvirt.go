@@ -3,11 +3,8 @@ package image
 import (
 	"bytes"
 	"encoding/xml"
-	"errors"
-	"io"
 
 	"github.com/cloudopsec/opsec/backup/snapshot"
-	"github.com/cloudopsec/opsec/internal/strictjson"
 )
 
 // domainSnapshot is what matters of libvirt's XML for a snapshot of a machine (https://libvirt.org/formatsnapshot.html).
@@ -86,9 +83,14 @@ func (p *parser) libvirt() {
 		}
 	}
 	point := Point{Name: s.Name, Created: s.Created}
-	need := func(name, as string) {
+	if s.Created > maxCreated {
+		point.Created = 0
+	}
+	need := func(name, inside string, memory bool) {
 		if name != "" && len(point.Refs) < 1000 {
-			point.Refs = append(point.Refs, p.ref(name, as, ""))
+			r := p.ref(name, snapshot.AsContains, "")
+			r.Point, r.memory = inside, memory
+			point.Refs = append(point.Refs, r)
 		}
 	}
 	for _, d := range s.Disks {
@@ -99,50 +101,16 @@ func (p *parser) libvirt() {
 		switch d.Kind {
 		case "no", "manual":
 		case "internal":
-			need(name+pointMark+s.Name, snapshot.AsContains)
+			need(name, s.Name, false)
 		default:
-			need(name, snapshot.AsContains)
+			need(name, "", false)
 		}
 	}
-	if s.Memory.Kind == "external" && s.Memory.File != "" && len(point.Refs) < 1000 {
-		need(s.Memory.File, snapshot.AsContains)
-		point.Refs[len(point.Refs)-1].memory = true
+	if s.Memory.Kind == "external" {
+		need(s.Memory.File, "", true)
 	}
 	p.Points = append(p.Points, point)
 }
 
 // pointMark stands between the name of a file and that of a point inside of it.
 const pointMark = "#"
-
-// document is the JSON form for systems that have no files of ours: RBD, ZFS, snapshots of a cloud, layers of a backup tool.
-type document struct {
-	Nodes []snapshot.Node `json:"snapshots"`
-}
-
-func isDocument(start []byte) bool {
-	start = bytes.TrimLeft(start, " \t\r\n")
-	rest, ok := bytes.CutPrefix(start, []byte("{"))
-	return ok && bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(`"snapshots"`))
-}
-
-// Document reads snapshots in the JSON form of this package, of 256 MiB at most: an object whose only field, "snapshots", is a list of
-// [snapshot.Node]. Fields that are not known are refused. Errors wrap [opsec.ErrInvalid].
-//
-//	{"snapshots": [
-//	  {"id": "pool/vm-7@mon", "restore": true, "created": "2026-03-02T02:00:00Z", "size": 4096},
-//	  {"id": "pool/vm-7@tue", "restore": true, "needs": [{"id": "pool/vm-7@mon", "as": "parent"}]}
-//	]}
-func Document(r io.Reader) ([]snapshot.Node, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
-	if err == nil && len(text) > maxDocument {
-		err = errors.New("too long")
-	}
-	var d document
-	if err == nil {
-		err = strictjson.Decode(text, &d)
-	}
-	if err != nil {
-		return nil, invalid("document: %v", err)
-	}
-	return d.Nodes, nil
-}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -55,11 +54,12 @@ func openPlace(name string) (p *place, file string, err error) {
 	return &place{abs: strings.TrimSuffix(filepath.ToSlash(dir), "/") + "/", root: root}, file, nil
 }
 
-// real returns where a name below the place leads, link by link, without opening what is there; or why that is nowhere here.
-// It returns what is there, unless the name is that of the place.
-func (p *place) real(name string) (string, fs.FileInfo, error) {
-	todo, done := strings.Split(name, "/"), "."
-	var there fs.FileInfo
+// real returns where an absolute name leads, link by link, without opening what is there: in which place, and by which name; or why that is nowhere
+// here. The path to a place has no links, so that only what is below one is looked at.
+func real(places []*place, name string) (p *place, below string, err error) {
+	volume := filepath.VolumeName(name)
+	todo, done := strings.Split(name[len(volume):], "/"), volume
+	var info fs.FileInfo // of what is done, if that is below a place
 	for links := 0; len(todo) > 0; {
 		step := todo[0]
 		todo = todo[1:]
@@ -67,40 +67,58 @@ func (p *place) real(name string) (string, fs.FileInfo, error) {
 		case "", ".":
 			continue
 		case "..":
-			if done == "." {
-				return "", nil, errOutside
-			}
-			done, there = path.Dir(done), nil
+			done, info = done[:max(strings.LastIndexByte(done, '/'), len(volume))], nil
 			continue
 		}
-		next := path.Join(done, step)
-		info, err := p.root.Lstat(next)
-		switch {
-		case err != nil:
-			return "", nil, err
-		case info.Mode()&fs.ModeSymlink != 0:
-			if links++; links > 40 {
-				return "", nil, errLoop
-			}
-			to, err := p.root.Readlink(next)
-			if err != nil {
-				return "", nil, err
-			}
-			if to = filepath.ToSlash(to); path.IsAbs(to) {
-				below, ok := strings.CutPrefix(path.Clean(to), p.abs)
-				if !ok {
-					return "", nil, errOutside
-				}
-				to, done, there = below, ".", nil
-			}
-			todo = append(strings.Split(to, "/"), todo...)
-			continue
-		case len(todo) > 0 && !info.IsDir():
-			return "", nil, fs.ErrNotExist
+		next := done + "/" + step
+		if p, below, err = within(places, next); err != nil {
+			return nil, "", err
 		}
-		done, there = next, info
+		if below == "" {
+			done, info = next, nil
+			continue
+		}
+		if info, err = p.root.Lstat(below); err != nil {
+			return nil, "", err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			if len(todo) > 0 && !info.IsDir() {
+				return nil, "", fs.ErrNotExist
+			}
+			done = next
+			continue
+		}
+		if links++; links > 40 {
+			return nil, "", errLoop
+		}
+		to, err := p.root.Readlink(below)
+		if err != nil {
+			return nil, "", err
+		}
+		if filepath.IsAbs(to) {
+			volume = filepath.VolumeName(to)
+			to, done = to[len(volume):], volume
+		}
+		todo, info = append(strings.Split(filepath.ToSlash(to), "/"), todo...), nil
 	}
-	return done, there, nil
+	if info == nil || !info.Mode().IsRegular() {
+		return nil, "", errNotAFile
+	}
+	return p, below, nil
+}
+
+// within returns the place that an absolute name without links is in, and its name there: none when it is a place, or on the way to one.
+func within(places []*place, name string) (*place, string, error) {
+	err := errOutside
+	for _, p := range places {
+		switch below, ok := strings.CutPrefix(name, p.abs); {
+		case ok:
+			return p, below, nil
+		case strings.HasPrefix(p.abs, name+"/"):
+			err = nil
+		}
+	}
+	return nil, "", err
 }
 
 // enter opens a folder of the place, for what [place.openIn] and a walk do there. It waits for nothing that has taken the folder's place.

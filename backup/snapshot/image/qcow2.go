@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 
@@ -77,7 +78,9 @@ func (p *parser) qcow2() {
 			p.broken("its data is in another file, and its header does not say which")
 			return
 		}
-		p.Refs = append(p.Refs, p.ref(data, snapshot.AsDataFile, ""))
+		r := p.ref(data, snapshot.AsDataFile, "")
+		r.format = Raw
+		p.Refs = append(p.Refs, r)
 	}
 	p.qcowPoints(be.Uint32(h[60:]), be.Uint64(h[64:]))
 }
@@ -87,14 +90,32 @@ func (p *parser) backing(at uint64, n int64, format string) {
 		p.broken("a backing file whose name has %d bytes, want 1 to %d", n, maxName)
 		return
 	}
-	name := strings.TrimPrefix(string(p.bytes(int64(at), n)), "file:")
+	name := text(p.bytes(int64(at), n))
 	if p.err != nil {
+		return
+	}
+	if abs, ok := strings.CutPrefix(name, "file:"); ok && strings.HasPrefix(abs, "/") {
+		name = abs // without a slash it is no path from here: qemu looks for it wherever it was started
+	}
+	if name == "" {
+		p.broken("a backing file whose name is empty")
 		return
 	}
 	if format == "" {
 		p.find(RuleGuessed, opsec.SeverityMedium, "the format of its backing file is not on record: whoever writes to that can choose it")
 	}
-	p.Refs = append(p.Refs, p.ref(name, snapshot.AsBacking, ""))
+	r := p.ref(name, snapshot.AsBacking, "")
+	r.format = formats[format]
+	p.Refs = append(p.Refs, r)
+}
+
+// formats are those of this package by qemu's names of them.
+var formats = map[string]Format{"raw": Raw, "qcow2": QCOW2, "vmdk": VMDK, "vpc": VHD, "vhdx": VHDX}
+
+// text returns what stands before the first zero, which is all that qemu sees.
+func text(b []byte) string {
+	b, _, _ = bytes.Cut(b, []byte{0})
+	return string(b)
 }
 
 // extensions reads what stands between the header and the name of the backing file, all within the first cluster.
@@ -120,7 +141,7 @@ func (p *parser) extensions(at, cluster int64, backing uint64) (format, data str
 				p.broken("a name of %d bytes in its header, want up to %d", n, maxName)
 				return format, data
 			}
-			if value := string(p.bytes(at, n)); kind == extensionFormat {
+			if value := text(p.bytes(at, n)); kind == extensionFormat {
 				format = value
 			} else {
 				data = value
@@ -140,7 +161,7 @@ func (p *parser) qcowPoints(count uint32, offset uint64) {
 		p.broken("%d internal snapshots at %d, want up to %d, inside of the file", count, offset, maxPoints)
 		return
 	}
-	at := int64(offset)
+	at, known := int64(offset), map[string]bool{}
 	for range count {
 		h := p.bytes(at, 40)
 		be := binary.BigEndian
@@ -152,14 +173,17 @@ func (p *parser) qcowPoints(count uint32, offset uint64) {
 			p.broken("an internal snapshot with %d bytes of name and %d of other things", id+name, extra)
 			return
 		}
-		text := p.bytes(at+40+extra, id+name)
+		names := p.bytes(at+40+extra, id+name)
 		if p.err != nil {
 			return
 		}
-		what := string(text[id:])
+		what := string(names[id:])
 		if what == "" {
-			what = string(text[:id])
+			what = string(names[:id])
+		} else if known[what] { // which qemu allows
+			what += pointMark + string(names[:id])
 		}
+		known[what] = true
 		p.Points = append(p.Points, Point{Name: what, Created: int64(be.Uint32(h[16:]))})
 		at += (40 + extra + id + name + 7) &^ 7
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -18,8 +19,13 @@ import (
 	"github.com/cloudopsec/opsec/backup/snapshot"
 )
 
-// MaxFiles is how many files one scan looks at.
-const MaxFiles = 2_000_000
+// The bounds of a scan. What is beyond them is a finding.
+const (
+	MaxFiles  = 2_000_000 // files that it looks at
+	MaxListed = 4 << 20   // points inside of images, snapshots in documents, and references, of all files together
+
+	maxPath = 8192 // bytes; who knows longer ones cannot hand them to a kernel
+)
 
 // Inventory is what a scan has found.
 type Inventory struct {
@@ -49,8 +55,11 @@ func (v *Inventory) Graph() (*snapshot.Graph, error) {
 // neither a file nor a folder), or the context's; all else is a finding.
 //
 // Regular files are opened for reading, and nothing else. Links are followed as long as they stay in the folders that were named.
-func Scan(ctx context.Context, paths ...string) (_ *Inventory, err error) {
-	s := &scan{files: map[string]*file{}}
+func Scan(ctx context.Context, paths ...string) (*Inventory, error) {
+	return (&scan{files: map[string]*file{}}).run(ctx, paths)
+}
+
+func (s *scan) run(ctx context.Context, paths []string) (_ *Inventory, err error) {
 	defer func() {
 		for _, p := range s.places {
 			err = errors.Join(err, p.close())
@@ -61,7 +70,14 @@ func Scan(ctx context.Context, paths ...string) (_ *Inventory, err error) {
 		if err != nil {
 			return nil, err
 		}
-		s.places = append(s.places, p)
+		if i := slices.IndexFunc(s.places, func(q *place) bool { return q.abs == p.abs }); i >= 0 {
+			if err := p.close(); err != nil {
+				return nil, err
+			}
+			p = s.places[i]
+		} else {
+			s.places = append(s.places, p)
+		}
 		if only != "" {
 			s.add(p, only, true)
 		} else if err := s.walk(ctx, p, "."); err != nil {
@@ -71,7 +87,7 @@ func Scan(ctx context.Context, paths ...string) (_ *Inventory, err error) {
 	for len(s.fresh) > 0 {
 		wave := s.fresh
 		s.fresh = nil
-		if err := read(ctx, wave); err != nil {
+		if err := s.read(ctx, wave); err != nil {
 			return nil, err
 		}
 		for _, f := range wave {
@@ -89,6 +105,8 @@ type scan struct {
 	fresh    []*file // not read yet
 	findings []snapshot.Finding
 	full     bool
+	listed   atomic.Int64
+	document sync.Mutex
 }
 
 // file is a file that is looked at.
@@ -96,7 +114,7 @@ type file struct {
 	place *place
 	name  string // below the place
 	asked bool   // by the caller, or by another image: it is one, whatever its format
-	part  bool   // of another image: no restore point
+	part  bool   // of another image: no restore point, unless its own header says that it is more
 	time  time.Time
 	taken int64
 	*Header
@@ -121,10 +139,22 @@ func (s *scan) add(p *place, name string, asked bool) *file {
 		s.full = true
 		return nil
 	}
+	if s.long(p, name) {
+		return nil
+	}
 	f := &file{place: p, name: name, asked: asked}
 	s.files[p.abs+name] = f
 	s.order, s.fresh = append(s.order, f), append(s.fresh, f)
 	return f
+}
+
+// long says whether a path is longer than is looked at.
+func (s *scan) long(p *place, name string) bool {
+	long := len(p.abs)+len(name) > maxPath
+	if long {
+		s.find(short(p.abs+name), RuleUnread, opsec.SeverityHigh, fmt.Sprintf("a path of more than %d bytes: neither this nor what is below it was looked at", maxPath))
+	}
+	return long
 }
 
 func (s *scan) find(path, rule string, severity opsec.Severity, text string) {
@@ -136,14 +166,17 @@ func (s *scan) walk(ctx context.Context, p *place, dir string) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	d, err := p.enter(dir)
-	if err != nil {
-		s.find(p.abs+dir, RuleUnread, opsec.SeverityMedium, err.Error())
+	if s.full || s.long(p, dir) {
 		return nil
 	}
-	list, err := d.ReadDir(-1)
+	d, err := p.enter(dir)
 	if err != nil {
-		s.find(p.abs+dir, RuleUnread, opsec.SeverityMedium, err.Error())
+		s.find(path.Join(p.abs, dir), RuleUnread, opsec.SeverityMedium, err.Error())
+		return nil
+	}
+	list, err := d.ReadDir(MaxFiles + 1) // as many as there are, for more do not count
+	if err != nil && err != io.EOF {
+		s.find(path.Join(p.abs, dir), RuleUnread, opsec.SeverityMedium, err.Error())
 	}
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	for _, e := range list {
@@ -161,7 +194,7 @@ func (s *scan) walk(ctx context.Context, p *place, dir string) error {
 }
 
 // read reads the headers of files, several at a time, folder by folder.
-func read(ctx context.Context, files []*file) error {
+func (s *scan) read(ctx context.Context, files []*file) error {
 	for len(files) > 0 && ctx.Err() == nil {
 		p, dir, n := files[0].place, path.Dir(files[0].name), 1
 		for n < len(files) && files[n].place == p && path.Dir(files[n].name) == dir {
@@ -172,18 +205,18 @@ func read(ctx context.Context, files []*file) error {
 				f.err = err
 			}
 		} else {
-			readIn(ctx, files[:n])
+			s.readIn(ctx, files[:n])
 		}
 		files = files[n:]
 	}
 	return context.Cause(ctx)
 }
 
-func readIn(ctx context.Context, files []*file) {
+func (s *scan) readIn(ctx context.Context, files []*file) {
 	var next atomic.Int64
 	work := func() {
 		for i := next.Add(1) - 1; i < int64(len(files)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-			files[i].read()
+			s.readFile(files[i])
 		}
 	}
 	var wait sync.WaitGroup
@@ -194,7 +227,7 @@ func readIn(ctx context.Context, files []*file) {
 	wait.Wait()
 }
 
-func (f *file) read() {
+func (s *scan) readFile(f *file) {
 	r, err := f.place.openIn(path.Base(f.name))
 	if err != nil {
 		f.err = err
@@ -203,11 +236,31 @@ func (f *file) read() {
 	defer r.Close() // it was read only
 	f.time, f.taken = r.time, r.taken
 	if f.Header, f.err = Read(r, r.size); f.err == nil && f.Format == JSON {
-		if f.nodes, err = Document(io.NewSectionReader(r, 0, r.size)); err != nil {
+		s.document.Lock() // one at a time: they can be large
+		f.nodes, err = Document(io.NewSectionReader(r, 0, r.size))
+		s.document.Unlock()
+		if err != nil {
 			f.Broken = err.Error()
 			f.Findings = append(f.Findings, snapshot.Finding{Rule: RuleHeader, Severity: opsec.SeverityMedium, Text: f.Broken})
 		}
 	}
+	if f.err == nil && s.listed.Add(f.listed()) > MaxListed {
+		f.Refs, f.Points, f.nodes = nil, nil, nil
+		f.Broken = fmt.Sprintf("what is listed in it is more than a scan takes, which is %d of all files together", MaxListed)
+		f.Findings = append(f.Findings, snapshot.Finding{Rule: RuleUnread, Severity: opsec.SeverityHigh, Text: f.Broken})
+	}
+}
+
+// listed counts what is listed in a file.
+func (f *file) listed() int64 {
+	n := len(f.Refs) + len(f.Points) + len(f.nodes)
+	for _, p := range f.Points {
+		n += len(p.Refs)
+	}
+	for _, node := range f.nodes {
+		n += len(node.Needs)
+	}
+	return int64(n)
 }
 
 // follow resolves what a file refers to.
@@ -229,14 +282,12 @@ func (s *scan) follow(f *file) {
 
 // resolve returns what a reference needs. Where it leads nowhere that may be looked at, that is a node which nobody has.
 func (s *scan) resolve(f *file, r Ref) snapshot.Need {
-	if r.foreign || len(r.Name) > 4*maxName {
-		return snapshot.Need{ID: short(r.Name), As: r.As}
-	}
 	name, point := r.Name, ""
-	if f.Format == Libvirt {
-		if at := strings.LastIndex(name, pointMark); at > 0 && r.As == snapshot.AsContains {
-			name, point = name[:at], name[at:]
-		}
+	if r.Point != "" {
+		point = pointMark + r.Point
+	}
+	if r.foreign || len(r.Name) > 4*maxName {
+		return snapshot.Need{ID: short(r.Name) + point, As: r.As}
 	}
 	if !path.IsAbs(name) {
 		name = path.Dir(f.path()) + "/" + name
@@ -255,45 +306,29 @@ func (s *scan) resolve(f *file, r Ref) snapshot.Need {
 		if rule != "" {
 			s.find(f.path(), rule, opsec.SeverityHigh, "it refers to "+snapshot.Quote(short(r.Name))+": "+err.Error())
 		}
-		return snapshot.Need{ID: path.Clean(name) + point, As: r.As}
+		if clean := path.Clean(name); s.files[clean] == nil { // else a link, or a file in a folder's place, lets it lead elsewhere
+			name = clean
+		}
+		return snapshot.Need{ID: name + point, As: r.As}
 	}
 	found.asked = true
-	if r.As == snapshot.AsExtent || r.As == snapshot.AsDataFile || r.memory {
-		found.part = true
-	}
+	found.part = found.part || r.memory || r.As == snapshot.AsExtent || r.As == snapshot.AsDataFile
 	return snapshot.Need{ID: found.path() + point, As: r.As}
 }
 
 // locate finds a file by its absolute path in one of the places.
 func (s *scan) locate(name string) (*file, error) {
-	if !strings.Contains(name, "/../") { // which a link before it could turn elsewhere
-		if f := s.files[path.Clean(name)]; f != nil {
-			return f, nil
-		}
+	if f := s.files[name]; f != nil {
+		return f, nil
 	}
-	err := errOutside
-	for _, p := range s.places {
-		below, ok := strings.CutPrefix(strings.TrimSuffix(path.Clean(name), "/")+"/", p.abs)
-		if !ok {
-			continue
-		}
-		if exact, ok := strings.CutPrefix(name, p.abs); ok {
-			below = exact
-		}
-		real, info, failed := p.real(below)
-		switch {
-		case failed != nil:
-			err = failed
-		case info == nil || !info.Mode().IsRegular():
-			err = errNotAFile
-		default:
-			if f := s.add(p, real, true); f != nil {
-				return f, nil
-			}
-			err = errors.New("too many files")
-		}
+	p, below, err := real(s.places, name)
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	if f := s.add(p, below, true); f != nil {
+		return f, nil
+	}
+	return nil, errors.New("it is more than a scan looks at")
 }
 
 // inventory makes nodes of the files.
@@ -302,11 +337,16 @@ func (s *scan) inventory() *Inventory {
 	for _, f := range s.order {
 		id := f.path()
 		if f.err != nil || f.Header == nil {
-			if f.asked {
-				text := cmp.Or(f.err, errors.New("it was not read")).Error()
+			text := cmp.Or(f.err, errors.New("it was not read")).Error()
+			severity := opsec.SeverityMedium // whatever it is
+			switch {
+			case f.asked:
 				v.Nodes = append(v.Nodes, snapshot.Node{ID: id, Broken: text})
-				v.Findings = append(v.Findings, snapshot.Finding{Path: id, Rule: RuleUnread, Severity: opsec.SeverityHigh, Text: text})
+				severity = opsec.SeverityHigh
+			case errors.Is(f.err, fs.ErrNotExist), errors.Is(f.err, errNotAFile):
+				continue // it is gone since its folder was read
 			}
+			v.Findings = append(v.Findings, snapshot.Finding{Path: id, Rule: RuleUnread, Severity: severity, Text: text})
 			continue
 		}
 		v.Files++
@@ -341,11 +381,17 @@ func (s *scan) inventory() *Inventory {
 // node makes the node of an image, and looks whether its parent is still the one that it was made of.
 func (s *scan) node(f *file, v *Inventory) snapshot.Node {
 	n := snapshot.Node{
-		ID: f.path(), Format: string(f.Format), Needs: f.own, Restore: !f.part, Created: f.time, Size: f.taken, Virtual: f.Virtual,
+		ID: f.path(), Format: string(f.Format), Needs: f.own, Restore: !f.part || f.whole(), Created: f.time, Size: f.taken, Virtual: f.Virtual,
 		Broken: f.Broken,
 	}
 	for i, r := range f.Refs {
 		parent := s.files[f.own[i].ID]
+		if text := r.mistaken(parent); text != "" {
+			v.Findings = append(v.Findings, snapshot.Finding{Path: n.ID, Rule: RuleMistaken, Severity: opsec.SeverityHigh, Text: text})
+			if n.Broken == "" && r.format != Raw {
+				n.Broken = text
+			}
+		}
 		if r.identity == "" || parent == nil || parent.Header == nil || parent.identity == r.identity {
 			continue
 		}
@@ -356,4 +402,22 @@ func (s *scan) node(f *file, v *Inventory) snapshot.Node {
 		}
 	}
 	return n
+}
+
+// whole says whether a file is an image by its header. That another one calls it its data file or its extent does not change that: any header could, of
+// any file.
+func (f *file) whole() bool {
+	return f.Format != Raw && !(f.Format == VMDK && f.identity == "") // an extent has no content id
+}
+
+// mistaken says whether a file is something else than the image that refers to it says.
+func (r Ref) mistaken(f *file) string {
+	if r.format == "" || f == nil || f.Header == nil || f.Format == r.format {
+		return ""
+	}
+	text := fmt.Sprintf("it takes %s for %s, and its header is of %s", snapshot.Quote(short(r.Name)), r.format, f.Format)
+	if r.format == Raw {
+		text += ": a guest can have written that"
+	}
+	return text
 }

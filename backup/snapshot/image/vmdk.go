@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -56,9 +57,9 @@ func (p *parser) descriptor(text string, embedded bool) {
 			value = strings.Trim(strings.TrimSpace(value), `"`)
 			switch strings.ToLower(strings.TrimSpace(key)) {
 			case "cid":
-				p.identity = strings.ToLower(value)
+				p.identity = cid(value)
 			case "parentcid":
-				parent = strings.ToLower(value)
+				parent = cid(value)
 			case "parentfilenamehint":
 				hint = value
 			}
@@ -68,10 +69,10 @@ func (p *parser) descriptor(text string, embedded bool) {
 			p.broken("more than 100000 extents")
 			return
 		}
-		sectors += p.extent(line, embedded)
+		sectors = min(sectors+p.extent(line, embedded), 1<<50)
 	}
 	if !embedded {
-		p.Virtual = min(sectors, 1<<50) * 512
+		p.Virtual = sectors * 512
 	}
 	switch {
 	case parent == noParent && hint == "":
@@ -84,6 +85,14 @@ func (p *parser) descriptor(text string, embedded bool) {
 	default:
 		p.Refs = append(p.Refs, p.ref(strings.ReplaceAll(hint, `\`, "/"), snapshot.AsParent, parent))
 	}
+}
+
+// cid returns a content id as it is compared: 32 bits, as hexadecimal digits. What is none is kept as far as it tells others apart.
+func cid(value string) string {
+	if n, err := strconv.ParseUint(value, 16, 32); err == nil {
+		return fmt.Sprintf("%08x", n)
+	}
+	return strings.ToLower(short(value))
 }
 
 // extent reads a line such as `RW 20480 SPARSE "disk-s001.vmdk"`, and returns its sectors.
@@ -103,7 +112,11 @@ func (p *parser) extent(line string, embedded bool) int64 {
 			p.broken("an extent whose name has %d bytes", len(name))
 			return 0
 		}
-		p.Refs = append(p.Refs, p.ref(strings.ReplaceAll(name, `\`, "/"), snapshot.AsExtent, ""))
+		r := p.ref(strings.ReplaceAll(name, `\`, "/"), snapshot.AsExtent, "")
+		if f[2] == "FLAT" || f[2] == "VMFS" {
+			r.format = Raw
+		}
+		p.Refs = append(p.Refs, r)
 	}
 	return sectors
 }
