@@ -133,11 +133,11 @@ func TestAResultOfPackageRecoveryIsATest(t *testing.T) {
 	b.add("a")
 	id := opsec.NewID()
 	r := recovery.Result{ID: id, Point: recovery.Point{Tenant: "acme", Source: "vol-7", ID: "a"}, Passed: true, Took: recovery.Duration(time.Hour)}
-	_, err := b.Tested(bg, agent, "acme", catalogue.TestOf(r, "rack-1", "sha256:33"))
+	_, err := b.Tested(bg, agent, "acme", catalogue.TestOf(r, "rack-1"))
 	require.NoError(t, err)
 	got := collect(t, b.Tests(bg, alice.Actor, "acme", "vol-7", time.Time{}, time.Time{}))
 	require.Equal(t, []catalogue.Test{{ID: string(id), Source: "vol-7", Point: "a", Location: "rack-1", Level: plan.Image, Site: plan.OnSite, Took: time.Hour,
-		Passed: true, Evidence: "sha256:33", By: agent.Actor, Time: b.now}}, got)
+		Passed: true, Evidence: r.Digest(), By: agent.Actor, Time: b.now}}, got)
 	require.Equal(t, b.now, b.point("a").Copies[0].Verified)
 }
 

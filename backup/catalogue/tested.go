@@ -21,7 +21,7 @@ type Test struct {
 	Site     plan.Site     `json:"site"`     // of the copy
 	Took     time.Duration `json:"took"`     // nanoseconds, from the start until the service ran: the measured RTO
 	Passed   bool          `json:"passed"`
-	Evidence string        `json:"evidence,omitempty"` // digest of the report, at most 128 bytes
+	Evidence string        `json:"evidence,omitempty"` // digest of the result or of a report, at most 128 bytes
 	By       opsec.Actor   `json:"by"`
 	Time     time.Time     `json:"time"` // by the catalogue's clock
 }

@@ -39,6 +39,7 @@
 //
 // # What it will not do
 //
-// Start machines: a [Restorer] of the caller's does, with its hypervisor. Keep results: package catalogue, beside this one, does. Isolate by itself what a
+// Start machines: a [Restorer] of the caller's does, with its hypervisor. Keep results: write their JSON where your evidence lies; package catalogue, beside this one,
+// keeps who tested what, how it ended, and the digest of the rest ([Result.Digest]). Isolate by itself what a
 // Restorer starts: [Command] runs without a network, the rest is the target's business.
 package recovery

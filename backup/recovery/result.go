@@ -1,6 +1,9 @@
 package recovery
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -73,6 +76,17 @@ type Result struct {
 	Cleaned bool      `json:"cleaned"` // the target has said that nothing is left; false also where none was made
 	Phases  []Phase   `json:"phases"`
 	Checks  []Checked `json:"checks,omitempty"`
+}
+
+// Digest returns "sha256:" and the digest of the result's JSON as [json.Marshal] writes it, without a line end: who keeps that in a file and the
+// digest elsewhere, such as in package catalogue, can show later that the result is the one there was. It is "" for a time that JSON cannot hold.
+func (r *Result) Digest() string {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // WriteText writes the result for people.
