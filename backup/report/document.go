@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -39,7 +40,7 @@ type Report struct {
 
 // New makes a report. The error wraps [opsec.ErrInvalid].
 func New(s Source) (*Report, error) {
-	if s.Title == "" || s.At.IsZero() {
+	if strings.TrimSpace(s.Title) == "" || s.At.IsZero() {
 		return nil, invalid("title, at: %q at %v, want both", s.Title, s.At)
 	}
 	r := &Report{Title: s.Title, At: s.At.UTC(), Strategy: s.Strategy, Solution: s.Solution, Timetable: s.Timetable, Retention: s.Retention, Mirror: s.Mirror}
@@ -73,11 +74,34 @@ func (r *Report) observe(o plan.Observed) (err error) {
 	return nil
 }
 
-// Clean reports whether the report tells of nothing that needs attention: no findings, a strategy that can be met, a
-// mirror that keeps what it should.
+// Clean reports whether the report tells of nothing that needs attention: no findings, a strategy that can be met, points that can be
+// restored, a place for each job in its window, no notes on what is kept, a mirror that keeps what it should.
 func (r *Report) Clean() bool {
-	return len(r.Findings) == 0 && (r.Solution == nil || r.Solution.Best != nil) && r.Timetable.clean() && r.Mirror.clean() &&
-		(r.Retention == nil || len(r.Retention.Notes) == 0)
+	return len(r.Findings) == 0 && (r.Solution == nil || r.Solution.Best != nil) && len(r.unseen()) == 0
+}
+
+// unseen returns what needs attention and is not in the findings.
+func (r *Report) unseen() (list []string) {
+	for _, e := range r.Exposure {
+		if len(e.Exposure.Steps) == 0 && !r.Checked {
+			list = append(list, "no point can be restored")
+		}
+	}
+	if t := r.Timetable; t != nil {
+		if n := len(t.Unplaced); n > 0 {
+			list = append(list, count(n, "job")+" without a place in the timetable")
+		}
+		if n := t.late(); n > 0 {
+			list = append(list, count(n, "run")+" after the window")
+		}
+	}
+	if r.Retention != nil && len(r.Retention.Notes) > 0 {
+		list = append(list, count(len(r.Retention.Notes), "note")+" on what is kept")
+	}
+	if !r.Mirror.clean() {
+		list = append(list, "the second site is not as it should be")
+	}
+	return list
 }
 
 // JSON writes the report as one indented document.

@@ -46,7 +46,7 @@ func exposures(o plan.Observed, s *plan.Strategy) (list []SideExposure) {
 			if e.None = e.None || step.Newest.IsZero(); step.Newest.IsZero() {
 				continue
 			}
-			if d := end.Sub(step.Newest); d > e.Worst {
+			if d := max(end.Sub(step.Newest), 0); d > e.Worst || e.WorstAt.IsZero() {
 				e.Worst, e.WorstAt = d, end
 			}
 		}
@@ -98,7 +98,7 @@ func (e SideExposure) blocks() (list []htmlreport.Block) {
 		note += "; there was a time without any point, when all would have been lost"
 	}
 	if samples := curve(e.Exposure); len(samples) > 1 {
-		list = append(list, htmlreport.Curve{Caption: "Time since the newest point that could be restored, in seconds", Samples: samples,
+		list = append(list, htmlreport.Curve{Caption: "Time since the newest point that could be restored", Samples: samples,
 			Limit: int64(e.Limit / time.Second), Note: note + "."})
 	} else {
 		list = append(list, htmlreport.Paragraph(plain(note+".")))
@@ -138,7 +138,7 @@ func curve(e plan.Exposure) (list []htmlreport.Sample) {
 		if from.IsZero() {
 			from = e.Steps[i].At
 		}
-		return int64(at.Sub(from) / time.Second)
+		return max(int64(at.Sub(from)/time.Second), 0) // less by a clock that was ahead of where the copy is
 	}
 	if len(e.Steps) <= buckets {
 		for i, s := range e.Steps {

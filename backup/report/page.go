@@ -2,7 +2,10 @@ package report
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/plan"
@@ -15,10 +18,10 @@ const most = 50
 func (r *Report) page() *htmlreport.Page {
 	p := &htmlreport.Page{Title: r.Title, Facts: htmlreport.Facts{{Label: "As of", Value: plain(instant(r.At))}},
 		Footer: "Times are UTC. Money is in the currency of the prices, a month has 30 days."}
-	if r.Strategy != nil {
-		p.Subtitle = "Backups of " + r.Strategy.Source
-		if r.Strategy.Tenant != "" {
-			p.Subtitle += " of " + string(r.Strategy.Tenant)
+	if s := r.Strategy; s != nil {
+		p.Facts = append(p.Facts, htmlreport.Fact{Label: "Source", Value: plain(s.Source)})
+		if s.Tenant != "" {
+			p.Facts = append(p.Facts, htmlreport.Fact{Label: "Tenant", Value: plain(string(s.Tenant))})
 		}
 	}
 	for _, section := range []func() (htmlreport.Section, bool){
@@ -43,6 +46,9 @@ func (r *Report) summary() (s htmlreport.Section, ok bool) {
 				Text: plain("What cannot be met together is below.")})
 		}
 	}
+	if list := r.unseen(); len(list) > 0 {
+		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Bad, Title: "Needs attention", Text: plain(strings.Join(list, "; ") + ".")})
+	}
 	if !r.Checked {
 		return s, len(s.Blocks) > 0
 	}
@@ -51,7 +57,8 @@ func (r *Report) summary() (s htmlreport.Section, ok bool) {
 		return s, true
 	}
 	t := htmlreport.Table{Caption: count(len(r.Findings), "finding"),
-		Columns: []htmlreport.Column{{Title: "Severity", Short: true}, {Title: "Rule", Short: true}, {Title: "What"}, {Title: "Subject"}, {Title: "From", Short: true}, {Title: "Until", Short: true}}}
+		Columns: []htmlreport.Column{{Title: "Severity", Short: true}, {Title: "Rule", Short: true}, {Title: "What"},
+			{Title: "Subject", Short: brief(r.Findings, func(f plan.Finding) string { return f.Subject })}, {Title: "From", Short: true}, {Title: "Until", Short: true}}}
 	for _, f := range r.Findings[:min(most, len(r.Findings))] {
 		t.Rows = append(t.Rows, []htmlreport.Text{htmlreport.Mark(tone(f.Severity), string(f.Severity)), plain(string(f.Rule)), plain(f.Text),
 			htmlreport.Code(f.Subject), plain(instant(f.At)), plain(instant(f.Until))})
@@ -78,6 +85,11 @@ func leftOut(s htmlreport.Section, n int) htmlreport.Section {
 		s.Blocks = append(s.Blocks, htmlreport.Paragraph(plain(fmt.Sprintf("%d more are left out here.", n-most))))
 	}
 	return s
+}
+
+// brief says that the ids in a column are so short that they need not be divided between lines, which makes others of them.
+func brief[T any](rows []T, id func(T) string) bool {
+	return !slices.ContainsFunc(rows[:min(most, len(rows))], func(row T) bool { return utf8.RuneCountInString(id(row)) > 20 })
 }
 
 // count writes a number of things.

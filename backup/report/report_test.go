@@ -3,11 +3,13 @@ package report_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/backup/plan"
@@ -29,18 +31,19 @@ func TestReportTellsOfPlanFindingsExposureAndTests(t *testing.T) {
 	html, md := page(t, r)
 	best := r.Solution.Best
 	for _, want := range []string{
-		"# Backups of web-1", "Backups of web-1 of acme", "2026-03-11 00:00",
+		"# Backups of web-1", "- **Source:** web-1\n- **Tenant:** acme\n", "2026-03-11 00:00",
 		"The strategy can be met", plan.Money(best.Cost), "array-files", "vault-files",
 		"| The site is gone | 1d | 1d6h | 12h |", "1 on the site, 1 off it", "eu-1, eu-2",
 		"1d between two backups, want at most 4h", "up to 1d1h would have been lost, want at most 6h",
 		"| 2026-03-05 06:00 | 2026-03-06 01:00 | 1d1h |", // 4 Mar 96 h + 6 h until 120 h + 1 h
 		"At most 1d1h, on 2026-03-06 01:00; the limit is 6h, and it was passed 1 time.",
 		"### From copies anywhere", "### From copies off-site", "| `t2` | `p0` | files | off-site | 2026-03-02 06:00 | 5h | **failed** |",
-		"restores as measured", "restores as promised, not measured", "1 of 2 passed: 50.0 % (95 %: 1.3 to 98.7 %)",
+		"55 min restore files, as measured", "114 min restore files, as promised", "1 of 2 passed: 50.0 % (95 %: 1.3 to 98.7 %)",
 	} {
 		require.Contains(t, md, want)
 	}
 	require.Contains(t, html, "<polygon")
+	require.Contains(t, html, `<td role="cell" data-label="Subject" class="short"><code>web-1</code>`, "ids that are short are not divided")
 	require.NotContains(t, html, "<script")
 
 	var text strings.Builder
@@ -70,6 +73,12 @@ func TestEachPartIsOptional(t *testing.T) {
 	require.True(t, r.Clean())
 	_, md := page(t, r)
 	require.NotContains(t, md, "## ")
+	r, err = report.New(report.Source{Title: "T", At: all.At, Observed: &plan.Observed{At: all.At}})
+	require.NoError(t, err)
+	require.False(t, r.Clean(), "without any point")
+	_, md = page(t, r)
+	require.Contains(t, md, "> **Needs attention.** no point can be restored.")
+	require.Contains(t, md, "No recovery was tested")
 
 	r, err = report.New(report.Source{Title: "T", At: all.At, Observed: all.Observed}) // nothing to hold it against
 	require.NoError(t, err)
@@ -115,7 +124,7 @@ func TestNothingToRestoreIsLoud(t *testing.T) {
 }
 
 func TestTextsOfOthersAreText(t *testing.T) {
-	const hostile = "<script>|`*\x00\u202e"
+	const hostile = "<script>|`*\x00\u202e and more than fits in a column"
 	s := source(t)
 	s.Strategy.Source, s.Observed.Source, s.Title = hostile, hostile, hostile
 	s.Observed.Points[0].ID, s.Observed.Points[0].Copies[0].Encrypted = hostile, false
@@ -124,8 +133,55 @@ func TestTextsOfOthersAreText(t *testing.T) {
 	require.NoError(t, err)
 	html, md := page(t, r)
 	require.NotContains(t, html, "<script")
+	require.Contains(t, html, `<td role="cell" data-label="Subject"><code>&lt;script&gt;`, "an id that is long is divided")
 	require.NotContains(t, html+md, "\u202e")
 	require.NotContains(t, md, "\x00")
+}
+
+// Whatever is observed, there is a report of it.
+func TestWhateverIsObservedIsShown(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		when := func(what string) time.Time {
+			if h := rapid.IntRange(-30, 60).Draw(t, what); h < 50 {
+				return at(h)
+			}
+			return time.Time{}
+		}
+		o := plan.Observed{Tenant: "acme", Source: "web-1", At: at(rapid.IntRange(1, 50).Draw(t, "at")), Since: when("since")}
+		id := rapid.SampledFrom([]string{"", "a", "b", "c", "d", "\x00"})
+		for range rapid.IntRange(0, 5).Draw(t, "points") {
+			p := plan.ObservedPoint{ID: id.Draw(t, "id"), Level: rapid.SampledFrom([]plan.Level{plan.Files, plan.Image, "x"}).Draw(t, "level"), Taken: when("taken"), Deleted: when("deleted")}
+			for range rapid.IntRange(0, 2).Draw(t, "parents") {
+				p.Parents = append(p.Parents, id.Draw(t, "parent"))
+			}
+			for range rapid.IntRange(0, 2).Draw(t, "copies") {
+				p.Copies = append(p.Copies, plan.ObservedCopy{Target: id.Draw(t, "target"), Site: rapid.SampledFrom([]plan.Site{plan.OnSite, plan.OffSite, ""}).Draw(t, "site"),
+					Durable: when("durable"), Verified: when("verified"), Broken: rapid.IntRange(0, 9).Draw(t, "broken") == 0})
+			}
+			o.Points = append(o.Points, p)
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "tests") {
+			o.Tests = append(o.Tests, plan.ObservedTest{ID: id.Draw(t, "test"), Point: id.Draw(t, "of"), At: when("ended"), Took: time.Duration(rapid.Int64().Draw(t, "took"))})
+		}
+		s := report.Source{Title: "T", At: o.At, Observed: &o}
+		if rapid.Bool().Draw(t, "strategy") {
+			p := problem()
+			s.Strategy = &p.Strategy
+		}
+		r, err := report.New(s)
+		require.NoError(t, err)
+		page(t, r)
+		require.NoError(t, r.JSON(io.Discard))
+	})
+}
+
+func TestAPointOfJustNowIsAPoint(t *testing.T) {
+	r, err := report.New(report.Source{Title: "T", At: start, Observed: &plan.Observed{At: start, Points: []plan.ObservedPoint{
+		{ID: "p", Level: plan.Files, Taken: start, Copies: []plan.ObservedCopy{{Target: "a", Site: plan.OnSite, Durable: start}}}}}})
+	require.NoError(t, err)
+	_, md := page(t, r)
+	require.NotContains(t, md, "There was never a point")
+	require.Contains(t, md, "At most 0s, on 2026-03-01 00:00.")
 }
 
 func TestLongHistoriesStaySmall(t *testing.T) {
@@ -148,7 +204,7 @@ func TestLongHistoriesStaySmall(t *testing.T) {
 
 func TestReportsWithoutATitleOrOfAnotherSourceAreRefused(t *testing.T) {
 	for _, change := range []func(s *report.Source){
-		func(s *report.Source) { s.Title = "" }, func(s *report.Source) { s.At = time.Time{} },
+		func(s *report.Source) { s.Title = "" }, func(s *report.Source) { s.Title = " \n" }, func(s *report.Source) { s.At = time.Time{} },
 		func(s *report.Source) { s.Observed.Source = "web-2" }, func(s *report.Source) { s.Strategy.RPO = 0 },
 	} {
 		s := source(t)

@@ -35,7 +35,7 @@ type Note struct {
 // Retained returns what package retention has decided, as a report shows it; policy is the policy in words. Results of several policies
 // are shown together when they are given together.
 func Retained(policy string, results ...retention.Result) *Retention {
-	r := &Retention{Policy: policy}
+	r := &Retention{Policy: policy, Points: []Kept{}}
 	for _, result := range results {
 		for _, d := range result.Decisions {
 			r.Points = append(r.Points, Kept{ID: d.ID, Time: d.Time, Keep: d.Keep, Guard: d.Keep && !d.ByRule(), Why: d.Explain()})
@@ -106,7 +106,7 @@ func calendar(list []Kept) (days []htmlreport.Day) {
 		at := d.Time.UTC()
 		if n := len(days); n == 0 || days[n-1].Date.Format("2006-01-02") != at.Format("2006-01-02") {
 			days = append(days, htmlreport.Day{Date: at, Parts: []htmlreport.Part{
-				{Label: "kept", Tone: htmlreport.Good}, {Label: "kept by guards", Tone: htmlreport.Mild}, {Label: "dropped", Tone: htmlreport.Neutral}}})
+				{Label: "kept", Tone: htmlreport.Good}, {Label: "kept by guards", Tone: htmlreport.Calm}, {Label: "dropped", Tone: htmlreport.Neutral}}})
 		}
 		part := 2
 		switch {

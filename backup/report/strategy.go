@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +55,7 @@ func (r *Report) optimum() (htmlreport.Section, bool) {
 	best := r.Solution.Best
 	s := htmlreport.Section{ID: "optimum", Title: "Cheapest backups that meet it"}
 	streams := htmlreport.Table{Caption: "What is backed up", Columns: []htmlreport.Column{{Title: "Option"}, {Title: "Target"}, {Title: "What"}, {Title: "Every", Short: true},
-		{Title: "Full every", Numbers: true}, {Title: "Points", Numbers: true}, {Title: "Longest run", Short: true}, {Title: "Stored at most", Numbers: true}, {Title: "Cost a month", Numbers: true}}}
+		{Title: "Longest run", Short: true}, {Title: "Full every", Numbers: true}, {Title: "Points", Numbers: true}, {Title: "Stored at most", Numbers: true}, {Title: "Cost a month", Numbers: true}}}
 	ways := htmlreport.Table{Caption: "What that gives", Columns: []htmlreport.Column{{Title: "Target"}, {Title: "Where", Short: true}, {Title: "Span", Short: true},
 		{Title: "Lost at most", Short: true}, {Title: "Recovered within", Short: true}}}
 	parts := htmlreport.Bars{Caption: "A recovery, in minutes"}
@@ -68,7 +67,7 @@ func (r *Report) optimum() (htmlreport.Section, bool) {
 				every = fmt.Sprint(st.Every)
 			}
 			streams.Rows = append(streams.Rows, []htmlreport.Text{htmlreport.Code(st.Option), plain(w.Target), plain(string(st.Level)), plain(plan.Period(st.Interval)),
-				plain(every), plain(fmt.Sprint(st.Points)), plain(plan.Period(st.Run)), plain(size(st.Stored)), plain(plan.Money(st.Cost))})
+				plain(plan.Period(st.Run)), plain(every), plain(fmt.Sprint(st.Points)), plain(size(st.Stored)), plain(plan.Money(st.Cost))})
 		}
 		parts.Rows = append(parts.Rows, minutes(w))
 	}
@@ -80,22 +79,21 @@ func (r *Report) optimum() (htmlreport.Section, bool) {
 
 // minutes shows what a recovery takes, each part rounded up.
 func minutes(w plan.Way) htmlreport.Bar {
-	bar := htmlreport.Bar{Label: w.Target, Note: "restores as promised, not measured"}
+	bar := htmlreport.Bar{Label: w.Target}
 	for _, p := range w.Parts {
-		part := htmlreport.Part{Label: "min " + p.Name, Count: int((p.Took + time.Minute - 1) / time.Minute), Tone: htmlreport.Neutral}
+		part := htmlreport.Part{Label: "min " + p.Name, Tone: htmlreport.Neutral}
+		if p.Took > 0 {
+			part.Count = int((p.Took-1)/time.Minute + 1)
+		}
 		switch {
 		case p.Measured:
-			part.Tone, bar.Note = htmlreport.Good, "restores as measured"
+			part.Label, part.Tone = part.Label+", as measured", htmlreport.Good
 		case strings.HasPrefix(p.Name, "restore"):
-			part.Tone = htmlreport.Mild
+			part.Label, part.Tone = part.Label+", as promised", htmlreport.Calm
 		case p.Name == "rebuild":
-			part.Tone = htmlreport.Calm
+			part.Tone = htmlreport.Mild
 		}
 		bar.Parts = append(bar.Parts, part)
-	}
-	if slices.ContainsFunc(w.Parts, func(p plan.Part) bool { return strings.HasPrefix(p.Name, "restore") && !p.Measured }) &&
-		slices.ContainsFunc(w.Parts, func(p plan.Part) bool { return p.Measured }) {
-		bar.Note = "restores measured in part"
 	}
 	return bar
 }
@@ -134,7 +132,7 @@ func (r *Report) frontier() (s htmlreport.Section, ok bool) {
 	}
 	s = htmlreport.Section{ID: "frontier", Title: "What more or less would buy", Blocks: []htmlreport.Block{
 		htmlreport.Paragraph(plain(fmt.Sprintf("Of %d ways to back up, no other is as good as one of these in cost, span, loss and recovery.", r.Solution.Ways)))}}
-	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Cost a month", Numbers: true}, {Title: "Span", Short: true}, {Title: "Lost at most", Short: true},
+	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Cost a month", Short: true}, {Title: "Span", Short: true}, {Title: "Lost at most", Short: true},
 		{Title: "Recovered within", Short: true}, {Title: "With"}, {Title: "Meets the strategy", Short: true}}}
 	for _, c := range r.Solution.Frontier[:min(most, len(r.Solution.Frontier))] {
 		meets := plain("no")

@@ -12,11 +12,12 @@ func (r *Report) tests() (s htmlreport.Section, ok bool) {
 	s = htmlreport.Section{ID: "tests", Title: "Recovery tests"}
 	if len(r.Tests) == 0 {
 		s.Blocks = []htmlreport.Block{htmlreport.Callout{Tone: htmlreport.Unknown, Title: "No recovery was tested", Text: plain("Whether anything can be restored is not known.")}}
-		return s, r.Checked
+		return s, len(r.Exposure) > 0 // what is there was given
 	}
 	list := slices.Clone(r.Tests)
 	slices.SortStableFunc(list, func(a, b plan.ObservedTest) int { return b.At.Compare(a.At) })
-	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Test"}, {Title: "Point"}, {Title: "What", Short: true}, {Title: "From", Short: true}, {Title: "Ended", Short: true},
+	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Test", Short: brief(list, func(o plan.ObservedTest) string { return o.ID })},
+		{Title: "Point", Short: brief(list, func(o plan.ObservedTest) string { return o.Point })}, {Title: "What", Short: true}, {Title: "From", Short: true}, {Title: "Ended", Short: true},
 		{Title: "Took", Short: true}, {Title: "Result", Short: true}}}
 	passed := 0
 	for _, o := range list {

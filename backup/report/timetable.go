@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/cloudopsec/opsec/backup/plan"
@@ -11,7 +12,7 @@ import (
 // Timetable is when runs are, in words and times that a report shows, whoever has arranged them.
 type Timetable struct {
 	Runs     []Run    `json:"runs"`               // in order
-	Peak     string   `json:"peak,omitempty"`     // how much is used at most: "62 % of link wan at 02:00"
+	Peak     string   `json:"peak,omitempty"`     // what is made least: "62 % of link wan at most", or when the last run ends
 	Bound    string   `json:"bound,omitempty"`    // that no arrangement can do better than
 	Unplaced []string `json:"unplaced,omitempty"` // what has no place, and why
 }
@@ -21,32 +22,49 @@ type Run struct {
 	Job   string    `json:"job"`
 	Where string    `json:"where,omitempty"` // the link, or the target
 	From  time.Time `json:"from"`
-	Until time.Time `json:"until"`          // not before From
-	Late  bool      `json:"late,omitempty"` // it ends after its window, or would
+	Until time.Time `json:"until"`           // not before From
+	Parts int       `json:"parts,omitempty"` // it stops and goes on: how many there are; 0 and 1: one
+	Late  bool      `json:"late,omitempty"`  // it ends after its window, or would
 }
 
 // Arranged returns a timetable of package timetable as it is shown.
 func Arranged(t *timetable.Timetable) *Timetable {
-	out := &Timetable{}
+	out := &Timetable{Runs: []Run{}}
 	for _, r := range t.Runs {
-		out.Runs = append(out.Runs, Run{Job: r.Job, From: r.From, Until: r.Until})
+		out.Runs = append(out.Runs, Run{Job: r.Job, From: r.From, Until: r.Until, Parts: parts(r.Shares)})
 	}
 	for _, u := range t.Unplaced {
 		out.Unplaced = append(out.Unplaced, u.Job+": "+u.Why)
 	}
 	if t.Goal == timetable.Finish {
-		out.Peak = "the links until " + t.Finish.UTC().Format(time.RFC3339)
+		out.Peak = "the end at " + instant(t.Finish)
 		if !t.FinishBound.IsZero() {
-			out.Bound = "those until " + t.FinishBound.UTC().Format(time.RFC3339)
+			out.Bound = "the end at " + instant(t.FinishBound)
 		}
 		return out
 	}
-	out.Peak = t.Peak.String() + " of a link"
+	out.Peak = t.Peak.String() + " of a link at most"
+	for _, l := range t.Loads {
+		if l.Peak == t.Peak {
+			out.Peak = t.Peak.String() + " of link " + l.Link + " at most"
+			break
+		}
+	}
 	out.Bound = t.PeakBound.String()
 	if t.Why != nil {
-		out.Bound += " of " + t.Why.Link
+		out.Bound += " of link " + t.Why.Link
 	}
 	return out
+}
+
+// parts returns how many pieces a run has.
+func parts(shares []timetable.Share) (n int) {
+	for i, s := range shares {
+		if i == 0 || s.Slot != shares[i-1].Slot+1 {
+			n++
+		}
+	}
+	return n
 }
 
 func (t *Timetable) validate() error {
@@ -58,16 +76,14 @@ func (t *Timetable) validate() error {
 	return nil
 }
 
-func (t *Timetable) clean() bool {
-	if t == nil {
-		return true
-	}
+// late returns how many runs end after their windows.
+func (t *Timetable) late() (n int) {
 	for _, r := range t.Runs {
 		if r.Late {
-			return false
+			n++
 		}
 	}
-	return len(t.Unplaced) == 0
+	return n
 }
 
 func (r *Report) timetable() (s htmlreport.Section, ok bool) {
@@ -78,10 +94,10 @@ func (r *Report) timetable() (s htmlreport.Section, ok bool) {
 	s = htmlreport.Section{ID: "timetable", Title: "When it runs"}
 	var facts htmlreport.Facts
 	if t.Peak != "" {
-		facts = append(facts, htmlreport.Fact{Label: "Used at most", Value: plain(t.Peak)})
+		facts = append(facts, htmlreport.Fact{Label: "It comes to", Value: plain(t.Peak)})
 	}
 	if t.Bound != "" {
-		facts = append(facts, htmlreport.Fact{Label: "No arrangement uses less than", Value: plain(t.Bound)})
+		facts = append(facts, htmlreport.Fact{Label: "No arrangement can do better than", Value: plain(t.Bound)})
 	}
 	if len(facts) > 0 {
 		s.Blocks = append(s.Blocks, facts)
@@ -97,6 +113,9 @@ func (r *Report) timetable() (s htmlreport.Section, ok bool) {
 	for _, run := range t.Runs[:min(most, len(t.Runs))] {
 		p := htmlreport.Period{Label: run.Job, From: run.From.UTC(), Until: run.Until.UTC(), Tone: htmlreport.Calm,
 			Note: instant(run.From) + " to " + instant(run.Until) + ", " + plan.Period(run.Until.Sub(run.From))}
+		if run.Parts > 1 {
+			p.Note += fmt.Sprintf(" in %d parts", run.Parts)
+		}
 		if run.Where != "" {
 			p.Note += ", " + run.Where
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 func TestTimetableShowsRunsPeakAndBound(t *testing.T) {
-	table := &report.Timetable{Peak: "62 % of link wan", Bound: "60 %", Runs: []report.Run{
+	table := &report.Timetable{Peak: "62 % of link wan at most", Bound: "60 %", Runs: []report.Run{
 		{Job: "acme/web-1", Where: "wan", From: at(1), Until: at(3)}, {Job: "acme/db-1", From: at(2), Until: at(2)},
 	}}
 	r, err := report.New(report.Source{Title: "T", At: start, Timetable: table})
@@ -20,16 +20,18 @@ func TestTimetableShowsRunsPeakAndBound(t *testing.T) {
 	require.True(t, r.Clean())
 	html, md := page(t, r)
 	require.Contains(t, md, "- acme/web-1: 2026-03-01 01:00 to 2026-03-01 03:00, 2h, wan")
-	require.Contains(t, md, "- **No arrangement uses less than:** 60 %")
+	require.Contains(t, md, "- **It comes to:** 62 % of link wan at most\n- **No arrangement can do better than:** 60 %")
 	require.Contains(t, html, `<rect class="calm"`)
 
 	table.Runs[0].Late = true
 	require.False(t, r.Clean())
 	_, md = page(t, r)
 	require.Contains(t, md, "wan: after its window")
+	require.Contains(t, md, "> **Needs attention.** 1 run after the window.")
 	table.Runs[0].Late, table.Unplaced = false, []string{"acme/big: 3 TiB in 4h"}
 	require.False(t, r.Clean())
 	_, md = page(t, r)
+	require.Contains(t, md, "> **Needs attention.** 1 job without a place in the timetable.")
 	require.Contains(t, md, "> **No place.** acme/big: 3 TiB in 4h")
 
 	for _, bad := range []report.Run{{From: at(1), Until: at(2)}, {Job: "x", Until: at(2)}, {Job: "x", From: at(2), Until: at(1)}} {
@@ -53,7 +55,7 @@ func TestArrangedShowsWhatWasArranged(t *testing.T) {
 	_, md := page(t, r)
 	require.Contains(t, md, "- fits: ")
 	require.Contains(t, md, "> **No place.** too big: also alone")
-	require.Contains(t, md, `**Used at most:** 50\.0 % of a link`)
+	require.Contains(t, md, "**It comes to:** 50\\.0 % of link wan at most\n- **No arrangement can do better than:** 12\\.5 % of link wan\n")
 
 	p.Goal, p.Jobs = timetable.Finish, p.Jobs[:1]
 	arranged, err = timetable.Arrange(p)
@@ -62,5 +64,14 @@ func TestArrangedShowsWhatWasArranged(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, r.Clean())
 	_, md = page(t, r)
-	require.Contains(t, md, "the links until "+start.Add(time.Hour).UTC().Format(time.RFC3339))
+	require.Contains(t, md, "**It comes to:** the end at 2026-03-01 01:00\n- **No arrangement can do better than:** the end at 2026-03-01 01:00\n")
+
+	p.Links[0].Traffic = []int64{0, 100, 100, 0}
+	p.Jobs[0].Divisible, p.Jobs[0].Bytes = true, 100*3600
+	arranged, err = timetable.Arrange(p)
+	require.NoError(t, err)
+	r, err = report.New(report.Source{Title: "T", At: start, Timetable: report.Arranged(arranged)})
+	require.NoError(t, err)
+	_, md = page(t, r)
+	require.Contains(t, md, "- fits: 2026-03-01 00:00 to 2026-03-01 04:00, 4h in 2 parts\n")
 }

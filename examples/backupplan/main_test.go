@@ -37,7 +37,7 @@ func TestSampleIsPlannedCheckedAndShown(t *testing.T) {
 	require.ErrorIs(t, err, script.ErrFindings)
 	for _, want := range []string{"The strategy can be met", "the copy is not encrypted", "up to 19h42m would have been lost, want at most 6h",
 		"the newest 43 of files, 8 of image", "kept by guards",
-		"| `array-files` | array | files | 4h | 28 | 43 |"} {
+		"| `array-files` | array | files | 4h | 21m20s | 28 | 43 |"} {
 		require.Contains(t, text, want)
 	}
 	html, err := os.ReadFile(page)
@@ -76,7 +76,7 @@ func TestANightIsArranged(t *testing.T) {
 	text, err := printedBy(t, "-strategy", "strategy.yaml", "-timetable", "night.json", "-at", "2026-03-22T00:00:00Z")
 	require.NoError(t, err)
 	require.Contains(t, text, "- mail to vault: 2026-03-10 ")
-	require.Contains(t, text, `**No arrangement uses less than:** 69\.6 % of wan`)
+	require.Contains(t, text, `**No arrangement can do better than:** 69\.6 % of link wan`)
 }
 
 func TestWrongUse(t *testing.T) {
