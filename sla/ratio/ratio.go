@@ -100,12 +100,14 @@ func (r Ratio) Percent(decimals int) string {
 	return fmt.Sprintf("%s.%0*s", whole, decimals, part.String())
 }
 
-// String returns r exactly: in per cent where that takes 15 decimals at most, else as num/den.
+// String returns r exactly: in per cent where that takes 18 digits at most, else as num/den.
 func (r Ratio) String() string {
 	rat := r.Rat()
 	rat.Mul(rat, big.NewRat(100, 1))
 	if n, exact := rat.FloatPrec(); exact && n <= 15 {
-		return rat.FloatString(n) + "%"
+		if s := rat.FloatString(n) + "%"; len(s) <= 20 { // 18 digits at most
+			return s
+		}
 	}
 	return strconv.FormatUint(r.num, 10) + "/" + strconv.FormatUint(r.Den(), 10)
 }
