@@ -152,7 +152,21 @@ func TestAnOrderIsOfBoundedSize(t *testing.T) {
 		require.NoError(t, err)
 		ids = append(ids, k.ID)
 	}
-	o, err := b.ProposeDeletion(bg, alice, "acme", "vol-7", ids, false)
+	var wide []string // that are needed by points of the widest names
+	for i := 0; i+catalogue.MaxParents <= len(ids); i += catalogue.MaxParents {
+		child := k
+		child.ID, child.Parents = strings.Repeat("<", 125)+fmt.Sprintf("%03d", i), ids[i:i+catalogue.MaxParents]
+		_, err := b.Register(bg, agent, "acme", child)
+		require.NoError(t, err)
+		wide = append(wide, child.Parents...)
+	}
+	o := b.due(wide...)
+	o, err := b.Execute(bg, alice, "acme", o.ID)
+	require.NoError(t, err)
+	require.Len(t, o.Kept, len(wide))
+	require.Equal(t, catalogue.KeptError{Point: wide[0], Why: catalogue.NeededBy}, o.Kept[0])
+
+	o, err = b.ProposeDeletion(bg, alice, "acme", "vol-7", ids, false)
 	require.NoError(t, err)
 	b.now = b.agree(o).Ready
 	_, err = b.HoldSource(bg, alice, "acme", "vol-7")
