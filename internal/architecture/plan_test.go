@@ -142,8 +142,22 @@ var plan = []row{
 	{"configbaseline/netrule", foundation},
 	{"configbaseline/cmdb", foundation},
 
-	{"sla", foundation},
-	{"sla/metric", foundation},
+	{"sla", foundation + slaParts},
+	{"sla/ratio", foundation},
+	{"sla/timeline", foundation},
+	{"sla/metric", foundation + "sla/ratio sla/timeline"},
+	{"sla/response", foundation + "sla/ratio"},
+	{"sla/credit", foundation + "sla/ratio"},
+	{"sla/responsibility", foundation},
+	{"sla/meter", foundation + "sla/ratio sla/timeline sla/metric"},
+	{"sla/evidence", foundation + "sla/timeline sla/metric sla/meter sla/response"},
+	{"sla/budget", foundation + "sla/ratio sla/metric"},
+	{"sla/composition", foundation + "sla/ratio"},
+	{"sla/comparison", foundation + slaParts + " sla"},
+	{"sla/openslo", foundation + slaParts + " sla"},
+	{"sla/claim", foundation + slaParts + " sla"},
+	{"sla/recompute", foundation + slaParts + " sla sla/meter"},
+	{"sla/document", foundation + slaParts + " sla sla/recompute sla/comparison sla/claim"},
 	{"sla/monitor", foundation},
 	{"sla/monitor/sigma", foundation},
 	{"sla/incident", foundation},
@@ -158,6 +172,9 @@ var plan = []row{
 	{"internal/interop/...", "..."},
 	{"examples/...", "..."},
 }
+
+// slaParts are what an agreement is made of.
+const slaParts = "sla/ratio sla/timeline sla/metric sla/response sla/credit sla/responsibility"
 
 // suites are test suites that users run against implementations of their own: standard library and opsec alone.
 const suites = "store/storetest/... audit/audittest keymgmt/custody/custodytest"

@@ -49,3 +49,10 @@ type Figure struct {
 	Raw          ratio.Range   `json:"raw"`          // without
 	Verdict      ratio.Verdict `json:"verdict"`
 }
+
+// Budget is how much of what may be bad in a window has been used, in the units of the tally. Used may be more than All.
+type Budget struct {
+	All  uint64 `json:"all"`  // rounded down: bad time that leaves the target reached
+	Used uint64 `json:"used"` // bad
+	Open uint64 `json:"open"` // unknown: may turn out to be used
+}

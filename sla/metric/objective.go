@@ -71,7 +71,7 @@ type Objective struct {
 	Window Window      `json:"window"`                   //
 	Scope  string      `json:"scope,omitempty"`          // what is judged as one: "account", "region", "zone", "instance" or another word
 	Slice  Duration    `json:"slice,omitempty"`          // of Slices and MeanRate; whole milliseconds that divide a day
-	Good   ratio.Ratio `json:"good,omitempty"`           // Slices by requests: a slice is good when its rate of good requests is at least this
+	Good   ratio.Ratio `json:"good,omitzero"`            // Slices by requests: a slice is good when its rate of good requests is at least this
 	Least  uint64      `json:"minRequests,omitempty"`    // a slice with fewer is empty
 	Run    int         `json:"minConsecutive,omitempty"` // Slices: bad ones count only in runs of at least so many; 0 is 1
 

@@ -98,3 +98,14 @@ func (l Line) Has(ms int64) bool {
 	})
 	return i < len(l) && l[i].Start <= ms
 }
+
+// Strip is how long a part of the time was what, in milliseconds, for a chart.
+type Strip struct {
+	Start    int64  `json:"start"`
+	End      int64  `json:"end"`
+	Up       uint64 `json:"up"`
+	Degraded uint64 `json:"degraded,omitempty"`
+	Down     uint64 `json:"down,omitempty"`
+	Excluded uint64 `json:"excluded,omitempty"`
+	Unknown  uint64 `json:"unknown,omitempty"`
+}

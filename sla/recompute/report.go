@@ -1,0 +1,101 @@
+// Package recompute makes the report of a period from an agreement and evidence, so that either party can make the other's again.
+//
+// # Recommendation
+//
+// ITU-T X.1642, clause 7.2.1: terms are measurable, and can be assessed.
+package recompute
+
+import (
+	"time"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/credit"
+	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/response"
+	"github.com/cloudopsec/opsec/sla/timeline"
+)
+
+// ReportSchema is the version of the form of a [Report].
+const ReportSchema = "opsec.sla.report/v1"
+
+// Report says what a period was like, beside what was agreed. It has no times but those of its inputs: the same inputs give
+// the same bytes.
+type Report struct {
+	Schema     string             `json:"schema"`
+	Agreement  Cited              `json:"agreement"`
+	Period     Period             `json:"period"`
+	AsOf       time.Time          `json:"asOf"`     // up to which evidence was taken
+	Evidence   Evidence           `json:"evidence"` //
+	Services   []Service          `json:"services"` // in the agreement's order
+	Responses  []response.Summary `json:"responses,omitempty"`
+	Exclusions []Judged           `json:"exclusions,omitempty"`
+	Findings   []Finding          `json:"findings,omitempty"`
+	Supersedes string             `json:"supersedes,omitempty"` // digest of the report of this period that this one restates
+	Why        string             `json:"why,omitempty"`        // it was restated
+}
+
+// Cited is the agreement that was applied.
+type Cited struct {
+	ID      string `json:"id"`
+	Version int    `json:"version"`
+	Digest  string `json:"digest"` // "sha256:" and 64 hexadecimal digits
+}
+
+// Period is what is reported on.
+type Period struct {
+	Name string        `json:"name"` // such as "2026-03"
+	Zone string        `json:"zone"`
+	Span timeline.Span `json:"span"`
+}
+
+// Evidence is what the report was made from, by digest.
+type Evidence struct {
+	States     string `json:"states"`
+	Incidents  string `json:"incidents,omitempty"`
+	Exclusions string `json:"exclusions,omitempty"`
+	Resources  int    `json:"resources"`
+}
+
+// Service is how a service was.
+type Service struct {
+	ID         string           `json:"id"`
+	Title      string           `json:"title,omitempty"`
+	Resources  int              `json:"resources"` // with evidence
+	Objectives []Objective      `json:"objectives"`
+	Credits    []credit.Due     `json:"credits,omitempty"`
+	Strip      []timeline.Strip `json:"strip,omitempty"` // a day each: for charts
+}
+
+// Objective is how an objective was kept.
+type Objective struct {
+	metric.Objective
+	Tally  metric.Result  `json:"tally"`
+	Figure metric.Figure  `json:"figure"`
+	Budget *metric.Budget `json:"budget,omitempty"`
+	Worst  []Instance     `json:"worst,omitempty"`  // of resources that are judged on their own, the ten worst that broke it
+	Broken int            `json:"broken,omitempty"` // how many of them did
+}
+
+// Instance is a resource that is judged on its own.
+type Instance struct {
+	Resource string        `json:"resource"`
+	Figure   metric.Figure `json:"figure"`
+}
+
+// Judged is an exclusion that was asked for, and whether it holds.
+type Judged struct {
+	sla.Exclusion
+	Valid  bool          `json:"valid"`
+	Why    string        `json:"why,omitempty"`    // not, or not all of it
+	Used   uint64        `json:"usedMs"`           // bad or unknown time that it took out of figures, all services together
+	Within timeline.Line `json:"within,omitempty"` // what of it is valid
+}
+
+// Finding is what a reader of the report has to know.
+type Finding struct {
+	Path     string         `json:"path"`
+	Rule     string         `json:"rule"`
+	Severity opsec.Severity `json:"severity"`
+	Text     string         `json:"text"`
+}
