@@ -108,9 +108,16 @@ func TestHeadersThatLieAreFindings(t *testing.T) {
 	for name, content := range map[string][]byte{
 		"version 9": put(plain, 7, 9), "clusters of 2^63": put(plain, 23, 63), "a disk of": put(plain, 24, 0xff), "a header of 4": put(plain, 100, 0, 0, 0, 4),
 		"a header of 16777216": put(plain, 100, 1, 0, 0, 0), "whose name has 10485760 bytes": long, "whose name has 0 bytes": put(diff, 16, 0, 0, 0, 0),
-		"it ends before": put(diff, 8, 0, 0, 0, 1), "an extension of its header": put(plain, 108, 0x7f), "features that are not known": qcow2("", 1<<40),
+		"it ends before": put(diff, 14, 0xff, 0), "an extension of its header": put(plain, 108, 0x7f), "features that are not known": qcow2("", 1<<40),
 		"its data is in another file": qcow2("", 4), "4294967295 internal snapshots": put(plain, 60, 0xff, 0xff, 0xff, 0xff),
-		"internal snapshot with":     put(put(plain, 60, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 120), 120+36, 0xff),
+		"internal snapshot with": append(append(put(plain, 60, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0), make([]byte, 1<<16-len(plain)+36)...), 0xff, 0, 0, 0),
+		"a first table of 0":     put(plain, 39, 0), "a first table of 5242880": put(plain, 37, 0x50, 0, 0), "a first table of 1 entries, want 2": put(plain, 28, 0x20, 0, 0, 1),
+		"a first table of 1 entries, want 5": put(qcow2("", 16), 28, 0x40), "a first table at 196609": put(plain, 47, 1), "a first table at 9": put(plain, 40, 0x80),
+		"a table of 0 clusters that": put(plain, 59, 0), "a table of 129 clusters that": put(plain, 59, 129), "a table at 65537 that": put(plain, 55, 1),
+		"a table of internal snapshots at 8": put(plain, 71, 8), "encryption by method 3": put(plain, 35, 3), "counts of 2^7 bits": put(plain, 99, 7),
+		"compression of type 0": qcow2("", 8), "compression of type 1": typed(0, 1), "compression of type 2": typed(8, 2),
+		"at 65537, want 1 to 1023 in the first": put(diff, 13, 1, 0, 1), "at 65530, want 1 to 1023 in the first": put(diff, 14, 0xff, 0xfa), "15 for a format": put(diff, 111, 16),
+		"whose name is empty":        put(diff, len(diff)-512-10, 0),
 		"neither of its footers":     put(put(vhd(3, 1, 0, "", false), 70, 9), len(vhd(3, 1, 0, "", false))-400, 1),
 		"its header has not the sum": put(vhd(3, 1, 0, "", false), 600, 9), "a disk of type": func() []byte {
 			b := vhd(3, 1, 0, "", false)
@@ -248,6 +255,30 @@ func TestSnapshotsOfMachinesAndDocuments(t *testing.T) {
 	require.Equal(t, []string{image.RuleForeign, image.RuleHeader}, rules(findings))
 	_, err := image.Document(strings.NewReader(`{"snapshots": [{"id": "x"}], "more": 1}`))
 	require.ErrorIs(t, err, opsec.ErrInvalid)
+}
+
+// What qemu-img itself makes of these headers is in internal/interop/qemu.
+func TestHeadersAtTheirBoundsAreFine(t *testing.T) {
+	diff := qcow2("base.qcow2", 0)
+	for name, content := range map[string][]byte{
+		"the most counts": put(qcow2("", 0), 59, 128), "the least of extended entries": put(qcow2("", 16), 28, 0x10, 0, 0, 0), "the most of one entry": put(qcow2("", 0), 28, 0x20, 0, 0, 0),
+		"counts of 64 bits": put(qcow2("", 0), 99, 6), "zstd": typed(8, 1), "a header of one cluster": put(put(put(put(qcow2("", 0), 20, 0, 0, 0, 9), 38, 1, 0), 100, 0, 0, 2, 0), 104, make([]byte, 16)...), "": qcow2("", 0),
+		"a name up to a zero":     put(diff, len(diff)-512-6, 0),
+		"the last in its cluster": append(append(put(diff, 14, 0xff, 0xf6), make([]byte, 1<<16-len(diff)-10)...), "base.qcow2"...),
+	} {
+		h, err := image.Read(bytes.NewReader(content), int64(len(content)))
+		require.NoError(t, err)
+		require.Empty(t, h.Broken, name)
+		if name == "a name up to a zero" {
+			require.Equal(t, "base", h.Refs[0].Name)
+		}
+	}
+}
+
+// typed is a qcow2 whose header has a type of compression.
+func typed(features uint64, kind byte) []byte {
+	b := qcow2("", features)
+	return put(slices.Insert(b, 104, kind, 0, 0, 0, 0, 0, 0, 0), 103, 112)
 }
 
 // FuzzRead holds that no header makes Read panic, run for long or allocate much, and that what it returns is within bounds.

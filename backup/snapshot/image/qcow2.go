@@ -55,6 +55,7 @@ func (p *parser) qcow2() {
 		return
 	}
 	p.Virtual = int64(size)
+	p.tables(h, version, features, length)
 	if features&qcowDirty != 0 {
 		p.find(RuleDirty, opsec.SeverityMedium, "it was not closed in order: check it before it is written to")
 	}
@@ -71,7 +72,7 @@ func (p *parser) qcow2() {
 	at, n := be.Uint64(h[8:]), int64(be.Uint32(h[16:]))
 	format, data := p.extensions(length, int64(1)<<cluster, at)
 	if at != 0 {
-		p.backing(at, n, format)
+		p.backing(at, n, int64(1)<<cluster, format)
 	}
 	if features&qcowData != 0 {
 		if data == "" {
@@ -85,9 +86,44 @@ func (p *parser) qcow2() {
 	p.qcowPoints(be.Uint32(h[60:]), be.Uint64(h[64:]))
 }
 
-func (p *parser) backing(at uint64, n int64, format string) {
-	if n == 0 || n > maxName || at > 1<<62 {
-		p.broken("a backing file whose name has %d bytes, want 1 to %d", n, maxName)
+// tables looks at what the header says of its own tables, and is broken by what makes QEMU refuse an image.
+func (p *parser) tables(h []byte, version uint32, features uint64, length int64) {
+	be := binary.BigEndian
+	cluster, entry := uint64(1)<<be.Uint32(h[20:]), uint64(8)
+	if features&qcowExtended != 0 {
+		entry = 16
+	}
+	reach := cluster * (cluster / entry) // bytes of the disk that an entry of the first table stands for
+	need, have := (be.Uint64(h[24:])+reach-1)/reach, uint64(be.Uint32(h[36:]))
+	counts, method := uint64(be.Uint32(h[56:])), be.Uint32(h[32:])
+	switch {
+	case have < need || have > 32<<20/8:
+		p.broken("a first table of %d entries, want %d", have, need)
+	case be.Uint64(h[40:])%cluster != 0 || be.Uint64(h[40:]) > 1<<62:
+		p.broken("a first table at %d", be.Uint64(h[40:]))
+	case counts == 0 || counts*cluster > 8<<20:
+		p.broken("a table of %d clusters that counts references", counts)
+	case be.Uint64(h[48:])%cluster != 0 || be.Uint64(h[48:]) > 1<<62:
+		p.broken("a table at %d that counts references", be.Uint64(h[48:]))
+	case be.Uint64(h[64:])%cluster != 0 || be.Uint64(h[64:]) > 1<<62:
+		p.broken("a table of internal snapshots at %d", be.Uint64(h[64:]))
+	case method > 2:
+		p.broken("encryption by method %d", method)
+	case version == 3 && be.Uint32(h[96:]) > 6:
+		p.broken("counts of 2^%d bits, want up to 2^6", be.Uint32(h[96:]))
+	}
+	kind := byte(0)
+	if length > 104 {
+		kind = p.bytes(104, 1)[0]
+	}
+	if kind > 1 || (kind != 0) != (features&qcowCompression != 0) {
+		p.broken("compression of type %d, which the features that it says do not fit", kind)
+	}
+}
+
+func (p *parser) backing(at uint64, n, cluster int64, format string) {
+	if n == 0 || n > maxName || at > uint64(cluster) || n > cluster-int64(at) {
+		p.broken("a backing file whose name has %d bytes at %d, want 1 to %d in the first cluster", n, at, maxName)
 		return
 	}
 	name := text(p.bytes(int64(at), n))
@@ -127,7 +163,7 @@ func (p *parser) extensions(at, cluster int64, backing uint64) (format, data str
 	for at+8 <= end {
 		h := p.bytes(at, 8)
 		kind, n := binary.BigEndian.Uint32(h), int64(binary.BigEndian.Uint32(h[4:]))
-		if kind == 0 || p.err != nil {
+		if p.err != nil {
 			return format, data
 		}
 		at += 8
@@ -135,10 +171,13 @@ func (p *parser) extensions(at, cluster int64, backing uint64) (format, data str
 			p.broken("an extension of its header that is longer than the header")
 			return format, data
 		}
+		if kind == 0 {
+			return format, data
+		}
 		switch kind {
 		case extensionFormat, extensionData:
-			if n > maxName {
-				p.broken("a name of %d bytes in its header, want up to %d", n, maxName)
+			if n > maxName || kind == extensionFormat && n > 15 {
+				p.broken("a name of %d bytes in its header, want up to %d, or 15 for a format", n, maxName)
 				return format, data
 			}
 			if value := text(p.bytes(at, n)); kind == extensionFormat {

@@ -56,6 +56,9 @@ func (p *parser) vhd() {
 		p.broken("a disk of type %d", kind)
 		return
 	}
+	if copied := p.bytes(0, vhdFooter); p.err == nil && !summed(copied, 64) {
+		p.find(RuleDirty, opsec.SeverityMedium, "the copy of its footer at its beginning is damaged; the footer is not")
+	}
 	if at > uint64(p.size) {
 		p.broken("a header at %d", at)
 		return

@@ -3,6 +3,7 @@ package image
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"strconv"
@@ -45,7 +46,7 @@ func (p *parser) vmdk(start []byte) {
 
 // descriptor reads the text that says what a disk is made of. Extents are other files, unless the descriptor is inside of the one.
 func (p *parser) descriptor(text string, embedded bool) {
-	parent, hint, sectors, count := noParent, "", int64(0), 0
+	parent, hint, sectors, count := "", "", int64(0), 0
 	lines := bufio.NewScanner(strings.NewReader(text))
 	lines.Buffer(make([]byte, 0, 4096), maxDescriptor+1)
 	for lines.Scan() {
@@ -57,11 +58,11 @@ func (p *parser) descriptor(text string, embedded bool) {
 			value = strings.Trim(strings.TrimSpace(value), `"`)
 			switch strings.ToLower(strings.TrimSpace(key)) {
 			case "cid":
-				p.identity = cid(value)
+				p.identity = cmp.Or(p.identity, cid(value)) // the first counts, as it does with qemu
 			case "parentcid":
-				parent = cid(value)
+				parent = cmp.Or(parent, cid(value))
 			case "parentfilenamehint":
-				hint = value
+				hint = cmp.Or(hint, value)
 			}
 			continue
 		}
@@ -74,7 +75,7 @@ func (p *parser) descriptor(text string, embedded bool) {
 	if !embedded {
 		p.Virtual = sectors * 512
 	}
-	switch {
+	switch parent = cmp.Or(parent, noParent); {
 	case parent == noParent && hint == "":
 	case hint == "":
 		p.broken("it has a parent, and does not say where")
