@@ -171,3 +171,50 @@ func find(g *snapshot.Graph, id string) int {
 	v, _ := g.Find(id)
 	return v
 }
+
+// A plan that was free to copy anything is the best of all, whatever the graph.
+func TestFlattenPlanThatLeftNothingBesideIsTheBest(t *testing.T) {
+	looked := 0
+	rapid.Check(t, func(t *rapid.T) {
+		d := drawDAG(t, 7, 2)
+		for i := range d.nodes {
+			d.nodes[i].Size = rapid.Int64Range(1, 5).Draw(t, "size")
+			for j := range d.nodes[i].Needs {
+				d.nodes[i].Needs[j].As = snapshot.AsParent // no parts, which stay
+			}
+		}
+		m := snapshot.FailureModel{P: rapid.Float64Range(0.01, 0.6).Draw(t, "p"), Independence: 0.5}
+		b := snapshot.Budget{Bytes: rapid.Int64Range(0, 40).Draw(t, "budget")}
+		p, err := d.build(t).Flatten(m, b)
+		require.NoError(t, err)
+		sets, best := d.closures(), math.Inf(1)
+	all:
+		for set := range 1 << len(d.nodes) {
+			bytes, copied := int64(0), append([]snapshot.Node(nil), d.nodes...)
+			for i := range d.nodes {
+				if set>>i&1 == 0 {
+					continue
+				}
+				if len(d.nodes[i].Needs) == 0 {
+					continue all
+				}
+				copied[i].Needs = nil
+				for _, j := range sets[i] {
+					bytes += d.nodes[j].Size
+					if d.nodes[j].Broken != "" {
+						continue all // there is nothing to copy from
+					}
+				}
+			}
+			if bytes <= b.Bytes {
+				best = min(best, expectedLost(m, copied))
+			}
+		}
+		require.GreaterOrEqual(t, p.After, best-1e-9)
+		if p.Beside == 0 {
+			looked++
+			require.InDelta(t, best, p.After, 1e-9)
+		}
+	})
+	require.NotZero(t, looked)
+}

@@ -58,6 +58,16 @@ func TestNodesComeBackAsTheyWereAdded(t *testing.T) {
 	})
 }
 
+func TestTimesBeyondReckoningAreNotKnown(t *testing.T) {
+	for _, at := range []time.Time{time.Unix(1<<60, 0), time.Unix(-1<<60, 0), {}} {
+		var b snapshot.Builder
+		require.NoError(t, b.Add(snapshot.Node{ID: "a", Created: at, Verified: time.Date(-200_000, 1, 1, 0, 0, 0, 0, time.UTC)}))
+		g, _ := b.Build()
+		require.True(t, g.Node(0).Created.IsZero())
+		require.Equal(t, -200_000, g.Node(0).Verified.Year())
+	}
+}
+
 func TestMissingNeedsAreNodesThatAreBroken(t *testing.T) {
 	var b snapshot.Builder
 	require.NoError(t, b.Add(snapshot.Node{ID: "a", Restore: true, Needs: []snapshot.Need{{ID: "gone", As: snapshot.AsBacking}}}))

@@ -51,7 +51,7 @@ type Step struct {
 
 // Flatten finds the plan within the budget that leaves the least expected number of lost restore points, under a model.
 //
-// An image that is flattened needs no other but its parts (files that only it needs, other than as backing or parent), and
+// An image that is flattened needs no other but its parts (data files, extents and the like that only it needs), and
 // fails by the chance that it had of itself. It is flattened only if it can be read, and not where a node, such as a machine of
 // several disks, needs it beside others: a copy would help that node only in part. What all ways down from a node rest on may be
 // flattened, and sometimes one of the ways. In chains and trees nothing is beside others.

@@ -198,6 +198,18 @@ func TestFlattenSaysWhatItCouldNotLookAt(t *testing.T) {
 	require.Contains(t, text.String(), "not looked at, since something needs them beside others: 2 images\n")
 }
 
+// A point is no part of the file that holds it, and the file none of the point: a copy of the point needs the file no more.
+func TestFlattenTakesAPointOutOfItsFile(t *testing.T) {
+	var b snapshot.Builder
+	require.NoError(t, b.Add(snapshot.Node{ID: "f", Size: 5}))
+	require.NoError(t, b.Add(snapshot.Node{ID: "f#in", Restore: true, Size: 1, Needs: []snapshot.Need{{ID: "f", As: snapshot.AsContains}}}))
+	g, _ := b.Build()
+	p, err := g.Flatten(snapshot.FailureModel{P: 0.1}, snapshot.Budget{Bytes: 6})
+	require.NoError(t, err)
+	require.Equal(t, []snapshot.Step{{ID: "f#in", Bytes: 6, After: p.After}}, p.Steps)
+	require.InDelta(t, 0.1, p.After, 1e-12)
+}
+
 // Costs of all kinds leave too many options for an exact plan of a long chain: the gap to the bound stays small.
 func TestRelaxedPlanIsNearItsBound(t *testing.T) {
 	var b snapshot.Builder

@@ -114,7 +114,12 @@ func TestEntangledGraphsGetBoundsThatHold(t *testing.T) {
 		require.Contains(t, rules(r.Findings), snapshot.RuleInexact)
 		require.LessOrEqual(t, r.ExpectedLostLow, exact.ExpectedLost+1e-9)
 		require.Greater(t, r.ExpectedLost, exact.ExpectedLost)
+		low, high := r.Usable(1)
+		require.Equal(t, low, high, "the second node needs the first alone, whatever comes after it")
 	}
+	r, err := graph(t, map[string][]string{"star": {"a", "b", "c"}}, "a", "b", "c", "star").AnalyzeWithin(m, nil, 0)
+	require.NoError(t, err)
+	require.Equal(t, 4, r.Files(3), "itself and three others, at least")
 }
 
 func TestBoundsHoldOnAnyGraph(t *testing.T) {
@@ -215,6 +220,12 @@ func TestRootIsAtTheEndOfTheWayThatTheDepthIsOf(t *testing.T) {
 	require.NoError(t, r.WriteSVG(&svg))
 	require.Contains(t, svg.String(), "Not drawn: 2 references beside the deepest of a node.")
 	require.Contains(t, svg.String(), ">b1: usable")
+
+	g = graph(t, map[string][]string{"f#in": {"contains:f"}, "on": {"f#in"}, "two": {"g", "f"}}, "f", "f#in", "on", "g", "two")
+	r, err = g.Analyze(snapshot.FailureModel{P: 0.1}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"on", "f"}, []string{r.Chains[0].Tip, r.Chains[0].Root}, "what holds a point is below it")
+	require.Equal(t, []string{"two", "g"}, []string{r.Chains[1].Tip, r.Chains[1].Root}, "of two ways as long, the first")
 }
 
 func TestPointsInsideAFileGrowOldToo(t *testing.T) {
