@@ -37,8 +37,8 @@ const (
 
 // The guards, which keep points whatever the rules say.
 const (
-	GuardNewest      Rule = "newest"      // of its group
-	GuardVerified    Rule = "verified"    // the newest of its group that was found whole
+	GuardNewest      Rule = "newest"      // of its group; Detail is of which of them, when not of all
+	GuardVerified    Rule = "verified"    // the newest of its group that was found whole; Detail likewise
 	GuardHold        Rule = "hold"        // Detail is why
 	GuardLock        Rule = "lock"        // the store would refuse; Detail is until when
 	GuardReplication Rule = "replication" // it is not yet wherever it should be
@@ -60,7 +60,7 @@ func (r Rule) Guard() bool { return guards[r] != "" }
 type Reason struct {
 	Rule   Rule   `json:"rule"`
 	Nth    int    `json:"nth,omitempty"`    // which of the rule's count it is, from 1
-	Oldest bool   `json:"oldest,omitempty"` // kept as the oldest, since the count was not used up
+	Oldest bool   `json:"oldest,omitempty"` // kept as the oldest that the rule looks at, since the count was not used up
 	Detail string `json:"detail,omitempty"` // see the guards
 }
 
@@ -89,7 +89,7 @@ type Decision struct {
 	Time    time.Time `json:"time"` // by which it was judged
 	Keep    bool      `json:"keep"`
 	Reasons []Reason  `json:"reasons,omitempty"` // why it is kept; none when it is not
-	Instead string    `json:"instead,omitempty"` // of one that goes: the point of its group that is kept and is newer, but no more than any other
+	Instead string    `json:"instead,omitempty"` // of one that goes: the point of its group that is kept and is newer, but no more than any other; none whose time is not known
 }
 
 // ByRule says whether a rule of the policy keeps it, and not only guards.

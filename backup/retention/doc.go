@@ -17,16 +17,17 @@
 //
 // # Promises
 //
-// No kept point lacks a parent that is in the list. The newest point of each group stays, and the newest that was found whole together with a
-// chain that is all there; so does what is on hold, locked in its store, not yet replicated, or younger than the policy's least age
-// by the store's own clock.
+// No kept point lacks a parent that is in the list. The newest point of each group stays, by a time that is believed and by any, and the
+// newest that was found whole together with a chain that is all there; so does what is on hold, locked in its store, not yet replicated,
+// or younger than the policy's least age by the store's own clock.
 //
 // A time that a host claims, and that is further from when the store received the point than [Policy].Tolerance, is not believed: the
-// point is judged by when it was received, and takes the place of no point in a count whose time is believed. So is a point whose time has not come. A point without a
-// received time stays, unless the policy has SkipReceived.
+// point is judged by when it was received, and takes the place of no point in a count whose time is believed. A point whose time has not
+// come yet stays, and takes no place either; so does one without a received time, unless the policy has SkipReceived.
 //
 // What is kept stays kept when the same policy is applied to it at the same time. With Restic, Calendar and Copies greater counts keep all that
-// smaller ones do. With Proxmox they need not: a rule also covers the points that it passes over, and no coarser one sees them.
+// smaller ones do; with Borg too, but for [All], which does not fill up with the oldest point as a count does. With Proxmox they need not: a
+// rule also covers the points that it passes over, and no coarser one sees them. [Policy.AtLeast] knows.
 //
 // All periods are of one zone of the IANA database, never that of the machine; weeks are of ISO 8601, with its years. Counts are of
 // periods before the newest point, not before now, so that a machine which was off loses nothing for that; but Borg's Within is from now, as borg's is.

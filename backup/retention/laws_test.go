@@ -64,7 +64,65 @@ func TestOrderOfTheListDecidesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		points, p := drawPoints(t), drawPolicy(t, all...)
 		mixed := rapid.Permutation(points).Draw(t, "mixed")
-		require.Equal(t, kept(plan(t, points, p)), kept(plan(t, mixed, p)))
+		require.Equal(t, plan(t, points, p), plan(t, mixed, p))
+	})
+}
+
+// What is said of a decision can be looked up in the points and the other decisions.
+func TestEveryExplanationIsTrue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		points, p := drawPoints(t), drawPolicy(t, all...)
+		r := plan(t, points, p)
+		of := map[string]retention.Point{}
+		for _, q := range points {
+			of[q.ID] = q
+		}
+		timed := map[string][]retention.Decision{} // of each group, those whose time is known, the newest first
+		for _, d := range r.Decisions {
+			if !slices.ContainsFunc(d.Reasons, func(why retention.Reason) bool { return why.Rule == retention.GuardClock }) {
+				timed[d.Group] = append(timed[d.Group], d)
+			}
+		}
+		for _, d := range r.Decisions {
+			group, q := timed[d.Group], of[d.ID]
+			before := slices.IndexFunc(group, func(o retention.Decision) bool { return o.ID == d.ID })
+			require.Equal(t, d.Keep, len(d.Reasons) > 0)
+			if !d.Keep {
+				stays := slices.DeleteFunc(slices.Clone(group[:before]), func(o retention.Decision) bool { return !o.Keep })
+				require.NotEmpty(t, stays, "nothing newer than %s stays", d.ID)
+				require.Equal(t, stays[len(stays)-1].ID, d.Instead)
+			}
+			for _, why := range d.Reasons {
+				switch why.Rule {
+				case retention.GuardNewest:
+					require.Equal(t, why.Detail == "", before == 0)
+				case retention.GuardVerified:
+					require.False(t, q.Verified.IsZero())
+					for _, o := range group[:max(before, 0)] {
+						require.False(t, why.Detail == "" && !of[o.ID].Verified.IsZero(), "%s is newer", o.ID)
+					}
+				case retention.GuardHold:
+					require.Equal(t, q.Hold, why.Detail)
+				case retention.GuardLock:
+					require.True(t, q.Locked.After(now))
+				case retention.GuardReplication:
+					require.False(t, q.Replicated)
+				case retention.GuardClock:
+					require.True(t, q.Received.IsZero() || d.Time.After(now))
+				case retention.GuardChain:
+					child := of[why.Detail]
+					require.Contains(t, child.Parents, d.ID)
+					require.Contains(t, kept(r), child.ID)
+				case retention.GuardAge:
+					require.Fail(t, "there is no least age")
+				default:
+					for _, o := range group[before+1:] { // a point that is believed is the oldest of such
+						older := of[o.ID]
+						require.False(t, why.Oldest && (older.Received.IsZero() || older.Claimed.Equal(older.Received)), "%s is older", o.ID)
+					}
+				}
+			}
+		}
 	})
 }
 
@@ -114,6 +172,40 @@ func TestWithProxmoxMoreOfARuleMayKeepLess(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"2026-02-28 11:00"}, lost)
 	require.False(t, more.AtLeast(&p))
+}
+
+// What borg keeps as the oldest is kept since a count is not used up. All has no count.
+func TestWithBorgAllMayKeepLessThanACount(t *testing.T) {
+	points := series(t, "2026-03-02 09:00", "2026-03-02 10:00")
+	p := retention.Policy{Semantics: retention.Borg, Zone: vienna, Daily: 5}
+	more := p
+	more.Daily = retention.All
+	lost, err := retention.Shortened(p, more, points, now)
+	require.NoError(t, err)
+	require.Equal(t, []string{"2026-03-02 09:00"}, lost)
+	require.False(t, more.AtLeast(&p))
+	require.True(t, more.AtLeast(&more))
+	require.False(t, p.AtLeast(&more))
+	none := retention.Policy{Semantics: retention.Borg, Zone: vienna, Weekly: 1}
+	more = none
+	more.Daily = retention.All
+	require.True(t, more.AtLeast(&none), "where there was no such rule there is no oldest of it")
+}
+
+// The point of the 22nd is within ten days, and has no received time. Once it is not judged any more, the one of the 20th takes up its
+// week's place in the count, and pushes out that of the 10th.
+func TestWithBorgAStricterGuardMayKeepLess(t *testing.T) {
+	points := series(t, "2026-03-31 10:00", "2026-03-22 10:00", "2026-03-20 10:00", "2026-03-10 10:00", "2026-03-01 10:00")
+	points[1].Received = time.Time{}
+	p := retention.Policy{Semantics: retention.Borg, Zone: vienna, Within: retention.Span{Days: 10}, Weekly: 1, SkipReceived: true}
+	strict := p
+	strict.SkipReceived = false
+	lost, err := retention.Shortened(p, strict, points, now)
+	require.NoError(t, err)
+	require.Equal(t, []string{"2026-03-10 10:00"}, lost)
+	require.False(t, strict.AtLeast(&p))
+	p.Semantics, p.Within, strict.Semantics, strict.Within = retention.Calendar, retention.Span{}, retention.Calendar, retention.Span{}
+	require.True(t, strict.AtLeast(&p), "where rules do not see each other a point less covers nothing")
 }
 
 // Restic issue 5041, rest-server issue 292: who holds a host makes points with stamps of the future, or of times long gone, so that the

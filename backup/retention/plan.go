@@ -166,21 +166,35 @@ func (w *work) group(order []int32) {
 		w.guard(i)
 	}
 	// What is not believed stands in for neither the newest point nor the last one that was found whole.
-	w.keep(first(honest, order), Reason{Rule: GuardNewest})
-	found := func(list []int32, whole bool) []int32 {
+	newest, believed := first(timed), first(honest)
+	if newest >= 0 {
+		w.keep(newest, Reason{Rule: GuardNewest})
+	}
+	if believed >= 0 && believed != newest {
+		w.keep(believed, Reason{Rule: GuardNewest, Detail: "of those that are believed"})
+	}
+	verified := func(list []int32, whole bool) []int32 {
 		at := slices.IndexFunc(list, func(i int32) bool { return !w.points[i].Verified.IsZero() && (w.seen[i].whole || !whole) })
 		if at < 0 {
 			return nil
 		}
 		return list[at:]
 	}
-	last := first(found(honest, true), found(order, true), found(order, false))
+	all := verified(order, false)
+	last := first(verified(honest, true), verified(order, true), all)
 	if last < 0 {
 		group := w.points[order[0]].Group
 		w.add(Finding{Rule: FindingUnverified, Group: group, Text: "group " + shown(group) + ": no point was ever found whole"})
 		return
 	}
-	w.keep(last, Reason{Rule: GuardVerified})
+	why := Reason{Rule: GuardVerified}
+	if last != all[0] {
+		why.Detail = "of those that are believed and have all that they need"
+		if w.seen[last].suspect {
+			why.Detail = "of those that have all that they need"
+		}
+	}
+	w.keep(last, why)
 }
 
 // first returns the first of the first list that is not empty, or -1.
@@ -239,7 +253,9 @@ func (w *work) result(order []int32) Result {
 			group, instead = q.Group, ""
 		}
 		if d.Keep = s.kept > 0; d.Keep {
-			d.Reasons, instead = w.reasons(i), q.ID
+			if d.Reasons = w.reasons(i); !s.timeless {
+				instead = q.ID
+			}
 		} else {
 			d.Instead = instead
 		}

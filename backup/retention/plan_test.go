@@ -167,6 +167,36 @@ func TestNewestVerifiedPointStaysWithItsChain(t *testing.T) {
 	require.Equal(t, retention.FindingParent, r.Findings[0].Rule)
 }
 
+// The newest is of a liar, by when it was received. It stays, so does the newest that is believed, and neither is said to be the other.
+func TestNewestPointStaysEvenWhenItsHostLies(t *testing.T) {
+	points := series(t, "2026-03-01 10:00", "2026-03-02 10:00", "2026-03-03 10:00", "2026-03-04 10:00")
+	for i := range points {
+		points[i].Verified = now
+	}
+	points[2].Claimed, points[3].Claimed = at(t, "2036-03-03 10:00"), at(t, "2016-03-04 10:00")
+	r := plan(t, points, retention.Policy{Semantics: retention.Restic, Zone: vienna, Tags: [][]string{{"release"}}})
+	explained := map[string]string{}
+	for _, d := range r.Decisions {
+		explained[d.ID] = d.Explain()
+	}
+	require.Equal(t, map[string]string{
+		"2026-03-04 10:00": "the newest of its group",
+		"2026-03-03 10:00": "no rule keeps it; the next that stays is 2026-03-04 10:00",
+		"2026-03-02 10:00": "the newest of its group of those that are believed; " +
+			"the newest of its group that was found whole of those that are believed and have all that they need",
+		"2026-03-01 10:00": "no rule keeps it; the next that stays is 2026-03-02 10:00",
+	}, explained)
+}
+
+// When a point whose time has not come was taken is not known, so nothing is older than it.
+func TestNothingGoesInFavourOfAPointWithoutTime(t *testing.T) {
+	points := series(t, "2026-03-01 10:00", "2026-03-02 10:00", "2026-04-02 10:00")
+	points[2].Received = time.Time{}
+	r := plan(t, points, retention.Policy{Semantics: retention.Copies, Zone: vienna, Last: 1})
+	require.Equal(t, "2026-03-02 10:00", decision(t, r, "2026-03-01 10:00").Instead)
+	require.Equal(t, "no time to judge it by", ptr(decision(t, r, "2026-04-02 10:00")).Explain())
+}
+
 func TestLoopsAreFound(t *testing.T) {
 	points := series(t, "2026-03-01 10:00", "2026-03-02 10:00")
 	points[0].Parents, points[1].Parents = []string{points[1].ID}, []string{points[0].ID}

@@ -14,8 +14,10 @@ type Semantics string
 
 // The semantics. In all of them a rule keeps the newest point of a period.
 const (
-	// Restic is that of restic forget: each rule counts the periods that have a point, from the newest on, whether another rule has
-	// kept that point or not; a rule whose count is not used up keeps the oldest point too; Within is from the newest point that is not in the future.
+	// Restic is that of restic forget since 0.16: each rule counts the periods that have a point, from the newest on, whether another rule
+	// has kept that point or not; a rule whose count is not used up keeps the oldest point too, which restic before 0.16 does not, nor has
+	// it All: a point with no reason but those that are [Reason].Oldest is one that it lets go. Within is from the newest point that is
+	// not in the future. Restic has the periods of each snapshot begin in the zone that its host was in; here all are of one.
 	Restic Semantics = "restic"
 	// Borg is that of borg prune 1.2: a rule counts only points that no finer rule keeps, and keeps the oldest when its count is not used
 	// up; Within is from now, with months of 31 days and years of 365.
@@ -181,6 +183,9 @@ func (p *Policy) AtLeast(old *Policy) bool {
 		p.MinimumAge < old.MinimumAge || p.SkipReplication && !old.SkipReplication || p.SkipReceived && !old.SkipReceived {
 		return false
 	}
+	if (p.Semantics == Borg || p.Semantics == Proxmox) && p.SkipReceived != old.SkipReceived {
+		return false // a point that is not judged any more covers its period no more, and another takes up a count for it
+	}
 	if p.Semantics == Proxmox && !slices.EqualFunc(p.counts(), old.counts(), func(a, b rule) bool { return a.count == b.count }) {
 		return false // more of one rule moves what the next ones look at
 	}
@@ -189,6 +194,9 @@ func (p *Policy) AtLeast(old *Policy) bool {
 		was := before[i]
 		if r.count != All && (was.count == All || r.count < was.count) || !r.within.covers(was.within) {
 			return false
+		}
+		if r.count == All && was.count > 0 && p.Semantics == Borg {
+			return false // a count that is not used up keeps the oldest point, which All need not
 		}
 	}
 	for _, list := range old.Tags {
