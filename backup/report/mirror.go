@@ -104,7 +104,7 @@ func parity(p *dr.Parity) htmlreport.Section {
 	if len(p.Differences) == 0 {
 		return s
 	}
-	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "What"}, {Title: "Recovery site is", Short: true}, {Title: "Original"}, {Title: "Recovery"}, {Title: "Severity", Short: true}}}
+	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "What", Short: brief(p.Differences, func(d dr.Difference) string { return d.Aspect })}, {Title: "Recovery site is", Short: true}, {Title: "Original"}, {Title: "Recovery"}, {Title: "Severity", Short: true}}}
 	for _, d := range p.Differences[:min(most, len(p.Differences))] {
 		t.Rows = append(t.Rows, []htmlreport.Text{plain(d.Aspect), plain(string(d.Relation)), plain(d.Original), plain(d.Recovery), htmlreport.Mark(tone(d.Severity), string(d.Severity))})
 	}

@@ -36,7 +36,8 @@ func TestMirrorShowsExposureParityAndDrills(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	require.False(t, r.Clean())
-	_, md := page(t, r)
+	html, md := page(t, r)
+	require.Contains(t, html, `<th role="rowheader" scope="row" class="short">in_transit.strength</th>`)
 	for _, want := range []string{"asynchronous", "risk-7, until 2026-03-31 00:00", "- **Worst:** 3m", "**Over the objective**", "AES-128-GCM", "weaker",
 		"- **Slowest:** 2h", "The recovery site is not known to be protected as well"} {
 		require.Contains(t, md, want)

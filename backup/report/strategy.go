@@ -132,8 +132,8 @@ func (r *Report) frontier() (s htmlreport.Section, ok bool) {
 	}
 	s = htmlreport.Section{ID: "frontier", Title: "What more or less would buy", Blocks: []htmlreport.Block{
 		htmlreport.Paragraph(plain(fmt.Sprintf("Of %d ways to back up, no other is as good as one of these in cost, span, loss and recovery.", r.Solution.Ways)))}}
-	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Cost a month", Short: true}, {Title: "Span", Short: true}, {Title: "Lost at most", Short: true},
-		{Title: "Recovered within", Short: true}, {Title: "With"}, {Title: "Meets the strategy", Short: true}}}
+	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Cost", Short: true}, {Title: "Span", Short: true}, {Title: "Lost at most", Short: true},
+		{Title: "Recovered within", Short: true}, {Title: "With"}, {Title: "Enough", Short: true}}}
 	for _, c := range r.Solution.Frontier[:min(most, len(r.Solution.Frontier))] {
 		meets := plain("no")
 		if c.Meets {
@@ -149,7 +149,7 @@ func (r *Report) frontier() (s htmlreport.Section, ok bool) {
 				with = append(with, text)
 			}
 		}
-		t.Rows = append(t.Rows, []htmlreport.Text{plain(plan.Money(c.Cost)), plain(plan.Period(c.Incident.Span)), plain(plan.Period(c.Incident.Loss)),
+		t.Rows = append(t.Rows, []htmlreport.Text{plain(plan.Money(c.Cost) + " a month"), plain(plan.Period(c.Incident.Span)), plain(plan.Period(c.Incident.Loss)),
 			plain(plan.Period(c.Incident.Time)), plain(strings.Join(with, "; ")), meets})
 	}
 	s.Blocks = append(s.Blocks, t)

@@ -54,6 +54,9 @@ func Arranged(t *timetable.Timetable) *Timetable {
 	if t.Why != nil {
 		out.Bound += " of link " + t.Why.Link
 	}
+	if t.PeakBound.Compare(timetable.Ratio{Num: 1, Den: 1}) > 0 {
+		out.Bound += ": not everything fits"
+	}
 	return out
 }
 

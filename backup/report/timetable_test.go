@@ -74,4 +74,11 @@ func TestArrangedShowsWhatWasArranged(t *testing.T) {
 	require.NoError(t, err)
 	_, md = page(t, r)
 	require.Contains(t, md, "- fits: 2026-03-01 00:00 to 2026-03-01 04:00, 4h in 2 parts\n")
+
+	p.Goal, p.Jobs[0].Divisible = timetable.Peak, false
+	p.Links[0].Traffic = nil
+	p.Jobs = append(p.Jobs, timetable.Job{ID: "more", Bytes: 350 * 3600, Rate: 100, Links: []string{"wan"}})
+	arranged, err = timetable.Arrange(p)
+	require.NoError(t, err)
+	require.Equal(t, "112.5 % of link wan: not everything fits", report.Arranged(arranged).Bound)
 }
