@@ -1,6 +1,8 @@
 package catalogue_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,8 @@ import (
 	"github.com/cloudopsec/opsec/backup/catalogue"
 	"github.com/cloudopsec/opsec/backup/plan"
 	"github.com/cloudopsec/opsec/backup/recovery"
+	"github.com/cloudopsec/opsec/store"
+	"github.com/cloudopsec/opsec/store/memory"
 )
 
 func (b *bench) tested(id, point string, passed bool, took time.Duration) catalogue.Point {
@@ -157,4 +161,54 @@ func TestASummaryCountsWhatWasSoThen(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2*time.Hour+time.Minute, s.Span)
 	require.Equal(t, noon.Add(time.Hour-time.Minute), s.SpanFrom)
+}
+
+// peeking is a driver that calls before ahead of each list.
+type peeking struct {
+	store.Driver
+	before func(store.Range)
+}
+
+func (p *peeking) List(ctx context.Context, r store.Range) ([]store.Item, error) {
+	if p.before != nil {
+		p.before(r)
+	}
+	return p.Driver.List(ctx, r)
+}
+
+// A deletion that begins between the lists of what is there and of what goes does not make two points of one.
+func TestNoPointCountsTwiceWhileItGoes(t *testing.T) {
+	driver := &peeking{Driver: memory.New()}
+	b := newBench(t, driver, nil)
+	b.add("a")
+	b.add("b")
+	b.now = b.now.Add(time.Hour)
+	from, to := noon, b.now
+	o := b.due("a")
+	meanwhile := func() {
+		driver.before = func(r store.Range) {
+			if strings.Contains(r.Start, "gone") {
+				driver.before = nil
+				_, err := b.Execute(bg, alice, "acme", o.ID)
+				require.NoError(t, err)
+			}
+		}
+	}
+	meanwhile()
+	s, err := b.Summary(bg, alice.Actor, "acme", "vol-7", from, to)
+	require.NoError(t, err)
+	require.Nil(t, driver.before)
+	require.Equal(t, []string{"b"}, b.present())
+	require.Equal(t, 2, s.Points)
+	again, err := b.Summary(bg, alice.Actor, "acme", "vol-7", from, to)
+	require.NoError(t, err)
+	require.Equal(t, again, s)
+
+	b.add("c")
+	o = b.due("c")
+	meanwhile()
+	seen, err := b.Observed(bg, alice.Actor, "acme", "vol-7", time.Time{})
+	require.NoError(t, err)
+	require.Nil(t, driver.before)
+	require.Len(t, seen.Points, 3)
 }
