@@ -179,6 +179,8 @@ func TestVerificationLowersTheRisk(t *testing.T) {
 	}
 	require.InDelta(t, 1-math.Exp(-0.5), of(now.Add(-year), time.Time{}, 0), 1e-12)
 	require.InDelta(t, 1-math.Exp(-1), of(now.Add(-year), time.Time{}, 2<<40), 1e-12)
+	require.InDelta(t, 1-math.Exp(-0.875), of(now.Add(-year), time.Time{}, 3<<39), 1e-12)
+	require.InDelta(t, 1, of(time.Date(-9000, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{}, 0), 1e-12, "longer than durations are")
 	require.InDelta(t, 1-math.Exp(-0.25), of(now.Add(-year), now.Add(-year/2), 0), 1e-12)
 	require.Zero(t, of(now.Add(-year), now, 0))
 	require.InDelta(t, 1-math.Exp(-1), of(time.Time{}, time.Time{}, 0), 1e-12, "nothing is known: the age that the model takes")

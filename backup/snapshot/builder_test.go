@@ -125,6 +125,41 @@ func TestCirclesAreFoundAndReadByNobody(t *testing.T) {
 	require.Empty(t, p.Steps)
 }
 
+func TestCirclesAreToldAsAWayRound(t *testing.T) {
+	told := func(n int, needs func(i int) []int) string {
+		var b snapshot.Builder
+		for i := range n {
+			require.NoError(t, b.AddIndexed(snapshot.Indexed{Needs: needs(i)}))
+		}
+		_, found := b.Build()
+		require.Len(t, found, 1)
+		return found[0].Text
+	}
+	ring := func(n int) string { return told(n, func(i int) []int { return []int{(i + 1) % n} }) }
+	require.Equal(t, "#0 needs #1 needs #2 needs #0", ring(3))
+	require.True(t, strings.HasSuffix(ring(16), " needs #15 needs #0"))
+	require.True(t, strings.HasSuffix(ring(18), " needs #15 needs 2 more, #0"))
+	// From 0 the way leads into a circle of 1 and 2, from where it also leads back.
+	require.Equal(t, "#1 needs #2 needs #1; 1 more need each other and these", told(3, func(i int) []int { return [][]int{{1}, {2}, {1, 0}}[i] }))
+}
+
+func TestMoreWordsThanAreKeptAreParents(t *testing.T) {
+	var b snapshot.Builder
+	const n = snapshot.MaxWords + 10
+	for i := range n {
+		require.NoError(t, b.Add(snapshot.Node{ID: fmt.Sprint(i), Needs: []snapshot.Need{{ID: "root", As: fmt.Sprint("word ", i)}}}))
+	}
+	g, _ := b.Build()
+	for i := range n {
+		v, _ := g.Find(fmt.Sprint(i))
+		want := fmt.Sprint("word ", i)
+		if i >= snapshot.MaxWords-1 {
+			want = ""
+		}
+		require.Equal(t, want, g.Node(v).Needs[0].As)
+	}
+}
+
 // Whatever is added, also with circles, duplicates and what is missing: it is a graph, and one in a circle is what leads back to itself.
 func TestNoContentMakesBuildFail(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -183,6 +218,10 @@ func TestTwoNodesOfOneNameAreOneWithTheNeedsOfBoth(t *testing.T) {
 	require.NoError(t, b.Add(snapshot.Node{ID: "a", Restore: true, Broken: "torn", Size: 9, Needs: []snapshot.Need{{ID: "b", As: "chunk"}}}))
 	g, found := b.Build()
 	require.Equal(t, []string{snapshot.RuleDuplicate}, rules(found))
+	require.NoError(t, b.Add(snapshot.Node{ID: "c", Broken: "first"}))
+	require.NoError(t, b.Add(snapshot.Node{ID: "c", Broken: "second"}))
+	two, _ := b.Build()
+	require.Equal(t, "first", two.Broken(0))
 	v, _ := g.Find("a")
 	require.Equal(t, snapshot.Node{ID: "a", Format: "raw", Size: 7, Restore: true, Broken: "torn", Needs: []snapshot.Need{{ID: "b", As: "chunk"}}}, g.Node(v))
 }
@@ -212,12 +251,13 @@ func TestNumbersStandForNames(t *testing.T) {
 func TestBuilderRefusesWhatIsNoNode(t *testing.T) {
 	var b snapshot.Builder
 	for want, n := range map[string]snapshot.Node{
-		"id of 0 bytes":        {},
-		"id of 32769 bytes":    {ID: strings.Repeat("x", snapshot.MaxIDLen+1)},
-		"needs[1]: an id of 0": {ID: "a", Needs: []snapshot.Need{{ID: "b"}, {}}},
-		"size -1":              {ID: "a", Size: -1},
-		"virtual -1":           {ID: "a", Virtual: -1},
-		"replicas 65536":       {ID: "a", Replicas: 65536},
+		"id of 0 bytes":            {},
+		"id of 32769 bytes":        {ID: strings.Repeat("x", snapshot.MaxIDLen+1)},
+		"needs[1]: an id of 0":     {ID: "a", Needs: []snapshot.Need{{ID: "b"}, {}}},
+		"needs[0]: an id of 32769": {ID: "a", Needs: []snapshot.Need{{ID: strings.Repeat("x", snapshot.MaxIDLen+1)}}},
+		"size -1":                  {ID: "a", Size: -1},
+		"virtual -1":               {ID: "a", Virtual: -1},
+		"replicas 65536":           {ID: "a", Replicas: 65536},
 	} {
 		err := b.Add(n)
 		require.ErrorIs(t, err, opsec.ErrInvalid)
@@ -231,6 +271,7 @@ func TestBuilderRefusesWhatIsNoNode(t *testing.T) {
 	require.NoError(t, b.AddIndexed(snapshot.Indexed{}), "the builder is empty after Build")
 	require.ErrorIs(t, b.Add(snapshot.Node{ID: "a"}), opsec.ErrInvalid)
 	require.ErrorIs(t, b.AddIndexed(snapshot.Indexed{Needs: []int{-1}}), opsec.ErrInvalid)
+	require.ErrorIs(t, b.AddIndexed(snapshot.Indexed{Needs: []int{snapshot.MaxNodes}}), opsec.ErrInvalid)
 
 	var empty snapshot.Builder
 	g, _ = empty.Build()
