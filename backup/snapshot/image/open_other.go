@@ -16,7 +16,10 @@ type regular struct {
 	time        time.Time
 }
 
-const asFolder = 0
+const (
+	opensNoLink = false
+	asFolder    = 0
+)
 
 // openIn opens a file of the folder that was entered, by a name without slashes.
 func (p *place) openIn(name string) (*regular, error) {

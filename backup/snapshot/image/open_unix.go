@@ -18,6 +18,9 @@ type regular struct {
 	time  time.Time
 }
 
+// opensNoLink says that openIn refuses links.
+const opensNoLink = true
+
 // asFolder opens folders and nothing else.
 const asFolder = unix.O_DIRECTORY | unix.O_NONBLOCK
 

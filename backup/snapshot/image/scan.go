@@ -132,18 +132,22 @@ func (s *scan) add(p *place, name string, asked bool) *file {
 		f.asked = f.asked || asked
 		return f
 	}
+	return s.take(&file{place: p, name: name, asked: asked})
+}
+
+// take takes a file that nobody has named before; nil when it is more than is looked at.
+func (s *scan) take(f *file) *file {
 	if len(s.order) >= MaxFiles {
 		if !s.full {
-			s.find(p.abs+name, RuleUnread, opsec.SeverityHigh, "more than two million files: neither this nor what comes after it was looked at")
+			s.find(f.path(), RuleUnread, opsec.SeverityHigh, "more than two million files: neither this nor what comes after it was looked at")
 		}
 		s.full = true
 		return nil
 	}
-	if s.long(p, name) {
+	if s.long(f.place, f.name) {
 		return nil
 	}
-	f := &file{place: p, name: name, asked: asked}
-	s.files[p.abs+name] = f
+	s.files[f.path()] = f
 	s.order, s.fresh = append(s.order, f), append(s.fresh, f)
 	return f
 }
@@ -228,6 +232,9 @@ func (s *scan) readIn(ctx context.Context, files []*file) {
 }
 
 func (s *scan) readFile(f *file) {
+	if f.Header != nil {
+		return // by peek
+	}
 	r, err := f.place.openIn(path.Base(f.name))
 	if err != nil {
 		f.err = err
@@ -321,14 +328,36 @@ func (s *scan) locate(name string) (*file, error) {
 	if f := s.files[name]; f != nil {
 		return f, nil
 	}
-	p, below, err := real(s.places, name)
-	if err != nil {
-		return nil, err
+	f := s.peek(name)
+	if f == nil {
+		p, below, err := real(s.places, name)
+		if err != nil {
+			return nil, err
+		}
+		f = s.add(p, below, true)
+	} else {
+		f = s.take(f)
 	}
-	if f := s.add(p, below, true); f != nil {
-		return f, nil
+	if f == nil {
+		return nil, errors.New("it is more than a scan looks at")
 	}
-	return nil, errors.New("it is more than a scan looks at")
+	return f, nil
+}
+
+// peek reads a file of the folder that was entered last. One that can be opened there is no link, so that its name is real as it stands, without a look
+// at each step of it. Nil is for whatever else it may be.
+func (s *scan) peek(name string) *file {
+	for _, p := range s.places {
+		below, ok := strings.CutPrefix(name, p.abs)
+		if !ok || !opensNoLink || p.here == nil || path.Dir(below) != p.folder || path.Clean(below) != below {
+			continue
+		}
+		f := &file{place: p, name: below, asked: true}
+		if s.readFile(f); f.err == nil {
+			return f
+		}
+	}
+	return nil
 }
 
 // inventory makes nodes of the files.
