@@ -40,6 +40,7 @@ const (
 	RuleModified  = "parent-modified" // its parent is not what it was when the image was made: what it shows is garbage
 	RuleEncrypted = "encrypted"       // it cannot be read without a key
 	RuleMistaken  = "mistaken-format" // another image says that it is of a format which it is not
+	RuleRelative  = "relative-data"   // the name of its data file is relative, which QEMU takes from wherever it was started: it is looked for beside the image
 	RuleGuessed   = "guessed-format"  // its backing file has no format on record: content can pretend to be one
 )
 

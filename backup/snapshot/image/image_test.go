@@ -162,7 +162,7 @@ func TestMarksOfTroubleAreFindings(t *testing.T) {
 	damaged[len(damaged)-100] = 1
 	for rule, content := range map[string][]byte{
 		image.RuleDirty: qcow2("", 1), image.RuleCorrupt: qcow2("", 2), image.RuleEncrypted: put(qcow2("", 0), 35, 2),
-		image.RuleGuessed: put(qcow2("base", 0), 104, 0, 0, 0, 1), image.RuleDirty + " ": log, image.RuleDirty + "  ": damaged,
+		image.RuleGuessed: put(qcow2("base", 0), 104, 0, 0, 0, 1), image.RuleRelative: put(qcow2("", 4), 104, 'D', 'A', 'T', 'A'), image.RuleDirty + " ": log, image.RuleDirty + "  ": damaged,
 	} {
 		h, err := image.Read(bytes.NewReader(content), int64(len(content)))
 		require.NoError(t, err)

@@ -80,6 +80,9 @@ func (p *parser) qcow2() {
 			return
 		}
 		r := p.ref(data, snapshot.AsDataFile, "")
+		if !r.foreign && !strings.HasPrefix(data, "/") {
+			p.find(RuleRelative, opsec.SeverityMedium, "the name of its data file is relative: QEMU looks for it in the folder where it was started, not beside the image")
+		}
 		r.format = Raw
 		p.Refs = append(p.Refs, r)
 	}
