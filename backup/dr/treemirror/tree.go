@@ -26,10 +26,12 @@ type tree struct {
 	bad    map[string]bool           // by quoted path: what the last generation has not, or has otherwise
 	ranges map[string][]backup.Range // of those, where to look
 	other  map[string]bool           // what differs in mode or time, or seems to
+
+	durable *durable
 }
 
 func newTree(t *target, src fs.FS, r *backup.Report) *tree {
-	n := &tree{target: t, src: src, bad: map[string]bool{}, ranges: map[string][]backup.Range{}, other: map[string]bool{}}
+	n := &tree{target: t, src: src, bad: map[string]bool{}, ranges: map[string][]backup.Range{}, other: map[string]bool{}, durable: newDurable()}
 	for _, p := range slices.Concat(r.Changed, r.Missing, r.Unreadable, r.Unstable) {
 		n.bad[p] = true
 	}
@@ -68,7 +70,8 @@ func settled(e *backup.Entry, info fs.FileInfo) bool {
 }
 
 func (t *tree) build(m *backup.Manifest) error {
-	var dirs []*backup.Entry
+	defer t.durable.wait() // also after an error: nothing is written to when build has returned
+	dirs := []*backup.Entry{{Path: path.Join(t.next, treeName)}}
 	for e, err := range m.Entries() {
 		if err != nil {
 			return err
@@ -87,12 +90,17 @@ func (t *tree) build(m *backup.Manifest) error {
 			return fmt.Errorf("%s: %w", backup.Quote(e.Path), err)
 		}
 	}
-	for _, dir := range append(dirs, &backup.Entry{Path: path.Join(t.next, treeName)}) {
-		if err := syncDir(t.root, dir.Path); err != nil {
+	for _, dir := range dirs {
+		d, err := t.root.Open(dir.Path)
+		if err != nil {
 			return err
 		}
+		t.durable.add(d)
 	}
-	for _, e := range slices.Backward(dirs) { // after what is in them
+	if err := t.durable.wait(); err != nil {
+		return err
+	}
+	for _, e := range slices.Backward(dirs[1:]) { // after what is in them
 		if err := t.do(func() error { return t.settle(e, e.Path) }); err != nil {
 			return err
 		}
@@ -131,7 +139,7 @@ func (t *tree) file(e *backup.Entry, name string) error {
 	return nil
 }
 
-// make makes a file, and reads it to see that it is what it should be.
+// make makes a file.
 func (t *tree) make(e *backup.Entry, name, last string, ranges []backup.Range) error {
 	var f *os.File
 	err := t.do(func() (err error) {
@@ -141,10 +149,21 @@ func (t *tree) make(e *backup.Entry, name, last string, ranges []backup.Range) e
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if err := t.fill(f, e, last, ranges); err != nil {
-		return err
+	if err = t.fill(f, e, last, ranges); err == nil {
+		err = t.check(f, e)
 	}
+	if err == nil {
+		err = t.do(func() error { return t.settle(e, name) })
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	t.durable.add(f)
+	return nil
+}
+
+// check reads what a file has been filled with.
+func (t *tree) check(f *os.File, e *backup.Entry) error {
 	if err := f.Truncate(e.Sums.Size); err != nil { // it may end in a hole
 		return err
 	}
@@ -155,7 +174,7 @@ func (t *tree) make(e *backup.Entry, name, last string, ranges []backup.Range) e
 	if sums.BLAKE3 != e.Sums.BLAKE3 {
 		return fmt.Errorf("the source has changed since its manifest was made, or the target since it was compared: %w", opsec.ErrInvalid)
 	}
-	return t.do(func() error { return errors.Join(t.settle(e, name), f.Sync()) })
+	return nil
 }
 
 // fill takes the ranges from the source and the rest from the last generation; all from the source when there are none.
