@@ -61,7 +61,6 @@ type Evidence struct {
 type Service struct {
 	ID         string           `json:"id"`
 	Title      string           `json:"title,omitempty"`
-	Resources  int              `json:"resources"` // with evidence
 	Objectives []Objective      `json:"objectives"`
 	Credits    []credit.Due     `json:"credits,omitempty"`
 	Strip      []timeline.Strip `json:"strip,omitempty"` // a day each: for charts
@@ -70,11 +69,14 @@ type Service struct {
 // Objective is how an objective was kept.
 type Objective struct {
 	metric.Objective
-	Tally  metric.Result  `json:"tally"`
-	Figure metric.Figure  `json:"figure"`
-	Budget *metric.Budget `json:"budget,omitempty"`
-	Worst  []Instance     `json:"worst,omitempty"`  // of resources that are judged on their own, the ten worst that broke it
-	Broken int            `json:"broken,omitempty"` // how many of them did
+	Span      timeline.Span  `json:"span"`             // the window that ends with the period, or in which it ends
+	Resources int            `json:"resources"`        // that were judged, those without evidence among them
+	Tally     metric.Result  `json:"tally"`            // of all of them
+	Figure    metric.Figure  `json:"figure"`           // of all of them; where each is judged alone the verdict is the worst
+	Budget    *metric.Budget `json:"budget,omitempty"` // of all of them
+	Worst     []Instance     `json:"worst,omitempty"`  // of resources that are judged alone, the ten worst that are not met
+	Broken    int            `json:"broken,omitempty"` // how many of them are in breach
+	Open      int            `json:"open,omitempty"`   // how many are undecided
 }
 
 // Instance is a resource that is judged on its own.
@@ -88,7 +90,6 @@ type Judged struct {
 	sla.Exclusion
 	Valid  bool          `json:"valid"`
 	Why    string        `json:"why,omitempty"`    // not, or not all of it
-	Used   uint64        `json:"usedMs"`           // bad or unknown time that it took out of figures, all services together
 	Within timeline.Line `json:"within,omitempty"` // what of it is valid
 }
 
