@@ -22,21 +22,22 @@ type Agreement struct {
 	Effective time.Time `json:"effective"`        // from then
 	Expires   time.Time `json:"expires,omitzero"` // before then; zero: until it is ended
 
-	Parties  []Party            `json:"parties"`         // one provider and one customer at least
-	Services []Service          `json:"services"`        //
-	Model    opsec.ServiceModel `json:"model"`           //
-	Grade    string             `json:"grade,omitempty"` // such as "gold"
-	Regions  []string           `json:"regions"`         // where the service is provided
-	Law      []string           `json:"law"`             // jurisdictions that govern it: ISO 3166 codes, or "EU"
-	Zone     string             `json:"zone"`            // IANA name: of the periods of reports
+	Parties  []Party            `json:"parties,omitempty"`  // one provider and one customer at least
+	Services []Service          `json:"services,omitempty"` //
+	Model    opsec.ServiceModel `json:"model"`              //
+	Grade    string             `json:"grade,omitempty"`    // such as "gold"
+	Regions  []string           `json:"regions,omitempty"`  // where the service is provided
+	Law      []string           `json:"law,omitempty"`      // jurisdictions that govern it: ISO 3166 codes, or "EU"
+	Zone     string             `json:"zone"`               // IANA name: of the periods of reports
 	Currency string             `json:"currency,omitempty"`
 
 	Responsibilities responsibility.Matrix `json:"responsibilities"`
 	Clause           Clause                `json:"clause"`
 	Exclusions       []ExclusionRule       `json:"exclusions,omitempty"`
 	Credits          []credit.Table        `json:"credits,omitempty"`
-	Profiles         []string              `json:"profiles,omitempty"` // legal and industry minimums that hold: see [Minimum]
-	History          []Change              `json:"history,omitempty"`  // of the negotiation, oldest first
+	Liabilities      []Liability           `json:"liabilities,omitempty"` // beside the credits: one of each party at least
+	Profiles         []string              `json:"profiles,omitempty"`    // legal and industry minimums that hold: see [Minimum]
+	History          []Change              `json:"history,omitempty"`     // of the negotiation, oldest first
 }
 
 // Party is a party to an agreement.
@@ -52,9 +53,9 @@ type Party struct {
 type Service struct {
 	ID         string             `json:"id"`
 	Title      string             `json:"title,omitempty"`
-	Resources  []string           `json:"resources,omitempty"` // ids, or patterns of package path, of the resources that it has; none: the id itself
-	Objectives []metric.Objective `json:"objectives"`          // of its availability
-	DependsOn  []string           `json:"dependsOn,omitempty"` // ids of services
+	Resources  []string           `json:"resources,omitempty"`  // ids, or patterns of package path, of the resources that it has; none: the id itself
+	Objectives []metric.Objective `json:"objectives,omitempty"` // of its availability
+	DependsOn  []string           `json:"dependsOn,omitempty"`  // ids of services
 }
 
 // ExclusionRule is time that may be left out of figures. What no rule covers counts.
@@ -97,34 +98,45 @@ type Exclusion struct {
 	Evidence string               `json:"evidence,omitempty"` // digest of what shows it
 }
 
-// Change is a step of a negotiation.
+// Liability is what a party answers for when it does not do its part (7.2.1).
+type Liability struct {
+	Party opsec.Party `json:"party"` // [opsec.CSP] or [opsec.CSC]
+	Text  string      `json:"text"`
+}
+
+// Change is a step of a negotiation: what was asked for, and what was answered.
 type Change struct {
-	Version int         `json:"version"` // of the agreement that it led to
-	By      opsec.Party `json:"by"`
-	Person  string      `json:"person,omitempty"`
-	Time    time.Time   `json:"time"`
-	Path    string      `json:"path,omitempty"` // of what was asked for, such as "clause.emergency.targets[0].each"
-	Text    string      `json:"text"`
-	Agreed  bool        `json:"agreed"`
-	From    string      `json:"from,omitempty"` // digest of the agreement before
+	Version  int         `json:"version"`          // of the agreement that it led to, or would have
+	By       opsec.Party `json:"by"`               // who asked
+	Person   string      `json:"person,omitempty"` //
+	Time     time.Time   `json:"time"`             // when it was asked
+	Paths    []string    `json:"paths,omitempty"`  // of what was to change, such as "clause.emergency.targets[0].each": see [Changed]
+	Text     string      `json:"text"`             // why
+	Agreed   bool        `json:"agreed"`           //
+	Answered time.Time   `json:"answered"`         //
+	AnswerBy opsec.Party `json:"answerBy"`         // the other party; or, of a request that was taken back, who asked
+	Answerer string      `json:"answerer,omitempty"`
+	Answer   string      `json:"answer,omitempty"` // why it was refused
+	From     string      `json:"from"`             // digest of the agreement that was to change
+	To       string      `json:"to"`               // digest of the terms that were asked for
 }
 
 // Clause has an element for each of 7.2.2.1 to 7.2.2.8. An element that is nil is missing, and [Agreement.Validate] says so.
 type Clause struct {
-	Continuity    *Continuity    `json:"continuity"`    // 7.2.2.1
-	Data          *Data          `json:"data"`          // 7.2.2.2
-	Emergency     *Emergency     `json:"emergency"`     // 7.2.2.3
-	Measures      *Measures      `json:"measures"`      // 7.2.2.4
-	Audit         *Audit         `json:"audit"`         // 7.2.2.5
-	Monitoring    *Monitoring    `json:"monitoring"`    // 7.2.2.6
-	Certification *Certification `json:"certification"` // 7.2.2.7
-	Documents     *Documents     `json:"documents"`     // 7.2.2.8
+	Continuity    *Continuity    `json:"continuity,omitempty"`    // 7.2.2.1
+	Data          *Data          `json:"data,omitempty"`          // 7.2.2.2
+	Emergency     *Emergency     `json:"emergency,omitempty"`     // 7.2.2.3
+	Measures      *Measures      `json:"measures,omitempty"`      // 7.2.2.4
+	Audit         *Audit         `json:"audit,omitempty"`         // 7.2.2.5
+	Monitoring    *Monitoring    `json:"monitoring,omitempty"`    // 7.2.2.6
+	Certification *Certification `json:"certification,omitempty"` // 7.2.2.7
+	Documents     *Documents     `json:"documents,omitempty"`     // 7.2.2.8
 }
 
 // Continuity is clause 7.2.2.1. Availability stands with each [Service].
 type Continuity struct {
-	Recovery []response.Target `json:"recovery"` // of measure [response.Recovery]
-	Disaster string            `json:"disaster"` // what protects against disasters
+	Recovery []response.Target `json:"recovery,omitempty"` // of measure [response.Recovery]
+	Disaster string            `json:"disaster"`           // what protects against disasters
 }
 
 // Statement is a measure that is stated: what it is, and how it can be checked.

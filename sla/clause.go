@@ -11,15 +11,15 @@ import (
 
 // Data is clause 7.2.2.2: nine items.
 type Data struct {
-	Physical   *Statement   `json:"physical"`   // entrance guard, fire protection, backup power
-	Medium     *Statement   `json:"medium"`     // reinforcing of devices, patches
-	Encryption []Encryption `json:"encryption"` // which data, how
-	Access     *Statement   `json:"access"`     // access control
-	Isolation  *Isolation   `json:"isolation"`
-	Deletion   *Deletion    `json:"deletion"`
-	Backup     *Backup      `json:"backup"`
-	Operations *Statement   `json:"operations"` // audit of operations on customers' data, by qualified auditors
-	Compliance []Compliance `json:"compliance"` // one for each jurisdiction of the agreement
+	Physical   *Statement   `json:"physical,omitempty"`   // entrance guard, fire protection, backup power
+	Medium     *Statement   `json:"medium,omitempty"`     // reinforcing of devices, patches
+	Encryption []Encryption `json:"encryption,omitempty"` // which data, how
+	Access     *Statement   `json:"access,omitempty"`     // access control
+	Isolation  *Isolation   `json:"isolation,omitempty"`
+	Deletion   *Deletion    `json:"deletion,omitempty"`
+	Backup     *Backup      `json:"backup,omitempty"`
+	Operations *Statement   `json:"operations,omitempty"` // audit of operations on customers' data, by qualified auditors
+	Compliance []Compliance `json:"compliance,omitempty"` // one for each jurisdiction of the agreement
 }
 
 // Phase is a state of data.
@@ -57,12 +57,12 @@ type Deletion struct {
 
 // Backup is what is promised of backups.
 type Backup struct {
-	RPO       metric.Duration `json:"rpo"` // recovery point objective: worst loss
-	RTO       metric.Duration `json:"rto"` // recovery time objective
-	Retention metric.Duration `json:"retention"`
-	OnSite    int             `json:"onSite"`  // copies
-	OffSite   int             `json:"offSite"` // copies
-	TestEvery metric.Duration `json:"testEvery"`
+	RPO       *metric.Duration `json:"rpo,omitempty"` // recovery point objective: worst loss; 0s promises none
+	RTO       metric.Duration  `json:"rto"`           // recovery time objective
+	Retention metric.Duration  `json:"retention"`
+	OnSite    int              `json:"onSite"`  // copies
+	OffSite   int              `json:"offSite"` // copies
+	TestEvery metric.Duration  `json:"testEvery"`
 }
 
 // Compliance is what a jurisdiction asks for.
@@ -80,36 +80,36 @@ type Compliance struct {
 
 // Emergency is clause 7.2.2.3.
 type Emergency struct {
-	Hotline string            `json:"hotline"` // telephone number or address
-	Hours   calendar.Policy   `json:"hours"`   // 5x8, 7x24, ...
-	Targets []response.Target `json:"targets"` // of acceptance and troubleshooting; without Hours of their own they run on these
+	Hotline string            `json:"hotline"`           // telephone number or address
+	Hours   calendar.Policy   `json:"hours,omitzero"`    // 5x8, 7x24, ...
+	Targets []response.Target `json:"targets,omitempty"` // of acceptance and troubleshooting; without Hours of their own they run on these
 }
 
 // Measures is clause 7.2.2.4: seven of them.
 type Measures struct {
-	Virtualization *Statement `json:"virtualization"`
-	Isolation      *Statement `json:"isolation"` // of networks and domains
-	Privileged     *Statement `json:"privileged"`
-	Authentication *Statement `json:"authentication"`
-	Traffic        *Statement `json:"traffic"`
-	Malware        *Statement `json:"malware"`
-	Patches        *Statement `json:"patches"` // Within: from a patch's release to its rollout
+	Virtualization *Statement `json:"virtualization,omitempty"`
+	Isolation      *Statement `json:"isolation,omitempty"` // of networks and domains
+	Privileged     *Statement `json:"privileged,omitempty"`
+	Authentication *Statement `json:"authentication,omitempty"`
+	Traffic        *Statement `json:"traffic,omitempty"`
+	Malware        *Statement `json:"malware,omitempty"`
+	Patches        *Statement `json:"patches,omitempty"` // Within: from a patch's release to its rollout
 }
 
 // Audit is clause 7.2.2.5.
 type Audit struct {
 	Every   metric.Duration `json:"every"`
-	By      string          `json:"by"`      // "internal", "third-party" or "both"
-	Scope   []string        `json:"scope"`   //
-	Visible string          `json:"visible"` // how customers see the results
+	By      string          `json:"by"`              // "internal", "third-party" or "both"
+	Scope   []string        `json:"scope,omitempty"` //
+	Visible string          `json:"visible"`         // how customers see the results
 }
 
 // Monitoring is clause 7.2.2.6.
 type Monitoring struct {
-	Objects      []Watched         `json:"objects"`
-	Notification []response.Target `json:"notification"`   // of measure [response.Notification]
-	Modes        []string          `json:"modes"`          // "e-mail", "telephone", "sms", or others that are agreed
-	Self         string            `json:"self,omitempty"` // what customers can monitor themselves
+	Objects      []Watched         `json:"objects,omitempty"`
+	Notification []response.Target `json:"notification,omitempty"` // of measure [response.Notification]
+	Modes        []string          `json:"modes,omitempty"`        // "e-mail", "telephone", "sms", or others that are agreed
+	Self         string            `json:"self,omitempty"`         // what customers can monitor themselves
 }
 
 // Watched is something that is monitored, and what triggers.
@@ -121,8 +121,8 @@ type Watched struct {
 
 // Certification is clause 7.2.2.7.
 type Certification struct {
-	Held     []Certificate `json:"held"`
-	Training *Statement    `json:"training"` // of the provider's staff
+	Held     []Certificate `json:"held,omitempty"`
+	Training *Statement    `json:"training,omitempty"` // of the provider's staff
 }
 
 // Certificate is one that the provider holds.
@@ -135,8 +135,8 @@ type Certificate struct {
 
 // Documents is clause 7.2.2.8.
 type Documents struct {
-	Where   string          `json:"where"`   // portal
-	List    []string        `json:"list"`    // what can be viewed and downloaded
-	Formats []string        `json:"formats"` // "html", "md", "json"
-	Keep    metric.Duration `json:"keep"`    // how long each stays there
+	Where   string          `json:"where"`             // portal
+	List    []string        `json:"list,omitempty"`    // what can be viewed and downloaded
+	Formats []string        `json:"formats,omitempty"` // "html", "md", "json"
+	Keep    metric.Duration `json:"keep"`              // how long each stays there
 }

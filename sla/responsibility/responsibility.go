@@ -39,5 +39,5 @@ type Assignment struct {
 // Matrix is who answers for what, of one service model.
 type Matrix struct {
 	Model       opsec.ServiceModel `json:"model"`
-	Assignments []Assignment       `json:"assignments"`
+	Assignments []Assignment       `json:"assignments,omitempty"`
 }
