@@ -314,3 +314,102 @@ func TestGrowthIsToldOnlyOfTimesThatTellOne(t *testing.T) {
 	require.NoError(t, err)
 	require.Negative(t, r.Growth.LimitReached, "it is beyond the limit, whatever its pace")
 }
+
+func TestAnAgeAtTheLimitIsWithinIt(t *testing.T) {
+	vmware, _ := snapshot.ProfileNamed("vmware")
+	for age, want := range map[time.Duration]opsec.Severity{
+		day: "", day + time.Microsecond: opsec.SeverityLow, 3 * day: opsec.SeverityLow, 3*day + time.Microsecond: opsec.SeverityMedium,
+	} {
+		r, err := aged(t, age).Analyze(snapshot.FailureModel{P: 0.1, Now: now}, &vmware)
+		require.NoError(t, err)
+		var got opsec.Severity
+		for _, f := range r.Findings {
+			got = f.Severity
+		}
+		require.Equal(t, want, got, age.String())
+	}
+}
+
+// What is lost is told once, as lost, and not judged by what it would be like if it were not.
+func TestWhatIsLostOrAtALimitIsNotJudgedFurther(t *testing.T) {
+	p := snapshot.Profile{Name: "own", SnapshotsMax: 9, AgeMax: snapshot.Duration(day), VerifiedMax: snapshot.Duration(day), UsableMin: 0.95, BlastMax: 2}
+	var b snapshot.Builder
+	for _, n := range []snapshot.Node{
+		{ID: "torn", Broken: "torn"},
+		{ID: "a", Restore: true, Verified: now, Needs: []snapshot.Need{{ID: "gone"}}},
+		{ID: "b", Restore: true, Verified: now, Needs: []snapshot.Need{{ID: "gone"}}},
+		{ID: "c", Restore: true, Verified: now, Needs: []snapshot.Need{{ID: "gone"}}},
+		{ID: "base", Restore: true, Verified: now},
+		{ID: "layer", Verified: now, Needs: []snapshot.Need{{ID: "base"}}}, // no restore point
+		{ID: "tip", Restore: true, Verified: now, Needs: []snapshot.Need{{ID: "base"}}, Replicas: 9},
+		{ID: "soon", Created: now, Verified: now.Add(time.Hour)},
+	} {
+		require.NoError(t, b.Add(n))
+	}
+	g, _ := b.Build()
+	r, err := g.Analyze(snapshot.FailureModel{P: 0.05, Independence: 1, Now: now}, &p)
+	require.NoError(t, err)
+	var got []string
+	for _, f := range r.Findings {
+		got = append(got, f.Path+" "+f.Rule)
+	}
+	require.Equal(t, []string{
+		"a unusable", "b unusable", "c unusable", "a missing-need", "b missing-need", "c missing-need", "soon time-in-future",
+	}, got)
+}
+
+func TestTheWorstAreListed(t *testing.T) {
+	var b snapshot.Builder
+	const roots = 7000
+	want := make([]int, roots)
+	for i := range roots {
+		require.NoError(t, b.AddIndexed(snapshot.Indexed{}))
+		want[i] = 1 + i*7919%13
+	}
+	for i, points := range want {
+		for range points {
+			require.NoError(t, b.AddIndexed(snapshot.Indexed{Restore: true, Needs: []int{i}}))
+		}
+	}
+	g, _ := b.Build()
+	r, err := g.Analyze(snapshot.FailureModel{P: 0.1}, nil)
+	require.NoError(t, err)
+	var got []int
+	for _, p := range r.SPOF {
+		got = append(got, p.Blast)
+	}
+	slices.Sort(want)
+	slices.Reverse(want)
+	require.Equal(t, want[:1000], got)
+	require.Equal(t, roots, r.AllSPOF)
+}
+
+func TestChainsAreInOrderOfTheirChanceAndThenOfDepth(t *testing.T) {
+	var b snapshot.Builder
+	for _, n := range []snapshot.Node{
+		{ID: "1"}, {ID: "2", Replicas: 9, Needs: []snapshot.Need{{ID: "1"}}}, {ID: "3", Replicas: 9, Needs: []snapshot.Need{{ID: "2"}}}, // .9
+		{ID: "x"}, {ID: "y", Needs: []snapshot.Need{{ID: "x"}}}, // .81
+	} {
+		require.NoError(t, b.Add(n))
+	}
+	g, _ := b.Build()
+	r, err := g.Analyze(snapshot.FailureModel{P: 0.1, Independence: 1}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"y", "3"}, []string{r.Chains[0].Tip, r.Chains[1].Tip})
+}
+
+func TestSizesAddUpToTheMostThatThereIs(t *testing.T) {
+	var b snapshot.Builder
+	for range 3 {
+		require.NoError(t, b.AddIndexed(snapshot.Indexed{Size: math.MaxInt64 - 5, Virtual: 7}))
+	}
+	g, _ := b.Build()
+	r, err := g.Analyze(snapshot.FailureModel{P: 0.1}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []int64{math.MaxInt64, math.MaxInt64, math.MaxInt64}, []int64{r.Growth.Bytes, r.Growth.BytesThen, r.Growth.BytesMost})
+	require.NoError(t, b.AddIndexed(snapshot.Indexed{Size: 9, Virtual: 7}))
+	g, _ = b.Build()
+	r, err = g.Analyze(snapshot.FailureModel{P: 0.1}, nil)
+	require.NoError(t, err)
+	require.Equal(t, int64(9), r.Growth.BytesMost, "an image may take more than the disk that it shows")
+}

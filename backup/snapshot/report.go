@@ -296,7 +296,7 @@ func (s *survey) below(v int32) int32 {
 			continue
 		}
 		inside := as != 0 && g.words[as] == AsContains
-		if s.depth[to] == s.depth[v]-1 && !inside || s.depth[to] == s.depth[v] && inside {
+		if s.depth[to] == s.depth[v] || s.depth[to] == s.depth[v]-1 && !inside {
 			return to
 		}
 	}
