@@ -27,7 +27,8 @@
 // it says of the time is kept apart from when its word came; nothing that lets a point go is decided by the former alone.
 //
 // A point goes by an order that so many persons have approved as the policy says, none of whom has asked, each once with whatever
-// account, and after a delay in which anybody who is let may cancel and any approver retract. A policy with a shorter delay does not
+// account, and after a delay in which anybody who is let may cancel and any approver retract, counted from no earlier than the source's newest
+// point. A policy with a shorter delay does not
 // shorten one that runs, and no order goes through that has other approvals than the policy then asks for. Approvers must hold their roles still when the order is executed. A retention policy is shortened in the same way,
 // and a hold ended, the latter without the delay; a policy that is sure to keep more is in force at once ([Catalogue.SetRetention]).
 //

@@ -415,3 +415,59 @@ func TestARecoveryTestCountsOnce(t *testing.T) {
 	require.Zero(t, s.Passed)
 	b.sound()
 }
+
+// Of several nodes one has a clock that has gone back: what is approved there waits no less.
+func TestAClockThatHasGoneBackShortensNoDelay(t *testing.T) {
+	ahead := 8 * day
+	b := standard(t)
+	b.add("a")
+	b.add("b")
+	o, err := b.ProposeDeletion(bg, alice, "acme", "vol-7", []string{"a"}, false)
+	require.NoError(t, err)
+	asked := b.now
+	_, err = b.Decide(bg, "acme", o.ID, approve(bob))
+	require.NoError(t, err)
+	b.now = asked.Add(-ahead)
+	o, err = b.Decide(bg, "acme", o.ID, approve(carol))
+	require.NoError(t, err)
+	require.Equal(t, asked.Add(catalogue.DefaultDelay), o.Ready)
+
+	o, err = b.ProposeDeletion(bg, alice, "acme", "vol-7", []string{"a"}, false)
+	require.NoError(t, err)
+	o = b.agree(o)
+	require.Equal(t, asked.Add(catalogue.DefaultDelay), o.Ready) // the newest point was received then
+	b.now = asked
+	_, err = b.Execute(bg, alice, "acme", o.ID)
+	wait, ok := errors.AsType[*catalogue.DelayError](err)
+	require.True(t, ok, err)
+	require.Equal(t, o.Ready, wait.Until)
+
+	// One that is so far behind that all lapses before the others come to it, or a point from so far ahead: no more is made of it.
+	b.now = asked.Add(-14 * day)
+	o, err = b.ProposeDeletion(bg, alice, "acme", "vol-7", []string{"a"}, false)
+	require.NoError(t, err)
+	require.Equal(t, b.now.Add(catalogue.DefaultDelay), b.agree(o).Ready)
+	b.now = asked
+	_, err = b.Execute(bg, alice, "acme", o.ID)
+	require.ErrorIs(t, err, approval.StatusError{Status: approval.Expired})
+
+	h, err := b.HoldPoint(bg, alice, "acme", "vol-7", "b")
+	require.NoError(t, err)
+	b.now = asked.Add(-time.Hour)
+	o, err = b.ProposeRelease(bg, alice, "acme", "vol-7", "b", h.ID) // which has no delay
+	require.NoError(t, err)
+	b.agree(o)
+	_, err = b.Execute(bg, alice, "acme", o.ID)
+	require.NoError(t, err)
+
+	b, o = expiry(t)
+	_, err = b.Cancel(bg, alice, "acme", o.ID)
+	require.NoError(t, err)
+	b.add("c")
+	asked = b.now
+	b.now = asked.Add(-ahead)
+	o, some, err := b.ProposeExpiry(bg, alice, "acme", "vol-7")
+	require.NoError(t, err)
+	require.True(t, some)
+	require.Equal(t, asked.Add(catalogue.DefaultDelay), o.Ready)
+}

@@ -145,7 +145,10 @@ func (c *Catalogue) propose(ctx context.Context, by By, tenant opsec.TenantID, t
 		t.Delay = w.policy.delay(t.Verb)
 		o = Order{ID: opsec.NewID(), Tenant: tenant, Terms: t, By: by.Actor, Asked: w.now, State: Asked}
 		if standing != "" {
-			o.Standing, o.State, o.Ready = standing, Waiting, w.now.Add(t.Delay)
+			o.Standing, o.State = standing, Waiting
+			if o.Ready, err = w.ready(&o, w.now); err != nil {
+				return err
+			}
 		} else if err := w.ask(&o); err != nil {
 			return err
 		}
@@ -265,7 +268,7 @@ func (c *Catalogue) onCase(ctx context.Context, by By, action string, tenant ops
 			return err
 		}
 		o.Case = &k
-		if err := o.follow(w.now); err != nil {
+		if err := w.follow(o); err != nil {
 			return err
 		}
 		return w.tx.Emit(e)
@@ -273,8 +276,8 @@ func (c *Catalogue) onCase(ctx context.Context, by By, action string, tenant ops
 }
 
 // follow brings the order to where its case stands.
-func (o *Order) follow(now time.Time) error {
-	s, err := o.Case.At(now)
+func (w *work) follow(o *Order) error {
+	s, err := o.Case.At(w.now)
 	if err != nil {
 		return err
 	}
@@ -282,13 +285,31 @@ func (o *Order) follow(now time.Time) error {
 	case approval.Pending:
 	case approval.Approved:
 		if o.State == Asked {
-			last := o.Case.History[len(o.Case.History)-1].Time
-			o.State, o.Ready = Waiting, last.Add(o.Terms.Delay)
+			o.State = Waiting
+			o.Ready, err = w.ready(o, o.Case.History[len(o.Case.History)-1].Time)
 		}
 	default:
-		o.State, o.Why, o.Closed = Ended, string(s.Status), now
+		o.State, o.Why, o.Closed = Ended, string(s.Status), w.now
 	}
-	return nil
+	return err
+}
+
+// ready returns when an order that was approved at some time may be executed. A delay counts from no earlier than the newest point of the source
+// was received, so that the clock of one node that has gone back does not cut it short; but for points that are from so far ahead that the order
+// will have lapsed by then, lest a clock that was ahead once puts off everything for ever.
+func (w *work) ready(o *Order, approved time.Time) (time.Time, error) {
+	newest := between("time", o.Terms.Source, time.Time{}, time.Time{})
+	newest.Reverse = true
+	for p, err := range w.points.List(w.sub, newest) {
+		if err != nil {
+			return time.Time{}, err
+		}
+		if late := p.Received.Sub(approved); o.Terms.Delay > 0 && late > 0 && late < w.policy.approval(o.Terms.Verb).UseWithin {
+			approved = p.Received
+		}
+		break
+	}
+	return approved.Add(o.Terms.Delay), nil
 }
 
 // Cancel ends an order that is not being executed yet ([ActionCancel]): anybody may whom the Authorizer lets, since nothing is lost by
