@@ -244,14 +244,11 @@ func (w *work) reasons(i int32) (list []Reason) {
 
 func (w *work) result(order []int32) Result {
 	out := Result{At: w.now, Decisions: make([]Decision, len(order)), Findings: w.findings}
-	group, instead := "", ""
+	instead := "" // of the same group: the newest that has a time stays
 	for at, i := range order {
 		q, s := &w.points[i], &w.seen[i]
 		d := &out.Decisions[at]
 		d.ID, d.Group, d.Time = q.ID, q.Group, s.time(w.zone)
-		if q.Group != group {
-			group, instead = q.Group, ""
-		}
 		if d.Keep = s.kept > 0; d.Keep {
 			if d.Reasons = w.reasons(i); !s.timeless {
 				instead = q.ID

@@ -105,6 +105,45 @@ func TestDaysAreRightWhenClocksChange(t *testing.T) {
 	require.Equal(t, []string{"second"}, ruled(plan(t, twice, p)))
 }
 
+// In St. John's the clock went from a minute past midnight to 23:01 of the day before.
+func TestADayThatAClockShowsTwiceIsKeptOnce(t *testing.T) {
+	utc := func(hour, minute int) time.Time { return time.Date(2010, 11, 7, hour, minute, 30, 0, time.UTC) }
+	points := []retention.Point{good("7th", utc(12, 0)), good("6th", utc(3, 0)), good("first of the 7th", utc(2, 30)), good("6th too", utc(2, 0))}
+	p := retention.Policy{Semantics: retention.Calendar, Zone: "America/St_Johns", Daily: 3}
+	require.Equal(t, []string{"6th", "7th"}, ruled(plan(t, points, p)))
+}
+
+func TestWeeksAndDaysBefore1970(t *testing.T) {
+	points := series(t, "1969-12-28 23:00", "1969-12-29 00:00", "1969-12-29 23:00", "1970-01-04 23:00", "1970-01-05 00:00")
+	p := calendar()
+	p.Weekly = 9
+	require.Equal(t, []string{"1969-12-28 23:00", "1970-01-04 23:00", "1970-01-05 00:00"}, ruled(plan(t, points, p)))
+	p.Weekly, p.Daily = 0, 9
+	require.Equal(t, []string{"1969-12-28 23:00", "1969-12-29 23:00", "1970-01-04 23:00", "1970-01-05 00:00"}, ruled(plan(t, points, p)))
+}
+
+func TestWithinEndsBeforeItsSpanDoes(t *testing.T) {
+	newest := at(t, "2026-03-31 10:00")
+	points := []retention.Point{good("newest", newest), good("at", newest.AddDate(0, 0, -3)), good("after", newest.AddDate(0, 0, -3).Add(1))}
+	for _, p := range []retention.Policy{{Semantics: retention.Restic, Zone: vienna, Within: retention.Span{Days: 3}},
+		{Semantics: retention.Restic, Zone: vienna, WithinHourly: retention.Span{Days: 3}}} {
+		require.Equal(t, []string{"after", "newest"}, ruled(plan(t, points, p)))
+	}
+	for name, span := range map[string]retention.Span{"31 days": {Months: 1}, "365 days": {Years: 1}} { // of 24 hours, for borg
+		days := map[string]int{"31 days": 31, "365 days": 365}[name]
+		from := now.Add(-time.Duration(days) * 24 * time.Hour)
+		points := []retention.Point{good("newest", newest), good("at", from), good("after", from.Add(1))}
+		require.Equal(t, []string{"after", "newest"}, ruled(plan(t, points, retention.Policy{Semantics: retention.Borg, Zone: vienna, Within: span})), name)
+	}
+}
+
+func TestOfPointsOfOneSecondTheLaterIsTheNewerAndThenTheGreaterID(t *testing.T) {
+	points := []retention.Point{good("c", now.Add(-3)), good("b", now.Add(-2)), good("a", now.Add(-3))}
+	r := plan(t, points, retention.Policy{Semantics: retention.Copies, Zone: vienna, Last: 1})
+	require.Equal(t, []string{"b", "c", "a"}, []string{r.Decisions[0].ID, r.Decisions[1].ID, r.Decisions[2].ID})
+	require.Equal(t, []string{"b"}, kept(r))
+}
+
 func TestOldestFillsACount(t *testing.T) {
 	points := series(t, "2026-03-01 09:00", "2026-03-01 10:00", "2026-03-02 10:00")
 	r := plan(t, points, retention.Policy{Semantics: retention.Restic, Zone: vienna, Daily: 3})
@@ -138,6 +177,19 @@ func TestFutureStampsAreJudgedByWhenTheyWereReceived(t *testing.T) {
 	require.Contains(t, r.Findings[1].Text, "claims 2036")
 }
 
+// Whether nobody knows when they came, or the clock of the store went back.
+func TestPointsOfATimeToComePushNothingOut(t *testing.T) {
+	points := series(t, "2026-03-01 10:00", "2026-03-02 10:00", "2026-04-03 10:00", "2026-04-04 10:00")
+	p := retention.Policy{Semantics: retention.Copies, Zone: vienna, Last: 2, SkipReceived: true}
+	for range 2 {
+		r := plan(t, points, p)
+		require.Len(t, kept(r), 4)
+		require.Equal(t, "no time to judge it by", ptr(decision(t, r, "2026-04-04 10:00")).Explain())
+		require.Equal(t, retention.FindingFuture, r.Findings[1].Rule)
+		points[2].Received, points[3].Received = time.Time{}, time.Time{}
+	}
+}
+
 func TestToleranceIsForHonestClocks(t *testing.T) {
 	slow := good("slow", at(t, "2026-03-03 10:00"))
 	slow.Received = slow.Claimed.Add(3 * time.Hour)
@@ -165,6 +217,19 @@ func TestNewestVerifiedPointStaysWithItsChain(t *testing.T) {
 	require.Equal(t, "no rule keeps it; the next that stays is 2026-03-05 10:00", ptr(decision(t, r, "2026-03-04 10:00")).Explain())
 	require.Len(t, r.Findings, 1)
 	require.Equal(t, retention.FindingParent, r.Findings[0].Rule)
+}
+
+func TestAChainThatHasAGapFarDownIsNotWhole(t *testing.T) {
+	points := series(t, "2026-03-01 10:00", "2026-03-02 10:00", "2026-03-03 10:00", "2026-03-04 10:00", "2026-03-05 10:00")
+	points[1].Parents = []string{"gone"}
+	points[2].Parents, points[3].Parents = []string{points[1].ID}, []string{points[1].ID}
+	for _, i := range []int{0, 2, 3} {
+		points[i].Verified = now
+	}
+	r := plan(t, points, retention.Policy{Semantics: retention.Copies, Zone: vienna, Last: 1})
+	require.Equal(t, []string{"2026-03-01 10:00", "2026-03-05 10:00"}, kept(r))
+	require.Equal(t, "the newest of its group that was found whole of those that are believed and have all that they need",
+		ptr(decision(t, r, "2026-03-01 10:00")).Explain())
 }
 
 // The newest is of a liar, by when it was received. It stays, so does the newest that is believed, and neither is said to be the other.

@@ -25,9 +25,9 @@ const (
 	// Proxmox is that of Proxmox Backup Server: the rules are used in turn, each counts only periods in which no rule before it has kept a
 	// point.
 	Proxmox Semantics = "proxmox"
-	// Calendar counts the periods of the calendar, empty ones too, back from the newest point: the last seven days are seven days. It is
-	// what Kopia means, but for its wounds: it counts from the newest point and not from now, so that a machine which was off loses
-	// nothing, and all periods are of one zone.
+	// Calendar counts the periods of the calendar, empty ones too, back from the newest point: the last seven days are seven days, and a
+	// machine which was off loses nothing. It is near to what Kopia does, which goes as far back from the newest point too, but to the
+	// hour of it: seven days may then touch eight of the calendar, of which seven that have a point are kept.
 	Calendar Semantics = "calendar"
 	// Copies is the Recommendation's: so many copies, the newest. Last is the only rule.
 	Copies Semantics = "copies"

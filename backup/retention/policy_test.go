@@ -2,6 +2,7 @@ package retention_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,23 @@ func TestPolicyIsStrict(t *testing.T) {
 		require.ErrorIs(t, err, opsec.ErrInvalid, text)
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, "retention: ")
+	}
+}
+
+func TestPoliciesInMemoryAreAsStrict(t *testing.T) {
+	base := retention.Policy{Semantics: retention.Restic, Zone: "UTC", Daily: 1}
+	for want, change := range map[string]func(p *retention.Policy){
+		"span":           func(p *retention.Policy) { p.WithinDaily.Days = 100_001 },
+		"each part":      func(p *retention.Policy) { p.Within.Hours = -1 },
+		"101 lists":      func(p *retention.Policy) { p.Tags = slices.Repeat([][]string{{"a"}}, 101) },
+		"1 to 100 tags":  func(p *retention.Policy) { p.Tags = [][]string{slices.Repeat([]string{"a"}, 101)} },
+		"that are not e": func(p *retention.Policy) { p.Tags = [][]string{{"a", ""}} },
+	} {
+		p := base
+		change(&p)
+		require.ErrorContains(t, p.Validate(), want)
+		_, err := retention.Plan(nil, p, now)
+		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
 }
 
