@@ -1,0 +1,182 @@
+package sla
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/strictyaml"
+)
+
+// MaxSize is how many bytes the text of an agreement, of a sealed one or of a minimum may have.
+const MaxSize = 1 << 20
+
+// depth is how deep values may be nested.
+const depth = 16
+
+// Parse reads an agreement in YAML or JSON: one document of at most [MaxSize] bytes with known fields alone, in their own
+// letter case, none twice; no anchors, aliases, tags and nulls. The error wraps [opsec.ErrInvalid]. What the agreement
+// says is for [Agreement.Validate] to look at, so that a draft with gaps can be read.
+func Parse(text []byte) (*Agreement, error) {
+	a := new(Agreement)
+	if err := decode(text, a); err != nil {
+		return nil, err
+	}
+	if a.Schema != Schema {
+		return nil, fmt.Errorf("sla: schema: want %q: %w", Schema, opsec.ErrInvalid)
+	}
+	return a, nil
+}
+
+// decode reads a document into a pointer to a struct.
+func decode(text []byte, into any) error {
+	if len(text) > MaxSize {
+		return fmt.Errorf("sla: %d bytes, want up to %d: %w", len(text), MaxSize, opsec.ErrInvalid)
+	}
+	root, err := strictyaml.Load(text, depth)
+	if err == nil {
+		err = exact(root, fields(reflect.TypeOf(into), map[string]bool{}, map[reflect.Type]bool{}))
+	}
+	if err == nil {
+		text, err = quoted(text, root)
+	}
+	if err == nil {
+		err = strictyaml.Decode(text, depth, into)
+	}
+	if err != nil {
+		return fmt.Errorf("sla: %w: %w", err, opsec.ErrInvalid)
+	}
+	return nil
+}
+
+// fields adds the names of all fields of a type to known. That one of them stands in a place of another is for the decoder
+// to refuse; it would take one in other letter case, though, and of two of these the last.
+func fields(t reflect.Type, known map[string]bool, seen map[reflect.Type]bool) map[string]bool {
+	switch {
+	case t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice:
+		return fields(t.Elem(), known, seen)
+	case t.Kind() != reflect.Struct || seen[t] || leaf(t):
+		return known
+	}
+	seen[t] = true
+	for f := range t.Fields() {
+		if f.IsExported() {
+			known[name(f)] = true
+			fields(f.Type, known, seen)
+		}
+	}
+	return known
+}
+
+// exact refuses names of fields that are not known.
+func exact(n *yaml.Node, known map[string]bool) error {
+	for i, c := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 && !known[c.Value] {
+			return fmt.Errorf("line %d: a field that is not known, or in another letter case", c.Line)
+		}
+		if err := exact(c, known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quoted puts quotes around what YAML takes for a time or a fraction, so that both may stand as they are read.
+func quoted(text []byte, root *yaml.Node) ([]byte, error) {
+	var at []*yaml.Node
+	var find func(n *yaml.Node)
+	find = func(n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode && (n.Tag == "!!timestamp" || n.Tag == "!!float") && n.Style&yaml.TaggedStyle == 0 {
+			at = append(at, n)
+		}
+		for _, c := range n.Content {
+			find(c)
+		}
+	}
+	if find(root); len(at) == 0 {
+		return text, nil
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	for i := len(at) - 1; i >= 0; i-- { // from behind, so that columns stay
+		n := at[i]
+		if n.Line < 1 || n.Line > len(lines) {
+			return nil, fmt.Errorf("line %d: put %s in quotes", n.Line, strings.TrimPrefix(n.Tag, "!!"))
+		}
+		line := []rune(lines[n.Line-1])
+		from, to := n.Column-1, n.Column-1+len([]rune(n.Value))
+		if from < 0 || to > len(line) || string(line[from:to]) != n.Value {
+			return nil, fmt.Errorf("line %d: put %s in quotes", n.Line, strings.TrimPrefix(n.Tag, "!!"))
+		}
+		lines[n.Line-1] = string(line[:from]) + `"` + n.Value + `"` + string(line[to:])
+	}
+	return []byte(strings.Join(lines, "")), nil
+}
+
+// JSON returns the agreement as indented JSON, in the order of the Recommendation; [Parse] reads it back. The form that
+// digests are made of is that of [Agreement.Canonical].
+func (a *Agreement) JSON() ([]byte, error) { return indented(a) }
+
+func indented(v any) ([]byte, error) {
+	var w bytes.Buffer
+	enc := json.NewEncoder(&w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("sla: %w", err)
+	}
+	return w.Bytes(), nil
+}
+
+// YAML returns the agreement as YAML, in the order of the Recommendation; [Parse] reads it back.
+func (a *Agreement) YAML() ([]byte, error) {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return nil, fmt.Errorf("sla: %w", err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	node, err := toYAML(dec)
+	if err == nil {
+		text, err = yaml.Dump(node)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sla: %w", err)
+	}
+	return text, nil
+}
+
+// toYAML reads a value of JSON as YAML, with the order of its fields.
+func toYAML(dec *json.Decoder) (*yaml.Node, error) {
+	token, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := token.(type) {
+	case json.Delim:
+		n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+		if t == '[' {
+			n = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+		}
+		for dec.More() {
+			item, err := toYAML(dec)
+			if err != nil {
+				return nil, err
+			}
+			n.Content = append(n.Content, item)
+		}
+		_, err := dec.Token()
+		return n, err
+	case string:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: t}, nil
+	case json.Number:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: t.String()}, nil
+	case bool:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: fmt.Sprint(t)}, nil
+	}
+	return nil, fmt.Errorf("nothing that YAML could hold")
+}

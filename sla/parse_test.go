@@ -1,0 +1,141 @@
+package sla_test
+
+import (
+	"errors"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/sla"
+)
+
+// sample reads an agreement of testdata.
+func sample(t interface{ Fatal(...any) }, name string) *sla.Agreement {
+	text, err := os.ReadFile("testdata/" + name + ".yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := sla.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestAnAgreementReadsBackFromYAMLAndJSON(t *testing.T) {
+	for _, name := range []string{"iaas", "saas"} {
+		a := sample(t, name)
+		want, err := a.Digest()
+		require.NoError(t, err)
+		for _, write := range []func() ([]byte, error){a.YAML, a.JSON, a.Canonical} {
+			text, err := write()
+			require.NoError(t, err)
+			got, err := sla.Parse(text)
+			require.NoError(t, err, string(text))
+			digest, err := got.Digest()
+			require.NoError(t, err)
+			require.Equal(t, want, digest)
+			paths, err := sla.Changed(a, got)
+			require.NoError(t, err)
+			require.Empty(t, paths)
+		}
+	}
+}
+
+func TestADraftWithGapsReadsBack(t *testing.T) {
+	for _, a := range []*sla.Agreement{
+		{Schema: sla.Schema},
+		{Schema: sla.Schema, Clause: sla.Clause{Data: &sla.Data{}, Emergency: &sla.Emergency{}, Measures: &sla.Measures{Patches: &sla.Statement{}}, Certification: &sla.Certification{}}},
+		{Schema: sla.Schema, Parties: make([]sla.Party, 2), Exclusions: make([]sla.ExclusionRule, 1), History: make([]sla.Change, 1)},
+	} {
+		for _, write := range []func() ([]byte, error){a.YAML, a.JSON, a.Canonical} {
+			text, err := write()
+			require.NoError(t, err)
+			got, err := sla.Parse(text)
+			require.NoError(t, err, string(text))
+			require.True(t, reflect.DeepEqual(a, got), "%+v\n%+v", a, got)
+		}
+	}
+}
+
+func TestForeignTextIsRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "",
+		"schema: opsec.sla/v2":        `schema: want "opsec.sla/v1"`,
+		"id: x":                       "schema: want",
+		"schema: opsec.sla/v1\nID: x": "line 2: a field that is not known",
+		`{"schema": "opsec.sla/v1", "id": "a", "Id": "b"}`:                        "letter case",
+		`{"schema": "opsec.sla/v1", "id": "a", "id": "b"}`:                        "stands twice",
+		"schema: opsec.sla/v1\nmethod: time":                                      "unknown field",
+		"schema: opsec.sla/v1\ncolour: red":                                       "line 2",
+		"schema: opsec.sla/v1\nclause: null":                                      "line 2",
+		"schema: opsec.sla/v1\neffective: yesterday":                              "parsing time",
+		"schema: opsec.sla/v1\nversion: 1.5":                                      "",
+		"schema: opsec.sla/v1\ntitle: *x":                                         "",
+		"schema: opsec.sla/v1\ntitle: !!str x":                                    "tag",
+		"schema: opsec.sla/v1\n---\nschema: opsec.sla/v1":                         "",
+		strings.Repeat("#", sla.MaxSize+1):                                        "1048577 bytes",
+		"schema: opsec.sla/v1\nlaw: " + strings.Repeat("[", 100):                  "",
+		"schema: opsec.sla/v1\nservices: [{id: x, objectives: [{target: -1.5}]}]": "ratio",
+	} {
+		a, err := sla.Parse([]byte(text))
+		require.ErrorIs(t, err, opsec.ErrInvalid, text)
+		require.ErrorContains(t, err, want, text)
+		require.Nil(t, a)
+	}
+}
+
+func TestTimesAndFractionsNeedNoQuotes(t *testing.T) {
+	a, err := sla.Parse([]byte("schema: opsec.sla/v1\ntitle: \"ä 2026-03-01\"\nservices: [{id: é, objectives: [{target: 0.9995, good: 0.5}, {target: 0.25}]}]\neffective: 2026-03-01T00:00:00.5+01:00 # then\n"))
+	require.NoError(t, err)
+	require.Equal(t, "99.95%", a.Services[0].Objectives[0].Target.String())
+	require.Equal(t, "50%", a.Services[0].Objectives[0].Good.String())
+	require.Equal(t, "25%", a.Services[0].Objectives[1].Target.String())
+	require.Equal(t, "2026-02-28T23:00:00.5Z", a.Effective.UTC().Format("2006-01-02T15:04:05.999Z07:00"))
+}
+
+func FuzzParse(f *testing.F) {
+	for _, name := range []string{"iaas", "saas"} {
+		text, err := os.ReadFile("testdata/" + name + ".yaml")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte(`{"schema":"opsec.sla/v1","version":9007199254740993}`))
+	f.Add([]byte("schema: opsec.sla/v1\neffective: 2026-03-01T00:00:00Z\nservices: [{id: x, objectives: [{target: 0.1}]}]"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		a, err := sla.Parse(text)
+		if err != nil {
+			if !errors.Is(err, opsec.ErrInvalid) {
+				t.Fatal(err)
+			}
+			return
+		}
+		a.Validate()
+		digest, err := a.Digest()
+		if err != nil {
+			return
+		}
+		for _, write := range []func() ([]byte, error){a.YAML, a.JSON} {
+			text, err := write()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(text) > sla.MaxSize {
+				continue
+			}
+			b, err := sla.Parse(text)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			if again, err := b.Digest(); err != nil || again != digest {
+				t.Fatalf("%v %s\n%s", err, again, text)
+			}
+		}
+	})
+}

@@ -1,0 +1,4 @@
+package sla
+
+// Validate is to come.
+func (a *Agreement) Validate() error { return nil }
