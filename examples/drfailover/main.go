@@ -16,8 +16,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/cloudopsec/opsec/backup"
 	"github.com/cloudopsec/opsec/backup/dr/treemirror"
 	"github.com/cloudopsec/opsec/examples/internal/script"
 )
@@ -60,7 +62,7 @@ func failover(ctx context.Context, load time.Duration) (r report, err error) {
 	if err != nil {
 		return r, err
 	}
-	defer t.close()
+	defer func() { t.kill("east"); t.kill("west") }()
 
 	t.start("east")
 	t.until("east takes orders", func() bool { return t.leader.Name == "east" && len(t.orders) > 0 })
@@ -69,7 +71,7 @@ func failover(ctx context.Context, load time.Duration) (r report, err error) {
 	loaded := time.Now().Add(load)
 	t.until("west is behind", func() bool { // between two copies, when there is something to lose
 		exposure, known := t.status["west"].Exposure()
-		return time.Now().After(loaded) && known && exposure > every/2 && exposure < every
+		return time.Now().After(loaded) && known && exposure > every/2
 	})
 	r.Killed = t.kill("east") // kill -9
 	t.mu.Lock()
@@ -82,16 +84,19 @@ func failover(ctx context.Context, load time.Duration) (r report, err error) {
 	t.until("west takes orders", func() bool { return t.leader.Name == "west" && t.orders[len(t.orders)-1].at.After(r.Killed) })
 	t.start("east") // it takes itself for the primary
 	t.until("east is refused", func() bool { return t.refused.Name == "east" && t.refused.Token == r.First })
-	t.stop() // no more orders
+	t.stopOrdering()
 	end := time.Now()
 	t.until("east has what west has", func() bool { return t.status["east"].Safe.After(end) })
-	if t.err != nil {
-		return r, t.err
+	base, err := backup.OpenManifestFile(filepath.Join(dir, "west", treemirror.ManifestName)) // of the last copy before
+	east, west := t.manifest("east"), t.manifest("west")
+	if err := errors.Join(t.err, err); err != nil {
+		return r, err
 	}
+	defer base.Close()
 
 	r.Fenced, r.Second, r.Acknowledged = true, t.leader.Token, len(t.orders)
 	only := map[string]bool{} // what east had and west had not
-	for c, err := range treemirror.Diverge(t.base("west"), former, t.manifest("west")) {
+	for c, err := range treemirror.Diverge(base, former, west) {
 		if err != nil {
 			return r, err
 		}
@@ -100,23 +105,22 @@ func failover(ctx context.Context, load time.Duration) (r report, err error) {
 		}
 	}
 	r.Same = true
-	for range treemirror.Diverge(nil, t.manifest("east"), t.manifest("west")) {
+	for range treemirror.Diverge(nil, east, west) {
 		r.Same = false
 	}
 	for _, o := range t.orders {
-		switch {
-		case only[o.name]:
+		if only[o.name] {
 			if r.Lost++; r.Lost == 1 {
 				r.LostSpan = ms(r.Killed.Sub(o.at))
 			}
-		case !t.has("west", o.name):
+		} else if _, err := os.Lstat(filepath.Join(t.tree("west"), o.name)); err != nil {
 			r.Same = false
 		}
 		if r.Took == 0 && o.at.After(r.Killed) {
 			r.Took = ms(o.at.Sub(r.Killed))
 		}
 	}
-	return r, t.err
+	return r, nil
 }
 
 // report is what has come of it. Times are in milliseconds.

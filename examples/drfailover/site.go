@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/rpc"
 	"os"
@@ -20,12 +19,23 @@ import (
 	"github.com/cloudopsec/opsec/backup/dr"
 	"github.com/cloudopsec/opsec/backup/dr/fence"
 	"github.com/cloudopsec/opsec/backup/dr/treemirror"
-	"github.com/cloudopsec/opsec/internal/wholefile"
 	"github.com/cloudopsec/opsec/store"
 	"github.com/cloudopsec/opsec/store/lease"
 )
 
 const every = 250 * time.Millisecond // between two generations of the copy
+
+// Leader is the primary and where it takes orders.
+type Leader struct {
+	Name, Addr string
+	Token      uint64
+}
+
+// Copied is how old the copy at a site is.
+type Copied struct {
+	Name   string
+	Status dr.Status
+}
 
 // site is one of the two: a [fence.Primary] that keeps orders.
 type site struct {
@@ -37,23 +47,12 @@ type site struct {
 	ready atomic.Bool   // it has a copy, or nobody was primary yet
 }
 
-type Copied struct {
-	Name   string
-	Status dr.Status
-}
-
 // stand is the process of a site.
 func stand(ctx context.Context, name, third string) error {
-	client, err := rpc.Dial("tcp", third)
-	if err != nil {
-		return err
-	}
-	gate, err := fence.OpenGate(filepath.Join(name, "gate"))
-	if err != nil {
-		return err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	client, err1 := rpc.Dial("tcp", third)
+	gate, err2 := fence.OpenGate(filepath.Join(name, "gate"))
+	l, err3 := net.Listen("tcp", "127.0.0.1:0")
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
 	s := &site{name: name, gate: gate, third: client, l: l}
@@ -100,7 +99,7 @@ func (s *site) Promote(_ context.Context, token uint64) error {
 		return err
 	}
 	s.token.Store(token)
-	return wholefile.Write(s.role(), 0o600, func(w io.Writer) error { _, err := fmt.Fprint(w, token); return err })
+	return os.WriteFile(s.role(), fmt.Append(nil, token), 0o600)
 }
 
 // Stop implements [fence.Primary].
@@ -122,8 +121,7 @@ func (s *site) serve() {
 				}
 				beside := filepath.Join(s.name, "new-"+order)
 				if s.gate.Do(token, func() error {
-					return errors.Join(wholefile.Write(beside, 0o600, func(w io.Writer) error { _, err := fmt.Fprintln(w, order); return err }),
-						os.Rename(beside, filepath.Join(s.name, treemirror.TreeName, order)))
+					return errors.Join(os.WriteFile(beside, []byte(order), 0o600), os.Rename(beside, filepath.Join(s.name, treemirror.TreeName, order)))
 				}) != nil {
 					return
 				}

@@ -21,34 +21,27 @@ import (
 	"github.com/cloudopsec/opsec/store/memory"
 )
 
-// Leader is the primary and where it takes orders.
-type Leader struct {
-	Name, Addr string
-	Token      uint64
-}
-
-type acknowledged struct {
-	name string
-	at   time.Time
-}
-
-// third is the third place. After an error it does nothing more.
+// third is the third place: the lease, the gate before both sites, and the client. After an error it does nothing more.
 type third struct {
-	ctx       context.Context
-	dir       string
-	front     net.Listener // for clients
-	back      net.Listener // for the sites
-	forwarder *fence.Forwarder
-	stop      func() // ends the orders
-	sites     map[string]*exec.Cmd
-	err       error
+	ctx          context.Context
+	dir          string
+	front, back  net.Listener // for clients, for sites
+	forwarder    *fence.Forwarder
+	stopOrdering func()
+	sites        map[string]*exec.Cmd
+	err          error
 
 	mu      sync.Mutex
 	leader  Leader
 	refused Leader               // the last
 	meter   *dr.Meter            // of west
 	status  map[string]dr.Status // of the copy at each site
-	orders  []acknowledged
+	orders  []order              // that were acknowledged
+}
+
+type order struct {
+	name string
+	at   time.Time
 }
 
 func open(ctx context.Context, dir string) (*third, error) {
@@ -62,32 +55,20 @@ func open(ctx context.Context, dir string) (*third, error) {
 	t := &third{ctx: ctx, dir: dir, front: front, back: back, forwarder: fence.NewForwarder(gate, nil),
 		sites: map[string]*exec.Cmd{}, meter: meter, status: map[string]dr.Status{}}
 	server := rpc.NewServer()
-	if err := errors.Join(server.RegisterName("Store", &served{memory.New()}), server.RegisterName("Third", &desk{t})); err != nil {
+	if err := errors.Join(server.RegisterName("Store", &served{memory.New()}), server.RegisterName("Third", t)); err != nil {
 		return nil, err
 	}
-	go func() {
-		for c, err := back.Accept(); err == nil; c, err = back.Accept() {
-			go server.ServeConn(c)
-		}
-	}()
+	go server.Accept(back)
 	go t.forwarder.Serve(ctx, front)
 	ordering, cancel := context.WithCancel(ctx)
 	var client sync.WaitGroup
 	client.Go(func() {
-		for n := 1; ordering.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		for n := 0; ordering.Err() == nil; time.Sleep(10 * time.Millisecond) {
 			t.order(ordering, &n)
 		}
 	})
-	t.stop = func() { cancel(); client.Wait() }
+	t.stopOrdering = func() { cancel(); client.Wait() }
 	return t, nil
-}
-
-func (t *third) close() {
-	for name := range t.sites {
-		t.kill(name)
-	}
-	t.stop()
-	t.back.Close()
 }
 
 // order places one order after the other until it is cut off. One without an answer is not placed again.
@@ -99,22 +80,52 @@ func (t *third) order(ctx context.Context, n *int) {
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	for in := bufio.NewScanner(c); ; time.Sleep(5 * time.Millisecond) {
-		name := fmt.Sprintf("%08d", *n)
 		*n++
+		name := fmt.Sprintf("%08d", *n)
 		if _, err := fmt.Fprintln(c, name); err != nil || !in.Scan() {
 			return
 		}
 		t.mu.Lock()
-		t.orders = append(t.orders, acknowledged{name, time.Now()})
+		t.orders = append(t.orders, order{name, time.Now()})
 		t.mu.Unlock()
 	}
+}
+
+// Lead makes a site the one that clients are carried to, and returns the reason why not.
+func (t *third) Lead(l Leader, reason *string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	err := t.forwarder.Lead(l.Token, l.Addr)
+	switch {
+	case err == nil:
+		t.leader = l
+		return nil
+	case errors.Is(err, fence.ErrFenced):
+		t.refused = l
+	}
+	*reason = err.Error()
+	return nil
+}
+
+// Report takes how old the copy of a site is, and says who leads.
+func (t *third) Report(r Copied, l *Leader) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*l = t.leader
+	if l.Token == 0 || l.Name == r.Name {
+		return nil // it has no copy but the original
+	}
+	t.status[r.Name] = r.Status
+	if r.Name == "west" {
+		return t.meter.Add(r.Status)
+	}
+	return nil
 }
 
 // start starts the process of a site.
 func (t *third) start(name string) {
 	self, err := os.Executable()
-	if err = errors.Join(t.err, err, os.MkdirAll(t.tree(name), 0o700)); err != nil {
-		t.err = err
+	if t.err = errors.Join(t.err, err, os.MkdirAll(t.tree(name), 0o700)); t.err != nil {
 		return
 	}
 	cmd := exec.Command(self, "-be", name, "-third", t.back.Addr().String())
@@ -136,82 +147,28 @@ func (t *third) kill(name string) time.Time {
 
 // until waits for what is read with mu held.
 func (t *third) until(what string, is func() bool) {
-	for end := time.Now().Add(75 * time.Second); t.err == nil; time.Sleep(5 * time.Millisecond) {
+	for done := false; t.err == nil && !done; time.Sleep(5 * time.Millisecond) {
 		t.mu.Lock()
-		done := is()
+		done = is()
 		t.mu.Unlock()
-		if done {
-			return
-		}
-		if t.err = t.ctx.Err(); time.Now().After(end) {
-			t.err = fmt.Errorf("waited in vain until %s", what)
+		if err := t.ctx.Err(); err != nil && !done {
+			t.err = fmt.Errorf("waited in vain until %s: %w", what, err)
 		}
 	}
 }
 
 func (t *third) tree(site string) string { return filepath.Join(t.dir, site, treemirror.TreeName) }
 
-func (t *third) has(site, order string) bool {
-	_, err := os.Lstat(filepath.Join(t.tree(site), order))
-	return err == nil
-}
-
 // manifest describes the tree of a site as it is.
 func (t *third) manifest(site string) *backup.Manifest {
 	d, err := backup.OpenDir(t.tree(site))
-	if err != nil {
-		t.err = errors.Join(t.err, err)
+	if t.err = errors.Join(t.err, err); t.err != nil {
 		return nil
 	}
 	defer d.Close()
 	var b bytes.Buffer
-	header := backup.Header{Tenant: "acme", Source: "orders", Created: time.Now()}
-	if _, err := backup.Build(t.ctx, &b, d, backup.BuildOptions{Header: header}); err != nil {
-		t.err = errors.Join(t.err, err)
-		return nil
-	}
-	m, err := backup.OpenManifest(bytes.NewReader(b.Bytes()), int64(b.Len()))
-	t.err = errors.Join(t.err, err)
+	_, err1 := backup.Build(t.ctx, &b, d, backup.BuildOptions{Header: backup.Header{Tenant: "acme", Source: "orders", Created: time.Now()}})
+	m, err2 := backup.OpenManifest(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	t.err = errors.Join(err1, err2)
 	return m
-}
-
-// base is the manifest of the last generation that a site has copied.
-func (t *third) base(site string) *backup.Manifest {
-	m, err := backup.OpenManifestFile(filepath.Join(t.dir, site, treemirror.ManifestName))
-	t.err = errors.Join(t.err, err)
-	return m
-}
-
-// desk is what sites tell the third place.
-type desk struct{ t *third }
-
-// Lead makes a site the one that clients are carried to, and returns the reason why not.
-func (d *desk) Lead(l Leader, reason *string) error {
-	d.t.mu.Lock()
-	defer d.t.mu.Unlock()
-	err := d.t.forwarder.Lead(l.Token, l.Addr)
-	switch {
-	case err == nil:
-		d.t.leader = l
-		return nil
-	case errors.Is(err, fence.ErrFenced):
-		d.t.refused = l
-	}
-	*reason = err.Error()
-	return nil
-}
-
-// Report takes how old the copy of a site is, and says who leads.
-func (d *desk) Report(r Copied, l *Leader) error {
-	d.t.mu.Lock()
-	defer d.t.mu.Unlock()
-	*l = d.t.leader
-	if l.Token == 0 || l.Name == r.Name {
-		return nil // it has no copy but the original
-	}
-	d.t.status[r.Name] = r.Status
-	if r.Name == "west" {
-		return d.t.meter.Add(r.Status)
-	}
-	return nil
 }

@@ -81,7 +81,7 @@ func (t *target) adopt() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := t.root.Lstat(adoptedName); err != nil {
-			return nil // there is none, or it will be told again
+			return nil // else a crash has come between what is done below
 		}
 		return t.do(func() error { return t.root.Symlink(adoptedName, currentName) })
 	case err != nil || info.Mode().Type() == fs.ModeSymlink:
@@ -92,12 +92,10 @@ func (t *target) adopt() error {
 	if err := t.remove(adoptedName); err != nil {
 		return err
 	}
-	return t.do(func() error {
-		if err := t.root.Rename(currentName, adoptedName); err != nil {
-			return err
-		}
-		return t.root.Symlink(adoptedName, currentName)
-	})
+	if err := t.do(func() error { return t.root.Rename(currentName, adoptedName) }); err != nil {
+		return err
+	}
+	return t.do(func() error { return t.root.Symlink(adoptedName, currentName) })
 }
 
 // holds reports whether the last generation is one, whatever is in its tree.

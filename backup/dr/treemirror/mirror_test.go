@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -248,22 +250,70 @@ func TestTreeOfAFormerPrimaryIsWhatTheFirstGenerationIsMadeFrom(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(target, "current"), 0o700))
 	require.NoError(t, exec.Command("cp", "-a", src, filepath.Join(target, treemirror.TreeName)).Run())
 	put(t, target, treemirror.TreeName+"/written too late", []byte("x"))
+	put(t, target, "adopted/tree/of a failure before", []byte("x"))
 	former := listing(t, filepath.Join(target, treemirror.TreeName))
 	for n := 0; ; n++ { // a crash anywhere, too
 		copied := filepath.Join(t.TempDir(), "copy")
 		require.NoError(t, exec.Command("cp", "-a", target, copied).Run())
 		err := once(t, src, copied, &failing{n})
 		m := mirror(t, copied, always())
+		tree := filepath.Join(copied, treemirror.TreeName)
+		if _, gone := os.Lstat(tree); gone != nil { // a crash between two renames, when there is no primary here
+			tree = filepath.Join(copied, "adopted", "tree")
+		}
 		if err != nil {
-			require.Equal(t, former, listing(t, filepath.Join(copied, treemirror.TreeName)))
+			require.Equal(t, former, listing(t, tree))
 		}
 		require.NoError(t, m.Sync(t.Context(), 1, open(t, src), time.Time{}))
 		require.Zero(t, m.Fetched(), "all was there")
+		require.NoError(t, m.Sync(t.Context(), 1, open(t, src), time.Time{}))
+		require.NoDirExists(t, filepath.Join(copied, "adopted"))
 		require.Equal(t, listing(t, src), listing(t, filepath.Join(copied, treemirror.TreeName)))
 		if err == nil {
 			break
 		}
 	}
+}
+
+func TestAReaderSeesWholeGenerations(t *testing.T) {
+	src, target := t.TempDir(), t.TempDir()
+	m, from := mirror(t, target, always()), open(t, src)
+	var made atomic.Int64
+	generation := func() {
+		text := fmt.Append(nil, made.Load())
+		put(t, src, "a", text)
+		put(t, src, "b", text)
+		require.NoError(t, m.Sync(t.Context(), 1, from, time.Time{}))
+		made.Add(1)
+	}
+	generation()
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for made.Load() < 20 {
+			before := made.Load()
+			err := func() error {
+				r, err := os.OpenRoot(filepath.Join(target, treemirror.TreeName))
+				if err != nil {
+					return err
+				}
+				defer r.Close()
+				a, err1 := r.ReadFile("a")
+				b, err2 := r.ReadFile("b")
+				if err1 == nil && err2 == nil && !bytes.Equal(a, b) {
+					t.Errorf("%s and %s", a, b)
+				}
+				return errors.Join(err1, err2)
+			}()
+			// The generation before goes when the next Sync begins.
+			if err != nil && made.Load() == before {
+				t.Error(err)
+			}
+		}
+	})
+	for range 19 {
+		generation()
+	}
+	reader.Wait()
 }
 
 func TestTargetThatWasMeddledWithIsMendedOrRefused(t *testing.T) {
@@ -360,6 +410,19 @@ func TestSyncEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, mirror(t, t.TempDir(), always()).Sync(ctx, 1, open(t, sample(t)), time.Time{}), context.Canceled)
+	for n := 1; ; n++ { // anywhere
+		ctx, cancel := context.WithCancel(t.Context())
+		gate := &meddling{n, cancel}
+		err := mirror(t, t.TempDir(), gate).Sync(ctx, 1, open(t, sample(t)), time.Time{})
+		if gate.before > 0 {
+			require.NoError(t, err)
+			break
+		}
+		require.Zero(t, gate.before, "went on after its context had ended")
+		if err != nil { // the last change is made all the same
+			require.ErrorIs(t, err, context.Canceled)
+		}
+	}
 }
 
 // meddling calls what it is told to before one of its calls.
@@ -383,6 +446,37 @@ func TestFileThatChangesAfterItsManifestWasMadeIsNotShown(t *testing.T) {
 	require.ErrorContains(t, err, "changed since its manifest")
 	require.NoFileExists(t, filepath.Join(target, treemirror.TreeName, "a"))
 	require.NoFileExists(t, filepath.Join(target, treemirror.ManifestName))
+}
+
+func TestFileThatIsCutAfterItWasComparedIsNotShared(t *testing.T) {
+	src, target := sample(t), t.TempDir()
+	require.NoError(t, once(t, src, target, always()))
+	side, err := os.Readlink(filepath.Join(target, "current"))
+	require.NoError(t, err)
+	big := filepath.Join(target, side, "tree", "big")
+	put(t, src, "a", nil) // comes before it
+	cut := false
+	gate := &watching{func() {
+		next := filepath.Join(target, map[string]string{"a": "b", "b": "a"}[side], "tree")
+		if _, err := os.Stat(filepath.Join(next, "a")); err == nil && !cut {
+			cut = true
+			require.NoError(t, os.Truncate(big, 7))
+		}
+	}}
+	err = once(t, src, target, gate)
+	require.True(t, cut)
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	require.ErrorContains(t, err, "since it was compared")
+	require.NoError(t, once(t, src, target, always()))
+	require.Equal(t, listing(t, src), listing(t, filepath.Join(target, treemirror.TreeName)))
+}
+
+// watching looks before each call.
+type watching struct{ look func() }
+
+func (g *watching) Do(_ uint64, fn func() error) error {
+	g.look()
+	return fn()
 }
 
 func TestHolesAreKept(t *testing.T) {

@@ -1,7 +1,9 @@
 package treemirror_test
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -64,4 +66,33 @@ func TestFilesThatCannotBeSharedAreCopiedAtTheTarget(t *testing.T) {
 	require.NoError(t, syscall.Stat(filepath.Join(target, treemirror.TreeName, "big"), &st))
 	require.EqualValues(t, nobody, st.Uid)
 	require.EqualValues(t, 1, st.Nlink)
+}
+
+// A verification reads with goroutines of its own: all of the process has to be without privileges.
+func TestPlacesThatCannotBeReadAreMended(t *testing.T) {
+	if os.Geteuid() == 0 {
+		dir, err := os.MkdirTemp("", "")
+		require.NoError(t, err)
+		defer os.RemoveAll(dir)
+		program, err := os.ReadFile(os.Args[0])
+		require.NoError(t, err)
+		require.NoError(t, errors.Join(os.Chown(dir, nobody, nobody), os.WriteFile(filepath.Join(dir, "test"), program, 0o755)))
+		cmd := exec.Command(filepath.Join(dir, "test"), "-test.run", "^"+t.Name()+"$")
+		cmd.Env, cmd.Dir = append(os.Environ(), "TMPDIR="+dir), dir
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return
+	}
+	src, target := sample(t), t.TempDir()
+	put(t, src, "full/deep/y", []byte("y"))
+	require.NoError(t, once(t, src, target, always()))
+	tree := filepath.Join(target, treemirror.TreeName)
+	require.NoError(t, errors.Join(os.Chmod(filepath.Join(tree, "big"), 0), os.Chmod(filepath.Join(tree, "full"), 0)))
+	require.NoError(t, once(t, src, target, always()))
+	require.Equal(t, listing(t, src), listing(t, tree))
+	put(t, src, "more", nil)
+	require.NoError(t, once(t, src, target, always()), "what was there goes, too")
+	require.NoError(t, os.Chmod(filepath.Join(target, "a/tree/dir"), 0o700))
+	require.NoError(t, os.Chmod(filepath.Join(target, "b/tree/dir"), 0o700))
 }

@@ -205,7 +205,7 @@ func (t *tree) fill(f *os.File, e *backup.Entry, last string, ranges []backup.Ra
 	defer old.Close()
 	var at int64
 	for _, r := range append(slices.Clone(ranges), backup.Range{First: size, End: size}) {
-		first, end := max(at, min(r.First, size)), min(r.End, size)
+		first, end := min(r.First, size), min(r.End, size)
 		if _, err := old.Seek(at, io.SeekStart); err != nil {
 			return err
 		}
