@@ -1,7 +1,9 @@
 package metric
 
 import (
-	"github.com/cloudopsec/opsec/sla/ratio"
+	"fmt"
+	"sort"
+
 	"github.com/cloudopsec/opsec/sla/timeline"
 )
 
@@ -19,40 +21,117 @@ type Count struct {
 	Total uint64 `json:"total"` //
 }
 
-// Input is the evidence of one resource.
+// Input is the evidence of one resource. What of it is outside the period is not looked at.
 type Input struct {
-	States   States        // for Time, and for Slices without Good
-	Counts   []Count       // for the others: in order, each slice once, of the length of the objective's
-	Excluded timeline.Line // what valid exclusions cover: see [Objective.Measure]
+	States States  // for Time, and for Slices without Good
+	Counts []Count // for the others, in order of Start; those that start in the same slice add up
+	// Excluded is what valid exclusions cover: see [Objective.Measure].
+	Excluded timeline.Line
+	// Deployed is when the resource was there, or when service was promised: the rest of the period is left out, as if
+	// the period were shorter. Nil is all the period; a line that is empty, but not nil, is none of it.
+	Deployed timeline.Line
 }
 
-// Tally is how much of a window was what, in units of the method: milliseconds, slices or requests; of MeanRate, 2^-32 of
-// a slice. Tallies of resources add up.
-type Tally struct {
-	Good     uint64 `json:"good"`
-	Bad      uint64 `json:"bad"`
-	Unknown  uint64 `json:"unknown"`
-	Excluded uint64 `json:"excluded"` // bad, or not known, and excluded: it is left out of the figure
-	// Blur is by how much Good may be too small, because rates of MeanRate were rounded down.
-	Blur uint64 `json:"blur,omitempty"`
+// longest is how long a period may be: 100 years and their leap days.
+const longest = 36525 * 86_400_000
+
+// Measure reckons the evidence of one resource in a period. The tallies of resources add up, by [Result.Add].
+//
+// What no evidence covers is unknown. Slices are counted from the start of the period, and one at its end may be shorter.
+// A run of bad slices is cut at the ends of the period, and is what it was without the exclusions: an exclusion within it
+// takes out its own slices alone.
+//
+// An exclusion takes out bad time, never good time, so that it does not lower a figure: what is bad in it is
+// [Tally.Excluded], what is unknown in it [Tally.ExcludedUnknown]. By states, a slice is taken out when all that is bad or
+// unknown in it is excluded; of Partial good, and by requests, when all of it is. Of Requests and MeanRate what is taken
+// out of an excluded slice is its bad requests, or the bad part of its rate; of Requests without Slice those of a count
+// that starts in the exclusion.
+//
+// The error wraps [opsec.ErrInvalid]: the objective does not say how to measure, evidence is not in order, or more than a
+// tally holds. It takes time by the pieces of evidence, not by the length of the period, and no memory.
+func (o Objective) Measure(in Input, period timeline.Span) (Result, error) {
+	var r Result
+	s, err := o.sweep(&in, period)
+	if err != nil {
+		return Result{}, err
+	}
+	switch {
+	case o.Method == Time:
+		o.time(s, &r)
+	case o.Method == Slices && !o.byRate():
+		o.slices(s, &r)
+	case o.Method == Slices, o.Method == MeanRate, o.Method == Requests:
+		err = o.count(s, in.Counts, &tallier{o: &o, out: &r, runs: runs{least: uint64(max(o.Run, 1)), out: &r}})
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	return r, nil
 }
 
-// Result is a tally without the exclusions and one with them; both are shown.
-type Result struct {
-	Raw     Tally `json:"raw"`
-	Counted Tally `json:"counted"`
+// byRate reports whether slices are good or bad by their rate of requests.
+func (o Objective) byRate() bool { return o.Good.Num() > 0 }
+
+// size returns the length of a slice, in milliseconds.
+func (o Objective) size() uint64 { return uint64(o.slice() / 1e6) }
+
+// sweep checks what Measure needs, and begins a sweep.
+func (o Objective) sweep(in *Input, period timeline.Span) (*sweep, error) {
+	switch o.Method {
+	case Time:
+	case Slices, MeanRate:
+		if o.slice() < 1e6 {
+			return nil, fault("slice", "method %s wants a slice", o.Method)
+		}
+	case Requests:
+		if o.slice() < 0 {
+			return nil, fault("slice", "negative")
+		}
+	default:
+		return nil, fault("method", "%.20q is unknown", o.Method)
+	}
+	if period.Start >= period.End || uint64(period.End)-uint64(period.Start) > longest {
+		return nil, fault("period", "from %d to %d: want 1 ms to 100 years", period.Start, period.End)
+	}
+	s := &sweep{period: period, bare: in.Deployed == nil, degraded: bad}
+	if o.Degraded == DegradedUp {
+		s.degraded = good
+	}
+	for i, l := range []struct {
+		name string
+		line timeline.Line
+		skip bool
+	}{
+		{"states.down", in.States.Down, o.byCount()},
+		{"states.degraded", in.States.Degraded, o.byCount()},
+		{"states.up", in.States.Up, o.byCount()},
+		{"excluded", in.Excluded, false},
+		{"deployed", in.Deployed, false},
+	} {
+		if l.skip {
+			continue
+		}
+		c, at := newCursor(l.line, period)
+		if at >= 0 {
+			return nil, fault(fmt.Sprintf("%s[%d]", l.name, at), "empty, or not after the span before it")
+		}
+		s.cursors[i] = c
+	}
+	return s, nil
 }
 
-// Figure is what a report says of an objective.
-type Figure struct {
-	Availability ratio.Range   `json:"availability"` // with the exclusions
-	Raw          ratio.Range   `json:"raw"`          // without
-	Verdict      ratio.Verdict `json:"verdict"`
+// byCount reports whether counts of requests are the evidence.
+func (o Objective) byCount() bool {
+	return o.Method == Requests || o.Method == MeanRate || o.Method == Slices && o.byRate()
 }
 
-// Budget is how much of what may be bad in a window has been used, in the units of the tally. Used may be more than All.
-type Budget struct {
-	All  uint64 `json:"all"`  // rounded down: bad time that leaves the target reached
-	Used uint64 `json:"used"` // bad
-	Open uint64 `json:"open"` // unknown: may turn out to be used
+// newCursor finds the part of a line that touches a period, and returns the index of a span that breaks the order, or -1.
+func newCursor(l timeline.Line, period timeline.Span) (cursor, int) {
+	i := sort.Search(len(l), func(i int) bool { return l[i].End > period.Start })
+	for j := i; j < len(l) && l[j].Start < period.End; j++ {
+		if l[j].Start >= l[j].End || j > i && l[j].Start < l[j-1].End {
+			return cursor{}, j
+		}
+	}
+	return cursor{line: l, i: i}, -1
 }

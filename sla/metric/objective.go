@@ -54,14 +54,6 @@ const (
 	DegradedUp   Degraded = "up"
 )
 
-// Window is the time over which an objective is judged.
-type Window struct {
-	// Calendar is "day", "week" (ISO), "month", "quarter" or "year" in Zone; empty for a rolling window.
-	Calendar string   `json:"calendar,omitempty"`
-	Zone     string   `json:"zone,omitempty"`    // IANA name; empty is UTC
-	Rolling  Duration `json:"rolling,omitempty"` // whole milliseconds; of a window without Calendar
-}
-
 // Objective is what was promised of the availability of a service, and how it is reckoned.
 type Objective struct {
 	ID     string      `json:"id"`                       // unique in an agreement
@@ -80,4 +72,5 @@ type Objective struct {
 	Degraded Degraded `json:"degraded,omitempty"`
 }
 
-func (w Window) rolling() time.Duration { return time.Duration(w.Rolling) }
+func (w Window) rolling() time.Duration  { return time.Duration(w.Rolling) }
+func (o Objective) slice() time.Duration { return time.Duration(o.Slice) }

@@ -1,0 +1,169 @@
+package metric
+
+import (
+	"fmt"
+	"math/bits"
+	"sort"
+)
+
+// sink takes slices of requests in order.
+type sink interface {
+	// rated takes one slice that has enough requests.
+	rated(good, total uint64, excluded bool) error
+	// empty takes slices that have none, or too few.
+	empty(n uint64, excluded bool)
+	end()
+}
+
+// part is a whole, of rates in fixed point.
+const part = 1 << 32
+
+// count sends the counts of a period to a sink, slice by slice; of Requests, count by count.
+func (o Objective) count(s *sweep, counts []Count, to sink) error {
+	first := sort.Search(len(counts), func(i int) bool { return counts[i].Start >= s.period.Start })
+	last := first
+	for ; last < len(counts) && counts[last].Start < s.period.End; last++ {
+		c := counts[last]
+		if c.Good > c.Total || last > first && c.Start < counts[last-1].Start {
+			return fault(fmt.Sprintf("counts[%d]", last), "more good than all, or not in order")
+		}
+	}
+	if counts = counts[first:last]; o.Method == Requests {
+		return o.requests(s, counts, to)
+	}
+	size := o.size()
+	if o.Method == MeanRate && uint64(s.period.End-s.period.Start)/size >= 1<<31 {
+		return fault("slice", "more than 2^31 in the period")
+	}
+	var failed error
+	var at uint64 // index of the slice
+	s.cut(size, func(n uint64, seen sight) {
+		for failed == nil && n > 0 {
+			gap := n
+			if len(counts) > 0 {
+				gap = min(n, uint64(counts[0].Start-s.period.Start)/size-at)
+			}
+			excluded := seen == sawUnknownExcluded
+			if gap > 0 {
+				if seen != 0 {
+					to.empty(gap, excluded)
+				}
+				at += gap
+				n -= gap
+				continue
+			}
+			var good, total, carry uint64
+			for len(counts) > 0 && uint64(counts[0].Start-s.period.Start)/size == at {
+				good += counts[0].Good
+				if total, carry = bits.Add64(total, counts[0].Total, 0); carry > 0 {
+					failed = overflow()
+					return
+				}
+				counts = counts[1:]
+			}
+			if total < max(o.Least, 1) {
+				if total > 0 || seen != 0 {
+					to.empty(1, excluded)
+				}
+			} else {
+				failed = to.rated(good, total, excluded)
+			}
+			at++
+			n--
+		}
+	})
+	if failed == nil {
+		to.end()
+	}
+	return failed
+}
+
+// requests sends counts as they are.
+func (o Objective) requests(s *sweep, counts []Count, to sink) error {
+	length := int64(max(o.size(), 1))
+	requests := false
+	for _, c := range counts {
+		if c.Total == 0 {
+			continue
+		}
+		requests = true
+		in, until := s.cursors[3].at(c.Start)
+		if err := to.rated(c.Good, c.Total, in && (until-c.Start >= length || until >= s.period.End)); err != nil {
+			return err
+		}
+	}
+	if !requests {
+		to.empty(1, false)
+	}
+	to.end()
+	return nil
+}
+
+func overflow() error { return fault("counts", "more than 2^64 in all") }
+
+// tallier is the sink of [Objective.Measure].
+type tallier struct {
+	o    *Objective
+	out  *Result
+	runs runs // of Slices
+}
+
+func (t *tallier) rated(good, total uint64, excluded bool) error {
+	one := Tally{Good: good, Bad: total - good}
+	switch t.o.Method {
+	case Slices:
+		rate := ratioOf(good, total)
+		bad := rate.Cmp(t.o.Good) < 0
+		t.runs.add(1, slice{bad, bad, excluded, excluded})
+		return nil
+	case MeanRate:
+		hi, lo := bits.Mul64(good, part)
+		whole, rest := bits.Div64(hi, lo, total) // hi < total, because good <= total
+		one = Tally{Good: whole, Bad: part - whole}
+		if rest > 0 {
+			one.Blur = 1
+		}
+	}
+	if err := t.out.Raw.Add(one); err != nil {
+		return err
+	}
+	if excluded {
+		one.Excluded, one.Bad = one.Bad, 0
+	}
+	return t.out.Counted.Add(one)
+}
+
+func (t *tallier) empty(n uint64, excluded bool) {
+	if t.o.Empty == EmptySkip {
+		return
+	}
+	bad := t.o.Empty != EmptyGood
+	switch t.o.Method {
+	case Slices:
+		t.runs.add(n, slice{worst: bad, outWorst: excluded, outBest: excluded})
+		return
+	case Requests:
+		if !bad {
+			return
+		}
+	case MeanRate:
+		n *= part
+	}
+	switch {
+	case !bad:
+		t.out.Raw.Good += n
+		t.out.Counted.Good += n
+	case excluded:
+		t.out.Raw.Unknown += n
+		t.out.Counted.ExcludedUnknown += n
+	default:
+		t.out.Raw.Unknown += n
+		t.out.Counted.Unknown += n
+	}
+}
+
+func (t *tallier) end() {
+	if t.o.Method == Slices {
+		t.runs.end()
+	}
+}

@@ -1,0 +1,106 @@
+package metric
+
+import (
+	"errors"
+	"time"
+)
+
+// Validate returns nil, or a [*Fault] for each thing that is wrong, joined: what is missing, what cannot be measured, and
+// what is set but would have no effect. It loads the zone.
+func (o Objective) Validate() error {
+	var errs []error
+	check := func(ok bool, path, form string, args ...any) {
+		if !ok {
+			errs = append(errs, fault(path, form, args...))
+		}
+	}
+	check(o.ID != "" && len(o.ID) <= 200, "id", "want 1 to 200 bytes")
+	check(len(o.Title) <= 1000, "title", "want at most 1000 bytes")
+	check(len(o.Scope) <= 200, "scope", "want at most 200 bytes")
+	check(o.Target.Num() > 0 && o.Target.Num() <= o.Target.Den(), "target", "want more than 0 and at most 100%%")
+	errs = append(errs, o.Window.faults()...)
+
+	counted := o.byCount()
+	switch o.Method {
+	case Time:
+		check(o.Slice == 0, "slice", "method time has none")
+	case Slices, MeanRate:
+		check(dividesDay(o.slice()), "slice", "want whole milliseconds that divide a day")
+	case Requests:
+		check(o.Slice == 0 || dividesDay(o.slice()), "slice", "want whole milliseconds that divide a day, or none")
+	default:
+		check(false, "method", "%.20q is none of time, slices, requests and mean-rate", o.Method)
+		return errors.Join(errs...)
+	}
+	check(o.Good.Num() <= o.Good.Den(), "good", "want at most 100%%")
+	check(o.Good.Num() == 0 || o.Method == Slices, "good", "only method slices has it")
+	check(o.Least == 0 || counted && o.Method != Requests, "minRequests", "only slices of requests have it")
+	check(o.Run >= 0, "minConsecutive", "negative")
+	check(o.Run == 0 || o.Method == Slices, "minConsecutive", "only method slices has it")
+	if o.Method == Slices && o.Run > 0 && o.Slice > 0 {
+		check(uint64(o.Run) <= o.Window.shortest()/max(o.size(), 1), "minConsecutive", "longer than the window: nothing would ever count")
+	}
+	switch o.Empty {
+	case "":
+	case EmptyUnknown, EmptyGood, EmptySkip:
+		check(counted, "empty", "only methods by requests have it")
+	default:
+		check(false, "empty", "%.20q is none of unknown, good and skip", o.Empty)
+	}
+	switch o.Partial {
+	case "":
+	case PartialBad, PartialGood:
+		check(o.Method == Slices && !counted, "partial", "only slices by states have it")
+	default:
+		check(false, "partial", "%.20q is neither bad nor good", o.Partial)
+	}
+	switch o.Degraded {
+	case "":
+	case DegradedDown, DegradedUp:
+		check(!counted, "degraded", "only methods by states have it")
+	default:
+		check(false, "degraded", "%.20q is neither down nor up", o.Degraded)
+	}
+	return errors.Join(errs...)
+}
+
+func dividesDay(d time.Duration) bool {
+	return d >= time.Millisecond && d%time.Millisecond == 0 && 24*time.Hour%d == 0
+}
+
+// Validate returns nil, or a [*Fault] for each thing that is wrong, joined. It loads the zone.
+func (w Window) Validate() error { return errors.Join(w.faults()...) }
+
+func (w Window) faults() (errs []error) {
+	if w.Calendar == "" {
+		if d := w.rolling(); d < time.Millisecond || d > longestRolling || d%time.Millisecond != 0 {
+			errs = append(errs, fault("window.rolling", "want whole milliseconds up to ten years, or a calendar"))
+		}
+		if w.Zone != "" {
+			errs = append(errs, fault("window.zone", "a rolling window has none"))
+		}
+		return errs
+	}
+	if w.shortest() == 0 {
+		errs = append(errs, fault("window.calendar", "%.20q is none of day, week, month, quarter and year", w.Calendar))
+	}
+	if w.Rolling != 0 {
+		errs = append(errs, fault("window.rolling", "a window by the calendar does not roll"))
+	}
+	if _, err := w.location(); err != nil {
+		errs = append(errs, err)
+	}
+	return errs
+}
+
+// shortest returns how long the window is at least, in milliseconds, or 0 if it is none.
+func (w Window) shortest() uint64 {
+	if w.Calendar == "" {
+		return uint64(max(0, w.rolling().Milliseconds()))
+	}
+	days := map[string]uint64{"day": 1, "week": 7, "month": 28, "quarter": 90, "year": 365}[w.Calendar]
+	if days == 0 {
+		return 0
+	}
+	return (days*24 - 1) * 3_600_000 // the clock is set forward by an hour; whoever sets it by more takes a whole day
+}
