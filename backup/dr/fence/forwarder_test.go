@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -98,6 +99,21 @@ func TestForwarderOutlivesAMomentWithoutFileHandles(t *testing.T) {
 	answer, err := ask(c, "1")
 	require.NoError(t, err)
 	require.Equal(t, "a 1\n", answer)
+}
+
+func TestForwarderWhoseListenerFailsForGoodEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, err := fence.OpenGate(filepath.Join(t.TempDir(), "token"))
+		require.NoError(t, err)
+		l := &flaky{Listener: listen(t)}
+		l.left.Store(1 << 30)
+		began := time.Now()
+		require.ErrorIs(t, fence.NewForwarder(g, nil).Serve(t.Context(), l), syscall.EMFILE)
+		require.Equal(t, 5*time.Second, time.Since(began))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, fence.NewForwarder(g, nil).Serve(ctx, l), context.Canceled)
+	})
 }
 
 func TestForwarderWhoseListenerIsClosedEnds(t *testing.T) {

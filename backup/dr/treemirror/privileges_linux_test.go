@@ -2,12 +2,14 @@ package treemirror_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -93,6 +95,14 @@ func TestPlacesThatCannotBeReadAreMended(t *testing.T) {
 	require.Equal(t, listing(t, src), listing(t, tree))
 	put(t, src, "more", nil)
 	require.NoError(t, once(t, src, target, always()), "what was there goes, too")
-	require.NoError(t, os.Chmod(filepath.Join(target, "a/tree/dir"), 0o700))
-	require.NoError(t, os.Chmod(filepath.Join(target, "b/tree/dir"), 0o700))
+	odd := fstest.MapFS{"d": {Mode: fs.ModeDir}, "d/e": {Mode: fs.ModeDir | 0o700}, "d/e/f": {Data: []byte("x")}} // d lets nobody in
+	closed := t.TempDir()
+	m := mirror(t, closed, always())
+	for range 3 {
+		require.NoError(t, m.Sync(t.Context(), 1, odd, time.Time{}))
+	}
+	require.EqualValues(t, 3, m.Fetched(), "what cannot be read is made anew")
+	for _, name := range []string{target + "/a/tree/dir", target + "/b/tree/dir", closed + "/a/tree/d", closed + "/b/tree/d"} {
+		require.NoError(t, os.Chmod(name, 0o700)) // for the end of the test
+	}
 }
