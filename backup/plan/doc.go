@@ -49,7 +49,7 @@
 //
 // # What it will not do
 //
-// Arrange runs in time: package timetable does, and finds out whether they fit a link together. Choose what is kept: package retention.
+// Arrange runs in time: package timetable does, of the [Choice.Runs], and finds out whether they fit a link together. Choose what is kept: package retention.
 // Measure: rates, changes and prices are the caller's, and the answer is as good as they are. Know that a target is as secure as the
 // site itself: package dr compares that.
 //

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec/backup/plan"
+	"github.com/cloudopsec/opsec/backup/timetable"
 )
 
 func ExampleOptimise() {
@@ -79,4 +80,43 @@ func ExampleObserved_Exposure() {
 	// Output:
 	// 08:00 11:00 11h0m0s false
 	// 16:00 20:00 12h0m0s true
+}
+
+// A plan says how often and how much; the timetable finds out when, and whether it fits the links.
+func ExampleChoice_Runs() {
+	p, err := plan.ParseProblem(strings.NewReader(`
+strategy: {tenant: acme, source: web-1, rpo: 8h, loss: 9h, rto: 2h, points: 7, on_site: 1, off_site: 0, skip_regions: true, verify_every: 168h, test_every: 720h}
+workload: {files: {bytes: 107374182400, daily: 2147483648}, rebuild: 30m, verify: 10m}
+targets: [{id: array, site: on-site, encrypted: true}]
+options:
+  - {id: array-files, level: files, target: array, chain: incremental, intervals: [6h], every: [28],
+     ratio: 600, backup: 83886080, restore: 41943040, price: {store: 40000}}
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := plan.Optimise(p)
+	if err != nil {
+		log.Fatal(err)
+	}
+	tonight := time.Date(2026, 3, 2, 18, 0, 0, 0, time.UTC)
+	table := timetable.Problem{Start: tonight, Slot: timetable.Duration(time.Hour), Slots: 12, Links: []timetable.Link{{ID: "lan", Rate: 125_000_000,
+		Traffic: []int64{120_000_000, 40_000_000, 10_000_000, 10_000_000, 10_000_000, 10_000_000, 100_000_000, 10_000_000, 10_000_000, 0, 0, 0}}}}
+	for _, r := range s.Best.Runs(p.Strategy, tonight, 12*time.Hour) {
+		fmt.Println(r.ID, "begins at", r.From.Format("15:04"), "or later, ends by", r.Until.Format("15:04"))
+		table.Jobs = append(table.Jobs, timetable.Job{ID: r.ID, Tenant: string(p.Strategy.Tenant), Host: p.Strategy.Source, Array: r.Target,
+			Bytes: r.Bytes, Rate: r.Rate, Links: []string{"lan"}, Windows: []timetable.Window{{From: r.From, Until: r.Until}}})
+	}
+	arranged, err := timetable.Arrange(&table)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range arranged.Runs {
+		fmt.Println(r.Job, r.From.Format("15:04"), "to", r.Until.Format("15:04"))
+	}
+	// Output:
+	// array-files#0 begins at 18:00 or later, ends by 20:21
+	// array-files#1 begins at 00:00 or later, ends by 02:21
+	// array-files#0 19:00 to 20:00
+	// array-files#1 01:00 to 02:00
 }

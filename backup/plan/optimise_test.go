@@ -292,6 +292,7 @@ func TestOptimumOfAShop(t *testing.T) {
 	require.Equal(t, 4*time.Hour+21*time.Minute+20*time.Second+time.Minute, files.Loss) // 100 GiB at 80 MiB/s, skew a minute
 	require.False(t, files.Measured)
 	require.Equal(t, 43, files.Points) // 7 days of 6 and one
+	require.Equal(t, int64(60*gib), files.Largest)
 	require.Equal(t, 4*time.Hour, best.Incident.Span)
 	require.Equal(t, files.Loss, best.Incident.Loss)
 	require.Equal(t, day, best.Disaster.Span)

@@ -34,6 +34,7 @@ type Stream struct {
 	Measured bool          `json:"measured"` // Restore is from recovery tests
 	Stored   int64         `json:"stored"`   // bytes at the target, at most: just before old ones go, with the next one under way
 	Sent     int64         `json:"sent"`     // bytes a month, rounded up
+	Largest  int64         `json:"largest"`  // bytes that the longest run sends, rounded up
 	Cost     int64         `json:"cost"`     // a month, rounded up
 }
 
@@ -65,7 +66,7 @@ func (o Option) runs(w Workload, interval time.Duration, every int) (Stream, boo
 	case Dedup:
 		first = d.changed(interval)
 	}
-	s.Run = took(first, o.Backup)
+	s.Run, s.Largest = took(first, o.Backup), mulDiv(first, int64(o.Ratio), 1000)
 	s.Loss = sum(interval, s.Run, o.Lag, o.Skew)
 	s.Restore, s.Measured = o.restores(s.Closure)
 	return s, s.Run <= interval
