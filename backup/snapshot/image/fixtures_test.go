@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -92,6 +93,9 @@ func crc(b []byte) []byte {
 	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 	return b
 }
+
+// write is what the children of a VHDX know it by.
+const write = "12345678-9abc-def0-1234-56789abcdef0"
 
 // vhdx is a disk of 8 MiB, laid on another when there are keys.
 func vhdx(write string, keys map[string]string) []byte {
@@ -186,6 +190,12 @@ func put(b []byte, at int, with ...byte) []byte {
 
 // onRaw is one that is laid on a raw disk.
 func onRaw(backing string) []byte { return put(qcow2(backing, 0), 111, 3, 'r', 'a', 'w') }
+
+// typed is one whose header has a type of compression.
+func typed(features uint64, kind byte) []byte {
+	b := qcow2("", features)
+	return put(slices.Insert(b, 104, kind, 0, 0, 0, 0, 0, 0, 0), 103, 112)
+}
 
 // descriptor is the text of a VMDK.
 func descriptor(cid, parent, hint string, extents ...string) []byte {

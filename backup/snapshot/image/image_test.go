@@ -53,8 +53,6 @@ func rules(list []snapshot.Finding) (names []string) {
 	return slices.Compact(names)
 }
 
-const write = "12345678-9abc-def0-1234-56789abcdef0"
-
 func TestParentsOfEachFormat(t *testing.T) {
 	dir := folder(t, map[string][]byte{
 		"base.vhd": vhd(3, 1, 0, "", false), "diff.vhd": vhd(4, 2, 1, `.\base.vhd`, false), "sub/inside.vhd": vhd(4, 3, 2, `diff.vhd`, true),
@@ -271,50 +269,6 @@ func TestHeadersAtTheirBoundsAreFine(t *testing.T) {
 		require.Empty(t, h.Broken, name)
 		if name == "a name up to a zero" {
 			require.Equal(t, "base", h.Refs[0].Name)
-		}
-	}
-}
-
-// typed is a qcow2 whose header has a type of compression.
-func typed(features uint64, kind byte) []byte {
-	b := qcow2("", features)
-	return put(slices.Insert(b, 104, kind, 0, 0, 0, 0, 0, 0, 0), 103, 112)
-}
-
-// FuzzRead holds that no header makes Read panic, run for long or allocate much, and that what it returns is within bounds.
-func FuzzRead(f *testing.F) {
-	for _, seed := range [][]byte{
-		qcow2("base", 7), vhd(4, 1, 2, "base", false),
-		descriptor("a", "b", "c", "d"), []byte("<domainsnapshot><name>x</name></domainsnapshot>"), append([]byte("KDMV"), make([]byte, 600)...),
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) { bounded(t, b) })
-}
-
-// FuzzVHDX does so with the metadata of a VHDX, which stand a mebibyte into it.
-func FuzzVHDX(f *testing.F) {
-	file := vhdx(write, map[string]string{"parent_linkage": write, "relative_path": "b"})
-	f.Add(file[1<<20:][:32+3*32], file[1<<20+64<<10:][:400])
-	f.Fuzz(func(t *testing.T, table, items []byte) {
-		b := bytes.Clone(file)
-		copy(b[1<<20:][:64<<10], table)
-		copy(b[1<<20+64<<10:], items)
-		bounded(t, b)
-	})
-}
-
-func bounded(t *testing.T, b []byte) {
-	h, err := image.Read(bytes.NewReader(b), int64(len(b)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if h.Virtual < 0 || len(h.Points) > 65_536 || len(h.Findings) > 100 {
-		t.Fatalf("%+v", h)
-	}
-	for _, r := range h.Refs {
-		if r.Name == "" || len(r.Name) > len(b) {
-			t.Fatalf("%q", r.Name)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func (p *parser) libvirt() {
 		}
 	}
 	point := Point{Name: s.Name, Created: s.Created}
-	if s.Created > maxCreated {
+	if s.Created < 0 || s.Created > maxCreated {
 		point.Created = 0
 	}
 	need := func(name, inside string, memory bool) {
