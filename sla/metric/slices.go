@@ -143,8 +143,7 @@ func (r *runs) add(n uint64, s slice) {
 	r.length += n
 }
 
-// endSure ends a run of slices that are bad in the best world. Those that are bad in the worst and excluded in the best
-// are unknown: a tally has no closer bounds.
+// endSure ends a run of slices that are bad in the best world.
 func (r *runs) endSure() {
 	mixed := r.sure - r.kept - r.excluded
 	c := &r.held.Counted
@@ -152,7 +151,7 @@ func (r *runs) endSure() {
 		r.held.Raw.Bad += r.sure
 		c.Bad += r.kept
 		c.Excluded += r.excluded
-		c.Unknown += mixed
+		c.MaybeExcluded += mixed
 	} else {
 		r.held.Raw.Unknown += r.sure
 		c.Unknown += r.kept + mixed

@@ -17,6 +17,9 @@ type Tally struct {
 	// ExcludedUnknown is unknown, and excluded: it is left out of the lower bound, because it may have been bad, and good
 	// in the upper, because it may have been good.
 	ExcludedUnknown uint64 `json:"excludedUnknown,omitempty"`
+	// MaybeExcluded is bad slices of which all that is known to be bad is excluded, and not all that is unknown: they are bad
+	// in the lower bound, and left out of the upper.
+	MaybeExcluded uint64 `json:"maybeExcluded,omitempty"`
 	// Blur is by how much Good may be too small, because rates of MeanRate were rounded down.
 	Blur uint64 `json:"blur,omitempty"`
 }
@@ -24,7 +27,8 @@ type Tally struct {
 // Add adds another tally of the same objective. If a tally cannot hold the sum it stays as it was, and the error wraps
 // [opsec.ErrInvalid]: 2^64 ms are 580 million years of resources, but counts come from others.
 func (t *Tally) Add(o Tally) error {
-	_, over := total(t.Good, t.Bad, t.Unknown, t.Excluded, t.ExcludedUnknown, o.Good, o.Bad, o.Unknown, o.Excluded, o.ExcludedUnknown)
+	_, over := total(t.Good, t.Bad, t.Unknown, t.Excluded, t.ExcludedUnknown, t.MaybeExcluded,
+		o.Good, o.Bad, o.Unknown, o.Excluded, o.ExcludedUnknown, o.MaybeExcluded)
 	_, blurs := bits.Add64(t.Blur, o.Blur, 0)
 	if over || blurs > 0 {
 		return fault("tally", "more than 2^64 in all")
@@ -39,6 +43,7 @@ func (t *Tally) plus(o Tally) {
 	t.Unknown += o.Unknown
 	t.Excluded += o.Excluded
 	t.ExcludedUnknown += o.ExcludedUnknown
+	t.MaybeExcluded += o.MaybeExcluded
 	t.Blur += o.Blur
 }
 
@@ -61,20 +66,27 @@ func ratioOf(num, den uint64) ratio.Ratio {
 	return r
 }
 
+// counted returns how much is not left out, in the worst case and in the best.
+func (t Tally) counted() (worst, best uint64) {
+	worst, _ = total(t.Good, t.Bad, t.Unknown, t.MaybeExcluded)
+	best, _ = total(t.Good, t.Bad, t.Unknown, t.ExcludedUnknown)
+	return worst, best
+}
+
 // Range returns the bounds between which the share of what was good lies: the lower takes what is unknown for bad, the
 // upper for good. Where nothing counts, nothing was bad: 100 %.
 func (t Tally) Range() ratio.Range {
-	low, _ := total(t.Good, t.Bad, t.Unknown)
-	high, _ := total(t.Good, t.Bad, t.Unknown, t.ExcludedUnknown)
+	low, high := t.counted()
 	best, _ := total(t.Good, t.Unknown, t.ExcludedUnknown, t.Blur)
 	return ratio.Range{Low: ratioOf(t.Good, low), High: ratioOf(min(best, high), high)}
 }
 
 // Budget returns how much may be bad for a target, and how much was. Of MeanRate it may be too much by Blur.
 func (t Tally) Budget(target ratio.Ratio) Budget {
-	all, _ := total(t.Good, t.Bad, t.Unknown)
+	all, _ := t.counted()
 	may, _ := target.Complement().Of(all)
-	return Budget{All: may, Used: t.Bad, Open: t.Unknown}
+	open, _ := total(t.Unknown, t.MaybeExcluded)
+	return Budget{All: may, Used: t.Bad, Open: open}
 }
 
 // Budget is how much of what may be bad in a window has been used, in the units of the tally. Used may be more than All.
@@ -124,8 +136,7 @@ func (r Result) Blurred(target ratio.Ratio) bool {
 	if t.Blur == 0 || t.Range().AtLeast(target) != ratio.Undecided {
 		return false
 	}
-	low, _ := total(t.Good, t.Bad, t.Unknown)
-	high, _ := total(t.Good, t.Bad, t.Unknown, t.ExcludedUnknown)
+	low, high := t.counted()
 	mayReach, _ := total(t.Good, t.Blur)
 	mayMiss, _ := total(t.Good, t.Unknown, t.ExcludedUnknown)
 	return ratioOf(mayReach, low).Cmp(target) >= 0 || ratioOf(mayMiss, high).Cmp(target) < 0
