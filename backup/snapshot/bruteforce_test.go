@@ -104,72 +104,72 @@ func TestReportEqualsTheSumOverAllSetsOfFailures(t *testing.T) {
 	})
 }
 
-// Of sizes some are not known, so that copies cannot be priced, or only by the size of the disk.
-func TestFlattenPlanIsAsGoodAsTryingAllWithSizesThatAreNotKnown(t *testing.T) {
+// Of sizes some are not known, so that copies cannot be priced, or only by the size of the disk; and images have extents, which stay.
+func TestFlattenPlanIsAsGoodAsTryingAllWithExtentsAndSizesThatAreNotKnown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		nodes := drawTree(t, 8)
-		for i := range nodes {
-			nodes[i].Size = rapid.Int64Range(0, 4).Draw(t, "size")
+		trees := drawTree(t, 6)
+		nodes := append([]snapshot.Node(nil), trees...)
+		sums, vague := make([]int64, len(trees)), make([]bool, len(trees)) // of what each is read through
+		number := map[string]int{}
+		for i := range trees {
+			n := &nodes[i]
+			number[n.ID] = i
+			n.Size = rapid.Int64Range(0, 4).Draw(t, "size")
+			if len(n.Needs) > 0 {
+				below := number[n.Needs[0].ID]
+				sums[i], vague[i] = sums[below], vague[below]
+			}
+			sums[i], vague[i] = sums[i]+n.Size, vague[i] || n.Size == 0
+			if rapid.IntRange(0, 2).Draw(t, "extent") == 0 {
+				e := snapshot.Node{ID: n.ID + ".ext", Size: rapid.Int64Range(0, 4).Draw(t, "extent's size"), Restore: rapid.Bool().Draw(t, "extent's restore")}
+				sums[i], vague[i] = sums[i]+e.Size, vague[i] || e.Size == 0
+				n.Needs = append(n.Needs[:len(n.Needs):len(n.Needs)], snapshot.Need{ID: e.ID, As: snapshot.AsExtent})
+				nodes = append(nodes, e)
+			}
 		}
 		m := snapshot.FailureModel{P: rapid.Float64Range(0.01, 0.6).Draw(t, "p"), Independence: 0.5}
 		b := snapshot.Budget{Bytes: rapid.Int64Range(0, 40).Draw(t, "budget")}
-		g := drawn{nodes: nodes, order: upTo(len(nodes))}.build(t)
-		before, err := g.Analyze(m, nil)
-		require.NoError(t, err)
+		broken := unreadable(nodes, func(i int) bool { return nodes[i].Broken != "" })
 		cost := map[int]int64{} // of what can be priced
 		unpriced := 0
-		for i, n := range nodes {
-			v, _ := g.Find(n.ID)
-			if low, _ := before.Usable(v); low == 0 || len(n.Needs) == 0 {
-				continue
-			}
-			sum, vague := int64(0), false
-			for at := n; ; at = g.Node(find(g, at.Needs[0].ID)) {
-				sum, vague = sum+at.Size, vague || at.Size == 0
-				if len(at.Needs) == 0 {
-					break
-				}
-			}
+		for i, n := range trees {
 			switch {
-			case n.Virtual > 0 && (vague || n.Virtual < sum):
+			case broken[n.ID] || len(n.Needs) == 0:
+			case n.Virtual > 0 && (vague[i] || n.Virtual < sums[i]):
 				cost[i] = n.Virtual
-			case vague:
+			case vague[i]:
 				unpriced++
 			default:
-				cost[i] = sum
+				cost[i] = sums[i]
 			}
 		}
 		best := math.Inf(1)
-		for set := range 1 << len(nodes) {
+	all:
+		for set := range 1 << len(trees) {
 			bytes, copied := int64(0), append([]snapshot.Node(nil), nodes...)
-			for i := range nodes {
+			for i := range trees {
 				if set>>i&1 == 0 {
 					continue
 				}
 				c, ok := cost[i]
 				if !ok {
-					bytes = math.MaxInt64
-					break
+					continue all
 				}
 				bytes += c
-				copied[i].Needs = nil
+				copied[i].Needs = nodes[i].Needs[len(trees[i].Needs):]
 			}
 			if bytes <= b.Bytes {
 				best = min(best, expectedLost(m, copied))
 			}
 		}
-		p, err := g.Flatten(m, b)
+		p, err := drawn{nodes: nodes, order: upTo(len(nodes))}.build(t).Flatten(m, b)
 		require.NoError(t, err)
 		require.True(t, p.Exact)
 		require.Equal(t, unpriced, p.Unpriced)
+		require.Zero(t, p.Beside)
 		require.InDelta(t, best, p.After, 1e-9)
 		require.LessOrEqual(t, p.Bytes, b.Bytes)
 	})
-}
-
-func find(g *snapshot.Graph, id string) int {
-	v, _ := g.Find(id)
-	return v
 }
 
 // A plan that was free to copy anything is the best of all, whatever the graph.

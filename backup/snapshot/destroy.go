@@ -38,7 +38,7 @@ func (g *Graph) Destroy(ids ...string) (*Loss, error) {
 	for v := range int32(g.Len()) {
 		dead := g.dead(v)
 		for _, to := range g.needs(v) {
-			if l.via[v] < 0 && l.via[to] >= 0 && to < v {
+			if l.via[v] < 0 && l.via[to] >= 0 {
 				l.via[v] = to
 			}
 			dead = dead || l.before != nil && l.before[to]

@@ -209,6 +209,16 @@ func TestNobodyHidesTheLengthOfAChain(t *testing.T) {
 	require.Equal(t, "4", r.Findings[0].Path)
 }
 
+func TestWhatIsMissingIsNoChain(t *testing.T) {
+	var b snapshot.Builder
+	require.NoError(t, b.Add(snapshot.Node{ID: "gone#in", Restore: true, Needs: []snapshot.Need{{ID: "gone", As: snapshot.AsContains}}}))
+	g, _ := b.Build()
+	r, err := g.Analyze(snapshot.FailureModel{P: 0.1}, nil)
+	require.NoError(t, err)
+	require.Zero(t, r.AllChains)
+	require.Equal(t, 1, r.Lost)
+}
+
 func TestRootIsAtTheEndOfTheWayThatTheDepthIsOf(t *testing.T) {
 	g := graph(t, map[string][]string{"b2": {"b1"}, "b3": {"b2"}, "tip": {"a", "b3", "c"}, "tip#in": {"contains:tip"}, "on": {"tip#in"}},
 		"a", "b1", "b2", "b3", "c", "tip", "tip#in", "on")
