@@ -168,3 +168,21 @@ func TestWhatWasDoneIsWrittenDownWhenTheCallerGoes(t *testing.T) {
 	}
 	require.Equal(t, []opsec.Outcome{opsec.Success, opsec.Unknown, opsec.Failure, opsec.Success}, ends) // a, b, b, c
 }
+
+// What is left of a point that could not be restored from it needs no other to take its place.
+func TestWhatIsLeftOfAPointIsWhatCounts(t *testing.T) {
+	b := standard(t)
+	b.add("a")
+	_, err := b.AddCopy(bg, agent, "acme", "vol-7", "a", catalogue.Copy{Location: "far", Site: plan.OffSite}) // never arrived
+	require.NoError(t, err)
+	b.add("b")
+	o := b.due("a")
+	b.shred.fail["a@far"] = errors.New("down")
+	_, err = b.Execute(bg, alice, "acme", o.ID)
+	require.ErrorContains(t, err, "down")
+	b.verify("b", false)
+	clear(b.shred.fail)
+	o, err = b.Execute(bg, alice, "acme", o.ID)
+	require.NoError(t, err)
+	require.Equal(t, 1, o.Gone)
+}
