@@ -42,7 +42,8 @@
 // returns what a search through every combination would, within [MaxWays] of them. The same problem has the same answer.
 //
 // [Infeasible] has every smallest set of requirements that cannot be met together, and for each of them the nearest value that can be
-// had; where [Requirement].Enough, changing this one to that value makes the strategy feasible, and no tighter value does.
+// had; where [Requirement].Enough, changing this one to that value makes the strategy feasible, and no tighter value does. A value that a
+// strategy cannot have, such as no copy anywhere, is never enough.
 //
 // The zero [Strategy] is refused. A limit that is left out is as tight as the one beside it; copies are encrypted and in named regions
 // unless the strategy says otherwise in so many words.

@@ -184,17 +184,37 @@ func (m *market) why(all ask) *Infeasible {
 				continue
 			}
 			req := Requirement{Name: r.name, Asked: r.asked}
-			a := without(^uint(1 << i))
-			if req.Enough = m.meets(a) == 1; !req.Enough {
-				a = without(set &^ (1 << i))
+			near := func(a ask) (text string, with ask) {
+				a.primary = a.in
+				return r.nearest(a)
 			}
-			a.primary = a.in
-			req.Nearest, _ = r.nearest(a)
+			if a := without(^uint(1 << i)); m.meets(a) == 1 {
+				req.Nearest, a = near(a)
+				req.Enough = m.valid(r.name, a)
+			}
+			if !req.Enough {
+				req.Nearest, _ = near(without(set &^ (1 << i)))
+			}
 			c = append(c, req)
 		}
 		found.Conflicts = append(found.Conflicts, c)
 	}
 	return found
+}
+
+// valid reports whether the strategy is one when a requirement has the value that it has in a: copies must be somewhere, and those off the
+// site are not held to less than others.
+func (m *market) valid(name string, a ask) bool {
+	s := m.problem.Strategy
+	s.OnSite, s.OffSite = a.on, a.off
+	values := map[string]time.Duration{"rpo": a.in.Span, "loss": a.in.Loss, "rto": a.in.Time, "system": a.system,
+		"site_rpo": a.site.Span, "site_loss": a.site.Loss, "site_rto": a.site.Time}
+	for _, d := range s.durations() {
+		if d.name == name {
+			*d.d = values[name]
+		}
+	}
+	return s.Validate() == nil
 }
 
 // Money writes millionths of the currency with two to six places: "12.50".
