@@ -1,6 +1,7 @@
 package sla
 
 import (
+	"path"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -65,7 +66,7 @@ type ExclusionRule struct {
 	Text     string          `json:"text"`               // the disclaimer as it stands in the contract
 	Approver string          `json:"approver,omitempty"` // role that must have approved; empty: none need to
 	Notice   metric.Duration `json:"notice,omitempty"`   // how long before its begin it must have been told
-	Longest  metric.Duration `json:"longest,omitempty"`  // of one time; 0: no bound
+	Longest  metric.Duration `json:"longest,omitempty"`  // of one time, from its begin; 0: no bound
 	Yearly   metric.Duration `json:"yearly,omitempty"`   // of all in a calendar year of the agreement's zone; 0: no bound
 	Services []string        `json:"services,omitempty"` // none: all
 }
@@ -82,6 +83,11 @@ const (
 	Suspension   Category = "suspension"    // by the contract: fees not paid, abuse
 	Preview      Category = "preview"       // a service that is not promised yet
 )
+
+// Categories returns them all.
+func Categories() []Category {
+	return []Category{Maintenance, ForceMajeure, CustomerAct, ThirdParty, Suspension, Preview}
+}
 
 // Exclusion is a time that somebody wants left out of the figures, under a rule.
 type Exclusion struct {
@@ -147,4 +153,44 @@ type Statement struct {
 	Evidence string           `json:"evidence,omitempty"` // how the customer can check it: a report, an audit, a certificate
 	Interval metric.Duration  `json:"interval,omitempty"` // how often it is renewed or checked
 	Within   *metric.Duration `json:"within,omitempty"`   // how soon it is done, where that is promised: patches, deletion
+}
+
+// Service returns a service by its id, or nil.
+func (a *Agreement) Service(id string) *Service {
+	for i := range a.Services {
+		if a.Services[i].ID == id {
+			return &a.Services[i]
+		}
+	}
+	return nil
+}
+
+// Objective returns an objective of a service by its id, or nil.
+func (a *Agreement) Objective(id string) *metric.Objective {
+	for i := range a.Services {
+		for j := range a.Services[i].Objectives {
+			if o := &a.Services[i].Objectives[j]; o.ID == id {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// Holds reports whether the agreement is in force at a moment: from Effective on, and before Expires.
+func (a *Agreement) Holds(t time.Time) bool {
+	return !t.Before(a.Effective) && (a.Expires.IsZero() || t.Before(a.Expires))
+}
+
+// Has reports whether a resource is one of the service's.
+func (s *Service) Has(resource string) bool {
+	if len(s.Resources) == 0 {
+		return resource == s.ID
+	}
+	for _, pattern := range s.Resources {
+		if ok, err := path.Match(pattern, resource); err == nil && ok {
+			return true
+		}
+	}
+	return false
 }
