@@ -1,0 +1,207 @@
+package metric_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/ratio"
+	"github.com/cloudopsec/opsec/sla/timeline"
+)
+
+const (
+	minute = 60_000
+	day    = 24 * 60 * minute
+)
+
+func parse(t require.TestingT, text string) ratio.Ratio {
+	r, err := ratio.Parse(text)
+	require.NoError(t, err)
+	return r
+}
+
+// edges are targets and edges of bands of published agreements (Amazon S3, EC2; Azure; Google Compute Engine).
+var edges = []string{"95%", "99%", "98%", "99.5%", "99.9%", "99.95%", "99.99%", "99.999%"}
+
+// TestExactlyAtTargetIsMet goes through windows of minutes, slices and milliseconds at every edge: what may be bad may be,
+// and one more is a breach. A comparison of floats errs in many of these.
+func TestExactlyAtTargetIsMet(t *testing.T) {
+	floats, exact := 0, 0
+	for _, text := range edges {
+		target := parse(t, text)
+		value, _ := target.Rat().Float64()
+		for _, all := range []uint64{
+			28 * 1440, 29 * 1440, 30 * 1440, 31 * 1440, 365 * 1440, 8064, 8352, 8640, 8928, 20160, 10080, 1000, 10_000, 100_000,
+			1_000_000, 43_200_000, 28 * day, 30 * day, 31 * day, 366 * day, 31 * day * 1_000_000,
+		} {
+			may, whole := target.Complement().Of(all)
+			b := metric.Tally{Good: all - may, Bad: may}.Budget(target)
+			require.Equal(t, metric.Budget{All: may, Used: may}, b)
+			for bad, want := range map[uint64]ratio.Verdict{may: ratio.Met, may + 1: ratio.Breach} {
+				r := metric.Result{Counted: metric.Tally{Good: all - bad, Bad: bad}}
+				require.Equal(t, want, r.Figure(target).Verdict, "%d of %d at %s", bad, all, text)
+				if whole && want == ratio.Met {
+					exact++
+					if float64(bad)/float64(all) > 1-value {
+						floats++
+					}
+				}
+			}
+		}
+	}
+	require.Greater(t, exact, 60)
+	require.Greater(t, floats, exact/4, "floats err in so many of the cases in which the budget is used up exactly")
+	t.Logf("floats err in %d of %d", floats, exact)
+}
+
+// TestExamplesOfOpenSLO are those of its examples/budgeting-method and examples/treat-low-traffic-as-equally-important.
+func TestExamplesOfOpenSLO(t *testing.T) {
+	fortnight := timeline.Span{Start: begin, End: begin + 14*day}
+	verdict := func(o metric.Objective, p timeline.Span, counts []metric.Count) ratio.Verdict {
+		_, f, err := o.Judge(slices.Values([]metric.Input{{Counts: counts}}), p)
+		require.NoError(t, err)
+		return f.Verdict
+	}
+	// minutes are good but for some at the start.
+	minutes := func(n, bad int, badly, well metric.Count) (list []metric.Count) {
+		for i := range n {
+			c := well
+			if i < bad {
+				c = badly
+			}
+			c.Start = begin + int64(i)*minute
+			list = append(list, c)
+		}
+		return list
+	}
+	t.Run("Occurrences", func(t *testing.T) { // 336,000 requests, of which 5 % may fail
+		o := metric.Objective{Method: metric.Requests, Target: parse(t, "95%")}
+		require.Equal(t, ratio.Met, verdict(o, fortnight, []metric.Count{{Start: begin, Good: 336_000 - 16_800, Total: 336_000}}))
+		require.Equal(t, ratio.Breach, verdict(o, fortnight, []metric.Count{{Start: begin, Good: 336_000 - 16_801, Total: 336_000}}))
+	})
+	t.Run("Timeslices", func(t *testing.T) { // 20,160 minutes: 16 hours and 48 minutes may be bad
+		o := metric.Objective{Method: metric.Slices, Slice: metric.Duration(time.Minute), Good: parse(t, "95%"), Target: parse(t, "95%")}
+		bad, good := metric.Count{Good: 1, Total: 100}, metric.Count{Good: 99, Total: 100}
+		require.Equal(t, ratio.Met, verdict(o, fortnight, minutes(20160, 16*60+48, bad, good)))
+		require.Equal(t, ratio.Breach, verdict(o, fortnight, minutes(20160, 16*60+49, bad, good)))
+	})
+	t.Run("RatioTimeslices", func(t *testing.T) { // about 13 hours and 45 minutes at 1 % use the budget of 95 % up
+		o := metric.Objective{Method: metric.MeanRate, Slice: metric.Duration(time.Minute), Target: parse(t, "95%")}
+		bad, good := metric.Count{Good: 1, Total: 100}, metric.Count{Good: 99, Total: 100}
+		require.Equal(t, ratio.Met, verdict(o, fortnight, minutes(20160, 13*60+42, bad, good)))
+		require.Equal(t, ratio.Breach, verdict(o, fortnight, minutes(20160, 13*60+43, bad, good)))
+	})
+	t.Run("low traffic", func(t *testing.T) { // 5 minutes 2.4 seconds of a week
+		week := timeline.Span{Start: begin, End: begin + 7*day}
+		o := metric.Objective{Method: metric.Slices, Slice: metric.Duration(time.Minute), Good: parse(t, "95%"), Target: parse(t, "99.95%")}
+		bad, good := metric.Count{Good: 94, Total: 99}, metric.Count{Good: 95, Total: 100} // five of less than 100 fail
+		require.Equal(t, ratio.Met, verdict(o, week, minutes(10080, 5, bad, good)))
+		require.Equal(t, ratio.Breach, verdict(o, week, minutes(10080, 6, bad, good)))
+		b := metric.Tally{Good: 7 * day}.Budget(o.Target)
+		require.Equal(t, uint64(5*60_000+2_400), b.All)
+	})
+}
+
+func TestTallyThatCannotHoldASumStaysAsItWas(t *testing.T) {
+	full := metric.Tally{Good: math.MaxUint64 - 3, Bad: 3}
+	for _, more := range []metric.Tally{{Good: 1}, {Bad: 1}, {Unknown: 1}, {Excluded: 1}, {ExcludedUnknown: 1}, {MaybeExcluded: 1}} {
+		sum := full
+		require.ErrorIs(t, sum.Add(more), opsec.ErrInvalid)
+		require.Equal(t, full, sum)
+		r := metric.Result{Raw: metric.Tally{Good: 7}, Counted: full}
+		require.ErrorIs(t, r.Add(metric.Result{Raw: metric.Tally{Good: 1}, Counted: more}), opsec.ErrInvalid)
+		require.Equal(t, metric.Result{Raw: metric.Tally{Good: 7}, Counted: full}, r)
+		r = metric.Result{Raw: full, Counted: metric.Tally{Good: 7}}
+		require.ErrorIs(t, r.Add(metric.Result{Raw: more}), opsec.ErrInvalid)
+	}
+	sum := metric.Tally{Blur: math.MaxUint64}
+	require.ErrorIs(t, sum.Add(metric.Tally{Blur: 1}), opsec.ErrInvalid)
+	sum = metric.Tally{Good: math.MaxUint64 - 1}
+	require.NoError(t, sum.Add(metric.Tally{Good: 1}))
+	require.Equal(t, metric.Tally{Good: math.MaxUint64}, sum)
+	forged := metric.Tally{Good: math.MaxUint64, Bad: math.MaxUint64, Unknown: 9, Blur: 9} // from a report of another party
+	g := forged.Range()
+	require.LessOrEqual(t, g.Low.Cmp(g.High), 0)
+	require.LessOrEqual(t, g.High.Cmp(ratio.One()), 0)
+}
+
+func TestNothingThatCountsIsAllGood(t *testing.T) {
+	for _, nothing := range []metric.Tally{{}, {Excluded: 5}, {ExcludedUnknown: 5}} {
+		g := nothing.Range()
+		require.Zero(t, g.Low.Cmp(ratio.One()), "%v", nothing)
+		require.Zero(t, g.High.Cmp(ratio.One()), "%v", nothing)
+	}
+	g := metric.Tally{Unknown: 5}.Range()
+	require.Zero(t, g.Low.Cmp(ratio.Ratio{}))
+	require.Zero(t, g.High.Cmp(ratio.One()))
+}
+
+func TestEvidenceThatIsNotInOrderIsRefused(t *testing.T) {
+	slice := metric.Duration(time.Minute)
+	p := timeline.Span{Start: begin, End: begin + day}
+	odd := []timeline.Line{
+		{{Start: begin + 5, End: begin + 5}},
+		{{Start: begin + 5, End: begin + 4}},
+		{{Start: begin + 5, End: begin + 9}, {Start: begin + 8, End: begin + 12}},
+		{{Start: begin + 50, End: begin + 90}, {Start: begin + 8, End: begin + 12}},
+		{{Start: begin + 5, End: begin + 9}, {Start: begin + 5, End: begin + 9}},
+	}
+	for _, l := range odd {
+		for _, in := range []metric.Input{
+			{States: metric.States{Up: l}}, {States: metric.States{Down: l}}, {States: metric.States{Degraded: l}}, {Excluded: l}, {Deployed: l},
+		} {
+			for _, o := range []metric.Objective{{Method: metric.Time}, {Method: metric.Slices, Slice: slice}} {
+				_, err := o.Measure(in, p)
+				var f *metric.Fault
+				require.ErrorAs(t, err, &f, "%v", l)
+				require.ErrorIs(t, err, opsec.ErrInvalid)
+			}
+		}
+	}
+	touching := timeline.Line{{Start: begin, End: begin + 5}, {Start: begin + 5, End: begin + day}}
+	r, err := metric.Objective{Method: metric.Time}.Measure(metric.Input{States: metric.States{Up: touching}}, p)
+	require.NoError(t, err)
+	require.Equal(t, metric.Tally{Good: day}, r.Counted)
+
+	for _, o := range []metric.Objective{
+		{Method: metric.Requests}, {Method: metric.MeanRate, Slice: slice}, {Method: metric.Slices, Slice: slice, Good: ratio.One()},
+	} {
+		for _, counts := range [][]metric.Count{
+			{{Start: begin, Good: 2, Total: 1}},
+			{{Start: begin + minute, Total: 1}, {Start: begin, Total: 1}},
+			{{Start: begin, Total: math.MaxUint64}, {Start: begin, Total: 1}},
+		} {
+			_, err := o.Measure(metric.Input{Counts: counts}, p)
+			require.ErrorIs(t, err, opsec.ErrInvalid, "%s %v", o.Method, counts)
+		}
+	}
+}
+
+func TestObjectiveThatCannotBeMeasuredIsRefused(t *testing.T) {
+	p := timeline.Span{Start: begin, End: begin + day}
+	for _, o := range []metric.Objective{
+		{}, {Method: "uptime"}, {Method: metric.Slices}, {Method: metric.MeanRate}, {Method: metric.Slices, Slice: -1},
+		{Method: metric.Slices, Slice: 999}, {Method: metric.Requests, Slice: -1},
+	} {
+		_, err := o.Measure(metric.Input{}, p)
+		require.ErrorIs(t, err, opsec.ErrInvalid, "%+v", o)
+	}
+	for _, p := range []timeline.Span{{}, {Start: 1}, {Start: begin, End: begin}, {Start: math.MinInt64, End: math.MaxInt64}, {End: 36525*day + 1}} {
+		_, err := metric.Objective{Method: metric.Time}.Measure(metric.Input{}, p)
+		require.ErrorIs(t, err, opsec.ErrInvalid, "%v", p)
+	}
+	_, err := metric.Objective{Method: metric.MeanRate, Slice: metric.Duration(time.Millisecond)}.Measure(metric.Input{}, timeline.Span{End: 36525 * day})
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	r, err := metric.Objective{Method: metric.Time}.Measure(metric.Input{}, timeline.Span{Start: math.MaxInt64 - 5, End: math.MaxInt64})
+	require.NoError(t, err)
+	require.Equal(t, uint64(5), r.Raw.Unknown)
+	far := metric.Input{States: metric.States{Up: timeline.Line{{Start: math.MinInt64, End: math.MaxInt64}}}}
+	r, err = metric.Objective{Method: metric.Time}.Measure(far, timeline.Span{Start: math.MinInt64, End: math.MinInt64 + day})
+	require.NoError(t, err)
+	require.Equal(t, metric.Tally{Good: day}, r.Raw)
+}
