@@ -168,6 +168,20 @@ func TestFlattenCutsAChainInTheMiddle(t *testing.T) {
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 }
 
+func TestNoPlanOverspends(t *testing.T) {
+	g := graph(t, map[string][]string{"a2": {"a1"}, "b2": {"b1"}}, "a1", "a2", "b1", "b2") // two copies of two bytes
+	for budget, steps := range map[int64]int{1: 0, 2: 1, 3: 1, 4: 2} {
+		for _, options := range []int{0, 1000} {
+			p, err := g.FlattenWithin(snapshot.FailureModel{P: 0.1}, snapshot.Budget{Bytes: budget}, options)
+			require.NoError(t, err)
+			require.LessOrEqual(t, p.Bytes, budget)
+			if p.Exact {
+				require.Len(t, p.Steps, steps)
+			}
+		}
+	}
+}
+
 func TestFlattenLeavesAloneWhatNobodyKnowsTheSizeOf(t *testing.T) {
 	p, err := chain(t, 5).Flatten(snapshot.FailureModel{P: 0.01}, snapshot.Budget{Bytes: 1 << 40})
 	require.NoError(t, err)

@@ -227,6 +227,11 @@ func TestChancesAreNotRoundedToCertainty(t *testing.T) {
 	require.NoError(t, r.WriteText(&b))
 	require.Contains(t, b.String(), "above 99.99 %")
 	require.Contains(t, b.String(), "fails by below 0.01 %")
+	r, err = chain(t, 1).Analyze(snapshot.FailureModel{P: 0.00007}, nil)
+	require.NoError(t, err)
+	b.Reset()
+	require.NoError(t, r.WriteText(&b))
+	require.Contains(t, b.String(), "above 99.99 %")
 }
 
 func TestLargeDrawingsSayWhatTheyLeaveOut(t *testing.T) {
@@ -251,6 +256,37 @@ func TestLargeDrawingsSayWhatTheyLeaveOut(t *testing.T) {
 	require.Less(t, svg.Len(), 1<<20)
 	require.NoError(t, r.WriteDOT(&dot))
 	require.Contains(t, dot.String(), "5000 more nodes")
+}
+
+func TestWhatTwoChainsShareIsDrawnOnce(t *testing.T) {
+	g := graph(t, map[string][]string{"b": {"a"}, "c": {"b"}, "d": {"b"}}, "a", "b", "c", "d")
+	r, err := g.Analyze(snapshot.FailureModel{P: 0.1}, nil)
+	require.NoError(t, err)
+	var b strings.Builder
+	require.NoError(t, r.WriteSVG(&b))
+	var places []string
+	for _, line := range strings.Split(b.String(), "\n") {
+		if name, rest, ok := strings.Cut(strings.TrimPrefix(line, "<g><title>"), ": usable"); ok {
+			_, place, _ := strings.Cut(rest, "<rect ")
+			places = append(places, name+" "+strings.Join(strings.Fields(place)[:2], " "))
+		}
+	}
+	require.Equal(t, []string{`a x="23" y="69"`, `b x="53" y="69"`, `c x="83" y="69"`, `d x="83" y="103"`}, places)
+}
+
+func TestLargeCirclesAreDrawnAsFarAsTheyGo(t *testing.T) {
+	var b snapshot.Builder
+	for i := range 5010 {
+		require.NoError(t, b.AddIndexed(snapshot.Indexed{Needs: []int{(i + 1) % 5010}}))
+	}
+	g, _ := b.Build()
+	r, err := g.Analyze(snapshot.FailureModel{P: 0.01}, nil)
+	require.NoError(t, err)
+	var dot strings.Builder
+	require.NoError(t, r.WriteDOT(&dot))
+	require.NotContains(t, dot.String(), "n5000")
+	require.Contains(t, dot.String(), "n4999")
+	require.Contains(t, dot.String(), "10 more nodes")
 }
 
 // full is a writer that has no room after some bytes.
