@@ -222,10 +222,8 @@ func (b *board) improve(order []int32) {
 			if old != nil {
 				b.set(i, old, -1)
 			}
-			if run := b.place(i); run != nil {
+			if run := b.place(i); run != nil { // where it was it has a place in any case
 				b.set(i, run, 1)
-			} else if old != nil {
-				b.set(i, old, 1)
 			}
 		}
 		if was.better(b) {

@@ -453,6 +453,17 @@ func TestProblemsThatAreNoneAreRefused(t *testing.T) {
 		"jobs[0]: links: \"lan\"": func(p *timetable.Problem) { p.Jobs[0].Links = []string{"lan"} },
 		"jobs[0]: windows[0]":     func(p *timetable.Problem) { p.Jobs[0].Windows = []timetable.Window{{From: evening, Until: evening}} },
 		"caps[0]":                 func(p *timetable.Problem) { p.Caps[0].Jobs = 0 },
+		"caps[1]": func(p *timetable.Problem) {
+			p.Caps = append(p.Caps, timetable.Cap{Kind: timetable.Host, Jobs: 1, Rate: -1})
+		},
+		"jobs[0]: links: \"wan\"": func(p *timetable.Problem) { p.Jobs[0].Links = []string{"wan", "wan"} },
+		"want 1 to 16":            func(p *timetable.Problem) { p.Jobs[0].Links = make([]string, 17) },
+		"take longer slots": func(p *timetable.Problem) {
+			p.Slots = timetable.MaxSlots
+			for i := range 5000 {
+				p.Jobs = append(p.Jobs, timetable.Job{ID: fmt.Sprint(i), Bytes: 1, Rate: 1, Links: []string{"wan"}})
+			}
+		},
 	} {
 		p := good()
 		spoil(p)

@@ -129,7 +129,7 @@ func (g *grid) least(l int32, jobs []*job, names func(int32) string) (share Rati
 		next := Ratio{c.Bytes + c.Traffic, max(c.Room, 1)}
 		if next.Compare(share) <= 0 { // only whole bytes stand between them
 			for t := range f.cap {
-				f.cap[t] = min(f.cap[t]+1, lane.room-lane.traffic[t])
+				f.cap[t]++
 			}
 			f.fill()
 			return share, why, cut, f
