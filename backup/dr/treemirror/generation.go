@@ -60,7 +60,7 @@ func (t *target) begin() (next *os.File, err error) {
 	}
 	for _, name := range append(slices.Clone(sides), newName) {
 		if name != t.last {
-			if err := t.remove(name); err != nil {
+			if err := t.remove(t.root, name); err != nil {
 				return nil, err
 			}
 		}
@@ -89,7 +89,7 @@ func (t *target) adopt() error {
 	case !info.IsDir():
 		return fmt.Errorf("%s is neither a link nor a directory; take it away: %w", currentName, opsec.ErrInvalid)
 	}
-	if err := t.remove(adoptedName); err != nil {
+	if err := t.remove(t.root, adoptedName); err != nil {
 		return err
 	}
 	if err := t.do(func() error { return t.root.Rename(currentName, adoptedName) }); err != nil {
@@ -130,33 +130,45 @@ func (t *target) restate() error {
 }
 
 // remove takes a name away with all that is in it, one thing at a time: a newer primary does not wait for it all.
-func (t *target) remove(name string) error {
-	info, err := t.root.Lstat(name)
+func (t *target) remove(in *os.Root, name string) error {
+	info, err := in.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return err
 	case info.IsDir():
-		err := t.do(func() error { return t.root.Chmod(name, 0o700) }) // a directory that may not be written to cannot be emptied
+		err := t.do(func() error { return in.Chmod(name, 0o700) }) // a directory that may not be written to cannot be emptied
 		if err != nil {
 			return err
 		}
-		dir, err := t.root.Open(name)
-		if err != nil {
+		if err := t.empty(in, name); err != nil {
 			return err
-		}
-		names, err := dir.Readdirnames(-1)
-		if err := errors.Join(err, dir.Close()); err != nil {
-			return err
-		}
-		for _, n := range names {
-			if err := t.remove(path.Join(name, n)); err != nil {
-				return err
-			}
 		}
 	}
-	return t.do(func() error { return t.root.Remove(name) })
+	return t.do(func() error { return in.Remove(name) })
+}
+
+func (t *target) empty(in *os.Root, name string) error {
+	dir, err := in.OpenRoot(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	list, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	names, err := list.Readdirnames(-1)
+	if err := errors.Join(err, list.Close()); err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := t.remove(dir, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func syncDir(root *os.Root, name string) error {
