@@ -1,14 +1,13 @@
 // Backupplan finds the cheapest backups under a strategy, or says why there are none, and writes a page that shows them. With what a
 // catalogue shows (-observed) it also checks what is there, decides what stays, and draws what would have been lost; with the jobs of a night
-// (-timetable) it arranges them. Exit 0: all is well; 1: nothing meets
-// the strategy, or what is there does not; 2: wrong use or input.
+// (-timetable) it arranges them. Exit 0: all is well; 1: something needs attention: nothing meets the strategy, what is there does not,
+// or not every job has a place; 2: wrong use or input.
 //
 //	backupplan -strategy strategy.yaml -observed observed.json -timetable night.json -html backups.html
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"github.com/cloudopsec/opsec/backup/report"
 	"github.com/cloudopsec/opsec/backup/timetable"
 	"github.com/cloudopsec/opsec/examples/internal/script"
+	"github.com/cloudopsec/opsec/internal/strictjson"
 	"github.com/cloudopsec/opsec/internal/wholefile"
 )
 
@@ -85,7 +85,7 @@ func source(strategy, observed, night, at string) (s report.Source, err error) {
 		}
 		arranged, err := timetable.Arrange(&jobs)
 		if err != nil {
-			return s, err
+			return s, fmt.Errorf("%s: %w", night, err)
 		}
 		s.Timetable = report.Arranged(arranged)
 	}
@@ -110,9 +110,14 @@ func read[T any](name string, parse func(io.Reader) (T, error)) (v T, err error)
 }
 
 func decode[T any](r io.Reader) (o T, err error) {
-	dec := json.NewDecoder(io.LimitReader(r, mostBytes))
-	dec.DisallowUnknownFields()
-	err = dec.Decode(&o)
+	text, err := io.ReadAll(io.LimitReader(r, mostBytes+1))
+	if err != nil {
+		return o, err
+	}
+	if len(text) > mostBytes {
+		return o, fmt.Errorf("more than %d bytes", mostBytes)
+	}
+	err = strictjson.Decode(text, &o)
 	return o, err
 }
 

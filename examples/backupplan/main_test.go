@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cloudopsec/opsec/backup/timetable"
 	"github.com/cloudopsec/opsec/examples/internal/script"
 )
 
@@ -76,7 +77,32 @@ func TestANightIsArranged(t *testing.T) {
 	text, err := printedBy(t, "-strategy", "strategy.yaml", "-timetable", "night.json", "-at", "2026-03-22T00:00:00Z")
 	require.NoError(t, err)
 	require.Contains(t, text, "- mail to vault: 2026-03-10 ")
+	require.Contains(t, text, "- orders, image to vault: 2026-03-09 21:00 to 2026-03-10 06:00, 9h in 2 parts\n", "its host reads one at a time")
+	p, err := read("night.json", decode[timetable.Problem])
+	require.NoError(t, err)
+	arranged, err := timetable.Arrange(&p)
+	require.NoError(t, err)
+	require.NoError(t, arranged.Check(&p))
+	gap, ok := arranged.Gap(&p)
+	require.True(t, ok)
+	require.LessOrEqual(t, gap, 0.1)
+	require.Contains(t, text, `**It comes to:** 69\.6 % of link wan at most`)
 	require.Contains(t, text, `**No arrangement can do better than:** 69\.6 % of link wan`)
+}
+
+func TestWhatIsWrongWithANightNamesItsFile(t *testing.T) {
+	night, err := os.ReadFile("night.json")
+	require.NoError(t, err)
+	for want, text := range map[string]string{
+		"slot: want whole seconds": strings.Replace(string(night), `"30m"`, `"1ms"`, 1),
+		"more than one JSON value": string(night) + "{}",
+	} {
+		name := filepath.Join(t.TempDir(), "other.json")
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+		_, err := printedBy(t, "-strategy", "strategy.yaml", "-timetable", name)
+		require.ErrorContains(t, err, "other.json: ")
+		require.ErrorContains(t, err, want)
+	}
 }
 
 func TestWrongUse(t *testing.T) {
