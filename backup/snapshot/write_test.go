@@ -220,6 +220,15 @@ func TestTextSaysTheWorstFirst(t *testing.T) {
 	}
 }
 
+func TestNothingIsLeftOutOfATextOfTwenty(t *testing.T) {
+	r, err := chain(t, 21).Analyze(snapshot.FailureModel{P: 0.01}, nil)
+	require.NoError(t, err)
+	require.Len(t, r.SPOF, 20)
+	var b strings.Builder
+	require.NoError(t, r.WriteText(&b))
+	require.NotContains(t, b.String(), "more")
+}
+
 func TestChancesAreNotRoundedToCertainty(t *testing.T) {
 	r, err := chain(t, 2).Analyze(snapshot.FailureModel{P: 1e-6}, nil)
 	require.NoError(t, err)

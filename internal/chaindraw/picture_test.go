@@ -36,6 +36,19 @@ func TestPictureIsXMLWhateverItsTexts(t *testing.T) {
 	require.NotContains(t, b.String(), "\x1b")
 }
 
+func TestBranchesLeaveFromWhereTheySayAndFitIn(t *testing.T) {
+	p := chaindraw.Picture{Rows: []chaindraw.Row{
+		{Nodes: make([]chaindraw.Node, 31)},
+		{From: &chaindraw.Place{Row: 0, Column: 30}, Column: 31, Nodes: make([]chaindraw.Node, 9)},
+	}}
+	var b strings.Builder
+	require.NoError(t, p.SVG(&b))
+	require.Contains(t, b.String(), `<path d="M932 87V112H962" `)           // down from the last of the row above, and to the right
+	require.Contains(t, b.String(), `<path d="M962 112H1202" `)             // through the branch
+	require.Contains(t, b.String(), `<circle cx="1202" cy="112" `)          // to its end
+	require.Contains(t, b.String(), ` width="1660" height="176" viewBox="`) // with room for a label
+}
+
 func TestColoursGoFromRedOverYellowToGreen(t *testing.T) {
 	require.Equal(t, "#f29a92", chaindraw.Colour(0))
 	require.Equal(t, "#fde79c", chaindraw.Colour(0.8))
