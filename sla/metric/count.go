@@ -6,10 +6,10 @@ import (
 	"sort"
 )
 
-// sink takes slices of requests in order.
+// sink takes slices of requests in order, which together have less than 2^64 requests, or are less than 2^31.
 type sink interface {
 	// rated takes one slice that has enough requests.
-	rated(good, total uint64, excluded bool) error
+	rated(good, total uint64, excluded bool)
 	// empty takes slices that have none, or too few.
 	empty(n uint64, excluded bool)
 	end()
@@ -66,7 +66,7 @@ func (o Objective) count(s *sweep, counts []Count, to sink) error {
 					to.empty(1, excluded)
 				}
 			} else {
-				failed = to.rated(good, total, excluded)
+				to.rated(good, total, excluded)
 			}
 			at++
 			n--
@@ -81,19 +81,26 @@ func (o Objective) count(s *sweep, counts []Count, to sink) error {
 // requests sends counts as they are.
 func (o Objective) requests(s *sweep, counts []Count, to sink) error {
 	length := int64(max(o.size(), 1))
-	requests := false
+	var all, carry uint64
 	for _, c := range counts {
+		if all, carry = bits.Add64(all, c.Total, 0); carry > 0 {
+			return overflow()
+		}
 		if c.Total == 0 {
 			continue
 		}
-		requests = true
-		in, until := s.cursors[3].at(c.Start)
-		if err := to.rated(c.Good, c.Total, in && (until-c.Start >= length || until >= s.period.End)); err != nil {
-			return err
+		if s.excluded.until <= c.Start {
+			s.excluded.move(c.Start)
 		}
+		e := s.excluded
+		to.rated(c.Good, c.Total, e.in && (e.until-c.Start >= length || e.until >= s.period.End))
 	}
-	if !requests {
-		to.empty(1, false)
+	if all == 0 { // one stands for those that may have been
+		var seen sight
+		s.each(func(_ uint64, c class, excluded bool) { seen |= see(c, excluded) })
+		if seen != 0 {
+			to.empty(1, seen == sawUnknownExcluded)
+		}
 	}
 	to.end()
 	return nil
@@ -108,14 +115,13 @@ type tallier struct {
 	runs runs // of Slices
 }
 
-func (t *tallier) rated(good, total uint64, excluded bool) error {
+func (t *tallier) rated(good, total uint64, excluded bool) {
 	one := Tally{Good: good, Bad: total - good}
 	switch t.o.Method {
 	case Slices:
-		rate := ratioOf(good, total)
-		bad := rate.Cmp(t.o.Good) < 0
+		bad := ratioOf(good, total).Cmp(t.o.Good) < 0
 		t.runs.add(1, slice{bad, bad, excluded, excluded})
-		return nil
+		return
 	case MeanRate:
 		hi, lo := bits.Mul64(good, part)
 		whole, rest := bits.Div64(hi, lo, total) // hi < total, because good <= total
@@ -124,13 +130,11 @@ func (t *tallier) rated(good, total uint64, excluded bool) error {
 			one.Blur = 1
 		}
 	}
-	if err := t.out.Raw.Add(one); err != nil {
-		return err
-	}
+	t.out.Raw.plus(one)
 	if excluded {
 		one.Excluded, one.Bad = one.Bad, 0
 	}
-	return t.out.Counted.Add(one)
+	t.out.Counted.plus(one)
 }
 
 func (t *tallier) empty(n uint64, excluded bool) {

@@ -202,12 +202,18 @@ func TestRequestsAddUp(t *testing.T) {
 				want.Counted.Bad += s.total - s.good
 			}
 		}
-		if want.Raw.Good+want.Raw.Bad == 0 {
-			want.Raw.Unknown, want.Counted.Unknown = 1, 1
+		there, counted := in.Deployed.Length() > 0, in.Deployed.Within(p).Without(in.Excluded).Length() > 0
+		if there && want.Raw.Good+want.Raw.Bad == 0 {
+			want.Raw.Unknown = 1
+			if counted {
+				want.Counted.Unknown = 1
+			} else {
+				want.Counted.ExcludedUnknown = 1
+			}
 		}
 		require.Equal(t, want, r)
 		o.Empty = metric.EmptyGood
-		want.Raw.Unknown, want.Counted.Unknown = 0, 0
+		want.Raw.Unknown, want.Counted.Unknown, want.Counted.ExcludedUnknown = 0, 0, 0
 		r, err = o.Measure(in, p)
 		require.NoError(t, err)
 		require.Equal(t, want, r)

@@ -28,7 +28,7 @@ func (o Objective) Judge(inputs iter.Seq[Input], period timeline.Span) (Result, 
 		for in := range inputs {
 			s, err := o.sweep(&in, period)
 			if err == nil {
-				err = o.count(s, in.Counts, &x)
+				err = o.count(&s, in.Counts, &x)
 			}
 			if err != nil {
 				return Result{}, Figure{}, err
@@ -90,14 +90,13 @@ func (r rates) sum() *big.Rat {
 	return new(big.Rat).SetFrac(list[0].num, list[0].den)
 }
 
-func (x *exact) rated(good, total uint64, excluded bool) error {
+func (x *exact) rated(good, total uint64, excluded bool) {
 	x.slices++
 	x.all.add(good, total)
 	if excluded {
 		x.slicesExcluded++
 		x.excluded.add(good, total)
 	}
-	return nil
 }
 
 func (x *exact) empty(n uint64, excluded bool) {

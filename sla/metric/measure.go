@@ -1,8 +1,7 @@
 package metric
 
 import (
-	"fmt"
-	"sort"
+	"time"
 
 	"github.com/cloudopsec/opsec/sla/timeline"
 )
@@ -49,22 +48,21 @@ const longest = 36525 * 86_400_000
 //
 // The error wraps [opsec.ErrInvalid]: the objective does not say how to measure, evidence is not in order, or more than a
 // tally holds. It takes time by the pieces of evidence, not by the length of the period, and no memory.
-func (o Objective) Measure(in Input, period timeline.Span) (Result, error) {
-	var r Result
+func (o Objective) Measure(in Input, period timeline.Span) (r Result, err error) {
 	s, err := o.sweep(&in, period)
 	if err != nil {
 		return Result{}, err
 	}
 	switch {
 	case o.Method == Time:
-		o.time(s, &r)
-	case o.Method == Slices && !o.byRate():
-		o.slices(s, &r)
-	case o.Method == Slices, o.Method == MeanRate, o.Method == Requests:
-		err = o.count(s, in.Counts, &tallier{o: &o, out: &r, runs: runs{least: uint64(max(o.Run, 1)), out: &r}})
-	}
-	if err != nil {
-		return Result{}, err
+		s.time(&r)
+	case !o.byCount():
+		o.slices(&s, &r)
+	default:
+		t := tallier{o: &o, out: &r, runs: runs{least: uint64(max(o.Run, 1)), out: &r}}
+		if err := o.count(&s, in.Counts, &t); err != nil {
+			return Result{}, err
+		}
 	}
 	return r, nil
 }
@@ -73,65 +71,31 @@ func (o Objective) Measure(in Input, period timeline.Span) (Result, error) {
 func (o Objective) byRate() bool { return o.Good.Num() > 0 }
 
 // size returns the length of a slice, in milliseconds.
-func (o Objective) size() uint64 { return uint64(o.slice() / 1e6) }
-
-// sweep checks what Measure needs, and begins a sweep.
-func (o Objective) sweep(in *Input, period timeline.Span) (*sweep, error) {
-	switch o.Method {
-	case Time:
-	case Slices, MeanRate:
-		if o.slice() < 1e6 {
-			return nil, fault("slice", "method %s wants a slice", o.Method)
-		}
-	case Requests:
-		if o.slice() < 0 {
-			return nil, fault("slice", "negative")
-		}
-	default:
-		return nil, fault("method", "%.20q is unknown", o.Method)
-	}
-	if period.Start >= period.End || uint64(period.End)-uint64(period.Start) > longest {
-		return nil, fault("period", "from %d to %d: want 1 ms to 100 years", period.Start, period.End)
-	}
-	s := &sweep{period: period, bare: in.Deployed == nil, degraded: bad}
-	if o.Degraded == DegradedUp {
-		s.degraded = good
-	}
-	for i, l := range []struct {
-		name string
-		line timeline.Line
-		skip bool
-	}{
-		{"states.down", in.States.Down, o.byCount()},
-		{"states.degraded", in.States.Degraded, o.byCount()},
-		{"states.up", in.States.Up, o.byCount()},
-		{"excluded", in.Excluded, false},
-		{"deployed", in.Deployed, false},
-	} {
-		if l.skip {
-			continue
-		}
-		c, at := newCursor(l.line, period)
-		if at >= 0 {
-			return nil, fault(fmt.Sprintf("%s[%d]", l.name, at), "empty, or not after the span before it")
-		}
-		s.cursors[i] = c
-	}
-	return s, nil
-}
+func (o Objective) size() uint64 { return uint64(o.slice() / time.Millisecond) }
 
 // byCount reports whether counts of requests are the evidence.
 func (o Objective) byCount() bool {
 	return o.Method == Requests || o.Method == MeanRate || o.Method == Slices && o.byRate()
 }
 
-// newCursor finds the part of a line that touches a period, and returns the index of a span that breaks the order, or -1.
-func newCursor(l timeline.Line, period timeline.Span) (cursor, int) {
-	i := sort.Search(len(l), func(i int) bool { return l[i].End > period.Start })
-	for j := i; j < len(l) && l[j].Start < period.End; j++ {
-		if l[j].Start >= l[j].End || j > i && l[j].Start < l[j-1].End {
-			return cursor{}, j
+// sweep checks what Measure needs, and begins a sweep.
+func (o Objective) sweep(in *Input, period timeline.Span) (sweep, error) {
+	switch o.Method {
+	case Time:
+	case Slices, MeanRate:
+		if o.slice() < time.Millisecond {
+			return sweep{}, fault("slice", "method %s wants a slice", o.Method)
 		}
+	case Requests:
+		if o.slice() < 0 {
+			return sweep{}, fault("slice", "negative")
+		}
+	default:
+		return sweep{}, fault("method", "%.20q is none of time, slices, requests and mean-rate", o.Method)
 	}
-	return cursor{line: l, i: i}, -1
+	s, err := newSweep(in, period, o.byCount())
+	if o.Degraded == DegradedUp {
+		s.worse = good
+	}
+	return s, err
 }

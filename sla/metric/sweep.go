@@ -2,6 +2,7 @@ package metric
 
 import (
 	"math"
+	"sort"
 
 	"github.com/cloudopsec/opsec/sla/timeline"
 )
@@ -16,86 +17,107 @@ const (
 	bad
 )
 
-// cursor walks along a line.
-type cursor struct {
-	line timeline.Line
-	i    int
-}
-
-// at reports whether a moment, not before the last that was asked for, is in the line, and until when that stays so.
-func (c *cursor) at(ms int64) (in bool, until int64) {
-	for c.i < len(c.line) && c.line[c.i].End <= ms {
-		c.i++
-	}
-	switch {
-	case c.i == len(c.line):
-		return false, math.MaxInt64
-	case c.line[c.i].Start <= ms:
-		return true, c.line[c.i].End
-	}
-	return false, c.line[c.i].Start
-}
-
 // sweep goes through a period from change to change.
 type sweep struct {
-	period   timeline.Span
-	cursors  [5]cursor // down, degraded, up, excluded, deployed
-	bare     bool      // deployed is not looked at
-	degraded class     // what degraded time is
+	period                                 timeline.Span
+	down, degraded, up, excluded, deployed cursor
+	everywhere                             bool  // deployed is not looked at
+	worse                                  class // what degraded time is
+}
+
+// newSweep checks evidence of a period, and begins a sweep. Of the states it takes none if counts are the evidence.
+func newSweep(in *Input, period timeline.Span, counted bool) (s sweep, err error) {
+	if period.Start >= period.End || uint64(period.End)-uint64(period.Start) > longest {
+		return s, fault("period", "from %d to %d: want 1 ms to 100 years", period.Start, period.End)
+	}
+	s = sweep{period: period, everywhere: in.Deployed == nil, worse: bad}
+	if !counted {
+		s.down.begin(in.States.Down, "states.down", period, &err)
+		s.degraded.begin(in.States.Degraded, "states.degraded", period, &err)
+		s.up.begin(in.States.Up, "states.up", period, &err)
+	} else {
+		s.down.until, s.degraded.until, s.up.until = math.MaxInt64, math.MaxInt64, math.MaxInt64
+	}
+	s.excluded.begin(in.Excluded, "excluded", period, &err)
+	s.deployed.begin(in.Deployed, "deployed", period, &err)
+	return s, err
+}
+
+// cursor walks along a line.
+type cursor struct {
+	rest  timeline.Line
+	in    bool  // the moment is in the line
+	until int64 // so long that stays so
+}
+
+// begin finds the part of a line that touches a period, and checks it.
+func (c *cursor) begin(l timeline.Line, name string, period timeline.Span, err *error) {
+	if len(l) > 0 && l[0].End <= period.Start {
+		l = l[sort.Search(len(l), func(i int) bool { return l[i].End > period.Start }):]
+	}
+	for i := 0; i < len(l) && l[i].Start < period.End; i++ {
+		if l[i].Start >= l[i].End || i > 0 && l[i].Start < l[i-1].End {
+			*err = fault(name, "the span from %d to %d is empty, or not after that before it", l[i].Start, l[i].End)
+			return
+		}
+	}
+	c.rest = l
+	c.move(period.Start)
+}
+
+// move goes on to a moment.
+func (c *cursor) move(at int64) {
+	for len(c.rest) > 0 && c.rest[0].End <= at {
+		c.rest = c.rest[1:]
+	}
+	switch {
+	case len(c.rest) == 0:
+		c.in, c.until = false, math.MaxInt64
+	case c.rest[0].Start <= at:
+		c.in, c.until = true, c.rest[0].End
+	default:
+		c.in, c.until = false, c.rest[0].Start
+	}
 }
 
 // each calls yield for the stretches of the period in order, in each of which all is alike.
 func (s *sweep) each(yield func(ms uint64, c class, excluded bool)) {
+	cursors := [...]*cursor{&s.down, &s.degraded, &s.up, &s.excluded, &s.deployed}
 	for at := s.period.Start; at < s.period.End; {
-		down, until := s.cursors[0].at(at)
-		degraded, u := s.cursors[1].at(at)
-		until = min(until, u)
-		up, u := s.cursors[2].at(at)
-		until = min(until, u)
-		excluded, u := s.cursors[3].at(at)
-		until = min(until, u, s.period.End)
+		until := s.period.End
+		for _, c := range cursors {
+			if c.until <= at {
+				c.move(at)
+			}
+			until = min(until, c.until)
+		}
 		c := unknown
 		switch {
-		case down:
+		case !s.everywhere && !s.deployed.in:
+			c = absent
+		case s.down.in:
 			c = bad
-		case degraded:
-			c = s.degraded
-		case up:
+		case s.degraded.in:
+			c = s.worse
+		case s.up.in:
 			c = good
 		}
-		if !s.bare {
-			there, u := s.cursors[4].at(at)
-			until = min(until, u)
-			if !there {
-				c = absent
-			}
-		}
-		yield(uint64(until-at), c, excluded)
+		yield(uint64(until-at), c, s.excluded.in)
 		at = until
 	}
 }
 
 // time adds up a sweep for the method Time.
-func (o Objective) time(s *sweep, r *Result) {
+func (s *sweep) time(r *Result) {
+	var sum [bad + 1][2]uint64 // by class, and whether it is excluded
 	s.each(func(ms uint64, c class, excluded bool) {
-		switch c {
-		case good:
-			r.Raw.Good += ms
-			r.Counted.Good += ms
-		case bad:
-			r.Raw.Bad += ms
-			if excluded {
-				r.Counted.Excluded += ms
-			} else {
-				r.Counted.Bad += ms
-			}
-		case unknown:
-			r.Raw.Unknown += ms
-			if excluded {
-				r.Counted.ExcludedUnknown += ms
-			} else {
-				r.Counted.Unknown += ms
-			}
+		if excluded {
+			sum[c][1] += ms
+		} else {
+			sum[c][0] += ms
 		}
 	})
+	up := sum[good][0] + sum[good][1]
+	r.Raw = Tally{Good: up, Bad: sum[bad][0] + sum[bad][1], Unknown: sum[unknown][0] + sum[unknown][1]}
+	r.Counted = Tally{Good: up, Bad: sum[bad][0], Excluded: sum[bad][1], Unknown: sum[unknown][0], ExcludedUnknown: sum[unknown][1]}
 }
