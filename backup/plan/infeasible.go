@@ -152,7 +152,7 @@ func (m *market) meets(a ask) int {
 // why finds all smallest conflicts. There are 13 requirements at most, so all sets of them can be looked at, the small ones first: a
 // set that has a conflict in it is none of the smallest.
 func (m *market) why(all ask) *Infeasible {
-	found := &Infeasible{Barred: m.barred}
+	found := &Infeasible{Conflicts: []Conflict{}, Barred: m.barred}
 	list := m.requirements(all)
 	without := func(set uint) ask { // all but what is not in the set
 		a := all

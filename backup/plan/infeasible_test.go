@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,6 +76,17 @@ func TestNoCopyAtAllIsNotEnough(t *testing.T) {
 	s, err = plan.Optimise(p)
 	require.NoError(t, err)
 	require.Equal(t, "off_site 1 (nearest: 0, which is enough)", s.Infeasible.Conflicts[0].String())
+}
+
+// Who reads the JSON of a solution finds a list, be it empty.
+func TestListsOfASolutionAreLists(t *testing.T) {
+	p := problem()
+	p.Options = nil
+	s, err := plan.Optimise(p)
+	require.NoError(t, err)
+	text, err := json.Marshal(s)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"infeasible": {"conflicts": []}, "frontier": [], "ways": 3}`, string(text))
 }
 
 // Whatever is said to be enough is a strategy that can be met, and a little less is not.

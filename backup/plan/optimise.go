@@ -36,7 +36,7 @@ func Optimise(p Problem) (Solution, error) {
 		return Solution{}, err
 	}
 	all := m.strategy()
-	s := Solution{Ways: m.ways}
+	s := Solution{Ways: m.ways, Frontier: []Choice{}}
 	if c, ok := m.cheapest(all); ok {
 		s.Best = new(m.choice(all, c))
 	} else {

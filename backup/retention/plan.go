@@ -19,7 +19,7 @@ func Plan(points []Point, p Policy, now time.Time) (Result, error) {
 	if err != nil {
 		return Result{}, invalid("zone %q: %v", p.Zone, err)
 	}
-	w := &work{policy: &p, zone: zone, now: now, points: points, seen: make([]sighting, len(points)), ids: newIndex(points)}
+	w := &work{policy: &p, zone: zone, now: now, points: points, seen: make([]sighting, len(points)), ids: newIndex(points), findings: []Finding{}}
 	for i := range points {
 		if err := w.see(int32(i)); err != nil {
 			return Result{}, err

@@ -149,6 +149,9 @@ func readCSV(r io.Reader) (list []retention.Point, err error) {
 	rows := csv.NewReader(r)
 	rows.ReuseRecord = true
 	row, err := rows.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("no head: want the names of columns in the first line")
+	}
 	if err != nil {
 		return nil, err
 	}

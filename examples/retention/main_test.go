@@ -68,6 +68,11 @@ func TestJSONIsOneDocument(t *testing.T) {
 	require.Equal(t, []string{"older"}, r.Dropped())
 }
 
+func TestJSONHasListsEvenWhenTheyAreEmpty(t *testing.T) {
+	out := program(t, 0, "-points", file(t, "p.jsonl", ""), "-policy", "policy.json", "-json", "-at", "2026-03-11T00:00:00Z")
+	require.JSONEq(t, `{"at": "2026-03-11T00:00:00Z", "decisions": [], "findings": []}`, out)
+}
+
 func TestPoliciesAreCompared(t *testing.T) {
 	old := file(t, "old.json", `{"semantics": "copies", "zone": "UTC", "last": 9, "tolerance": "2h"}`)
 	require.Contains(t, program(t, 1, sample("-than", old)...), "the other policy keeps \"older\"\n")
@@ -87,6 +92,7 @@ func TestWrongInputIsToldApart(t *testing.T) {
 	for want, args := range map[string][]string{
 		"usage":           {"-points", "points.csv"},
 		"-at":             sample("-at", "yesterday"),
+		"no head":         {"-points", file(t, "empty.csv", ""), "-policy", "policy.json"},
 		"column \"nam\"":  {"-points", file(t, "a.csv", "id,nam\n"), "-policy", "policy.json"},
 		"line 2: claimed": {"-points", file(t, "b.csv", "id,claimed\na,now\n"), "-policy", "policy.json"},
 		"line 1":          {"-points", file(t, "c.jsonl", `{"id": "a", "size": 1}`), "-policy", "policy.json"},
