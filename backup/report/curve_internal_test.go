@@ -39,6 +39,12 @@ func TestCurveKeepsTheWorst(t *testing.T) {
 	})
 }
 
+func TestATimeWithoutAnyPointCountsFromItsBeginning(t *testing.T) {
+	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	require.Equal(t, []htmlreport.Sample{{At: start, Value: 0}, {At: start.Add(time.Minute), Value: 60}},
+		curve(plan.Exposure{Steps: []plan.Step{{At: start}}, Until: start.Add(time.Minute)}))
+}
+
 func TestSizes(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 1<<30 - 1: "1023.9 MiB", 100 << 30: "100.0 GiB", 1<<63 - 1: "7.9 EiB"} {
 		require.Equal(t, want, size(n))

@@ -114,6 +114,7 @@ func TestNothingToRestoreIsLoud(t *testing.T) {
 	require.NoError(t, err)
 	_, md := page(t, r)
 	require.Contains(t, md, "No point can be restored")
+	require.NotContains(t, md, "Needs attention", "which is a finding already")
 	require.Contains(t, md, "No recovery was tested")
 
 	r, err = report.New(report.Source{Title: "T", At: start, Observed: &plan.Observed{At: start, Since: start.Add(-day), Points: []plan.ObservedPoint{
@@ -182,6 +183,23 @@ func TestAPointOfJustNowIsAPoint(t *testing.T) {
 	_, md := page(t, r)
 	require.NotContains(t, md, "There was never a point")
 	require.Contains(t, md, "At most 0s, on 2026-03-01 00:00.")
+}
+
+func TestAClockThatWasAheadLosesNothing(t *testing.T) {
+	r, err := report.New(report.Source{Title: "T", At: at(2), Observed: &plan.Observed{At: at(2), Points: []plan.ObservedPoint{
+		{ID: "p", Level: plan.Files, Taken: at(2), Copies: []plan.ObservedCopy{{Target: "a", Site: plan.OnSite, Durable: at(1)}}}}}})
+	require.NoError(t, err)
+	require.Zero(t, r.Exposure[0].Worst)
+	_, md := page(t, r)
+	require.Contains(t, md, "At most 0s, on 2026-03-01 02:00.")
+}
+
+func TestWithoutCopiesOffTheSiteThereIsOneExposure(t *testing.T) {
+	s := source(t)
+	s.Strategy.OffSite, s.Strategy.SiteRPO, s.Strategy.SiteLoss, s.Strategy.SiteRTO = 0, 0, 0, 0
+	r, err := report.New(s)
+	require.NoError(t, err)
+	require.Len(t, r.Exposure, 1)
 }
 
 func TestLongHistoriesStaySmall(t *testing.T) {
