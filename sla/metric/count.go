@@ -18,6 +18,16 @@ type sink interface {
 // part is a whole, of rates in fixed point.
 const part = 1 << 32
 
+// counts adds up the counts of a period.
+func (o Objective) counts(s *sweep, counts []Count) (Result, error) {
+	var r Result
+	t := tallier{o: &o, out: &r, runs: runs{least: uint64(max(o.Run, 1)), out: &r}}
+	if err := o.count(s, counts, &t); err != nil {
+		return Result{}, err
+	}
+	return r, nil
+}
+
 // count sends the counts of a period to a sink, slice by slice; of Requests, count by count.
 func (o Objective) count(s *sweep, counts []Count, to sink) error {
 	first := sort.Search(len(counts), func(i int) bool { return counts[i].Start >= s.period.Start })

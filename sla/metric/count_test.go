@@ -16,10 +16,10 @@ import (
 
 // served is what came in a slice of 10 ms.
 type served struct {
-	counts       []metric.Count
-	excluded     int // how many of its milliseconds, from its start
-	good, total  uint64
-	there, known bool
+	counts      []metric.Count
+	excluded    int // how many of its milliseconds, from its start
+	good, total uint64
+	there       bool
 }
 
 // traffic draws up to 8 slices.

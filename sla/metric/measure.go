@@ -59,10 +59,7 @@ func (o Objective) Measure(in Input, period timeline.Span) (r Result, err error)
 	case !o.byCount():
 		o.slices(&s, &r)
 	default:
-		t := tallier{o: &o, out: &r, runs: runs{least: uint64(max(o.Run, 1)), out: &r}}
-		if err := o.count(&s, in.Counts, &t); err != nil {
-			return Result{}, err
-		}
+		return o.counts(&s, in.Counts)
 	}
 	return r, nil
 }
