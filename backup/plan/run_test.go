@@ -79,3 +79,47 @@ func TestAStreamThatSendsNothingHasNoRuns(t *testing.T) {
 	require.Empty(t, c.Runs(strategy(), start, 0))
 	require.Equal(t, []plan.Run{{ID: "o#0", Option: "o", Target: "a", Bytes: 5, Rate: 3, From: start, Until: start.Add(time.Hour)}}, c.Runs(strategy(), start, time.Hour))
 }
+
+// Until the next image is there the one below newer files is as old as what it would lose, not as its interval.
+func TestAnImageBelowFilesIsAsOldAsItsLoss(t *testing.T) {
+	p := problem()
+	p.Targets, p.Options = p.Targets[:1], p.Options[:2]
+	p.Workload.Rebuild = 0
+	p.Strategy.OffSite, p.Strategy.SiteRPO, p.Strategy.SiteLoss, p.Strategy.SiteRTO = 0, 0, 0, 0
+	p.Strategy.Points, p.Strategy.Reach = 7, 0
+	p.Options[0].Intervals, p.Options[1].Intervals = []time.Duration{4 * time.Hour}, []time.Duration{day}
+	took := seconds(160*gib, 200<<20)
+	for system, can := range map[time.Duration]bool{day: false, day + took - time.Second: false, day + took: true} {
+		p.Strategy.System = system
+		s, err := plan.Optimise(p)
+		require.NoError(t, err)
+		require.Equal(t, can, s.Best != nil, "%v", system)
+		if can {
+			require.Equal(t, 7, s.Best.Ways[0].Streams[0].Points)
+			require.Equal(t, 2, s.Best.Ways[0].Streams[1].Points, "below the oldest files, a day back, and the newest")
+		}
+	}
+}
+
+func TestTheLongestPeriodsDoNotOverflow(t *testing.T) {
+	p := problem()
+	p.Options = p.Options[:2]
+	p.Strategy.OffSite, p.Strategy.SiteRPO, p.Strategy.SiteLoss, p.Strategy.SiteRTO, p.Strategy.Reach = 0, 0, 0, 0, plan.MaxPeriod
+	p.Strategy.RPO, p.Strategy.Loss, p.Strategy.RTO, p.Strategy.System = plan.MaxPeriod, plan.MaxPeriod, plan.MaxPeriod, plan.MaxPeriod
+	for i := range p.Options {
+		o := &p.Options[i]
+		o.Intervals, o.Lag, o.Skew, o.Every = []time.Duration{plan.MaxPeriod}, plan.MaxPeriod, plan.MaxPeriod, nil
+		o.Backup, o.Tests = plan.MaxBytes, []plan.Test{{Bytes: 1, Took: plan.MaxPeriod}}
+		for k := range 12 {
+			o.Every = append(o.Every, k+1)
+		}
+	}
+	for _, chain := range []plan.Chain{plan.Incremental, plan.Differential} {
+		for i := range p.Options {
+			p.Options[i].Chain = chain
+		}
+		s, err := plan.Optimise(p)
+		require.NoError(t, err)
+		require.Nil(t, s.Best, "it takes for ever to restore")
+	}
+}
