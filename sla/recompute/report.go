@@ -1,8 +1,3 @@
-// Package recompute makes the report of a period from an agreement and evidence, so that either party can make the other's again.
-//
-// # Recommendation
-//
-// ITU-T X.1642, clause 7.2.1: terms are measurable, and can be assessed.
 package recompute
 
 import (
@@ -29,7 +24,7 @@ type Report struct {
 	Evidence   Evidence           `json:"evidence"` //
 	Services   []Service          `json:"services"` // in the agreement's order
 	Responses  []response.Summary `json:"responses,omitempty"`
-	Exclusions []Judged           `json:"exclusions,omitempty"`
+	Exclusions []sla.Ruling       `json:"exclusions,omitempty"`
 	Findings   []Finding          `json:"findings,omitempty"`
 	Supersedes string             `json:"supersedes,omitempty"` // digest of the report of this period that this one restates
 	Why        string             `json:"why,omitempty"`        // it was restated
@@ -51,10 +46,10 @@ type Period struct {
 
 // Evidence is what the report was made from, by digest.
 type Evidence struct {
-	States     string `json:"states"`
-	Incidents  string `json:"incidents,omitempty"`
-	Exclusions string `json:"exclusions,omitempty"`
-	Resources  int    `json:"resources"`
+	Span       timeline.Span `json:"span"`   // of which the states were taken
+	States     string        `json:"states"` // digest, as are the others
+	Incidents  string        `json:"incidents,omitempty"`
+	Exclusions string        `json:"exclusions,omitempty"`
 }
 
 // Service is how a service was.
@@ -83,14 +78,6 @@ type Objective struct {
 type Instance struct {
 	Resource string        `json:"resource"`
 	Figure   metric.Figure `json:"figure"`
-}
-
-// Judged is an exclusion that was asked for, and whether it holds.
-type Judged struct {
-	sla.Exclusion
-	Valid  bool          `json:"valid"`
-	Why    string        `json:"why,omitempty"`    // not, or not all of it
-	Within timeline.Line `json:"within,omitempty"` // what of it is valid
 }
 
 // Finding is what a reader of the report has to know.
