@@ -310,6 +310,14 @@ func TestAReaderSeesWholeGenerations(t *testing.T) {
 			}
 		}
 	})
+	reader.Go(func() {
+		for made.Load() < 20 {
+			if _, err := os.Readlink(filepath.Join(target, "current")); err != nil {
+				t.Error("for a moment there was none:", err)
+				return
+			}
+		}
+	})
 	for range 19 {
 		generation()
 	}
