@@ -95,7 +95,7 @@ func (e Exposure) Over(limit time.Duration) (list []Breach) {
 				from = at
 			}
 		}
-		if !s.Newest.IsZero() && worst <= limit || !end.After(from) {
+		if !end.After(from) {
 			continue
 		}
 		b := Breach{From: from, Until: end, Worst: worst, None: s.Newest.IsZero(), Open: i == len(e.Steps)-1}

@@ -89,7 +89,7 @@ func TestAnImageBelowFilesIsAsOldAsItsLoss(t *testing.T) {
 	p.Strategy.Points, p.Strategy.Reach = 7, 0
 	p.Options[0].Intervals, p.Options[1].Intervals = []time.Duration{4 * time.Hour}, []time.Duration{day}
 	took := seconds(160*gib, 200<<20)
-	for system, can := range map[time.Duration]bool{day: false, day + took - time.Second: false, day + took: true} {
+	for system, can := range map[time.Duration]bool{day: false, day + took - time.Second: false, day + took: true, day + took + time.Hour: true} {
 		p.Strategy.System = system
 		s, err := plan.Optimise(p)
 		require.NoError(t, err)
@@ -97,6 +97,10 @@ func TestAnImageBelowFilesIsAsOldAsItsLoss(t *testing.T) {
 		if can {
 			require.Equal(t, 7, s.Best.Ways[0].Streams[0].Points)
 			require.Equal(t, 2, s.Best.Ways[0].Streams[1].Points, "below the oldest files, a day back, and the newest")
+			runs := s.Best.Runs(p.Strategy, start, day)
+			image := runs[len(runs)-1]
+			require.Equal(t, "array-image#0", image.ID)
+			require.Equal(t, took+system-day-took, image.Until.Sub(image.From), "it may be late by what its age leaves")
 		}
 	}
 }
