@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -64,4 +65,16 @@ func TestAMirrorThatKeepsWhatItShouldIsClean(t *testing.T) {
 		require.Equal(t, c.clean, r.Clean(), name)
 		page(t, r)
 	}
+}
+
+func TestTheLastBreachesOfAMirrorAreShown(t *testing.T) {
+	var behind []time.Duration
+	for range 60 {
+		behind = append(behind, 3*time.Minute, 0)
+	}
+	r, err := report.New(report.Source{Title: "T", At: start, Mirror: &report.Mirror{Meter: meter(t, behind...)}})
+	require.NoError(t, err)
+	_, md := page(t, r)
+	require.Contains(t, md, "10 more are left out here.")
+	require.Equal(t, 50, strings.Count(md, "\n| 2026-03-01 "))
 }

@@ -185,6 +185,16 @@ func TestAPointOfJustNowIsAPoint(t *testing.T) {
 	require.Contains(t, md, "At most 0s, on 2026-03-01 00:00.")
 }
 
+func TestTheNewestRecoveryTestsAreShownFirst(t *testing.T) {
+	s := source(t)
+	s.Observed.Tests = append(s.Observed.Tests, plan.ObservedTest{ID: "t3", Point: "p0", Level: plan.Files, Site: plan.OnSite, At: at(25), Took: time.Hour, Passed: true})
+	r, err := report.New(s)
+	require.NoError(t, err)
+	_, md := page(t, r)
+	require.Contains(t, md, "2 of 3 passed")
+	require.Regexp(t, "(?s)`t2` .*`t3` .*`t1` ", md[strings.Index(md, "## Recovery tests"):])
+}
+
 func TestAClockThatWasAheadLosesNothing(t *testing.T) {
 	r, err := report.New(report.Source{Title: "T", At: at(2), Observed: &plan.Observed{At: at(2), Points: []plan.ObservedPoint{
 		{ID: "p", Level: plan.Files, Taken: at(2), Copies: []plan.ObservedCopy{{Target: "a", Site: plan.OnSite, Durable: at(1)}}}}}})

@@ -81,4 +81,15 @@ func TestArrangedShowsWhatWasArranged(t *testing.T) {
 	arranged, err = timetable.Arrange(p)
 	require.NoError(t, err)
 	require.Equal(t, "112.5 % of link wan: not everything fits", report.Arranged(arranged).Bound)
+
+	p.Goal = timetable.Finish
+	arranged, err = timetable.Arrange(p)
+	require.NoError(t, err)
+	require.Empty(t, report.Arranged(arranged).Bound, "of jobs that do not fit there is none")
+
+	p.Links = append([]timetable.Link{{ID: "lan", Rate: 1000}}, p.Links...)
+	p.Goal, p.Jobs = timetable.Peak, p.Jobs[:1]
+	arranged, err = timetable.Arrange(p)
+	require.NoError(t, err)
+	require.Contains(t, report.Arranged(arranged).Peak, " of link wan at most")
 }
