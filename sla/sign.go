@@ -35,7 +35,7 @@ func (s Signature) message() []byte {
 // Sealed is an agreement with the signatures of its parties.
 type Sealed struct {
 	Agreement  *Agreement  `json:"agreement"`
-	Signatures []Signature `json:"signatures"`
+	Signatures []Signature `json:"signatures,omitempty"`
 }
 
 // ParseSealed reads a sealed agreement as [Parse] reads an agreement. It verifies nothing.
