@@ -284,15 +284,15 @@ func ExampleAgreement_Judge() {
 		panic(err)
 	}
 	for _, r := range rulings {
-		fmt.Println(r.ID, time.Duration(r.Within.Length())*time.Millisecond, r.Why)
+		fmt.Printf("%s %s %q\n", r.ID, time.Duration(r.Within.Length())*time.Millisecond, r.Why)
 	}
 	fmt.Println("storage:", time.Duration(rulings.Of("storage").Length())*time.Millisecond)
 	// Output:
-	// m-1 2h0m0s
-	// m-2 2h0m0s it goes on for longer than 4h0m0s
-	// m-3 0s the customer was told 12h0m0s before, and 72h0m0s are agreed
-	// c-1 1h0m0s
-	// c-2 0s the customer alone does not answer for the network layer
+	// m-1 2h0m0s ""
+	// m-2 2h0m0s "it goes on for longer than 4h0m0s"
+	// m-3 0s "the customer was told 12h0m0s before, and 72h0m0s are agreed"
+	// c-1 1h0m0s ""
+	// c-2 0s "the customer alone does not answer for the network layer"
 	// storage: 5h0m0s
 }
 
