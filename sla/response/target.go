@@ -115,8 +115,8 @@ func (c *Clock) Took(i Incident, asOf time.Time) (took time.Duration, open, coun
 	return c.Between(start, end), open, true
 }
 
-// Due returns when an incident is late: the first moment at which Each has passed. It is zero if the measure has not begun, or is not promised for each
-// incident. The error is [calendar.ErrHorizon].
+// Due returns the moment at which Each has passed: an incident that ends until then is in time. It is zero if the measure has
+// not begun, is not one of the incident's, or is not promised of each. The error is [calendar.ErrHorizon].
 func (c *Clock) Due(i Incident) (time.Time, error) {
 	start, _ := i.Span(c.target.Measure)
 	if start.IsZero() || c.target.Each == 0 || c.target.Severity != "" && c.target.Severity != i.Severity {
