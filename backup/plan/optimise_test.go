@@ -277,8 +277,8 @@ func TestWhatIsNearestIsEnoughAndNothingTighterIs(t *testing.T) {
 			}
 		}
 	})
-	for _, name := range []string{"loss", "rto", "system"} {
-		require.Greater(t, seen[name], 2, "%v", seen)
+	for _, name := range []string{"loss", "rto"} { // an image's age is seldom all that is wrong
+		require.Positive(t, seen[name], "%v", seen)
 	}
 }
 
