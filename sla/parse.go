@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
@@ -101,20 +102,24 @@ func quoted(text []byte, root *yaml.Node) ([]byte, error) {
 	if find(root); len(at) == 0 {
 		return text, nil
 	}
-	lines := strings.SplitAfter(string(text), "\n")
-	for i := len(at) - 1; i >= 0; i-- { // from behind, so that columns stay
-		n := at[i]
-		if n.Line < 1 || n.Line > len(lines) {
-			return nil, fmt.Errorf("line %d: put %s in quotes", n.Line, strings.TrimPrefix(n.Tag, "!!"))
+	var out bytes.Buffer
+	done, pos, line, column := 0, 0, 1, 1
+	for _, n := range at { // as they stand, one after the other
+		for pos < len(text) && (line < n.Line || line == n.Line && column < n.Column) {
+			r, size := utf8.DecodeRune(text[pos:])
+			if pos, column = pos+size, column+1; r == '\n' {
+				line, column = line+1, 1
+			}
 		}
-		line := []rune(lines[n.Line-1])
-		from, to := n.Column-1, n.Column-1+len([]rune(n.Value))
-		if from < 0 || to > len(line) || string(line[from:to]) != n.Value {
-			return nil, fmt.Errorf("line %d: put %s in quotes", n.Line, strings.TrimPrefix(n.Tag, "!!"))
+		if line != n.Line || column != n.Column || !bytes.HasPrefix(text[pos:], []byte(n.Value)) {
+			return nil, fmt.Errorf("line %d: put the %s in quotes", n.Line, strings.TrimPrefix(n.Tag, "!!"))
 		}
-		lines[n.Line-1] = string(line[:from]) + `"` + n.Value + `"` + string(line[to:])
+		out.Write(text[done:pos])
+		fmt.Fprintf(&out, "%q", n.Value)
+		done = pos + len(n.Value)
 	}
-	return []byte(strings.Join(lines, "")), nil
+	out.Write(text[done:])
+	return out.Bytes(), nil
 }
 
 // JSON returns the agreement as indented JSON, in the order of the Recommendation; [Parse] reads it back. The form that

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -98,6 +99,21 @@ func TestTimesAndFractionsNeedNoQuotes(t *testing.T) {
 	require.Equal(t, "2026-02-28T23:00:00.5Z", a.Effective.UTC().Format("2006-01-02T15:04:05.999Z07:00"))
 }
 
+// A text of many fractions in one line takes no longer than any other.
+func TestManyFractionsAreReadInTime(t *testing.T) {
+	for _, text := range []string{
+		"schema: opsec.sla/v1\nlaw: [" + strings.Repeat("1.5,", 60_000) + "1.5]",
+		"schema: opsec.sla/v1\nlaw:" + strings.Repeat("\n- 1.5", 100_000),
+	} {
+		start := time.Now()
+		a, err := sla.Parse([]byte(text))
+		require.NoError(t, err)
+		require.Equal(t, "1.5", a.Law[len(a.Law)-1])
+		require.ErrorIs(t, a.Validate(), opsec.ErrInvalid)
+		require.Less(t, time.Since(start), 20*time.Second) // a step for each pair of them took minutes
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, name := range []string{"iaas", "saas"} {
 		text, err := os.ReadFile("testdata/" + name + ".yaml")
@@ -106,6 +122,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(text)
 	}
+	f.Add([]byte("schema: opsec.sla/v1\nid: x\nclause: {emergency: {hotline: '1', hours: {zone: UTC, hours: [Mon-Fri 09:00-17:00]}, targets: [{id: a, measure: acceptance, mean: 1h}]}}"))
 	f.Add([]byte(`{"schema":"opsec.sla/v1","version":9007199254740993}`))
 	f.Add([]byte("schema: opsec.sla/v1\neffective: 2026-03-01T00:00:00Z\nservices: [{id: x, objectives: [{target: 0.1}]}]"))
 	f.Fuzz(func(t *testing.T, text []byte) {
