@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
@@ -76,10 +77,12 @@ func toJSON(w *bytes.Buffer, n *yaml.Node) error {
 		w.WriteByte('{')
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
-			if key.Kind != yaml.ScalarNode || key.Tag != "!!str" || seen[key.Value] {
-				return fmt.Errorf("line %d: a field whose name is no text, or stands twice", key.Line)
+			// Package json takes a field in other letter case for the same, and the last one counts.
+			name := strings.ToLower(strings.ToUpper(key.Value))
+			if key.Kind != yaml.ScalarNode || key.Tag != "!!str" || seen[name] {
+				return fmt.Errorf("line %d: a field whose name is no text, or stands twice, maybe in other letter case", key.Line)
 			}
-			seen[key.Value] = true
+			seen[name] = true
 			if i > 0 {
 				w.WriteByte(',')
 			}

@@ -29,7 +29,7 @@ func TestYAMLAndJSONAreReadAlike(t *testing.T) {
 
 func TestWhatIsMoreThanDataIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"name: &a x": "an anchor", "name: *a": "", "name: !!str x": "a tag", "<<: {name: x}": "a field whose name", "name: a\nname: b": "stands twice", "1: a": "a field whose name",
+		"name: &a x": "an anchor", "name: *a": "", "name: !!str x": "a tag", "<<: {name: x}": "a field whose name", "name: a\nname: b": "stands twice", "name: a\nNAME: b": "stands twice", "sure: true\nſure: false": "stands twice", "1: a": "a field whose name",
 		"name:": "want a text", "many: 1.5": "want a text", "many: 0x10": "want a text", "sure: yes": "cannot unmarshal string", "colour: red": "unknown field",
 		"list: [[[[[x]]]]]": "", "name: a\n---\nname: b": "", "": "", "list: [" + strings.Repeat(",", 1<<16) + "]": "65538 commas and brackets",
 	} {
