@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 )
 
 // Write calls write with a temporary file beside name, makes what was written durable, and gives it the name. After an
-// error whatever name was before is untouched. A name that is a device or a pipe is written to directly.
+// error whatever name was before is untouched, unless the disk failed when the new name was to be made durable. A name that is a device or a pipe is written to directly.
 func Write(name string, mode fs.FileMode, write func(io.Writer) error) (err error) {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
@@ -39,10 +41,14 @@ func Write(name string, mode fs.FileMode, write func(io.Writer) error) (err erro
 	if err := os.Rename(f.Name(), name); err != nil {
 		return err
 	}
-	f.Close()                                       // synced before
-	if d, openErr := os.Open(dir); openErr == nil { // not everywhere can a directory be opened and synced
-		d.Sync()
-		d.Close()
+	f.Close()                  // synced before
+	d, openErr := os.Open(dir) // not everywhere can a directory be opened and synced
+	if openErr != nil || runtime.GOOS == "windows" {
+		return nil
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
+		return err
 	}
 	return nil
 }
