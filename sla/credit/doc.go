@@ -1,4 +1,5 @@
-// Package credit reckons what a provider owes when a target was missed.
+// Package credit reckons what a provider owes when a target was missed: bands, minimums, caps and times for claims, in exact
+// money. It is values and pure functions: no clock, no store.
 //
 // # Recommendation
 //
