@@ -3,6 +3,7 @@ package htmlreport
 import (
 	_ "embed"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ type Curve struct {
 type Sample struct {
 	At    time.Time
 	Value int64 // from 0
+	Open  int64 // by how much it may be more, because not everything is known; from 0
 }
 
 func (Calendar) kind() string { return "calendar" }
@@ -57,12 +59,14 @@ func wrongChart(b Block) string {
 				}
 			}
 		}
+	case Strip:
+		return b.wrong()
 	case Curve:
 		if len(b.Samples) < 2 || len(b.Samples) > MostSamples || b.Limit < 0 {
 			return fmt.Sprintf("a curve of %d samples, limit %d: want 2 to %d, and no limit below 0", len(b.Samples), b.Limit, MostSamples)
 		}
 		for i, s := range b.Samples {
-			if s.At.IsZero() || s.Value < 0 || i > 0 && s.At.Before(b.Samples[i-1].At) {
+			if s.At.IsZero() || s.Value < 0 || s.Open < 0 || s.Open > math.MaxInt64-s.Value || i > 0 && s.At.Before(b.Samples[i-1].At) {
 				return fmt.Sprintf("sample %d: %d at %v, want 0 or more, not before the one before it", i, s.Value, s.At)
 			}
 		}
@@ -108,7 +112,7 @@ func (m *markdown) calendar(c Calendar) {
 		var parts []string
 		for _, p := range month.sums {
 			if p.Count > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", p.Count, inline(p.Label, " ")))
+				parts = append(parts, inline(p.says(), " "))
 			}
 		}
 		m.printf("- %s: %s\n", month.name, strings.Join(parts, " · "))
@@ -148,7 +152,7 @@ func viewCalendar(c Calendar) calendarView {
 		row := calendarRow{Label: month.name}
 		for _, p := range month.sums {
 			if p.Count > 0 {
-				row.Parts = append(row.Parts, partView{Label: clean(p.Label), Count: p.Count, Tone: p.Tone})
+				row.Parts = append(row.Parts, partView{Text: p.says(), Tone: p.Tone})
 			}
 		}
 		for _, d := range month.days {
@@ -161,31 +165,42 @@ func viewCalendar(c Calendar) calendarView {
 
 // cells returns the parts of a day as rectangles that fill its column; what is counted is seen.
 func cells(d Day) (list []cellRect) {
-	var heights []float64
-	total, all := 0, 0.0
+	var sizes []uint64
 	for _, p := range d.Parts {
-		total += p.Count
+		sizes = append(sizes, uint64(p.Count))
 	}
-	for _, p := range d.Parts {
-		if p.Count > 0 {
-			heights = append(heights, max(leastShown, rowHeight*float64(p.Count)/float64(total)))
-			all += heights[len(heights)-1]
-		}
-	}
-	y, squeeze := float64(rowHeight), min(1, rowHeight/max(all, 1))
-	for _, p := range d.Parts {
-		if p.Count > 0 {
-			height := heights[len(list)] * squeeze
-			y -= height
-			list = append(list, cellRect{p.Tone, percent(float64(d.Date.Day()-1) / 31 * 100), percent(2.9), percent(max(y, 0)), percent(height)})
-		}
-	}
+	stack(sizes, rowHeight, func(i int, y, height float64) {
+		list = append(list, cellRect{d.Parts[i].Tone, percent(float64(d.Date.Day()-1) / 31 * 100), percent(2.9), percent(y), percent(height)})
+	})
 	return list
+}
+
+// stack divides a height by sizes, the first at the bottom: what has a size is seen.
+func stack(sizes []uint64, full float64, place func(i int, y, height float64)) {
+	total, all := 0.0, 0.0
+	for _, n := range sizes {
+		total += float64(n)
+	}
+	share := func(n uint64) float64 { return max(leastShown, full*float64(n)/total) }
+	for _, n := range sizes {
+		if n > 0 {
+			all += share(n)
+		}
+	}
+	y, squeeze := full, min(1, full/max(all, 1))
+	for i, n := range sizes {
+		if n > 0 {
+			height := share(n) * squeeze
+			y -= height
+			place(i, max(y, 0), height)
+		}
+	}
 }
 
 type curveView struct {
 	Caption, Note string
 	Area          string // the points of a polygon, in a box of 1000 to 100
+	Open          string // likewise, of what may come on top; none: ""
 	Limit         string // where it is, from above; none: ""
 	Bad           []cellRect
 	First, Last   string
@@ -196,7 +211,7 @@ func viewCurve(c Curve) curveView {
 	first, last := c.Samples[0].At, c.Samples[len(c.Samples)-1].At
 	top := max(c.Limit, 1)
 	for _, s := range c.Samples {
-		top = max(top, s.Value)
+		top = max(top, s.Value+s.Open)
 	}
 	x := func(at time.Time) float64 {
 		if !last.After(first) {
@@ -215,11 +230,27 @@ func viewCurve(c Curve) curveView {
 	}
 	fmt.Fprintf(&area, " %.2f,100", x(last))
 	v.Area = area.String()
+	v.Open = open(c.Samples, x, y)
 	if c.Limit > 0 {
 		v.Limit = fmt.Sprintf("%.2f", y(c.Limit))
 	}
 	v.First, v.Last = day(first), day(last)
 	return v
+}
+
+// open returns the points of a polygon around what may come on top of the values.
+func open(samples []Sample, x func(time.Time) float64, y func(int64) float64) string {
+	if !slices.ContainsFunc(samples, func(s Sample) bool { return s.Open > 0 }) {
+		return ""
+	}
+	var points []string
+	for _, s := range samples {
+		points = append(points, fmt.Sprintf("%.2f,%.2f", x(s.At), y(s.Value+s.Open)))
+	}
+	for _, s := range slices.Backward(samples) {
+		points = append(points, fmt.Sprintf("%.2f,%.2f", x(s.At), y(s.Value)))
+	}
+	return strings.Join(points, " ")
 }
 
 // over marks where the line from one sample to the next is above the limit.

@@ -91,6 +91,11 @@ func TestChartsAreTextAndStandAlone(t *testing.T) {
 	for _, b := range []htmlreport.Block{
 		htmlreport.Calendar{Caption: hostile, Days: []htmlreport.Day{{Date: march(1), Parts: []htmlreport.Part{{Label: hostile, Count: 1, Tone: htmlreport.Unknown}}}}},
 		htmlreport.Curve{Caption: hostile, Note: hostile, Samples: []htmlreport.Sample{{At: march(1)}, {At: march(1)}}},
+		htmlreport.Strip{Caption: hostile, From: march(1), Until: march(2), Rows: []htmlreport.Lane{{
+			Label: hostile,
+			Cells: []htmlreport.Cell{{From: march(1), Until: march(2), Title: hostile, Shares: []htmlreport.Share{{Size: 1, Tone: htmlreport.Unknown}}}},
+			Parts: []htmlreport.Part{{Label: hostile, Text: hostile, Count: 1, Tone: htmlreport.Unknown}},
+		}}},
 	} {
 		text := render(t, pageOf(b))
 		require.NotEmpty(t, parse(t, text)) // well-formed

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"fmt"
 	"html/template"
 	"io"
 	"strconv"
@@ -24,6 +25,9 @@ var security = func() string {
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 		"'; base-uri 'none'; form-action 'none'"
 }()
+
+// Security returns the Content-Security-Policy that pages carry, for those who serve them to send along.
+func Security() string { return security }
 
 // HTML writes the page as a document of HTML that stands alone, which is well-formed XML too. A page that is not valid is
 // refused before anything is written.
@@ -81,10 +85,17 @@ type barView struct {
 }
 
 type partView struct {
-	Label    string
-	Count    int
+	Text     string
 	Tone     Tone
 	X, Width string // per cent
+}
+
+// says returns the words for a part of a chart, before they are escaped.
+func (p Part) says() string {
+	if p.Text != "" {
+		return clean(p.Text)
+	}
+	return fmt.Sprintf("%d %s", p.Count, clean(p.Label))
 }
 
 type periodView struct {
@@ -143,6 +154,8 @@ func viewBlock(b Block) blockView {
 		v.Block = viewCalendar(b)
 	case Curve:
 		v.Block = viewCurve(b)
+	case Strip:
+		v.Block = viewStrip(b)
 	}
 	return v
 }
@@ -208,7 +221,7 @@ func viewBars(b Bars) chartView {
 		for _, p := range r.Parts {
 			if p.Count > 0 {
 				width := widths[len(bar.Parts)] * squeeze
-				bar.Parts = append(bar.Parts, partView{clean(p.Label), p.Count, p.Tone, percent(x), percent(width)})
+				bar.Parts = append(bar.Parts, partView{p.says(), p.Tone, percent(x), percent(width)})
 				x += width
 			}
 		}
@@ -260,8 +273,10 @@ func (t Timeline) span() (first, last time.Time) {
 		widen(r.From)
 		widen(r.Until)
 	}
-	if !t.Now.IsZero() {
-		widen(t.Now)
+	for _, at := range []time.Time{t.Now, t.From, t.Until} {
+		if !at.IsZero() {
+			widen(at)
+		}
 	}
 	return first, last
 }

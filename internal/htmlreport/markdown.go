@@ -76,6 +76,8 @@ func (m *markdown) block(b Block) {
 		m.calendar(b)
 	case Curve:
 		m.curve(b)
+	case Strip:
+		m.strip(b)
 	}
 }
 
@@ -137,7 +139,7 @@ func (m *markdown) bars(b Bars) {
 		var parts []string
 		for _, p := range r.Parts {
 			if p.Count > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", p.Count, inline(p.Label, " ")))
+				parts = append(parts, inline(p.says(), " "))
 			}
 		}
 		if r.Note != "" {

@@ -22,7 +22,7 @@ type Section struct {
 }
 
 // Block is something in a section: a [Paragraph], [List], [Facts], [Table], [Callout], [Listing], [Bars], [Timeline],
-// [Calendar] or [Curve].
+// [Calendar], [Curve] or [Strip].
 type Block interface{ kind() string }
 
 // Paragraph is running text.
@@ -86,12 +86,15 @@ type Part struct {
 	Label string // what is counted: "failed"
 	Count int    // from 0
 	Tone  Tone
+	Text  string // what is said instead of the count and the label: "6 h used"; none: those
 }
 
 // Timeline is a chart of periods.
 type Timeline struct {
 	Caption string
 	Now     time.Time // a line; none: zero
+	From    time.Time // what it shows at least; zero: from the first of its rows
+	Until   time.Time // likewise, to the last
 	Rows    []Period
 }
 
