@@ -10,6 +10,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/credit"
 	"github.com/cloudopsec/opsec/sla/meter"
 	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/ratio"
@@ -31,8 +32,9 @@ type Input struct {
 }
 
 const (
-	named       = 10   // resources that broke an objective, by name
-	maxFindings = 1000 // of a report
+	named       = 10     // resources that broke an objective, by name
+	maxFindings = 1000   // of a report
+	maxCredits  = 10_000 // of resources that are judged alone
 )
 
 // Compute makes the report. It is a function of its input alone: whoever has the same input gets the same bytes. An agreement that is
@@ -57,7 +59,11 @@ func Compute(ctx context.Context, in Input) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recompute: %w", err)
 	}
-	w := &work{Input: in, asOf: in.AsOf.UnixMilli(), r: &Report{
+	zone, err := time.LoadLocation(a.Zone)
+	if err != nil {
+		return nil, invalid("agreement: zone: %v", err)
+	}
+	w := &work{Input: in, asOf: in.AsOf.UnixMilli(), end: time.UnixMilli(span.End).In(zone), r: &Report{
 		Schema:    ReportSchema,
 		Agreement: Cited{ID: a.ID, Version: a.Version, Digest: digest},
 		Period:    Period{Name: in.Period, Zone: a.Zone, Span: span},
@@ -65,7 +71,7 @@ func Compute(ctx context.Context, in Input) (*Report, error) {
 	}}
 	w.find(a.Effective.UnixMilli() > span.Start, "agreement", "effective", opsec.SeverityHigh, "the agreement came into force in or after the period")
 	w.find(!a.Expires.IsZero() && a.Expires.UnixMilli() < span.End, "agreement", "expired", opsec.SeverityHigh, "the agreement ended in or before the period")
-	for _, step := range []func(context.Context) error{w.exclusions, w.services, w.responses, w.cite} {
+	for _, step := range []func(context.Context) error{w.exclusions, w.services, w.total, w.responses, w.cite} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -98,6 +104,8 @@ type work struct {
 	Input
 	r        *Report
 	asOf     int64
+	end      time.Time                // of the period, in the agreement's zone
+	dropped  bool                     // credits, for there are too many
 	excluded map[string]timeline.Line // by service
 }
 
@@ -212,7 +220,8 @@ func (w *work) measure(ctx context.Context, span timeline.Span, list []*judged) 
 			if !slices.Contains(seen.services, j.service) {
 				continue
 			}
-			seen.in.Excluded = w.excluded[w.r.Services[j.service].ID]
+			s := &w.r.Services[j.service]
+			seen.in.Excluded = w.excluded[s.ID]
 			one, err := j.Measure(seen.in, span)
 			if err == nil {
 				err = j.Tally.Add(one)
@@ -221,16 +230,21 @@ func (w *work) measure(ctx context.Context, span timeline.Span, list []*judged) 
 				return fmt.Errorf("recompute: %s: resource %.100q: %w", j.path, resource, err)
 			}
 			j.Resources++
-			if j.alone() {
-				j.rank(resource, seen.in, one)
+			if !j.alone() {
+				continue
+			}
+			if f := j.rank(resource, seen.in, one); f.Verdict != ratio.Met {
+				if err := w.owe(j, s.ID+"/"+resource, w.Fees[resource], f); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return context.Cause(ctx)
 }
 
-// rank notes a resource that is judged by itself, if it is not met.
-func (j *judged) rank(resource string, in metric.Input, one metric.Result) {
+// rank judges a resource by itself, and notes it if it is not met.
+func (j *judged) rank(resource string, in metric.Input, one metric.Result) metric.Figure {
 	f := one.Figure(j.Target)
 	if one.Blurred(j.Target) {
 		_, f, _ = j.Judge(func(yield func(metric.Input) bool) { yield(in) }, j.Span) // it was measured without an error
@@ -241,13 +255,14 @@ func (j *judged) rank(resource string, in metric.Input, one metric.Result) {
 	case ratio.Undecided:
 		j.Open++
 	default:
-		return
+		return f
 	}
 	at, _ := slices.BinarySearchFunc(j.Worst, Instance{resource, f}, worse)
 	if at < named {
 		j.Worst = slices.Insert(j.Worst, at, Instance{resource, f})
 		j.Worst = j.Worst[:min(len(j.Worst), named)]
 	}
+	return f
 }
 
 // worse orders instances: the worst first.
@@ -299,6 +314,48 @@ func (w *work) conclude(ctx context.Context, j *judged) error {
 	j.Budget = &b
 	w.find(j.Span != w.r.Period.Span, j.path, "window", opsec.SeverityInfo, "the objective is judged over another window than that of the report")
 	s.Objectives = append(s.Objectives, j.Objective)
+	if j.alone() {
+		return nil // each was owed by itself
+	}
+	return w.owe(j, s.ID, w.Fees[s.ID], j.Figure)
+}
+
+// owe notes what is due for a figure, by each table of the objective.
+func (w *work) owe(j *judged, who, fee string, f metric.Figure) error {
+	s := &w.r.Services[j.service]
+	for i, t := range w.Agreement.Credits {
+		if t.Objective != j.ID || f.Verdict == ratio.Met {
+			continue
+		}
+		due, err := t.Due(who, f.Availability, f.Verdict, fee, w.end)
+		if err != nil {
+			return fmt.Errorf("recompute: credits[%d]: %w", i, err)
+		}
+		if due.Credit.High.Num() == 0 && due.Why == "" {
+			continue
+		}
+		if len(s.Credits) >= maxCredits {
+			w.find(!w.dropped, j.path, "credits", opsec.SeverityHigh, "more than 10000 credits of single resources: the others are not listed")
+			w.dropped = true
+			return nil
+		}
+		s.Credits = append(s.Credits, due)
+	}
+	return nil
+}
+
+// total adds the credits up under their caps.
+func (w *work) total(context.Context) error {
+	for i := range w.r.Services {
+		s := &w.r.Services[i]
+		if len(s.Credits) == 0 {
+			continue
+		}
+		var err error
+		if s.Totals, err = credit.Cap(s.Credits); err != nil {
+			return fmt.Errorf("recompute: services[%d]: %w", i, err)
+		}
+	}
 	return nil
 }
 

@@ -88,6 +88,7 @@ func TestAMonthOfAnAgreement(t *testing.T) {
 	})
 	in.Incidents = []response.Incident{{ID: "i1", Service: "compute", Severity: opsec.SeverityCritical, Occurred: at(day + "00:00:00+01:00"),
 		Reported: at(day + "00:05:00+01:00"), Accepted: at(day + "00:15:00+01:00"), Restored: at(day + "06:00:00+01:00"), Resolved: at(day + "09:00:00+01:00")}}
+	in.Fees = map[string]string{"compute": "1200.00 EUR"}
 	r := compute(t, in)
 
 	require.Equal(t, march, r.Period.Span)
@@ -106,6 +107,10 @@ func TestAMonthOfAnAgreement(t *testing.T) {
 	require.Equal(t, []ratio.Verdict{ratio.Breach, ratio.Met, ratio.Met, ratio.Met, ratio.Met, ratio.Met, ratio.Met}, verdicts(r.Responses),
 		"six hours to recover, where four were promised on average")
 	require.Empty(t, r.Findings)
+	require.Len(t, r.Services[0].Credits, 1, "the table of the region; instances have none")
+	require.Equal(t, "10%", r.Services[0].Credits[0].Credit.Low.String())
+	require.Equal(t, [2]string{"120.00 EUR", "120.00 EUR"}, r.Services[0].Totals[0].Amount)
+	require.Empty(t, r.Services[1].Credits)
 	require.Len(t, r.Services[0].Strip, 31)
 	require.Equal(t, uint64(364*60_000), r.Services[0].Strip[8].Down)
 	require.Equal(t, uint64(2*23*3_600_000), r.Services[0].Strip[28].Up, "the day that is an hour short")
@@ -265,4 +270,21 @@ func TestLessEvidenceWidensTheBounds(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestCreditsOfSingleMachines(t *testing.T) {
+	day := "2026-03-09T"
+	in := input(t, seen{"vm-1": up(), "vm-2": up(span(day+"00:00:00+01:00", day+"06:00:00+01:00")), "storage": up()})
+	in.Agreement.Credits[0].Objective = "compute-instance"
+	in.Agreement.Credits[0].Bands[0].Below = in.Agreement.Services[0].Objectives[1].Target
+	in.Fees = map[string]string{"vm-2": "30.00 EUR"}
+	r := compute(t, in)
+	require.Len(t, r.Services[0].Credits, 1)
+	require.Equal(t, "compute/vm-2", r.Services[0].Credits[0].Service)
+	require.Equal(t, "3.00 EUR", r.Services[0].Totals[0].Amount[0])
+	require.Equal(t, at("2026-05-31T00:00:00+02:00").UnixMilli(), r.Services[0].Credits[0].ClaimBy.UnixMilli())
+
+	in.Fees = map[string]string{"vm-2": "30.00 USD"}
+	_, err := recompute.Compute(t.Context(), in)
+	require.ErrorIs(t, err, opsec.ErrInvalid, "the minimum is in another currency")
 }

@@ -57,8 +57,9 @@ type Service struct {
 	ID         string           `json:"id"`
 	Title      string           `json:"title,omitempty"`
 	Objectives []Objective      `json:"objectives"`
-	Credits    []credit.Due     `json:"credits,omitempty"`
-	Strip      []timeline.Strip `json:"strip,omitempty"` // a day each: for charts
+	Credits    []credit.Due     `json:"credits,omitempty"` // of the service, or of resources that are judged alone: then Service is "service/resource"
+	Totals     []credit.Total   `json:"totals,omitempty"`  // under the caps
+	Strip      []timeline.Strip `json:"strip,omitempty"`   // a day each: for charts
 }
 
 // Objective is how an objective was kept.

@@ -13,11 +13,7 @@ const maxStrips = 400
 // strips adds up what each day of the period was like, for charts: in milliseconds where states were seen, else in requests. Of a
 // period longer than 400 days it makes none.
 func (w *work) strips(ctx context.Context) error {
-	loc, err := time.LoadLocation(w.r.Period.Zone)
-	if err != nil {
-		return invalid("zone: %v", err)
-	}
-	period := w.r.Period.Span
+	period, loc := w.r.Period.Span, w.end.Location()
 	var days []timeline.Strip
 	for at := period.Start; at < period.End && len(days) <= maxStrips; {
 		t := time.UnixMilli(at).In(loc)
