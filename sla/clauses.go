@@ -134,7 +134,7 @@ func (c *checker) targets(path string, list []response.Target, ids map[string]bo
 			c.fault(at, RuleUnmeasurable, "neither a mean nor a bound of each is promised")
 			continue
 		}
-		c.adopt(at, RuleUnmeasurable, validate(t))
+		c.adopt(at, RuleUnmeasurable, t.Validate())
 	}
 	for _, m := range want {
 		if !seen[m] {

@@ -6,15 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/gowebpki/jcs"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/jsondiff"
+	"github.com/cloudopsec/opsec/sla/ratio"
 )
 
-// Canonical returns the agreement as canonical JSON (RFC 8785), with times in UTC: the same bytes for the same agreement,
+// Canonical returns the agreement as canonical JSON (RFC 8785), with times in UTC and ratios in lowest terms: the same bytes for the same agreement,
 // whatever it was read from. The error wraps [opsec.ErrInvalid], of what could not be written exactly, such as a text that
 // is not UTF-8.
 func (a *Agreement) Canonical() ([]byte, error) {
@@ -26,8 +27,11 @@ func (a *Agreement) Canonical() ([]byte, error) {
 		return nil, err
 	}
 	walk(reflect.ValueOf(c), "", func(_ string, v reflect.Value) bool {
-		if v.Type() == timeType {
+		switch v.Type() {
+		case timeType:
 			v.Set(reflect.ValueOf(v.Interface().(time.Time).UTC()))
+		case ratioType:
+			v.Set(reflect.ValueOf(reduced(v.Interface().(ratio.Ratio))))
 		}
 		return true
 	})
@@ -39,6 +43,19 @@ func (a *Agreement) Canonical() ([]byte, error) {
 		return nil, fmt.Errorf("sla: %w: %w", err, opsec.ErrInvalid)
 	}
 	return text, nil
+}
+
+// reduced returns a ratio in its lowest terms, of which there is one text alone.
+func reduced(r ratio.Ratio) ratio.Ratio {
+	num, den := r.Num(), r.Den()
+	for den != 0 {
+		num, den = den, num%den
+	}
+	low, err := ratio.New(r.Num()/num, r.Den()/num) // by the greatest common divisor, which is 1 at least
+	if err != nil {
+		return r
+	}
+	return low
 }
 
 // exactly returns the first thing that could not be written exactly.
@@ -80,62 +97,24 @@ func digest(text []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// Changed returns the paths at which two agreements differ, in order of the fields: of a part that only one of them has
-// its own path, of lists the place. The error is that of [Agreement.Canonical].
+// Changed returns the paths at which two agreements differ, sorted by the names of the fields: of a part that only one of
+// them has its own path, of lists the place. The error is that of [Agreement.Canonical].
 func Changed(a, b *Agreement) ([]string, error) {
-	var doc [2]any
-	for i, one := range []*Agreement{a, b} {
-		text, err := one.Canonical()
-		if err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(text, &doc[i]); err != nil {
-			return nil, fmt.Errorf("sla: %w", err)
-		}
+	one, err := a.Canonical()
+	if err != nil {
+		return nil, err
 	}
-	return differ("", doc[0], doc[1], nil), nil
-}
-
-func differ(path string, a, b any, out []string) []string {
-	switch x := a.(type) {
-	case map[string]any:
-		y, ok := b.(map[string]any)
-		if !ok {
-			return append(out, path)
-		}
-		names := map[string]bool{}
-		for n := range x {
-			names[n] = true
-		}
-		for n := range y {
-			names[n] = true
-		}
-		sorted := make([]string, 0, len(names))
-		for n := range names {
-			sorted = append(sorted, n)
-		}
-		slices.Sort(sorted)
-		for _, n := range sorted {
-			out = differ(join(path, n), x[n], y[n], out)
-		}
-		return out
-	case []any:
-		y, ok := b.([]any)
-		if !ok {
-			return append(out, path)
-		}
-		for i := range max(len(x), len(y)) {
-			at := fmt.Sprintf("%s[%d]", path, i)
-			if i >= len(x) || i >= len(y) {
-				out = append(out, at)
-				continue
-			}
-			out = differ(at, x[i], y[i], out)
-		}
-		return out
+	other, err := b.Canonical()
+	if err != nil {
+		return nil, err
 	}
-	if a != b { // texts, numbers, truths, and what is not there
-		out = append(out, path)
+	found, err := jsondiff.Texts(one, other)
+	if err != nil {
+		return nil, fmt.Errorf("sla: %w", err)
 	}
-	return out
+	var paths []string
+	for _, d := range found {
+		paths = append(paths, d.Path)
+	}
+	return paths, nil
 }

@@ -128,6 +128,11 @@ func TestOneAgreementHasOneDigest(t *testing.T) {
 	before := must(a.JSON())
 	must(a.Digest())
 	require.Equal(t, string(before), string(must(a.JSON())), "a digest changes nothing")
+	a.Services[0].Objectives[0].Target = must(ratio.Parse("1/3"))
+	third := must(a.Digest())
+	a.Services[0].Objectives[0].Target = must(ratio.Parse("2/6"))
+	require.Equal(t, third, must(a.Digest()))
+	a.Services[0].Objectives[0].Target = must(ratio.Parse("99.99%"))
 	a.Effective = a.Effective.Add(1)
 	require.NotEqual(t, want, must(a.Digest()))
 }

@@ -125,10 +125,13 @@ func TestOneTimeIsNotCutIntoMany(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, timeline.Line{span("2026-03-10T01:00:00Z", "2026-03-10T05:00:00Z")}, got.Of("compute"))
 	require.Equal(t, "it goes on for longer than 4h0m0s", got[4].Why)
-	list[3].Services = []string{"storage"} // a gap for compute
-	got, err = sample(t, "iaas").Judge(list)
-	require.NoError(t, err)
-	require.Equal(t, timeline.Line{span("2026-03-10T01:00:00Z", "2026-03-10T04:00:00Z")}, got.Of("compute")) // the others are for storage as well
+	for of, without := range map[string]string{"storage": "compute", "compute": "storage"} {
+		list[3].Services = []string{of} // a gap for the other, and none for this one: the others are for both
+		got, err = sample(t, "iaas").Judge(list)
+		require.NoError(t, err)
+		require.Equal(t, timeline.Line{span("2026-03-10T01:00:00Z", "2026-03-10T05:00:00Z")}, got.Of(of))
+		require.Equal(t, timeline.Line{span("2026-03-10T01:00:00Z", "2026-03-10T04:00:00Z")}, got.Of(without))
+	}
 }
 
 func TestTheYearIsThatOfTheZone(t *testing.T) {

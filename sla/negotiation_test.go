@@ -196,20 +196,20 @@ func TestAHistoryThatWasTouchedDoesNotFollow(t *testing.T) {
 	require.NoError(t, n.Agreement.Follows(second))
 
 	for want, change := range map[string]func(a *sla.Agreement){
-		"history[0].by invalid":             func(a *sla.Agreement) { a.History[0].By = "x" },
-		"history[1].answerBy contradiction": func(a *sla.Agreement) { a.History[1].AnswerBy = opsec.CSC },
-		"history[1].text missing":           func(a *sla.Agreement) { a.History[1].Text = "" },
-		"history[1].time contradiction":     func(a *sla.Agreement) { a.History[1].Time = a.History[0].Time },
-		"history[1].version contradiction":  func(a *sla.Agreement) { a.History[1].Version = 3; a.History[2].Version = 4; a.Version = 4 },
-		"history[2].from invalid":           func(a *sla.Agreement) { a.History[2].From = "sha256:" + strings.Repeat("A", 64) },
-		"history[2].to invalid":             func(a *sla.Agreement) { a.History[2].To = "" },
-		"history missing":                   func(a *sla.Agreement) { a.History = a.History[:2] },
-		"history[2].answerBy invalid":       func(a *sla.Agreement) { a.History[2].AnswerBy = opsec.Both },
-		"history[2].answered invalid":       func(a *sla.Agreement) { a.History[2].Answered = time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"history[0].by invalid":                                     func(a *sla.Agreement) { a.History[0].By = "x" },
+		"history[1].answerBy contradiction":                         func(a *sla.Agreement) { a.History[1].AnswerBy = opsec.CSC },
+		"history[1].text missing":                                   func(a *sla.Agreement) { a.History[1].Text = "" },
+		"history[1].time contradiction":                             func(a *sla.Agreement) { a.History[1].Time = a.History[0].Time },
+		"history[1].version contradiction":                          func(a *sla.Agreement) { a.History[1].Version = 3; a.History[2].Version = 4; a.Version = 4 },
+		"history[2].from invalid":                                   func(a *sla.Agreement) { a.History[2].From = "sha256:" + strings.Repeat("A", 64) },
+		"history[2].to invalid":                                     func(a *sla.Agreement) { a.History[2].To = "" },
+		"history missing":                                           func(a *sla.Agreement) { a.History = a.History[:2] },
+		"history[2].answerBy invalid":                               func(a *sla.Agreement) { a.History[2].AnswerBy = opsec.Both },
+		"history[2].answered invalid|history[2].time contradiction": func(a *sla.Agreement) { a.History[2].Answered = time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC) },
 	} {
 		a := terms(n, func(*sla.Agreement) {})
 		change(a)
-		require.Equal(t, []string{want}, list(a.Validate()))
+		require.Equal(t, strings.Split(want, "|"), list(a.Validate()))
 	}
 }
 

@@ -102,7 +102,7 @@ func (a *Agreement) Sign(party string, with crypto.Signer, at time.Time) (Signat
 	switch {
 	case p == nil:
 		return Signature{}, fmt.Errorf("sla: no party of the agreement has this name: %w", opsec.ErrInvalid)
-	case at.IsZero():
+	case at.IsZero() || at.UTC().Year() > 9999:
 		return Signature{}, fmt.Errorf("sla: when it is signed is not said: %w", opsec.ErrInvalid)
 	case !ok || weak(key):
 		return Signature{}, fmt.Errorf("sla: the key is not an Ed25519 key of a strong point: %w", opsec.ErrInvalid)
@@ -166,7 +166,12 @@ func (s *Sealed) Verify(keys map[string]ed25519.PublicKey) error {
 		}
 		signed[g.Party] = true
 	}
+	names := map[string]bool{}
 	for _, p := range s.Agreement.Parties {
+		if names[p.Name] { // one signature would do for both
+			wrong("two parties have the name %q", p.Name)
+		}
+		names[p.Name] = true
 		if !signed[p.Name] {
 			wrong("%q has not signed", p.Name)
 		}

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -50,6 +51,20 @@ func TestBothPartiesSign(t *testing.T) {
 	require.NoError(t, read.Verify(keys))
 }
 
+// signedAnyhow signs an agreement that [sla.Agreement.Sign] would not: the form of the message is as it has been.
+func signedAnyhow(a *sla.Agreement, party string, with ed25519.PrivateKey) sla.Signature {
+	s := sla.Signature{Party: party, Role: opsec.CSP, Time: signedAt, Digest: must(a.Digest())}
+	message := fmt.Appendf(nil, "opsec.sla.signature/v1\n%s\nCSP\n%q\n2026-03-01T12:00:00Z\n", s.Digest, party)
+	s.Value = base64.StdEncoding.EncodeToString(ed25519.Sign(with, message))
+	return s
+}
+
+func TestTheSignedMessageStaysAsItIs(t *testing.T) {
+	s, keys := sealed(t)
+	require.Equal(t, s.Signatures[0], signedAnyhow(s.Agreement, csp, key("csp")))
+	require.NoError(t, s.Verify(keys))
+}
+
 func TestAnythingElseIsNotSigned(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(s *sla.Sealed, keys map[string]ed25519.PublicKey)
@@ -78,6 +93,10 @@ func TestAnythingElseIsNotSigned(t *testing.T) {
 			s.Agreement.Parties = s.Agreement.Parties[:1]
 			s.Signatures = nil
 		}, "there is no CSC"},
+		"one name for two": {func(s *sla.Sealed, keys map[string]ed25519.PublicKey) {
+			s.Agreement.Parties[1].Name = csp
+			s.Signatures = []sla.Signature{signedAnyhow(s.Agreement, csp, key("csp"))}
+		}, `two parties have the name "Nimbus Cloud GmbH"`},
 		"not exact": {func(s *sla.Sealed, _ map[string]ed25519.PublicKey) { s.Agreement.Title = "\xff" }, "title"},
 	} {
 		s, keys := sealed(t)

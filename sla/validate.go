@@ -13,6 +13,7 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/ratio"
+	"github.com/cloudopsec/opsec/sla/response"
 	"github.com/cloudopsec/opsec/sla/responsibility"
 )
 
@@ -33,27 +34,28 @@ func (c *checker) fault(path string, r Rule, form string, args ...any) {
 	}
 }
 
-// adopt reports what another package found.
+// adopt reports what another package found at a path, unless something is reported of the same place already.
 func (c *checker) adopt(path string, r Rule, err error) {
-	if err == nil {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			c.adopt(path, r, e)
+		}
 		return
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var own int
-		for _, e := range joined.Unwrap() {
-			if e != opsec.ErrInvalid { // beside one that says more
-				own++
-			}
-		}
-		if own > 1 {
-			for _, e := range joined.Unwrap() {
-				c.adopt(path, r, e)
-			}
-			return
-		}
+	f := &Fault{Path: path, Rule: r, Err: err}
+	switch e := err.(type) {
+	case nil:
+		return
+	case *metric.Fault:
+		f.Path, f.Text = join(path, e.Path), e.Text
+	case *response.Fault:
+		f.Path, f.Text = join(path, e.Path), e.Text
+	default:
+		f.Text = err.Error()
 	}
-	if len(c.faults) < maxFaults {
-		c.faults = append(c.faults, &Fault{Path: path, Rule: r, Text: err.Error(), Err: err})
+	same := func(e error) bool { return e.(*Fault).Path == f.Path }
+	if len(c.faults) < maxFaults && !slices.ContainsFunc(c.faults, same) {
+		c.faults = append(c.faults, f)
 	}
 }
 
@@ -109,17 +111,18 @@ func (c *checker) length(path string, d metric.Duration) {
 
 // Validate returns nil if the agreement has every element of clauses 7.2.2.1 to 7.2.2.8 in terms that can be measured;
 // else a [*Fault] for each thing that is missing, unmeasurable or wrong, joined, in the order of the fields, up to 1,000
-// of them. [Faults] lists them. It does not look at minimums: see [Agreement.Check].
+// of them. [Faults] lists them. Texts and numbers that could not stand in a digest come first, and a list that is too long
+// comes alone. Validate does not look at minimums: see [Agreement.Check].
 func (a *Agreement) Validate() error {
 	c := &checker{a: a, service: map[string]bool{}, objectives: map[string]ratio.Ratio{}}
-	walk(reflect.ValueOf(a), "", func(path string, v reflect.Value) bool {
+	sized := walk(reflect.ValueOf(a), "", func(path string, v reflect.Value) bool {
 		why := odd(v)
 		if why != "" {
 			c.fault(path, RuleInvalid, "%s", why)
 		}
-		return v.Kind() != reflect.Slice || why == ""
+		return why == "" || v.Kind() != reflect.Slice
 	})
-	if len(c.faults) > 0 { // what follows trusts the sizes
+	if !sized {
 		return errors.Join(c.faults...)
 	}
 	for _, s := range a.Services {
@@ -248,7 +251,7 @@ func (c *checker) services() {
 		for j, o := range s.Objectives {
 			at := fmt.Sprintf("%s.objectives[%d]", at, j)
 			c.id(at+".id", o.ID, objectives)
-			c.adopt(at, RuleUnmeasurable, validate(o))
+			c.adopt(at, RuleUnmeasurable, o.Validate())
 		}
 	}
 	for i, s := range c.a.Services {

@@ -112,7 +112,7 @@ func TestFaultsHaveTheirPaths(t *testing.T) {
 		"version invalid":       func(a *sla.Agreement) { a.Version = -1 },
 		"history missing":       func(a *sla.Agreement) { a.Version = 2 },
 		"expires contradiction": func(a *sla.Agreement) { a.Expires = a.Effective },
-		"effective invalid":     func(a *sla.Agreement) { a.Effective = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"effective invalid|expires contradiction|clause.certification.held[0].expires contradiction": func(a *sla.Agreement) { a.Effective = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"parties[0].role invalid": func(a *sla.Agreement) {
 			a.Parties = append(a.Parties[:1:1], a.Parties...)
 			a.Parties[0] = sla.Party{Role: opsec.Both, Name: "x", Contact: "x"}
@@ -192,12 +192,16 @@ func TestFaultsHaveTheirPaths(t *testing.T) {
 		"credits[0].minimum contradiction":                                                       func(a *sla.Agreement) { a.Credits[0].Minimum = "1.00 USD" },
 		"credits[0].bands[0].below contradiction":                                                func(a *sla.Agreement) { a.Credits[0].Bands[0].Below = ratio.One() },
 		"liabilities[0].party invalid":                                                           func(a *sla.Agreement) { a.Liabilities[0].Party = opsec.Both },
-		"liabilities missing":                                                                    func(a *sla.Agreement) { a.Liabilities = a.Liabilities[:1] },
-		"liabilities missing|liabilities missing":                                                func(a *sla.Agreement) { a.Liabilities, a.Credits = nil, nil },
-		"profiles[1] duplicate":                                                                  func(a *sla.Agreement) { a.Profiles = []string{"x", "x"} },
-		"services[0].objectives[0].minRequests invalid":                                          func(a *sla.Agreement) { a.Services[0].Objectives[0].Least = 1 << 53 },
-		"regions invalid":                                                                        func(a *sla.Agreement) { a.Regions = make([]string, 10_001) },
-		"law[1] duplicate":                                                                       func(a *sla.Agreement) { a.Law[1] = "DE"; a.Clause.Data.Compliance = a.Clause.Data.Compliance[:1] },
+		"services[0].objectives[0].window.zone unmeasurable|services[0].objectives[0].slice unmeasurable": func(a *sla.Agreement) { o := &a.Services[0].Objectives[0]; o.Slice = 7 * hour; o.Window.Zone = "x" },
+		"services[0].objectives[0].id missing|credits[0].objective unknown":                               func(a *sla.Agreement) { a.Services[0].Objectives[0].ID = "" },
+		"clause.emergency.targets[0].hours unmeasurable":                                                  func(a *sla.Agreement) { a.Clause.Emergency.Targets[0].Hours = &calendar.Policy{} },
+		"title invalid|grade invalid|clause.audit missing":                                                func(a *sla.Agreement) { a.Title, a.Grade, a.Clause.Audit = "\x01", "\x02", nil },
+		"liabilities missing":                           func(a *sla.Agreement) { a.Liabilities = a.Liabilities[:1] },
+		"liabilities missing|liabilities missing":       func(a *sla.Agreement) { a.Liabilities, a.Credits = nil, nil },
+		"profiles[1] duplicate":                         func(a *sla.Agreement) { a.Profiles = []string{"x", "x"} },
+		"services[0].objectives[0].minRequests invalid": func(a *sla.Agreement) { a.Services[0].Objectives[0].Least = 1 << 53 },
+		"regions invalid":                               func(a *sla.Agreement) { a.Regions = make([]string, 10_001) },
+		"law[1] duplicate":                              func(a *sla.Agreement) { a.Law[1] = "DE"; a.Clause.Data.Compliance = a.Clause.Data.Compliance[:1] },
 	} {
 		a := sample(t, "iaas")
 		change(a)
