@@ -52,6 +52,9 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 		{change(func(o *metric.Objective) { o.Window = metric.Window{Rolling: 30 * 24 * 60 * slice} }), nil},
 
 		{metric.Objective{}, []string{"id", "target", "window.rolling", "method"}},
+		{change(func(o *metric.Objective) {
+			o.ID, o.Title, o.Scope = strings.Repeat("x", 200), strings.Repeat("x", 1000), strings.Repeat("x", 200)
+		}), nil},
 		{change(func(o *metric.Objective) { o.ID = strings.Repeat("x", 201) }), []string{"id"}},
 		{change(func(o *metric.Objective) { o.Title = strings.Repeat("x", 1001) }), []string{"title"}},
 		{change(func(o *metric.Objective) { o.Scope = strings.Repeat("x", 201) }), []string{"scope"}},

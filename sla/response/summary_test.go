@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -189,6 +190,11 @@ func TestOddIncidents(t *testing.T) {
 		_, err = response.Reliable([]response.Incident{i}, march, april, april)
 		require.ErrorIs(t, err, opsec.ErrInvalid, name)
 	}
+	longID := ok
+	longID.ID = strings.Repeat("x", 200)
+	require.NoError(t, longID.Validate())
+	longID.ID += "x"
+	require.ErrorIs(t, longID.Validate(), opsec.ErrInvalid)
 	elsewhere := ok
 	elsewhere.Occurred = ok.Occurred.In(time.FixedZone("", 3600)) // the same moment
 	s, err := response.Summarize(target, []response.Incident{ok, elsewhere, ok}, march, april, april)
@@ -214,9 +220,12 @@ func TestOddIncidents(t *testing.T) {
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 	// The longest there are: eight thousand years saturate at 292.
 	long := response.Incident{ID: "a", Occurred: time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC), Restored: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}
-	twice := long
-	twice.ID = "b"
-	s, err = response.Summarize(target, []response.Incident{long, twice}, long.Occurred, april, long.Restored)
+	var three []response.Incident // together more than 64 bits of nanoseconds
+	for _, id := range []string{"a", "b", "c"} {
+		long.ID = id
+		three = append(three, long)
+	}
+	s, err = response.Summarize(target, three, long.Occurred, april, long.Restored)
 	require.NoError(t, err)
 	require.Equal(t, []int64{9_223_372_036_854, 9_223_372_036_855}, []int64{s.Mean.Low, s.Mean.High})
 }
@@ -311,6 +320,19 @@ func TestQuantilesOfMany(t *testing.T) {
 	}
 }
 
+// TestQuantileAtAStep has half of many take a second, and half an hour.
+func TestQuantileAtAStep(t *testing.T) {
+	var incidents []response.Incident
+	for i := range 20_000 {
+		incidents = append(incidents, took(fmt.Sprint(i), []time.Duration{time.Second, time.Hour}[i%2]))
+	}
+	s, err := response.Summarize(response.Target{ID: "t", Measure: response.Recovery, Each: 1}, incidents, march, april, april)
+	require.NoError(t, err)
+	require.LessOrEqual(t, s.Quantiles["p50"].Low, int64(1000))
+	require.InDelta(t, 1001, s.Quantiles["p50"].High, 1)
+	require.Greater(t, s.Quantiles["p90"].Low, int64(3_590_000))
+}
+
 func TestHoursAndHolidays(t *testing.T) {
 	target := response.Target{
 		ID: "t", Measure: response.Acceptance, Each: response.Duration(time.Hour),
@@ -349,6 +371,8 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 		want   []string
 	}{
 		{response.Target{}, []string{"id", "measure", "mean"}},
+		{response.Target{ID: strings.Repeat("x", 200), Measure: response.Recovery, Mean: 1}, nil},
+		{response.Target{ID: strings.Repeat("x", 201), Measure: response.Recovery, Mean: 1}, []string{"id"}},
 		{response.Target{ID: "a", Measure: response.Recovery, Mean: 1}, nil},
 		{response.Target{ID: "a", Measure: response.Recovery, Each: 1, Share: "95%", Severity: opsec.SeverityHigh}, nil},
 		{response.Target{ID: "a", Measure: "speed", Mean: -1, Each: -1, Severity: "x"}, []string{"measure", "severity", "mean", "each"}},
