@@ -1,8 +1,8 @@
 package timeline
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 )
 
 // Span is the time from Start until before End, in milliseconds since 1970 (UTC, as POSIX: no leap seconds). It is empty
@@ -14,23 +14,6 @@ type Span struct {
 
 // Line is spans in order that neither overlap nor touch, and of which none is empty.
 type Line []Span
-
-// Union returns the time that is in any of the spans. It may reorder the list, and returns a part of it.
-func Union(list []Span) Line {
-	slices.SortFunc(list, func(a, b Span) int { return cmp.Compare(a.Start, b.Start) })
-	n := 0
-	for _, s := range list {
-		switch {
-		case s.Start >= s.End:
-		case n > 0 && s.Start <= list[n-1].End:
-			list[n-1].End = max(list[n-1].End, s.End)
-		default:
-			list[n] = s
-			n++
-		}
-	}
-	return Line(list[:n:n])
-}
 
 // Length returns how long the line is, in milliseconds.
 func (l Line) Length() (ms uint64) {
@@ -57,7 +40,16 @@ func (l Line) And(o Line) Line {
 }
 
 // Or returns the time that is in any of the lines.
-func (l Line) Or(o Line) Line { return Union(slices.Concat(l, o)) }
+func (l Line) Or(o Line) Line {
+	out := make([]Span, 0, len(l)+len(o))
+	for len(l) > 0 && len(o) > 0 {
+		if o[0].Start < l[0].Start {
+			l, o = o, l
+		}
+		out, l = append(out, l[0]), l[1:]
+	}
+	return Union(append(append(out, l...), o...))
+}
 
 // Without returns the time of l that is not in o.
 func (l Line) Without(o Line) Line {
@@ -81,17 +73,30 @@ func (l Line) Without(o Line) Line {
 }
 
 // Within returns the part of the line that is in a span.
-func (l Line) Within(s Span) Line { return l.And(Line{s}) }
+func (l Line) Within(s Span) Line {
+	from := l.after(s.Start)
+	to := from
+	for to < len(l) && l[to].Start < s.End {
+		to++
+	}
+	if from == to || s.Start >= s.End {
+		return nil
+	}
+	out := slices.Clone(l[from:to:to])
+	out[0].Start = max(out[0].Start, s.Start)
+	out[len(out)-1].End = min(out[len(out)-1].End, s.End)
+	return out
+}
 
 // Has reports whether a moment is in the line.
 func (l Line) Has(ms int64) bool {
-	i, _ := slices.BinarySearchFunc(l, ms, func(s Span, ms int64) int {
-		if s.End <= ms {
-			return -1
-		}
-		return 1
-	})
+	i := l.after(ms)
 	return i < len(l) && l[i].Start <= ms
+}
+
+// after returns the number of the first span that ends after a moment.
+func (l Line) after(ms int64) int {
+	return sort.Search(len(l), func(i int) bool { return l[i].End > ms })
 }
 
 // Strip is how long a part of the time was what, in milliseconds, for a chart.
