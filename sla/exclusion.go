@@ -2,6 +2,7 @@ package sla
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -54,11 +55,15 @@ func (r Rulings) Of(service string) timeline.Line {
 // Bounds of a year need all exclusions of the year, of a report for a month as well. Times are rounded down to the
 // millisecond, as those of evidence are. Which of it was down, and is left out, is for package metric to reckon.
 //
-// The error is that of a zone that cannot be loaded; it wraps [opsec.ErrInvalid].
+// The error is that of a zone that cannot be loaded, or of rules that are not valid; it wraps [opsec.ErrInvalid].
 func (a *Agreement) Judge(exclusions []Exclusion) (Rulings, error) {
 	zone, err := a.zone()
 	if err != nil {
 		return nil, err
+	}
+	c := newChecker(a)
+	if c.exclusions(); len(c.faults) > 0 {
+		return nil, errors.Join(c.faults...)
 	}
 	out := make(Rulings, len(exclusions))
 	first := map[string]int{} // of each id

@@ -170,9 +170,17 @@ func TestOneIdIsOneExclusion(t *testing.T) {
 		require.False(t, r.Valid())
 		require.Equal(t, "several exclusions that differ have this id", r.Why)
 	}
+	again = e
+	again.End = e.End.Add(1)
+	got, err = a.Judge([]sla.Exclusion{e, again})
+	require.NoError(t, err)
+	require.False(t, got[0].Valid() || got[1].Valid())
 	got, err = a.Judge(nil)
 	require.NoError(t, err)
 	require.Empty(t, got)
+	a.Exclusions[0].Yearly = -hour // which is no bound
+	_, err = a.Judge([]sla.Exclusion{e})
+	require.Equal(t, []string{"exclusions[0].yearly invalid"}, list(err))
 }
 
 // drawn makes an agreement with odd rules around the end of a year, and exclusions in whole minutes.

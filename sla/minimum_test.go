@@ -76,6 +76,12 @@ func TestFloors(t *testing.T) {
 	}
 }
 
+func TestAShareThatIsNoneIsBelow(t *testing.T) {
+	a := sample(t, "iaas")
+	a.Clause.Emergency.Targets[1].Share = "most"
+	require.ErrorContains(t, a.Check(floor(sla.Floor{Path: "clause.emergency.targets[id=accept-all].share", Least: "1%"})), "no such thing")
+}
+
 func TestAnRPOOfNothingIsBelowNoFloor(t *testing.T) {
 	a := sample(t, "iaas")
 	*a.Clause.Data.Backup.RPO = 0

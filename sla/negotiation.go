@@ -156,9 +156,6 @@ func (n Negotiation) Agree(step Step, minimums ...Minimum) (Negotiation, error) 
 	change.Agreed = true
 	next.Version++
 	next.History = append(slices.Concat(n.Agreement.History, n.Refused), change)
-	if err := next.Follows(n.Agreement); err != nil {
-		return n, err
-	}
 	if err := next.Validate(); err != nil {
 		return n, err
 	}

@@ -46,6 +46,8 @@ func TestANegotiationLeadsToTheNextVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, n.Open)
 	require.Same(t, first, n.Agreement)
+	_, err = n.Propose(provider(1, "x"), terms(n, faster))
+	require.ErrorIs(t, err, opsec.ErrInvalid, "before the refusal")
 	n, err = n.Propose(provider(3, "for one service"), terms(n, func(a *sla.Agreement) { faster(a); a.Grade = "platinum" }))
 	require.NoError(t, err)
 	require.Equal(t, []string{"clause.emergency.targets[0].each", "grade"}, n.Open.Paths)

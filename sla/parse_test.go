@@ -75,6 +75,7 @@ func TestForeignTextIsRefused(t *testing.T) {
 		"schema: opsec.sla/v1\ncolour: red":                                       "line 2",
 		"schema: opsec.sla/v1\nclause: null":                                      "line 2",
 		"schema: opsec.sla/v1\neffective: yesterday":                              "parsing time",
+		"schema: opsec.sla/v1\rtitle: 1.5":                                        "line 2: put the float in quotes",
 		"schema: opsec.sla/v1\nversion: 1.5":                                      "",
 		"schema: opsec.sla/v1\ntitle: *x":                                         "",
 		"schema: opsec.sla/v1\ntitle: !!str x":                                    "tag",
@@ -88,6 +89,17 @@ func TestForeignTextIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, want, text)
 		require.Nil(t, a)
 	}
+}
+
+func TestAResourceIsOfAService(t *testing.T) {
+	s := sla.Service{ID: "db"}
+	require.True(t, s.Has("db"))
+	require.False(t, s.Has("db-1"))
+	s.Resources = []string{"[", "eu/db-?", "db-*"}
+	require.False(t, s.Has("db"))
+	require.True(t, s.Has("db-17"))
+	require.True(t, s.Has("eu/db-1"))
+	require.False(t, s.Has("db-1/2"), "a star does not go beyond a slash")
 }
 
 func TestTimesAndFractionsNeedNoQuotes(t *testing.T) {

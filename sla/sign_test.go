@@ -52,16 +52,16 @@ func TestBothPartiesSign(t *testing.T) {
 }
 
 // signedAnyhow signs an agreement that [sla.Agreement.Sign] would not: the form of the message is as it has been.
-func signedAnyhow(a *sla.Agreement, party string, with ed25519.PrivateKey) sla.Signature {
-	s := sla.Signature{Party: party, Role: opsec.CSP, Time: signedAt, Digest: must(a.Digest())}
-	message := fmt.Appendf(nil, "opsec.sla.signature/v1\n%s\nCSP\n%q\n2026-03-01T12:00:00Z\n", s.Digest, party)
+func signedAnyhow(a *sla.Agreement, role opsec.Party, party string, with ed25519.PrivateKey) sla.Signature {
+	s := sla.Signature{Party: party, Role: role, Time: signedAt, Digest: must(a.Digest())}
+	message := fmt.Appendf(nil, "opsec.sla.signature/v1\n%s\n%s\n%q\n2026-03-01T12:00:00Z\n", s.Digest, role, party)
 	s.Value = base64.StdEncoding.EncodeToString(ed25519.Sign(with, message))
 	return s
 }
 
 func TestTheSignedMessageStaysAsItIs(t *testing.T) {
 	s, keys := sealed(t)
-	require.Equal(t, s.Signatures[0], signedAnyhow(s.Agreement, csp, key("csp")))
+	require.Equal(t, s.Signatures[0], signedAnyhow(s.Agreement, opsec.CSP, csp, key("csp")))
 	require.NoError(t, s.Verify(keys))
 }
 
@@ -95,7 +95,7 @@ func TestAnythingElseIsNotSigned(t *testing.T) {
 		}, "there is no CSC"},
 		"one name for two": {func(s *sla.Sealed, keys map[string]ed25519.PublicKey) {
 			s.Agreement.Parties[1].Name = csp
-			s.Signatures = []sla.Signature{signedAnyhow(s.Agreement, csp, key("csp"))}
+			s.Signatures = []sla.Signature{signedAnyhow(s.Agreement, opsec.CSP, csp, key("csp"))}
 		}, `two parties have the name "Nimbus Cloud GmbH"`},
 		"not exact": {func(s *sla.Sealed, _ map[string]ed25519.PublicKey) { s.Agreement.Title = "\xff" }, "title"},
 	} {
@@ -133,6 +133,9 @@ func TestTheKeysThatAnAgreementNamesBindIt(t *testing.T) {
 	eve := must(s.Agreement.Sign(csc, key("eve"), signedAt))
 	s.Signatures[1] = eve
 	require.ErrorContains(t, s.Verify(keys), `signatures[1]: not of the key of "Acme AG"`)
+	s.Signatures[1] = signedAnyhow(s.Agreement, opsec.CSC, csc, key("csc"))
+	require.ErrorContains(t, s.Verify(keys), `signatures[1]: the agreement names another key for "Acme AG"`)
+	s.Signatures[1] = eve
 	keys[csc] = public("eve")
 	require.NoError(t, s.Verify(keys))
 }

@@ -28,6 +28,17 @@ type checker struct {
 	faults     []error
 }
 
+func newChecker(a *Agreement) *checker {
+	c := &checker{a: a, service: map[string]bool{}, objectives: map[string]ratio.Ratio{}}
+	for _, s := range a.Services {
+		c.service[s.ID] = true
+		for _, o := range s.Objectives {
+			c.objectives[o.ID] = o.Target
+		}
+	}
+	return c
+}
+
 func (c *checker) fault(path string, r Rule, form string, args ...any) {
 	if len(c.faults) < maxFaults {
 		c.faults = append(c.faults, &Fault{Path: path, Rule: r, Text: fmt.Sprintf(form, args...)})
@@ -114,7 +125,7 @@ func (c *checker) length(path string, d metric.Duration) {
 // of them. [Faults] lists them. Texts and numbers that could not stand in a digest come first, and a list that is too long
 // comes alone. Validate does not look at minimums: see [Agreement.Check].
 func (a *Agreement) Validate() error {
-	c := &checker{a: a, service: map[string]bool{}, objectives: map[string]ratio.Ratio{}}
+	c := newChecker(a)
 	sized := walk(reflect.ValueOf(a), "", func(path string, v reflect.Value) bool {
 		why := odd(v)
 		if why != "" {
@@ -124,12 +135,6 @@ func (a *Agreement) Validate() error {
 	})
 	if !sized {
 		return errors.Join(c.faults...)
-	}
-	for _, s := range a.Services {
-		c.service[s.ID] = true
-		for _, o := range s.Objectives {
-			c.objectives[o.ID] = o.Target
-		}
 	}
 	c.head()
 	c.parties()

@@ -191,6 +191,7 @@ func TestFaultsHaveTheirPaths(t *testing.T) {
 		"credits[0].objective unknown":                                                           func(a *sla.Agreement) { a.Credits[0].Objective = "compute" },
 		"credits[0].minimum contradiction":                                                       func(a *sla.Agreement) { a.Credits[0].Minimum = "1.00 USD" },
 		"credits[0].bands[0].below contradiction":                                                func(a *sla.Agreement) { a.Credits[0].Bands[0].Below = ratio.One() },
+		"clause.measures.malware.within invalid":                                                 func(a *sla.Agreement) { d := -hour; a.Clause.Measures.Malware.Within = &d },
 		"liabilities[0].party invalid":                                                           func(a *sla.Agreement) { a.Liabilities[0].Party = opsec.Both },
 		"services[0].objectives[0].window.zone unmeasurable|services[0].objectives[0].slice unmeasurable": func(a *sla.Agreement) { o := &a.Services[0].Objectives[0]; o.Slice = 7 * hour; o.Window.Zone = "x" },
 		"services[0].objectives[0].id missing|credits[0].objective unknown":                               func(a *sla.Agreement) { a.Services[0].Objectives[0].ID = "" },
