@@ -1,0 +1,51 @@
+package evidence
+
+import (
+	"errors"
+	"math"
+	"time"
+	"unicode/utf8"
+)
+
+// Open is the end of a span that has none: of what lasts until somebody says otherwise.
+const Open = math.MaxInt64
+
+// MaxName is how long the name of a resource or a source may be, in bytes.
+const MaxName = 512
+
+// The moments that evidence may have: the years 1970 to 9999.
+const (
+	firstMoment = 0
+	lastMoment  = 253_402_300_799_999
+)
+
+var errMoment = errors.New("want a time such as 2026-03-01T00:00:00Z, in the years 1970 to 9999")
+
+// moment reads RFC 3339, rounded down to a millisecond.
+func moment(text string) (time.Time, error) {
+	if len(text) > 64 {
+		return time.Time{}, errMoment
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil || !moments(t.UnixMilli()) {
+		return time.Time{}, errMoment
+	}
+	return t, nil
+}
+
+func moments(ms int64) bool { return ms >= firstMoment && ms <= lastMoment }
+
+var errName = errors.New("want 1 to 512 bytes of UTF-8 without control characters")
+
+// checkName checks the name of a resource or a source.
+func checkName(s string) error {
+	if s == "" || len(s) > MaxName || !utf8.ValidString(s) {
+		return errName
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return errName
+		}
+	}
+	return nil
+}
