@@ -1,0 +1,2 @@
+// Package comparison compares agreements clause by clause: what is weaker, stronger, or cannot be compared.
+package comparison
