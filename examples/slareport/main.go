@@ -1,0 +1,184 @@
+// Slareport makes the report of a period from an agreement and evidence. Exit 0: every target is met; 1: one is not, or is not decided; 2: wrong
+// use or input.
+//
+//	slareport -agreement iaas.yaml -evidence states.csv -incidents incidents.csv -period 2026-03 -html report.html
+//	slareport probe -out states.csv -month 2026-03
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/cloudopsec/opsec/examples/internal/script"
+	"github.com/cloudopsec/opsec/internal/strictjson"
+	"github.com/cloudopsec/opsec/internal/wholefile"
+	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/evidence"
+	"github.com/cloudopsec/opsec/sla/meter"
+	"github.com/cloudopsec/opsec/sla/recompute"
+)
+
+func main() {
+	ctx := script.Interruptible()
+	verbs := map[string]script.Verb{"probe": probe}
+	if len(os.Args) > 1 && verbs[os.Args[1]] != nil {
+		flags := flag.NewFlagSet(os.Args[1], flag.ContinueOnError)
+		script.Exit(verbs[os.Args[1]](ctx, flags, func() error { return flags.Parse(os.Args[2:]) }))
+	}
+	script.Exit(run(ctx, os.Args[1:]))
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("slareport", flag.ContinueOnError)
+	agreement := flags.String("agreement", "", "`file` of the agreement, YAML or JSON; required")
+	states := script.Strings(flags, "evidence", "CSV `file` of states: resource,start,end,state; required, may be repeated")
+	incidents := flags.String("incidents", "", "CSV `file` of incidents: id,service,severity,security,occurred,reported,accepted,notified,restored,resolved")
+	exclusions := flags.String("exclusions", "", "JSON `file`: a list of exclusions that are asked for")
+	fees := script.Strings(flags, "fee", "`service=amount` in the period, such as compute=1200.00 EUR; may be repeated")
+	period := flags.String("period", "", "`name`, such as 2026-03; required")
+	at := flags.String("at", "", "`time` up to which evidence counts, RFC 3339 (default: the end of the period, or now if that is to come)")
+	theirs := flags.String("recompute", "", "`file` with the report of the other party: tells where this one differs")
+	asJSON := flags.Bool("json", false, "print the summary as JSON")
+	full := flags.String("report", "", "write the whole report, as JSON, to this `file`")
+	html := flags.String("html", "", "write the report, as HTML, to this `file`")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *agreement == "" || len(*states) == 0 || *period == "" || flags.NArg() > 0 {
+		return errors.New("usage: slareport -agreement FILE -evidence FILE.csv [-incidents FILE.csv] -period 2026-03 [-json] [-html FILE]; -h lists the flags")
+	}
+	a, err := read(*agreement, sla.Parse)
+	if err != nil {
+		return err
+	}
+	in := recompute.Input{Agreement: a, Period: *period, Fees: map[string]string{}}
+	if in.AsOf, err = asOf(a, *period, *at); err != nil {
+		return err
+	}
+	m := meter.New()
+	for _, name := range *states {
+		if err := each(name, evidence.States, m.Add); err != nil {
+			return err
+		}
+	}
+	in.States = m
+	if *incidents != "" {
+		if err := each(*incidents, evidence.Incidents, add(&in.Incidents)); err != nil {
+			return err
+		}
+	}
+	if *exclusions != "" {
+		in.Exclusions, err = read(*exclusions, func(text []byte) (list []sla.Exclusion, err error) {
+			return list, strictjson.Decode(text, &list)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, f := range *fees {
+		service, amount, ok := strings.Cut(f, "=")
+		if !ok {
+			return fmt.Errorf("-fee %q: want service=amount", f)
+		}
+		in.Fees[service] = amount
+	}
+	r, err := recompute.Compute(ctx, in)
+	if err != nil {
+		return err
+	}
+	out, err := summarise(r)
+	if err != nil {
+		return err
+	}
+	if *theirs != "" {
+		if err := out.beside(r, *theirs); err != nil {
+			return err
+		}
+	}
+	if err := save(*full, *html, a, r); err != nil {
+		return err
+	}
+	return script.Print(out, *asJSON, out.kept())
+}
+
+// asOf is up to when evidence counts. Of a period that is over it is its end, so that who reports later reports the same.
+func asOf(a *sla.Agreement, period, at string) (time.Time, error) {
+	if at != "" {
+		t, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			return t, fmt.Errorf("-at: %w", err)
+		}
+		return t, nil
+	}
+	span, err := recompute.Span(period, a.Zone)
+	if err != nil {
+		return time.Time{}, err
+	}
+	end, now := time.UnixMilli(span.End), time.Now()
+	if now.Before(end) {
+		return now, nil
+	}
+	return end, nil
+}
+
+func add[T any](list *[]T) func(T) error {
+	return func(v T) error { *list = append(*list, v); return nil }
+}
+
+// each hands over what is read from a file, piece by piece.
+func each[T any](name string, read func(io.Reader, string) iter.Seq2[T, error], add func(T) error) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for v, err := range read(f, name) {
+		if err == nil {
+			err = add(v)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+const maxFile = 16 << 20 // of what is read as a whole
+
+func read[T any](name string, parse func([]byte) (T, error)) (v T, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return v, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("more than %d bytes", maxFile)
+	}
+	if err == nil {
+		v, err = parse(text)
+	}
+	if err != nil {
+		return v, fmt.Errorf("%s: %w", name, err)
+	}
+	return v, nil
+}
+
+// save writes the whole report to the files that are named.
+func save(full, html string, a *sla.Agreement, r *recompute.Report) error {
+	if full == "" {
+		return nil
+	}
+	text, err := r.JSON()
+	if err != nil {
+		return err
+	}
+	return wholefile.Write(full, 0o644, func(w io.Writer) error { _, err := w.Write(text); return err })
+}
