@@ -68,10 +68,22 @@ type Due struct {
 // and an undecided one nothing at the low end. A fee may be left out; what the table asks of amounts is then not looked at.
 // The period's end is in the agreement's zone: claim windows are counted in its calendar. The error is a [*Fault].
 func (t Table) Due(service string, figure ratio.Range, verdict ratio.Verdict, fee string, periodEnd time.Time) (Due, error) {
-	if figure.Low.Cmp(figure.High) > 0 {
-		return Due{}, fault("figure", "%s to %s: the low end is above the high one", figure.Low, figure.High)
+	if err := judged(figure, verdict); err != nil {
+		return Due{}, err
 	}
 	return t.due(service, ratio.Range{Low: t.Credit(figure.High), High: t.Credit(figure.Low)}, verdict, fee, periodEnd)
+}
+
+// judged refuses figures and verdicts that are none.
+func judged(figure ratio.Range, verdict ratio.Verdict) error {
+	if figure.Low.Cmp(figure.High) > 0 {
+		return fault("figure", "%s to %s: the low end is above the high one", figure.Low, figure.High)
+	}
+	switch verdict {
+	case ratio.Met, ratio.Breach, ratio.Undecided:
+		return nil
+	}
+	return fault("verdict", "%.20q is none of met, breach and undecided", verdict)
 }
 
 func (t Table) due(service string, credit ratio.Range, verdict ratio.Verdict, fee string, periodEnd time.Time) (Due, error) {
@@ -80,9 +92,6 @@ func (t Table) due(service string, credit ratio.Range, verdict ratio.Verdict, fe
 		credit = ratio.Range{}
 	case ratio.Undecided:
 		credit.Low = ratio.Ratio{}
-	case ratio.Breach:
-	default:
-		return Due{}, fault("verdict", "%.20q is none of met, breach and undecided", verdict)
 	}
 	credit.Low, credit.High = least(credit.Low, t.cap()), least(credit.High, t.cap())
 	d := Due{Table: t.ID, Objective: t.Objective, Service: service, Credit: credit, Fee: fee, Cap: t.Cap, Group: t.Group, Verdict: verdict}
@@ -157,7 +166,7 @@ func (t Table) claimBy(end time.Time) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	if end.IsZero() {
-		return time.Time{}, fault("period", "its end is not given, and claims have a time from then")
+		return time.Time{}, fault("periodEnd", "not given, and claims have a time from then")
 	}
 	if t.Months > 0 {
 		y, m, day := end.Date()
