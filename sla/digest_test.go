@@ -116,6 +116,18 @@ print("sha256:" + hashlib.sha256(json.dumps(doc, sort_keys=True, separators=(","
 	require.Equal(t, must(a.Digest()), string(out))
 }
 
+// What was signed years ago must have the digest that it had: this text does not change but with [sla.Schema].
+func TestTheFormOfADigestStays(t *testing.T) {
+	a, err := sla.Parse([]byte("schema: opsec.sla/v1\nid: x\nversion: 2\neffective: 2026-03-01T00:00:00.5+01:00\nparties: [{role: CSC, name: ä, contact: '<c>'}]\n" +
+		"services: [{id: s, objectives: []}]\nexclusions: [{id: p, category: maintenance, text: t, notice: 72h}]\nliabilities: [{party: CSP, text: t}]\n" +
+		"clause: {data: {deletion: {method: m, within: 1h, beforeReuse: true}, backup: {rpo: 0s, rto: 1h, retention: 1h, onSite: 1, offSite: 0, testEvery: 1h}}}"))
+	require.NoError(t, err)
+	require.Equal(t, `{"clause":{"data":{"backup":{"offSite":0,"onSite":1,"retention":"1h0m0s","rpo":"0s","rto":"1h0m0s","testEvery":"1h0m0s"},`+
+		`"deletion":{"beforeReuse":true,"method":"m","within":"1h0m0s"}}},"effective":"2026-02-28T23:00:00.5Z","exclusions":[{"category":"maintenance","id":"p","notice":"72h0m0s","text":"t"}],`+
+		`"id":"x","liabilities":[{"party":"CSP","text":"t"}],"model":"","parties":[{"contact":"<c>","name":"ä","role":"CSC"}],"responsibilities":{"model":""},"schema":"opsec.sla/v1","services":[{"id":"s"}],"version":2,"zone":""}`,
+		string(must(a.Canonical())))
+}
+
 func TestOneAgreementHasOneDigest(t *testing.T) {
 	a := sample(t, "iaas")
 	want := must(a.Digest())

@@ -171,6 +171,11 @@ func TestOneIdIsOneExclusion(t *testing.T) {
 		require.Equal(t, "several exclusions that differ have this id", r.Why)
 	}
 	again = e
+	again.Noticed = e.Noticed.Add(-time.Hour)
+	got, err = a.Judge([]sla.Exclusion{e, again})
+	require.NoError(t, err)
+	require.False(t, got[0].Valid() || got[1].Valid())
+	again = e
 	again.End = e.End.Add(1)
 	got, err = a.Judge([]sla.Exclusion{e, again})
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package sla
 
 import (
 	"cmp"
+	"encoding"
 	"errors"
 	"fmt"
 	"reflect"
@@ -21,7 +22,7 @@ type Minimum struct {
 	ID      string               `json:"id"`
 	Title   string               `json:"title,omitempty"`
 	Source  string               `json:"source"`            // where it stands
-	Laws    []string             `json:"laws,omitempty"`    // it applies under one of these; none: under any
+	Laws    []string             `json:"laws,omitempty"`    // it applies under one of these, and in their parts (US in US-CA; write out the members of a union); none: under any
 	Models  []opsec.ServiceModel `json:"models,omitempty"`  // likewise
 	Grades  []string             `json:"grades,omitempty"`  // likewise
 	Regions []string             `json:"regions,omitempty"` // likewise
@@ -36,7 +37,7 @@ type Floor struct {
 	Least string   `json:"least,omitempty"` // "99.9%", "24h", "2", "2027-01-01T00:00:00Z"
 	Most  string   `json:"most,omitempty"`
 	OneOf []string `json:"oneOf,omitempty"` // texts, or true and false
-	Has   []string `json:"has,omitempty"`   // each of these texts is there, in any place that the path leads to
+	Has   []string `json:"has,omitempty"`   // each of these texts is there, in any place or list that the path leads to
 	Any   bool     `json:"any,omitempty"`
 	Why   string   `json:"why,omitempty"` // the article, such as "art. 32 (1) (c)"
 }
@@ -83,7 +84,7 @@ func (m Minimum) Validate() error {
 				return invalid("floors[%d]: %w", i, err)
 			}
 		}
-		texts := t.Kind() == reflect.String || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String
+		texts := t.Kind() == reflect.String || t.Kind() == reflect.Slice && (t.Elem().Kind() == reflect.String || t.Elem().Implements(textMarshaler))
 		if len(f.Has) > 0 && !texts || len(f.OneOf) > 0 && t.Kind() != reflect.String && t.Kind() != reflect.Bool {
 			return invalid("floors[%d]: its path does not lead to texts", i)
 		}
@@ -100,7 +101,13 @@ func (m Minimum) Applies(a *Agreement) bool {
 	one := func(want, have []string) bool {
 		return len(want) == 0 || slices.ContainsFunc(have, func(s string) bool { return slices.Contains(want, s) })
 	}
-	return one(m.Laws, a.Law) && one(m.Regions, a.Regions) && one(m.Grades, []string{a.Grade}) &&
+	laws := slices.Clone(a.Law)
+	for _, l := range a.Law {
+		if country, _, part := strings.Cut(l, "-"); part {
+			laws = append(laws, country)
+		}
+	}
+	return one(m.Laws, laws) && one(m.Regions, a.Regions) && one(m.Grades, []string{a.Grade}) &&
 		(len(m.Models) == 0 || slices.Contains(m.Models, a.Model))
 }
 
@@ -174,7 +181,7 @@ func (c *checker) floor(m Minimum, f Floor) {
 			texts[p.value.String()] = true
 		case reflect.Slice:
 			for i := range p.value.Len() {
-				texts[p.value.Index(i).String()] = true
+				texts[text(p.value.Index(i))] = true
 			}
 		}
 	}
@@ -183,6 +190,19 @@ func (c *checker) floor(m Minimum, f Floor) {
 			below(f.Path, "%q is not there", want)
 		}
 	}
+}
+
+// text returns a value as it stands in JSON; "" of one that is no text there.
+func text(v reflect.Value) string {
+	if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+		if b, err := m.MarshalText(); err == nil {
+			return string(b)
+		}
+	}
+	if v.Kind() == reflect.String {
+		return v.String()
+	}
+	return ""
 }
 
 // judge returns why a place does not keep the floor; "" if it does.

@@ -57,6 +57,8 @@ func TestFloors(t *testing.T) {
 		{sla.Floor{Path: "clause.certification.held[*].expires", Least: "2027-03-01T00:00:00Z"}, ""},
 		{sla.Floor{Path: "clause.certification.held[*].expires", Least: "2028-03-01T00:00:00Z"}, "clause.certification.held[0].expires want"},
 		{sla.Floor{Path: "services[*].objectives[*].minRequests", Least: "1"}, "services[0].objectives[0].minRequests want|services[0].objectives[1].minRequests want|services[1].objectives[0].minRequests want"},
+		{sla.Floor{Path: "clause.emergency.hours.hours", Has: []string{"Mon-Sun 00:00-24:00"}}, ""},
+		{sla.Floor{Path: "clause.emergency.hours.hours", Has: []string{"Mon-Fri 00:00-24:00"}}, "clause.emergency.hours.hours \"Mon-Fri"},
 		{sla.Floor{Path: "clause.data"}, ""},
 		{sla.Floor{Path: "grade", OneOf: []string{"gold", "platinum"}}, ""},
 	} {
@@ -97,6 +99,7 @@ func TestAnRPOOfNothingIsBelowNoFloor(t *testing.T) {
 
 func TestAMinimumAppliesByLawModelGradeAndRegion(t *testing.T) {
 	a := sample(t, "iaas") // DE and EU, IaaS, gold, eu-central
+	a.Law = append(a.Law, "US-CA")
 	for _, c := range []struct {
 		change func(m *sla.Minimum)
 		want   bool
@@ -104,6 +107,8 @@ func TestAMinimumAppliesByLawModelGradeAndRegion(t *testing.T) {
 		{func(m *sla.Minimum) {}, true},
 		{func(m *sla.Minimum) { m.Laws = []string{"FR", "DE"} }, true},
 		{func(m *sla.Minimum) { m.Laws = []string{"FR"} }, false},
+		{func(m *sla.Minimum) { m.Laws = []string{"US"} }, true},
+		{func(m *sla.Minimum) { m.Laws = []string{"CA"} }, false},
 		{func(m *sla.Minimum) { m.Models = []opsec.ServiceModel{opsec.SaaS} }, false},
 		{func(m *sla.Minimum) { m.Models = []opsec.ServiceModel{opsec.SaaS, opsec.IaaS} }, true},
 		{func(m *sla.Minimum) { m.Grades = []string{"silver"} }, false},

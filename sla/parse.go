@@ -21,7 +21,7 @@ const MaxSize = 1 << 20
 const depth = 16
 
 // Parse reads an agreement in YAML or JSON: one document of at most [MaxSize] bytes with known fields alone, in their own
-// letter case, none twice; no anchors, aliases, tags and nulls. The error wraps [opsec.ErrInvalid]. What the agreement
+// letter case, none twice; no anchors, aliases, tags and nulls. Times and fractions need no quotes in YAML. The error wraps [opsec.ErrInvalid]. What the agreement
 // says is for [Agreement.Validate] to look at, so that a draft with gaps can be read.
 func Parse(text []byte) (*Agreement, error) {
 	a := new(Agreement)
