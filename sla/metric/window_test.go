@@ -63,7 +63,8 @@ func TestNameHasOneForm(t *testing.T) {
 		var f *metric.Fault
 		require.ErrorAs(t, err, &f)
 	}
-	for _, w := range []metric.Window{{}, {Calendar: "fortnight"}, {Calendar: "day", Zone: "nowhere"}, {Rolling: 1}, {Rolling: -5}} {
+	for _, w := range []metric.Window{{}, {Calendar: "fortnight"}, {Calendar: "day", Zone: "nowhere"}, {Rolling: 1}, {Rolling: -5},
+		{Rolling: metric.Duration(1_500_000)}, {Rolling: metric.Duration(3660*24*time.Hour + time.Millisecond)}} {
 		_, _, err := w.At(time.UnixMilli(begin))
 		require.ErrorIs(t, err, opsec.ErrInvalid, "%+v", w)
 	}
@@ -139,4 +140,9 @@ func TestRollingWindowEndsAtAMoment(t *testing.T) {
 	again, err := w.Period(name)
 	require.NoError(t, err)
 	require.Equal(t, span, again)
+	w.Rolling = metric.Duration(3660 * 24 * time.Hour)
+	require.NoError(t, w.Validate())
+	_, span, err = w.At(time.UnixMilli(begin))
+	require.NoError(t, err)
+	require.Equal(t, int64(3660*day), span.End-span.Start)
 }
