@@ -43,6 +43,7 @@ var stops = []struct {
 	{"keys", "Keys (8.2): when does one end, who says that nothing is left on it, and is it really gone?", keysStop},
 	{"recovery", "Recovery (8.10): does it come back, how fast, and how sure may one be?", recoveryStop},
 	{"snapshots", "Snapshots (8.10): what hangs on one of them, and which points may go?", snapshotsStop},
+	{"sla", "Service levels (7.2): was it kept, who can reckon it again, and what does nobody know?", slaStop},
 	{"programme", "An audit (8.11): who may hold it, and who chooses what is looked at?", programmeStop},
 }
 
