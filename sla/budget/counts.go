@@ -1,0 +1,119 @@
+package budget
+
+import (
+	"math"
+	"math/big"
+	"math/bits"
+	"slices"
+	"strings"
+
+	"github.com/cloudopsec/opsec/sla/ratio"
+)
+
+// Counts is how much was what, of one unit: requests, slices or milliseconds.
+type Counts struct {
+	Good    uint64 `json:"good"`
+	Bad     uint64 `json:"bad"`
+	Unknown uint64 `json:"unknown,omitempty"` // may have been either
+}
+
+// all returns how much there was, and whether that is more than can be counted.
+func (c Counts) all() (sum uint64, over bool) {
+	sum, c1 := bits.Add64(c.Good, c.Bad, 0)
+	sum, c2 := bits.Add64(sum, c.Unknown, 0)
+	return sum, c1+c2 > 0
+}
+
+// Range returns the bounds between which the share of what was good lies: the lower takes what is unknown for bad, the
+// upper for good. Where there was nothing, nothing was bad: 100 %. Counts of 2^64 and more are taken as halves of them.
+func (c Counts) Range() ratio.Range {
+	all, over := c.all()
+	for over {
+		c = Counts{c.Good / 2, c.Bad/2 + c.Bad%2, c.Unknown/2 + c.Unknown%2}
+		all, over = c.all()
+	}
+	if all == 0 {
+		return ratio.Range{Low: ratio.One(), High: ratio.One()}
+	}
+	low, _ := ratio.New(c.Good, all) // fails for 0 alone
+	high, _ := ratio.New(all-c.Bad, all)
+	return ratio.Range{Low: low, High: high}
+}
+
+func (c Counts) plus(o Counts) Counts {
+	return Counts{c.Good + o.Good, c.Bad + o.Bad, c.Unknown + o.Unknown}
+}
+
+func (c Counts) minus(o Counts) Counts {
+	return Counts{c.Good - o.Good, c.Bad - o.Bad, c.Unknown - o.Unknown}
+}
+
+// Burn returns how fast a budget burns while so much is good as the range says: 1 is the pace that uses it up at the very
+// end of the window, and 14.4 ("1440%") is 14.4 times that. Over a whole window it is the share of the budget that was used.
+// Bounds that do not fit a ratio are rounded outward to a billionth, or to a whole number. A target of 100 % has no budget:
+// the burn is 0 while all is good, else the greatest ratio that there is.
+func Burn(good ratio.Range, target ratio.Ratio) ratio.Range {
+	return ratio.Range{Low: burn(good.High.Complement(), target, false), High: burn(good.Low.Complement(), target, true)}
+}
+
+// burn divides the share that is bad by the share that may be.
+func burn(bad, target ratio.Ratio, up bool) ratio.Ratio {
+	may := target.Complement()
+	switch {
+	case bad.Num() == 0:
+		return ratio.Ratio{}
+	case may.Num() == 0:
+		r, _ := ratio.New(math.MaxUint64, 1)
+		return r
+	}
+	return fit(new(big.Rat).Quo(bad.Rat(), may.Rat()), up)
+}
+
+// fit returns a rational as a ratio, rounded where it has to be.
+func fit(x *big.Rat, up bool) ratio.Ratio {
+	if x.Num().IsUint64() && x.Denom().IsUint64() {
+		r, _ := ratio.New(x.Num().Uint64(), x.Denom().Uint64())
+		return r
+	}
+	for _, den := range []int64{1_000_000_000, 1} {
+		n, rest := new(big.Int).QuoRem(new(big.Int).Mul(x.Num(), big.NewInt(den)), x.Denom(), new(big.Int))
+		if up && rest.Sign() > 0 {
+			n.Add(n, big.NewInt(1))
+		}
+		if n.IsUint64() {
+			r, _ := ratio.New(n.Uint64(), uint64(den))
+			return r
+		}
+	}
+	r, _ := ratio.New(math.MaxUint64, 1)
+	return r
+}
+
+// product returns a*b*c, its most significant word first.
+func product(a, b, c uint64) [3]uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return wide(hi, lo, c)
+}
+
+// wide returns (hi*2^64 + lo) * c, its most significant word first.
+func wide(hi, lo, c uint64) [3]uint64 {
+	h0, l0 := bits.Mul64(lo, c)
+	h1, l1 := bits.Mul64(hi, c)
+	mid, carry := bits.Add64(h0, l1, 0)
+	return [3]uint64{h1 + carry, mid, l0}
+}
+
+// beyond reports whether a share that is bad burns the budget faster than a factor.
+func beyond(bad, factor, target ratio.Ratio) bool {
+	is := product(bad.Num(), factor.Den(), target.Den())
+	want := product(bad.Den(), factor.Num(), target.Complement().Num())
+	return slices.Compare(is[:], want[:]) > 0
+}
+
+// trim drops the zeros at the end of a decimal fraction.
+func trim(s string) string {
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}
