@@ -1,108 +1,152 @@
 package meter
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"maps"
+	"math"
 	"slices"
 	"sync"
-
-	"github.com/cloudopsec/opsec/sla/metric"
-	"github.com/cloudopsec/opsec/sla/timeline"
 )
-
-// Reader hands out evidence of a period, resource by resource in order of their names.
-type Reader interface {
-	// Resources calls yield for each resource with evidence in the period until it returns false.
-	Resources(period timeline.Span, yield func(resource string, in metric.Input) bool)
-	// Digest returns the digest of all evidence in a period: "sha256:" and 64 hexadecimal digits.
-	Digest(period timeline.Span) string
-}
 
 // Meter is evidence of resources. It is safe for several goroutines.
 type Meter struct {
-	mu   sync.Mutex
-	seen map[string]map[Evidence]bool // by resource
+	mu        sync.Mutex
+	resources names
+	sources   names
+	origins   []origin // by the number of the source
+	recent    uint32   // the source of the last evidence
+	kept      set      // what counts
+	late      set      // what came after its time was sealed
+	seals     []Seal   // in the order in which they were made
+	sealed    int64    // what starts earlier is sealed
+}
+
+// origin is what is known of a source.
+type origin struct {
+	last uint32 // the resource of its last evidence
+	mark int64  // how far its evidence goes
 }
 
 // New returns a meter without evidence.
-func New() *Meter { return &Meter{seen: map[string]map[Evidence]bool{}} }
+func New() *Meter { return &Meter{sealed: math.MinInt64} }
 
-// Add takes in evidence, in any order; what it has already changes nothing. The error wraps [opsec.ErrInvalid].
+// Add takes in evidence, in any order. What the meter has already changes nothing; what starts before the end of a sealed
+// period is kept aside: see [Meter.Seal]. The error wraps [opsec.ErrInvalid].
 func (m *Meter) Add(e Evidence) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	if err := checkName("source", e.Source); err != nil {
-		return err
-	}
-	if err := checkName("resource", e.Resource); err != nil {
-		return err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.seen[e.Resource] == nil {
-		m.seen[e.Resource] = map[Evidence]bool{}
+	r, t, err := m.record(&e)
+	if err != nil {
+		return err
 	}
-	m.seen[e.Resource][e] = true
+	m.put(r, t)
 	return nil
 }
 
-// Resources calls yield for each resource with evidence in a period, in order of their names, until it returns false.
-func (m *Meter) Resources(period timeline.Span, yield func(resource string, in metric.Input) bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(m.seen)) {
-		var in metric.Input
-		var by [4][]timeline.Span
-		list := m.of(name, period)
-		for _, e := range list {
-			if e.Total > 0 {
-				in.Counts = append(in.Counts, metric.Count{Start: e.Span.Start, Good: e.Good, Total: e.Total})
-			} else {
-				by[e.State] = append(by[e.State], timeline.Span{Start: max(e.Span.Start, period.Start), End: min(e.Span.End, period.End)})
-			}
+// put takes in a record.
+func (m *Meter) put(r record, t tally) {
+	m.origins[r.source()].saw(&r, t)
+	if r.start >= m.sealed {
+		if m.kept.add(r, t) {
+			m.kept.settle(len(m.resources.list))
 		}
-		in.States = metric.States{Up: timeline.Union(by[Up]), Degraded: timeline.Union(by[Degraded]), Down: timeline.Union(by[Down])}
-		if len(list) > 0 && !yield(name, in) {
-			return
-		}
+	} else if m.late.add(r, t) {
+		m.sift()
 	}
 }
 
-// of returns the evidence of a resource in a period.
-func (m *Meter) of(resource string, period timeline.Span) (list []Evidence) {
-	for e := range m.seen[resource] {
-		if e.Span.End == Open {
-			for o := range m.seen[resource] {
-				if o.Source == e.Source && o.Total == 0 && o.Span.Start > e.Span.Start {
-					e.Span.End = min(e.Span.End, o.Span.Start)
-				}
-			}
+// saw moves the mark of a source.
+func (o *origin) saw(r *record, t tally) {
+	end := r.end
+	switch {
+	case r.kind() == requests:
+		end = t.end
+	case end == Open:
+		end = r.start
+	}
+	o.mark = max(o.mark, end)
+}
+
+// record makes a record of evidence, and gives numbers to its names.
+func (m *Meter) record(e *Evidence) (record, tally, error) {
+	source, ok := m.sources.after(m.recent, e.Source)
+	last := uint32(math.MaxUint32) // of a new source
+	if ok {
+		last = m.origins[source].last
+	}
+	resource, known := m.resources.after(last, e.Resource)
+	if !ok || !known {
+		if err := m.admit(e, ok, known); err != nil {
+			return record{}, tally{}, err
 		}
-		if e.Total > 0 && e.Span.Start >= period.Start && e.Span.Start < period.End ||
-			e.Total == 0 && e.Span.Start < period.End && period.Start < e.Span.End {
-			list = append(list, e)
+		if !ok {
+			source = m.sources.add(e.Source)
+			m.origins = append(m.origins, origin{mark: math.MinInt64})
+		}
+		if !known {
+			resource = m.resources.add(e.Resource)
 		}
 	}
-	slices.SortFunc(list, func(a, b Evidence) int {
-		return cmp.Or(cmp.Compare(a.Span.Start, b.Span.Start), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Seq, b.Seq))
-	})
+	m.recent, m.origins[source].last = source, resource
+	r := record{start: e.Span.Start, end: e.Span.End, seq: e.Seq, resource: resource, what: source*kinds + uint32(e.State)}
+	if e.Total > 0 {
+		r.what = source*kinds + requests
+	}
+	return r, tally{e.Span.End, e.Good, e.Total}, nil
+}
+
+// admit returns an error unless the names of evidence can be added that are new.
+func (m *Meter) admit(e *Evidence, source, resource bool) error {
+	if !source {
+		if err := checkName("source", e.Source); err != nil {
+			return err
+		}
+		if len(m.sources.list) >= maxSources {
+			return invalid("source", "%.40q: there are %d others", e.Source, maxSources)
+		}
+	}
+	if !resource {
+		if err := checkName("resource", e.Resource); err != nil {
+			return err
+		}
+		if len(m.resources.list) >= maxResources {
+			return invalid("resource", "%.40q: there are %d others", e.Resource, maxResources)
+		}
+	}
+	return nil
+}
+
+// What the numbers of a record hold.
+const (
+	maxSources   = math.MaxUint32 / kinds
+	maxResources = math.MaxUint32
+)
+
+// Mark returns up to when the evidence of a source goes, in milliseconds since 1970: to the latest end, or the latest start
+// of a state that is open. It is not known that nothing earlier is still to come. Of a source that the meter does not know ok
+// is false.
+func (m *Meter) Mark(source string) (ms int64, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id, ok := m.sources.ids[source]
+	if !ok {
+		return 0, false
+	}
+	return m.origins[id].mark, true
+}
+
+// Behind returns the sources whose evidence does not go up to a moment, in order of their names: those to wait for, or to ask,
+// before a period is sealed.
+func (m *Meter) Behind(ms int64) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []string
+	for id, o := range m.origins {
+		if o.mark < ms {
+			list = append(list, m.sources.list[id])
+		}
+	}
+	slices.Sort(list)
 	return list
-}
-
-// Digest returns the digest of the evidence in a period: "sha256:" and 64 hexadecimal digits.
-func (m *Meter) Digest(period timeline.Span) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	h := sha256.New()
-	enc := json.NewEncoder(h)
-	for _, name := range slices.Sorted(maps.Keys(m.seen)) {
-		for _, e := range m.of(name, period) {
-			_ = enc.Encode(e) // a hash takes anything
-		}
-	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }

@@ -1,0 +1,118 @@
+package meter_test
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec/sla/meter"
+	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/ratio"
+	"github.com/cloudopsec/opsec/sla/timeline"
+)
+
+const (
+	begin int64 = 1_772_323_200_000 // of March 2026, UTC
+	month int64 = 31 * 86_400_000
+)
+
+func resources(n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("project-%03d/vm-%07d", i%500, i)
+	}
+	return list
+}
+
+// BenchmarkAdd adds evidence of a prober that goes through its resources again and again.
+func BenchmarkAdd(b *testing.B) {
+	for _, n := range []int{1, 1000, 100_000} {
+		names := resources(n)
+		b.Run(fmt.Sprintf("in order/%d resources", n), func(b *testing.B) {
+			m := meter.New()
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				at := begin + int64(i/n)*1000
+				_ = m.Add(meter.Evidence{Source: "probe", Seq: uint64(i), Resource: names[i%n], Span: timeline.Span{Start: at, End: at + 1000}, State: meter.Up})
+				i++
+			}
+		})
+		b.Run(fmt.Sprintf("any order/%d resources", n), func(b *testing.B) {
+			m := meter.New()
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				k := uint64(i) * 0x9e3779b97f4a7c15 >> 20
+				at := begin + int64(k%uint64(month))
+				_ = m.Add(meter.Evidence{Source: "probe", Seq: k, Resource: names[k%uint64(n)], Span: timeline.Span{Start: at, End: at + 1000}, State: meter.Up})
+				i++
+			}
+		})
+	}
+}
+
+// BenchmarkMillion takes in 20 states of each of a million resources, and reckons their availability and digest.
+func BenchmarkMillion(b *testing.B) {
+	const n, each = 1_000_000, 20
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(2 << 30))
+	names := resources(n)
+	target, err := ratio.Parse("99.9%")
+	require.NoError(b, err)
+	o := metric.Objective{ID: "vm", Target: target, Method: metric.Time, Window: metric.Window{Calendar: "month"}}
+	period := timeline.Span{Start: begin, End: begin + month}
+	for b.Loop() {
+		peak, stop := watch()
+		start := time.Now()
+		m := meter.New()
+		for k := range int64(each) {
+			for i, name := range names {
+				e := meter.Evidence{Source: "probe", Seq: uint64(k), Resource: name, Span: timeline.Span{Start: begin + k*month/each, End: begin + (k+1)*month/each}, State: meter.Up}
+				if (int64(i)+k)%97 == 0 {
+					e.State = meter.Down
+				}
+				if m.Add(e) != nil {
+					b.Fatal("not added")
+				}
+			}
+		}
+		added := time.Since(start)
+		var sum metric.Result
+		m.Resources(period, func(_ string, in metric.Input) bool {
+			one, err := o.Measure(in, period)
+			return err == nil && sum.Add(one) == nil
+		})
+		reported := time.Since(start)
+		m.Digest(period)
+		b.ReportMetric(added.Seconds(), "add-s")
+		b.ReportMetric(reported.Seconds(), "add+report-s")
+		b.ReportMetric(time.Since(start).Seconds(), "with-digest-s")
+		stop()
+		b.ReportMetric(float64(peak.Load())/(1<<30), "peak-GiB")
+		require.Equal(b, uint64(n)*uint64(month), sum.Counted.Good+sum.Counted.Bad)
+	}
+}
+
+// watch looks at how much memory the process has from the system.
+func watch() (peak *atomic.Uint64, stop func()) {
+	peak = new(atomic.Uint64)
+	done := make(chan struct{})
+	go func() {
+		for {
+			var s runtime.MemStats
+			runtime.ReadMemStats(&s)
+			peak.Store(max(peak.Load(), s.Sys-s.HeapReleased))
+			select {
+			case <-done:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return peak, func() { close(done) }
+}
