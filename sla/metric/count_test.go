@@ -175,6 +175,7 @@ func TestRatesAreThoseOfAllWorlds(t *testing.T) {
 			require.Equal(t, want, f.Verdict, "at %v of %v", target, bounds[1])
 			decided[want]++
 			if r.Blurred(o.Target) {
+				require.Equal(t, ratio.Undecided, r.Figure(o.Target).Verdict)
 				blurred++
 			} else {
 				require.Equal(t, want, r.Figure(o.Target).Verdict)
