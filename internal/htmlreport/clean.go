@@ -34,10 +34,13 @@ func cleanText(t Text) Text {
 	return list
 }
 
-// linked says whether something may be linked to: a place in the page, or a page of the web.
+// linked says whether something may be linked to: a place in the page, a file beside it, or a page of the web.
 func linked(to string) bool {
 	if id, ok := strings.CutPrefix(to, "#"); ok {
 		return anchor(id)
+	}
+	if file, ok := strings.CutPrefix(to, "./"); ok {
+		return anchor(strings.NewReplacer(".", "-", "_", "-").Replace(strings.TrimSuffix(file, "?download"))) && !strings.Contains(file, "..")
 	}
 	if !strings.HasPrefix(to, "https://") && !strings.HasPrefix(to, "http://") {
 		return false

@@ -122,3 +122,14 @@ func TestStripsThatAreRefused(t *testing.T) {
 		require.ErrorIs(t, pageOf(b).Markdown(&w), opsec.ErrInvalid, name)
 	}
 }
+
+func TestLinksToFilesBesideThePage(t *testing.T) {
+	for to, want := range map[string]bool{
+		"./report-2026-03.html": true, "./a_b.md?download": true, "./": false, "./?download": false, "./..": false, "./a..b": false, "./a/b": false,
+		"./a?x": false, "../a": false, "./a b": false, "a.html": false, ".//evil.example": false,
+	} {
+		text := render(t, pageOf(htmlreport.Paragraph(htmlreport.Link("x", to))))
+		require.Equal(t, want, strings.Contains(text, `href="`), to)
+		require.Equal(t, want, strings.Contains(markdown(t, pageOf(htmlreport.Paragraph(htmlreport.Link("x", to)))), "]("), to)
+	}
+}
