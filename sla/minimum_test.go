@@ -38,6 +38,7 @@ func TestFloors(t *testing.T) {
 		{sla.Floor{Path: "services[*].objectives[*].target", Least: "99.9%", Any: true}, ""},
 		{sla.Floor{Path: "services[*].objectives[*].target", Least: "99.999%", Any: true}, "services[0].objectives[0].target want|services[0].objectives[1].target want|services[1].objectives[0].target want"},
 		{sla.Floor{Path: "services[1].objectives[0].target", Least: "999/1000"}, ""},
+		{sla.Floor{Path: "services[0].objectives[0].target", Least: "99.99%"}, ""},
 		{sla.Floor{Path: "services[2].objectives[0].target"}, "services[2].objectives[0].target nothing is promised"},
 		{sla.Floor{Path: "clause.emergency.targets[measure=acceptance,severity=critical].each", Most: "15m"}, ""},
 		{sla.Floor{Path: "clause.emergency.targets[measure=acceptance,severity=high].each", Most: "15m"}, "clause.emergency.targets[measure=acceptance,severity=high].each nothing"},

@@ -146,6 +146,17 @@ func TestAStepThatFailsChangesNothing(t *testing.T) {
 	require.Equal(t, 2, got.Agreement.Version)
 }
 
+func TestAProposalIsNotChangedBehindItsBack(t *testing.T) {
+	n := sla.Negotiation{Agreement: sample(t, "iaas")}
+	asked := terms(n, faster)
+	n, err := n.Propose(customer(1, "x"), asked)
+	require.NoError(t, err)
+	slower(asked)
+	n, err = n.Agree(provider(2, ""))
+	require.NoError(t, err)
+	require.Equal(t, 10*time.Minute, time.Duration(n.Agreement.Clause.Emergency.Targets[0].Each))
+}
+
 func TestAProfileIsNotNegotiatedAway(t *testing.T) {
 	a := sample(t, "iaas")
 	a.Profiles = []string{"law"}

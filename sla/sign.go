@@ -66,7 +66,7 @@ func (a *Agreement) party(name string) *Party {
 // key returns the public key that a party has named.
 func (p Party) key() (ed25519.PublicKey, error) {
 	key, err := base64.StdEncoding.Strict().DecodeString(p.PublicKey)
-	if err != nil || len(key) != ed25519.PublicKeySize || weak(key) {
+	if err != nil || weak(key) {
 		return nil, fmt.Errorf("sla: not an Ed25519 public key: %w", opsec.ErrInvalid)
 	}
 	return key, nil
@@ -156,7 +156,7 @@ func (s *Sealed) Verify(keys map[string]ed25519.PublicKey) error {
 		}
 		key := keys[g.Party]
 		value, err := base64.StdEncoding.Strict().DecodeString(g.Value)
-		if err != nil || len(key) != ed25519.PublicKeySize || weak(key) || !ed25519.Verify(key, g.message(), value) {
+		if err != nil || weak(key) || !ed25519.Verify(key, g.message(), value) {
 			wrong("signatures[%d]: not of the key of %q", i, g.Party)
 			continue
 		}
@@ -200,6 +200,7 @@ var smallOrder = [...]string{
 	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 }
 
+// weak reports whether a key is none that binds who names it: of another length, or of small order.
 func weak(key ed25519.PublicKey) bool {
 	k := bytes.Clone(key)
 	if len(k) != ed25519.PublicKeySize {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/sla/credit"
 	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/ratio"
 	"github.com/cloudopsec/opsec/sla/response"
@@ -60,6 +61,8 @@ func (c *checker) adopt(path string, r Rule, err error) {
 	case *metric.Fault:
 		f.Path, f.Text = join(path, e.Path), e.Text
 	case *response.Fault:
+		f.Path, f.Text = join(path, e.Path), e.Text
+	case *credit.Fault:
 		f.Path, f.Text = join(path, e.Path), e.Text
 	default:
 		f.Text = err.Error()
@@ -363,7 +366,7 @@ func (c *checker) credits() {
 	for i, t := range c.a.Credits {
 		at := fmt.Sprintf("credits[%d]", i)
 		c.id(at+".id", t.ID, ids)
-		c.adopt(at, RuleUnmeasurable, validate(t))
+		c.adopt(at, RuleUnmeasurable, t.Validate())
 		target, ok := c.objectives[t.Objective]
 		if !ok {
 			c.fault(at+".objective", RuleUnknown, "no objective has this id")
@@ -391,12 +394,4 @@ func (c *checker) credits() {
 			c.fault("liabilities", RuleMissing, "what the %s answers for is not said (7.2.1)", p)
 		}
 	}
-}
-
-// validate asks a part that can look at itself.
-func validate(part any) error {
-	if v, ok := part.(interface{ Validate() error }); ok {
-		return v.Validate()
-	}
-	return nil
 }

@@ -189,6 +189,7 @@ func TestFaultsHaveTheirPaths(t *testing.T) {
 		"exclusions[0].longest invalid":                                                          func(a *sla.Agreement) { a.Exclusions[0].Longest = 1 },
 		"exclusions[0].services[1] unknown":                                                      func(a *sla.Agreement) { a.Exclusions[0].Services = []string{"storage", "x"} },
 		"credits[0].objective unknown":                                                           func(a *sla.Agreement) { a.Credits[0].Objective = "compute" },
+		"credits[0].bands[1].below unmeasurable":                                                 func(a *sla.Agreement) { a.Credits[0].Bands[1].Below = a.Credits[0].Bands[0].Below },
 		"credits[0].minimum contradiction":                                                       func(a *sla.Agreement) { a.Credits[0].Minimum = "1.00 USD" },
 		"credits[0].bands[0].below contradiction":                                                func(a *sla.Agreement) { a.Credits[0].Bands[0].Below = ratio.One() },
 		"clause.measures.malware.within invalid":                                                 func(a *sla.Agreement) { d := -hour; a.Clause.Measures.Malware.Within = &d },
