@@ -82,11 +82,7 @@ func (h *HTTP) Check(ctx context.Context) (meter.State, error) {
 	begun := time.Now()
 	res, err := client.Do(req)
 	if err != nil {
-		var u *url.Error // holds the address, which may hold a secret
-		if errors.As(err, &u) {
-			err = u.Err
-		}
-		return meter.Down, fmt.Errorf("evidence: http: %w", err)
+		return meter.Down, fmt.Errorf("evidence: http: %w", noAddress(err))
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, MaxBody))

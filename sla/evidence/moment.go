@@ -2,16 +2,12 @@ package evidence
 
 import (
 	"errors"
-	"math"
+	"fmt"
 	"time"
 	"unicode/utf8"
+
+	"github.com/cloudopsec/opsec/sla/meter"
 )
-
-// Open is the end of a span that has none: of what lasts until somebody says otherwise.
-const Open = math.MaxInt64
-
-// MaxName is how long the name of a resource or a source may be, in bytes.
-const MaxName = 512
 
 // The moments that evidence may have: the years 1970 to 9999.
 const (
@@ -35,11 +31,11 @@ func moment(text string) (time.Time, error) {
 
 func moments(ms int64) bool { return ms >= firstMoment && ms <= lastMoment }
 
-var errName = errors.New("want 1 to 512 bytes of UTF-8 without control characters")
+var errName = fmt.Errorf("want 1 to %d bytes of UTF-8 without control characters", meter.MaxName)
 
 // checkName checks the name of a resource or a source.
 func checkName(s string) error {
-	if s == "" || len(s) > MaxName || !utf8.ValidString(s) {
+	if s == "" || len(s) > meter.MaxName || !utf8.ValidString(s) {
 		return errName
 	}
 	for i := range len(s) {

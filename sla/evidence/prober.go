@@ -79,9 +79,9 @@ func (p *Prober) validate() error {
 	}
 	seen := map[string]bool{}
 	for _, t := range p.targets {
-		switch {
-		case t.Resource == "" || checkName(y.Source+"/"+t.Resource) != nil:
-			return invalid("prober: resource %.40q: with its source and a slash, %v", t.Resource, errName)
+		switch err := checkName(t.Resource); {
+		case err != nil:
+			return invalid("prober: resource %.40q: %v", t.Resource, err)
 		case seen[t.Resource]:
 			return invalid("prober: resource %.40q is there twice", t.Resource)
 		case t.Check == nil:

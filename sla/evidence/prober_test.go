@@ -53,7 +53,7 @@ func TestAMonthOfProbesAgainstAServer(t *testing.T) {
 	sum := map[meter.State]int64{}
 	n := 0
 	require.NoError(t, p.Run(t.Context(), func(e meter.Evidence) error {
-		require.Equal(t, "probe-1/api", e.Source)
+		require.Equal(t, "probe-1", e.Source)
 		require.Equal(t, uint64(e.Span.Start), e.Seq)
 		sum[e.State] += e.Span.End - e.Span.Start
 		n++
@@ -82,15 +82,15 @@ func TestRunEndsWithItsContextAndHandsOutWhatItHolds(t *testing.T) {
 		at := func(s int64) int64 { return begun + s*1000 }
 		seq := func(s int64) uint64 { return uint64(at(s)) }
 		require.Equal(t, []meter.Evidence{
-			state("p/b", seq(0), "b", at(0), at(60), meter.Up),
-			state("p/a", seq(0), "a", at(0), at(60), meter.Degraded),
-			state("p/hangs", seq(0), "hangs", at(0), at(60), meter.Down),
-			state("p/b", seq(60), "b", at(60), at(120), meter.Up),
-			state("p/a", seq(60), "a", at(60), at(120), meter.Degraded),
-			state("p/hangs", seq(60), "hangs", at(60), at(120), meter.Down),
-			state("p/a", seq(120), "a", at(120), at(150), meter.Degraded),
-			state("p/b", seq(120), "b", at(120), at(150), meter.Up),
-			state("p/hangs", seq(120), "hangs", at(120), at(150), meter.Down),
+			state("p", seq(0), "b", at(0), at(60), meter.Up),
+			state("p", seq(0), "a", at(0), at(60), meter.Degraded),
+			state("p", seq(0), "hangs", at(0), at(60), meter.Down),
+			state("p", seq(60), "b", at(60), at(120), meter.Up),
+			state("p", seq(60), "a", at(60), at(120), meter.Degraded),
+			state("p", seq(60), "hangs", at(60), at(120), meter.Down),
+			state("p", seq(120), "a", at(120), at(150), meter.Degraded),
+			state("p", seq(120), "b", at(120), at(150), meter.Up),
+			state("p", seq(120), "hangs", at(120), at(150), meter.Down),
 		}, got)
 	})
 }
@@ -116,7 +116,7 @@ func TestACheckThatTheEndCutsOffHasNoResult(t *testing.T) {
 		require.NoError(t, err)
 		var got []meter.Evidence
 		require.NoError(t, p.Run(ctx, func(e meter.Evidence) error { got = append(got, e); return nil }))
-		require.Equal(t, []meter.Evidence{state("p/a", uint64(begun), "a", begun, begun+65_000, meter.Up)}, got)
+		require.Equal(t, []meter.Evidence{state("p", uint64(begun), "a", begun, begun+65_000, meter.Up)}, got)
 	})
 }
 
@@ -137,9 +137,9 @@ func TestWhatFailsWhileTheControlFailsIsUnknown(t *testing.T) {
 	var got []meter.Evidence
 	require.NoError(t, p.Run(t.Context(), func(e meter.Evidence) error { got = append(got, e); return nil }))
 	require.Equal(t, []meter.Evidence{
-		state("p/a", march, "a", march, march+60_000, u),
-		state("p/a", march+60_000, "a", march+60_000, march+120_000, d),
-		state("p/a", march+180_000, "a", march+180_000, march+240_000, u),
+		state("p", march, "a", march, march+60_000, u),
+		state("p", march+60_000, "a", march+60_000, march+120_000, d),
+		state("p", march+180_000, "a", march+180_000, march+240_000, u),
 	}, got)
 }
 
@@ -246,7 +246,7 @@ func TestProbersThatAreNone(t *testing.T) {
 		"no check":    func(_ *evidence.ProbePolicy, l *[]evidence.Target, _ *evidence.ProbeOptions) { (*l)[0].Check = nil },
 		"no resource": func(_ *evidence.ProbePolicy, l *[]evidence.Target, _ *evidence.ProbeOptions) { (*l)[0].Resource = "" },
 		"long": func(_ *evidence.ProbePolicy, l *[]evidence.Target, _ *evidence.ProbeOptions) {
-			(*l)[0].Resource = strings.Repeat("x", evidence.MaxName-1)
+			(*l)[0].Resource = strings.Repeat("x", meter.MaxName+1)
 		},
 		"check": func(_ *evidence.ProbePolicy, l *[]evidence.Target, _ *evidence.ProbeOptions) {
 			(*l)[0].Check = &evidence.TCP{Address: "x"}

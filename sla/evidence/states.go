@@ -41,7 +41,7 @@ type stateRow struct {
 //	db-1,2026-03-01T06:30:00Z,,down
 //
 // A state is up, degraded, down or unknown. Times are RFC 3339 with any offset, in the years 1970 to 9999, and are rounded
-// down to a millisecond. A span without end is [Open]. One that ends before it starts is an error, and a row whose span is
+// down to a millisecond. A span without end is [meter.Open]. One that ends before it starts is an error, and a row whose span is
 // empty says nothing. Rows may come in any order, overlap and repeat.
 //
 // Four more columns may be there. A row with a total, and an end, is of that many requests, of which so many were good; it
@@ -49,7 +49,7 @@ type stateRow struct {
 // the row do, counted from 1 without the header: the same file read twice is the same evidence.
 //
 // The first error, an [*Error] or one of r, ends the sequence. A row is at most 64 KiB, the name of a resource or source at
-// most [MaxName] bytes; the number of rows has no bound, and they are not kept.
+// most [meter.MaxName] bytes; the number of rows has no bound, and they are not kept.
 func States(r io.Reader, name string) iter.Seq2[meter.Evidence, error] {
 	return func(yield func(meter.Evidence, error) bool) {
 		var last string // a resource's name, kept alone instead of with its row
@@ -124,7 +124,7 @@ func (r *stateRow) finish(name string, n uint64) error {
 		return errors.New("the end is before the start")
 	}
 	if !r.end {
-		r.Span.End = Open
+		r.Span.End = meter.Open
 	}
 	if r.Source == "" {
 		r.Source = name
@@ -183,9 +183,9 @@ func (w *Writer) Write(e meter.Evidence) error {
 	switch {
 	case checkName(e.Resource) != nil, slices.Contains(w.columns, colSource) && checkName(e.Source) != nil:
 		return invalid("resource %.40q of source %.40q: %v", e.Resource, e.Source, errName)
-	case !moments(e.Span.Start) || !moments(e.Span.End) && e.Span.End != Open || e.Span.Start >= e.Span.End:
+	case !moments(e.Span.Start) || !moments(e.Span.End) && e.Span.End != meter.Open || e.Span.Start >= e.Span.End:
 		return invalid("resource %.40q: span %d to %d: want moments of the years 1970 to 9999, in order", e.Resource, e.Span.Start, e.Span.End)
-	case requests && (e.Span.End == Open || e.Good > e.Total || e.State != meter.Unknown):
+	case requests && (e.Span.End == meter.Open || e.Good > e.Total || e.State != meter.Unknown):
 		return invalid("resource %.40q: requests: without end, with a state, or more good than all", e.Resource)
 	case requests && !(slices.Contains(w.columns, colGood) && slices.Contains(w.columns, colTotal)):
 		return invalid("resource %.40q: requests need the columns good and total", e.Resource)
@@ -224,7 +224,7 @@ func cell(e meter.Evidence, column string, requests bool) string {
 		return e.Resource
 	case column == colStart:
 		return stamp(e.Span.Start)
-	case column == colEnd && e.Span.End != Open:
+	case column == colEnd && e.Span.End != meter.Open:
 		return stamp(e.Span.End)
 	case column == colState && !requests:
 		return words[e.State]

@@ -58,7 +58,7 @@ up,leap,2028-02-28T23:00:00-05:00,2028-02-29T24:00:00Z
 	require.Equal(t, []meter.Evidence{
 		state("f", 2, "db-1", march, march+3_600_000, meter.Up), // the first is empty, and says nothing
 		state("f", 3, `a, "b"`, march+1, march+2, meter.Degraded),
-		state("f", 4, "db-1", march+3_600_000, evidence.Open, meter.Down),
+		state("f", 4, "db-1", march+3_600_000, meter.Open, meter.Down),
 		state("f", 5, "db-1", 0, 253_402_300_799_999, meter.Unknown),
 		state("f", 6, "leap", 1_835_409_600_000, 1_835_481_600_000, meter.Up),
 	}, all(t, evidence.States(strings.NewReader(in), "f")))
@@ -79,7 +79,7 @@ api,2026-03-01T00:05:00Z,2026-03-01T00:10:00Z,up,,,,7
 func TestStatesRefuse(t *testing.T) {
 	const four = "resource,start,end,state\n"
 	const eight = "resource,start,end,state,good,total,source,seq\n"
-	long := strings.Repeat("x", evidence.MaxName+1)
+	long := strings.Repeat("x", meter.MaxName+1)
 	for _, c := range []struct{ in, want string }{
 		{"", "f:1: is empty: want a header row"},
 		{"\ufeff", "f:1: is empty: want a header row"},
@@ -99,9 +99,9 @@ func TestStatesRefuse(t *testing.T) {
 		{four + "a,9999-12-31T23:59:59-01:00,,up\n", "f:2:3: start: want a time such as"},
 		{four + "a,2026-03-01T00:00:00." + strings.Repeat("0", 60) + "Z,,up\n", "f:2:3: start: want a time such as"},
 		{four + "\xff,2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: is not UTF-8"},
-		{four + "\"a\nb\",2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: want 1 to 512 bytes"},
-		{four + "a\x7f,2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: want 1 to 512 bytes"},
-		{four + long + ",2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: want 1 to 512 bytes"},
+		{four + "\"a\nb\",2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: want 1 to 1024 bytes"},
+		{four + "a\x7f,2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: want 1 to 1024 bytes"},
+		{four + long + ",2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: want 1 to 1024 bytes"},
 		{four + "a,2026-03-01T00:00:00Z,,up\n\"a", "f:3:3: extraneous or missing \" in quoted-field"},
 		{four + "a,2026-03-01T00:00:00Z,,up\n" + strings.Repeat("x", 1<<17), "f:3: a row of more than 65536 bytes"},
 		{eight + "a,2026-03-01T00:00:00Z,,,1,1,,\n", "f:2: requests without end of the span"},
@@ -111,7 +111,7 @@ func TestStatesRefuse(t *testing.T) {
 		{eight + "a,2026-03-01T00:00:00Z,2026-03-01T00:00:01Z,,2,1,,\n", "f:2: more good than all"},
 		{eight + "a,2026-03-01T00:00:00Z,2026-03-01T00:00:01Z,,-1,1,,\n", "f:2:46: good: want a whole number below 2^64"},
 		{eight + "a,2026-03-01T00:00:00Z,2026-03-01T00:00:01Z,,1,18446744073709551616,,\n", "f:2:48: total: want a whole"},
-		{eight + "a,2026-03-01T00:00:00Z,2026-03-01T00:00:01Z,up,,," + long + ",\n", "f:2:50: source: want 1 to 512 bytes"},
+		{eight + "a,2026-03-01T00:00:00Z,2026-03-01T00:00:01Z,up,,," + long + ",\n", "f:2:50: source: want 1 to 1024 bytes"},
 		{eight + "a,2026-03-01T00:00:00Z,2026-03-01T00:00:01Z,up,,,,1.5\n", "f:2:51: seq: want a whole"},
 	} {
 		_, err := collect(evidence.States(strings.NewReader(c.in), "f"))
@@ -157,11 +157,11 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 		for i := range rapid.IntRange(0, 20).Draw(t, "n") {
 			start := rapid.Int64Range(0, 253_402_300_799_998).Draw(t, "start")
 			e := state("f", uint64(i+1), rapid.StringMatching(`[a-z,"' é=@]{1,20}`).Draw(t, "resource"),
-				start, rapid.OneOf(rapid.Just[int64](evidence.Open), rapid.Int64Range(start+1, 253_402_300_799_999)).Draw(t, "end"),
+				start, rapid.OneOf(rapid.Just[int64](meter.Open), rapid.Int64Range(start+1, 253_402_300_799_999)).Draw(t, "end"),
 				meter.State(rapid.IntRange(0, 3).Draw(t, "state")))
 			if full {
 				e.Source, e.Seq = rapid.StringMatching(`[a-z,"/]{1,20}`).Draw(t, "source"), rapid.Uint64().Draw(t, "seq")
-				if e.Span.End != evidence.Open && rapid.Bool().Draw(t, "requests") {
+				if e.Span.End != meter.Open && rapid.Bool().Draw(t, "requests") {
 					e.State, e.Total = 0, rapid.Uint64Min(1).Draw(t, "total")
 					e.Good = rapid.Uint64Range(0, e.Total).Draw(t, "good")
 				}
@@ -194,7 +194,7 @@ func TestTheWriterRefusesWhatWouldNotBeReadBack(t *testing.T) {
 		"good without total":  func(e *meter.Evidence) { e.Good = 1 },
 		"state with requests": func(e *meter.Evidence) { e.Total = 1 },
 		"more good":           func(e *meter.Evidence) { e.State, e.Good, e.Total = 0, 2, 1 },
-		"open requests":       func(e *meter.Evidence) { e.State, e.Total, e.Span.End = 0, 1, evidence.Open },
+		"open requests":       func(e *meter.Evidence) { e.State, e.Total, e.Span.End = 0, 1, meter.Open },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var file bytes.Buffer
