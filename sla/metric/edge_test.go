@@ -205,3 +205,21 @@ func TestObjectiveThatCannotBeMeasuredIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, metric.Tally{Good: day}, r.Raw)
 }
+
+func TestPeriodIsHalfOpen(t *testing.T) {
+	p := timeline.Span{Start: begin, End: begin + 10*minute}
+	var counts []metric.Count
+	for _, at := range []int64{begin - 1, begin, begin + 10*minute - 1, begin + 10*minute} {
+		counts = append(counts, metric.Count{Start: at, Good: 1, Total: 1})
+	}
+	r, err := metric.Objective{Method: metric.Requests}.Measure(metric.Input{Counts: counts}, p)
+	require.NoError(t, err)
+	require.Equal(t, metric.Tally{Good: 2}, r.Raw)
+	r, err = metric.Objective{Method: metric.MeanRate, Slice: metric.Duration(time.Minute)}.Measure(metric.Input{Counts: counts}, p)
+	require.NoError(t, err)
+	require.Equal(t, metric.Tally{Good: 2 << 32, Unknown: 8 << 32}, r.Raw)
+	l := timeline.Line{{Start: begin - 5, End: begin}, {Start: begin + 10*minute, End: begin + 11*minute}}
+	r, err = metric.Objective{Method: metric.Time}.Measure(metric.Input{States: metric.States{Up: l}}, p)
+	require.NoError(t, err)
+	require.Equal(t, metric.Tally{Unknown: 10 * minute}, r.Raw)
+}

@@ -131,6 +131,21 @@ func plainMidnight(loc *time.Location, ms int64) int64 {
 	}
 }
 
+// TestClockThatGoesBackOverMidnight is of St John's, where a minute of 7 November came before the last hour of the 6th again.
+func TestClockThatGoesBackOverMidnight(t *testing.T) {
+	w := metric.Window{Calendar: "day", Zone: "America/St_Johns"}
+	for moment, want := range map[string]string{
+		"2010-11-07T02:29:59Z": "2010-11-06", "2010-11-07T02:30:00Z": "2010-11-07", "2010-11-07T02:45:00Z": "2010-11-07",
+		"2010-11-07T03:29:59Z": "2010-11-07", "2010-11-08T03:29:59Z": "2010-11-07", "2010-11-08T03:30:00Z": "2010-11-08",
+	} {
+		at, err := time.Parse(time.RFC3339, moment)
+		require.NoError(t, err)
+		name, _, err := w.At(at)
+		require.NoError(t, err)
+		require.Equal(t, want, name, moment)
+	}
+}
+
 func TestRollingWindowEndsAtAMoment(t *testing.T) {
 	w := metric.Window{Rolling: metric.Duration(time.Hour)}
 	name, span, err := w.At(time.Date(2026, 3, 29, 3, 30, 0, 500_000_000, time.FixedZone("", 7200)))
@@ -145,4 +160,8 @@ func TestRollingWindowEndsAtAMoment(t *testing.T) {
 	_, span, err = w.At(time.UnixMilli(begin))
 	require.NoError(t, err)
 	require.Equal(t, int64(3660*day), span.End-span.Start)
+	for year, ok := range map[int]bool{0: false, 1: true, 9998: true, 9999: false} {
+		_, _, err = w.At(time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC))
+		require.Equal(t, ok, err == nil, "%d", year)
+	}
 }
