@@ -55,7 +55,7 @@ func Compute(ctx context.Context, in Input) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recompute: agreement: %w", err)
 	}
-	span, err := spanOf(in.Period, a.Zone)
+	span, err := Span(in.Period, a.Zone)
 	if err != nil {
 		return nil, fmt.Errorf("recompute: %w", err)
 	}
@@ -83,8 +83,9 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("recompute: %s: %w", fmt.Sprintf(format, args...), opsec.ErrInvalid)
 }
 
-// spanOf returns the time of a period, whose kind its name tells.
-func spanOf(name, zone string) (timeline.Span, error) {
+// Span returns the time of a period in a zone, an IANA name. What kind of period it is its name tells: "2026-03-09", "2026-W11", "2026-03",
+// "2026-Q1" or "2026". The error wraps [opsec.ErrInvalid].
+func Span(name, zone string) (timeline.Span, error) {
 	kind := "year"
 	switch {
 	case len(name) == len("2026-03-09"):
