@@ -1,7 +1,12 @@
 package comparison
 
 import (
+	"slices"
+	"strings"
+
+	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/responsibility"
 )
 
 // Difference is one thing in which two agreements differ.
@@ -16,5 +21,163 @@ type Difference struct {
 	Reason  string  `json:"reason"`
 }
 
-// Compare returns how b differs from a, clause by clause: none if they promise the same.
-func Compare(a, b *sla.Agreement) []Difference { return nil }
+// Compare returns in what b differs from a, in the order of the clauses; none if they promise the same. What they come to
+// is [Overall], and for each clause [Elements].
+//
+// Neither agreement need be valid or complete: what is not said is not promised. A nil agreement promises nothing. It takes
+// time by the square of the promises of a kind, of which it compares up to 1,000 one by one.
+func Compare(a, b *sla.Agreement) []Difference {
+	a, b = stated(a), stated(b)
+	return compare(a, b, a.Responsibilities, b.Responsibilities)
+}
+
+// Meets returns in what an offer falls short of what a customer asks for, which is written down as an agreement that says no
+// more than that: none if it meets all of it. Of what is [Weaker] the offer has too little, and what is [Incomparable] is
+// for people to weigh, such as texts in other words. A is what was asked, B what is offered.
+//
+// An offer may leave time out of its figures by the rules that the requirements list; if they list none, that is not asked.
+// In the same way what the customer answers for is asked where it is listed, and who answers for a layer where it is
+// assigned.
+func Meets(offer, requirements *sla.Agreement) []Difference {
+	offer, asked := stated(offer), stated(requirements)
+	matrix := offer.Responsibilities
+	matrix.Assignments = slices.DeleteFunc(slices.Clone(matrix.Assignments), func(x responsibility.Assignment) bool {
+		return !slices.ContainsFunc(asked.Responsibilities.Assignments, func(y responsibility.Assignment) bool { return x.Layer == y.Layer })
+	})
+	if len(asked.Exclusions) == 0 {
+		offer.Exclusions = nil
+	}
+	if !slices.ContainsFunc(asked.Liabilities, func(l sla.Liability) bool { return l.Party == opsec.CSC }) {
+		offer.Liabilities = slices.DeleteFunc(slices.Clone(offer.Liabilities), func(l sla.Liability) bool { return l.Party == opsec.CSC })
+	}
+	return slices.DeleteFunc(compare(asked, offer, asked.Responsibilities, matrix), func(d Difference) bool { return d.Verdict == Stronger })
+}
+
+// stated returns a shallow copy.
+func stated(a *sla.Agreement) *sla.Agreement {
+	if a == nil {
+		return new(sla.Agreement)
+	}
+	c := *a
+	return &c
+}
+
+func compare(a, b *sla.Agreement, ofA, ofB responsibility.Matrix) (out []Difference) {
+	var list []row
+	t := &terms{rel: same, rows: &list}
+	t.alike("model", string(a.Model), string(b.Model), "services of another model")
+	out = append(out, differences("", "7.1", list)...)
+	out = append(out, responsibilities(ofA, ofB)...)
+
+	list = nil
+	const places = "more is not better: people have to weigh where data may be, and under which law"
+	t.alike("regions", sorted(a.Regions), sorted(b.Regions), places)
+	t.alike("law", sorted(a.Law), sorted(b.Law), places)
+	t.set("profiles", a.Profiles, b.Profiles)
+	out = append(out, differences("", "7.2.1", list)...)
+	out = append(out, exclusions(a.Exclusions, b.Exclusions)...)
+	out = append(out, credits(tables(a), tables(b))...)
+	out = append(out, liabilities(a.Liabilities, b.Liabilities, opsec.CSP)...)
+	out = append(out, liabilities(a.Liabilities, b.Liabilities, opsec.CSC)...)
+
+	out = append(out, services(a.Services, b.Services)...)
+	out = append(out, elements(&a.Clause, &b.Clause)...)
+	seen := make(map[Difference]bool, len(out))
+	return slices.DeleteFunc(out, func(d Difference) bool { // a target promises a mean and a bound of each on the same hours
+		was := seen[d]
+		seen[d] = true
+		return was
+	})
+}
+
+func sorted(list []string) string {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return strings.Join(slices.Compact(list), ", ")
+}
+
+// Element is what the differences of a clause come to.
+type Element struct {
+	Clause      string  `json:"clause"`
+	Title       string  `json:"title"`
+	Verdict     Verdict `json:"verdict"`
+	Differences int     `json:"differences"`
+}
+
+// Elements returns what differences come to, clause by clause, also for clauses that have none.
+func Elements(list []Difference) []Element {
+	out := []Element{
+		{Clause: "7.1", Title: "Responsibilities"},
+		{Clause: "7.2.1", Title: "Exclusions, credits and liabilities"},
+		{Clause: "7.2.2.1", Title: "Business continuity"},
+		{Clause: "7.2.2.2", Title: "Data security protection"},
+		{Clause: "7.2.2.3", Title: "Emergency response"},
+		{Clause: "7.2.2.4", Title: "Security measures"},
+		{Clause: "7.2.2.5", Title: "Security audit"},
+		{Clause: "7.2.2.6", Title: "Security monitoring"},
+		{Clause: "7.2.2.7", Title: "Security certification"},
+		{Clause: "7.2.2.8", Title: "Security documents"},
+	}
+	for i := range out {
+		e := &out[i]
+		of := slices.DeleteFunc(slices.Clone(list), func(d Difference) bool { return d.Clause != e.Clause })
+		e.Verdict, e.Differences = Overall(of), len(of)
+	}
+	return out
+}
+
+// Rename returns a copy of an agreement whose services have other ids, by their ids, so that it can be compared with one of
+// another provider, who names them otherwise. It is for comparing alone: its digest is another one.
+func Rename(a *sla.Agreement, services map[string]string) *sla.Agreement {
+	c := stated(a)
+	to := func(id string) string {
+		if n, ok := services[id]; ok {
+			return n
+		}
+		return id
+	}
+	all := func(list []string) []string {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i] = to(list[i])
+		}
+		return list
+	}
+	c.Services = slices.Clone(c.Services)
+	for i := range c.Services {
+		s := &c.Services[i]
+		s.ID, s.DependsOn = to(s.ID), all(s.DependsOn)
+	}
+	c.Exclusions = slices.Clone(c.Exclusions)
+	for i := range c.Exclusions {
+		c.Exclusions[i].Services = all(c.Exclusions[i].Services)
+	}
+	scoped := func(s **sla.Statement) {
+		if *s != nil {
+			n := **s
+			n.Scope = all(n.Scope)
+			*s = &n
+		}
+	}
+	if d := c.Clause.Data; d != nil {
+		n := *d
+		scoped(&n.Physical)
+		scoped(&n.Medium)
+		scoped(&n.Access)
+		scoped(&n.Operations)
+		c.Clause.Data = &n
+	}
+	if m := c.Clause.Measures; m != nil {
+		n := *m
+		for _, s := range []**sla.Statement{&n.Virtualization, &n.Isolation, &n.Privileged, &n.Authentication, &n.Traffic, &n.Malware, &n.Patches} {
+			scoped(s)
+		}
+		c.Clause.Measures = &n
+	}
+	if e := c.Clause.Certification; e != nil {
+		n := *e
+		scoped(&n.Training)
+		c.Clause.Certification = &n
+	}
+	return c
+}

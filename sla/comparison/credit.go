@@ -1,0 +1,235 @@
+package comparison
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/credit"
+	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/ratio"
+)
+
+// table is a table of credits with the objective that it is of.
+type table struct {
+	*credit.Table
+	service   string
+	objective metric.Objective
+	edges     []ratio.Ratio // figures from which on another credit is owed, rising, from 0
+}
+
+// tables returns those of an agreement. One whose objective is not there is of no service.
+func tables(a *sla.Agreement) (out []table) {
+	type place struct {
+		service string
+		of      *metric.Objective
+	}
+	objectives := map[string]place{}
+	for i := range a.Services {
+		s := &a.Services[i]
+		for j := range s.Objectives {
+			o := &s.Objectives[j]
+			if _, ok := objectives[o.ID]; !ok {
+				objectives[o.ID] = place{s.ID, o}
+			}
+		}
+	}
+	for i := range a.Credits {
+		t := table{Table: &a.Credits[i]}
+		t.objective.Target = ratio.One()
+		if p, ok := objectives[t.Objective]; ok {
+			t.service, t.objective = p.service, *p.of
+		}
+		t.edges = []ratio.Ratio{{}, t.objective.Target}
+		for _, b := range t.Bands {
+			t.edges = append(t.edges, b.Below)
+		}
+		slices.SortFunc(t.edges, ratio.Ratio.Cmp)
+		out = append(out, t)
+	}
+	return out
+}
+
+// owed is the credit for a figure: none where the target is reached, and the cap at most.
+func (t *table) owed(figure ratio.Ratio) ratio.Ratio {
+	if figure.Cmp(t.objective.Target) >= 0 {
+		return ratio.Ratio{}
+	}
+	c := t.Credit(figure)
+	if most := t.most(); c.Cmp(most) > 0 {
+		return most
+	}
+	return c
+}
+
+// most is the cap: of the whole fee at most.
+func (t *table) most() ratio.Ratio {
+	if t.Cap.Num() == 0 || t.Cap.Cmp(ratio.One()) > 0 {
+		return ratio.One()
+	}
+	return t.Cap
+}
+
+// credits compares tables of credits: b is stronger where it owes more for some figure, and less for none.
+func credits(a, b []table) []Difference {
+	k := &kind[table]{
+		path: "credits", clause: "7.2.1",
+		id:      func(t *table) string { return "id=" + t.ID },
+		key:     func(t *table) string { return t.service },
+		compare: compareTables,
+		show:    func(t *table) string { return t.Objective + ": " + showBands(t) },
+		came:    "credits that are new",
+		went:    "nothing is owed by it any more",
+		single:  true,
+	}
+	return k.differences(a, b)
+}
+
+func showBands(t *table) string {
+	var list []string
+	for _, b := range t.Bands {
+		list = append(list, fmt.Sprintf("below %s: %s", b.Below, b.Credit))
+	}
+	return strings.Join(list, "; ")
+}
+
+func compareTables(t *terms, a, b *table) {
+	inner := terms{rel: same}
+	var list []row
+	if t.rows != nil {
+		inner.rows = &list
+	}
+	inner.reckoning(&a.objective, &b.objective, false)
+	t.rel &= inner.rel
+	for _, r := range list {
+		t.write("objective."+r.name, r.a, r.b, r.rel, r.why)
+	}
+	t.bands(a, b)
+	t.share("cap", a.most(), b.most())
+	t.group(a.Group, b.Group)
+	t.minimum(a.Minimum, b.Minimum)
+	t.rank("rounding", rounding(a), rounding(b), func(high, low string) bool {
+		return high == string(credit.Up) || low == string(credit.Down)
+	}, "by at most a coin")
+	t.claim(a.Table, b.Table)
+}
+
+func rounding(t *table) string {
+	if t.Rounding == "" {
+		return string(credit.HalfUp)
+	}
+	return string(t.Rounding)
+}
+
+// bands compares what is owed for all figures: between the edges of both it does not change.
+func (t *terms) bands(a, b *table) {
+	rel := same
+	var more, less []string
+	for i, j := 0, 0; i < len(a.edges) || j < len(b.edges); {
+		var at ratio.Ratio
+		if j == len(b.edges) || i < len(a.edges) && a.edges[i].Cmp(b.edges[j]) <= 0 {
+			at = a.edges[i]
+		} else {
+			at = b.edges[j]
+		}
+		for ; i < len(a.edges) && a.edges[i].Cmp(at) == 0; i++ {
+		}
+		for ; j < len(b.edges) && b.edges[j].Cmp(at) == 0; j++ {
+		}
+		x, y := a.owed(at), b.owed(at)
+		switch y.Cmp(x) {
+		case 1:
+			rel &^= atMost
+			more = append(more, fmt.Sprintf("%s instead of %s from %s on", y, x, at))
+		case -1:
+			rel &^= atLeast
+			less = append(less, fmt.Sprintf("%s instead of %s from %s on", y, x, at))
+		}
+		if t.rows == nil && rel == 0 {
+			break
+		}
+	}
+	if t.differ(rel) {
+		var parts []string
+		if len(more) > 0 {
+			parts = append(parts, "more is owed: "+strings.Join(more, ", "))
+		}
+		if len(less) > 0 {
+			parts = append(parts, "less is owed: "+strings.Join(less, ", "))
+		}
+		t.write("bands", showBands(a), showBands(b), rel, strings.Join(parts, "; "))
+	}
+}
+
+// group: of the tables of a group only the greatest credit is owed; of those that are in none, all.
+func (t *terms) group(a, b string) {
+	rel := wording(a, b).reverse()
+	if t.differ(rel) {
+		why := "other tables share the greatest credit"
+		if rel != 0 {
+			why = gained(rel, "it is owed beside others", "only the greatest of the group is owed")
+		}
+		t.write("group", a, b, rel, why)
+	}
+}
+
+// minimum compares amounts that credits must exceed: none is the strongest.
+func (t *terms) minimum(a, b string) {
+	rel := wording(a, b).reverse()
+	if rel == 0 {
+		x, unitA, okA := amount(a)
+		y, unitB, okB := amount(b)
+		if okA && okB && unitA == unitB {
+			rel = sign(x.Cmp(y))
+		}
+	}
+	if t.differ(rel) {
+		why := "amounts that cannot be compared"
+		if rel != 0 {
+			why = gained(rel, "smaller credits are paid", "small credits are not paid")
+		}
+		t.write("minimum", a, b, rel, why)
+	}
+}
+
+// amount reads money such as "1.00 EUR".
+func amount(s string) (ratio.Ratio, string, bool) {
+	number, unit, ok := strings.Cut(s, " ")
+	if !ok || strings.ContainsAny(number, "%/") {
+		return ratio.Ratio{}, "", false
+	}
+	r, err := ratio.Parse(number)
+	return r, unit, err == nil
+}
+
+// claim compares how long after a period a claim may be made: that none is needed is the strongest.
+func (t *terms) claim(a, b *credit.Table) {
+	const day = metric.Duration(24 * 3600 * 1e9)
+	bounds := func(x *credit.Table) (least, longest metric.Duration, s string) {
+		switch {
+		case x.Months > 0:
+			m := metric.Duration(min(x.Months, 1200))
+			return m * 28 * day, m * 31 * day, fmt.Sprintf("%d months", x.Months)
+		case x.Claim > 0:
+			return x.Claim, x.Claim, text(x.Claim)
+		}
+		return 1<<63 - 1, 1<<63 - 1, "no claim is needed"
+	}
+	leastA, mostA, showA := bounds(a)
+	leastB, mostB, showB := bounds(b)
+	rel := relation(0)
+	if showA == showB || leastB >= mostA || a.Months > 0 && b.Months >= a.Months {
+		rel |= atLeast
+	}
+	if showA == showB || leastA >= mostB || b.Months > 0 && a.Months >= b.Months {
+		rel |= atMost
+	}
+	if t.differ(rel) {
+		why := "months are of different length"
+		if rel != 0 {
+			why = gained(rel, "there is more time to claim it", "there is less time to claim it")
+		}
+		t.write("claim", showA, showB, rel, why)
+	}
+}

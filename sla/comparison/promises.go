@@ -1,0 +1,267 @@
+package comparison
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// kind is how promises of a sort are compared. A list keeps what another one promises if, for each promise there, it has one
+// that is at least as strong: so what a promise is called, and in which order they stand, changes nothing. That two weaker
+// promises together may keep a stronger one is not looked for.
+type kind[T any] struct {
+	path    string // of the list
+	clause  string
+	id      func(*T) string // what stands in the path, such as "id=compute"
+	key     func(*T) string // what the promise is of; nothing is compared with what is of another thing
+	compare func(t *terms, a, b *T)
+	show    func(*T) string
+	came    string // why a promise is there that was not
+	went    string
+
+	burden  bool                       // what is listed is the customer's to bear: more of it is weaker
+	single  bool                       // they add up, so that one promise keeps one alone
+	alike   func(a, b *T) bool         // of those of a key, whether terms can be shown side by side; nil: all
+	implies func(strong, weak *T) bool // beside compare: a promise may keep one that is not alike
+}
+
+// most is how many promises of a key are compared one by one: each with each. More are equal, or are not compared.
+const most = 1000
+
+// differences writes down in what two lists of promises differ. What the rows come to is the relation of the lists: nothing
+// is weaker exactly if b keeps all that a promises.
+func (k *kind[T]) differences(a, b []T) (out []Difference) {
+	var keys []string
+	type group struct{ a, b []*T }
+	groups := map[string]*group{}
+	for i, list := range [][]T{a, b} {
+		for j := range list {
+			key := k.key(&list[j])
+			g := groups[key]
+			if g == nil {
+				g = new(group)
+				groups[key], keys = g, append(keys, key)
+			}
+			if i == 0 {
+				g.a = append(g.a, &list[j])
+			} else {
+				g.b = append(g.b, &list[j])
+			}
+		}
+	}
+	for _, key := range keys {
+		g := groups[key]
+		switch {
+		case len(g.a) > 0 && len(g.b) > 0 && max(len(g.a), len(g.b)) > most:
+			if !reflect.DeepEqual(g.a, g.b) {
+				out = append(out, Difference{k.path, k.clause, Incomparable, fmt.Sprintf("%d of them", len(g.a)),
+					fmt.Sprintf("%d of them", len(g.b)), fmt.Sprintf("more than %d, which are too many to compare", most)})
+			}
+		case k.single:
+			out = append(out, k.oneByOne(g.a, g.b)...)
+		default:
+			out = append(out, k.each(g.a, g.b)...)
+		}
+	}
+	return out
+}
+
+// sides returns what a promise of b is to one of a that it keeps, and what to one that keeps it.
+func (k *kind[T]) sides() (keeps, kept relation) {
+	if k.burden {
+		return atMost, atLeast
+	}
+	return atLeast, atMost
+}
+
+// each compares lists of which a promise may keep any number of others.
+func (k *kind[T]) each(a, b []*T) []Difference {
+	keeps, kept := k.sides()
+	doneA, doneB := make([]bool, len(a)), make([]bool, len(b))
+	for i, p := range a {
+		for j, q := range b {
+			if doneA[i] && doneB[j] {
+				continue
+			}
+			rel := k.relate(p, q)
+			doneA[i] = doneA[i] || rel&keeps != 0
+			doneB[j] = doneB[j] || rel&kept != 0
+		}
+	}
+	return k.write(a, b, k.pair(a, b, doneA, doneB), doneA, doneB)
+}
+
+// oneByOne compares lists of which a promise keeps one other.
+func (k *kind[T]) oneByOne(a, b []*T) []Difference {
+	doneA, doneB := make([]bool, len(a)), make([]bool, len(b))
+	keeps, kept := k.sides()
+	rel := make([][]relation, len(a))
+	for i, p := range a {
+		rel[i] = make([]relation, len(b))
+		for j, q := range b {
+			rel[i][j] = k.relate(p, q)
+		}
+	}
+	pair := match(len(a), len(b), func(i, j int) bool { return rel[i][j]&keeps != 0 })
+	if slices.Contains(pair, -1) { // b does not keep all; a may keep all of b
+		back := match(len(b), len(a), func(j, i int) bool { return rel[i][j]&kept != 0 })
+		if slices.Contains(back, -1) {
+			pair = k.pair(a, b, doneA, doneB)
+		} else {
+			for i := range pair {
+				pair[i] = slices.Index(back, i)
+			}
+		}
+	}
+	return k.write(a, b, pair, doneA, doneB)
+}
+
+// match finds for each of n a partner of its own among m, and -1 for those for which there is none: as many as can be have one.
+func match(n, m int, fits func(i, j int) bool) []int {
+	of, pair := make([]int, m), make([]int, n)
+	for j := range of {
+		of[j] = -1
+	}
+	for i := range pair {
+		pair[i] = -1
+	}
+	for i := range pair {
+		seen := make([]bool, m)
+		var try func(i int) bool
+		try = func(i int) bool {
+			for j := range of {
+				if !seen[j] && fits(i, j) {
+					seen[j] = true
+					if of[j] < 0 || try(of[j]) {
+						of[j], pair[i] = i, j
+						return true
+					}
+				}
+			}
+			return false
+		}
+		try(i)
+	}
+	return pair
+}
+
+// pair finds, for promises that are not done, those of the other list which are not done either and which can be shown
+// beside them: of the same id, else in order.
+func (k *kind[T]) pair(a, b []*T, doneA, doneB []bool) []int {
+	pair, used := make([]int, len(a)), make([]bool, len(b))
+	for i := range pair {
+		pair[i] = -1
+	}
+	for _, named := range []bool{true, false} {
+		for i, p := range a {
+			if doneA[i] || pair[i] >= 0 {
+				continue
+			}
+			for j, q := range b {
+				if !doneB[j] && !used[j] && k.beside(p, q) && (!named || k.id(p) == k.id(q)) {
+					pair[i], used[j] = j, true
+					break
+				}
+			}
+		}
+	}
+	return pair
+}
+
+func (k *kind[T]) beside(p, q *T) bool { return k.alike == nil || k.alike(p, q) }
+
+// write writes down promises that are not done: pairs term by term, others beside what comes next to them, or alone.
+func (k *kind[T]) write(a, b []*T, pair []int, doneA, doneB []bool) (out []Difference) {
+	keeps, kept := k.sides()
+	used := make([]bool, len(b))
+	for i, p := range a {
+		if doneA[i] {
+			continue
+		}
+		if j := pair[i]; j >= 0 {
+			used[j] = true
+			out = append(out, k.rows(p, b[j])...)
+		} else if q := k.near(b, p, func(q *T) bool { return k.plain(p, q) == kept }); q != nil && !k.single {
+			out = append(out, k.rows(p, q)...)
+		} else {
+			out = append(out, k.alone(p, kept, true))
+		}
+	}
+	for j, q := range b {
+		if doneB[j] || used[j] {
+			continue
+		}
+		if p := k.near(a, q, func(p *T) bool { return k.plain(p, q) == keeps }); p != nil && !k.single {
+			out = append(out, k.rows(p, q)...)
+		} else {
+			out = append(out, k.alone(q, keeps, false))
+		}
+	}
+	return out
+}
+
+// relate is the relation of two promises.
+func (k *kind[T]) relate(a, b *T) relation {
+	rel := k.plain(a, b)
+	if k.implies != nil && rel != same {
+		if k.implies(b, a) {
+			rel |= atLeast
+		}
+		if k.implies(a, b) {
+			rel |= atMost
+		}
+	}
+	return rel
+}
+
+// plain is their relation by their terms alone, which rows can show.
+func (k *kind[T]) plain(a, b *T) relation {
+	t := terms{rel: same}
+	k.compare(&t, a, b)
+	return t.rel
+}
+
+// near finds a promise to show beside one: of the same id, else the first.
+func (k *kind[T]) near(list []*T, one *T, fits func(*T) bool) (first *T) {
+	for _, q := range list {
+		if !fits(q) {
+			continue
+		}
+		if k.id(q) == k.id(one) {
+			return q
+		}
+		if first == nil {
+			first = q
+		}
+	}
+	return first
+}
+
+func (k *kind[T]) at(one *T) string { return fmt.Sprintf("%s[%s]", k.path, k.id(one)) }
+
+// rows are the terms in which two promises differ.
+func (k *kind[T]) rows(a, b *T) []Difference {
+	var list []row
+	k.compare(&terms{rel: same, rows: &list}, a, b)
+	return differences(k.at(a), k.clause, list)
+}
+
+// alone is a promise that only one of the agreements has.
+func (k *kind[T]) alone(one *T, rel relation, inA bool) Difference {
+	d := Difference{Path: k.at(one), Clause: k.clause, Verdict: rel.verdict(), B: k.show(one), Reason: k.came}
+	if inA {
+		d.A, d.B, d.Reason = d.B, "", k.went
+	}
+	return d
+}
+
+func differences(path, clause string, list []row) (out []Difference) {
+	for _, r := range list {
+		at := r.name
+		if path != "" {
+			at = path + "." + r.name
+		}
+		out = append(out, Difference{at, clause, r.rel.verdict(), r.a, r.b, r.why})
+	}
+	return out
+}
