@@ -2,17 +2,20 @@ package recompute
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/cloudopsec/opsec/internal/jsondiff"
 	"github.com/cloudopsec/opsec/internal/strictjson"
 	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/response"
 )
 
@@ -127,8 +130,25 @@ func (w *work) cite(context.Context) error {
 	}
 	exclusions := slices.Clone(w.Exclusions)
 	slices.SortFunc(exclusions, func(a, b sla.Exclusion) int { return strings.Compare(a.ID, b.ID) })
-	w.r.Evidence.Exclusions, err = digestOf(exclusions)
+	if w.r.Evidence.Exclusions, err = digestOf(exclusions); err != nil {
+		return err
+	}
+	points := make([]sourced, 0, len(w.Points))
+	for _, source := range slices.Sorted(maps.Keys(w.Points)) {
+		own := slices.Clone(w.Points[source])
+		slices.SortFunc(own, func(a, b metric.Point) int {
+			return cmp.Or(cmp.Compare(a.Taken, b.Taken), cmp.Compare(a.Usable, b.Usable), cmp.Compare(a.Lost, b.Lost))
+		})
+		points = append(points, sourced{source, own})
+	}
+	w.r.Evidence.Points, err = digestOf(points)
 	return err
+}
+
+// sourced is the recovery points of a source.
+type sourced struct {
+	Source string         `json:"source"`
+	Points []metric.Point `json:"points"`
 }
 
 // digestOf returns the digest of a list, none of an empty one.

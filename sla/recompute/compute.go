@@ -21,14 +21,15 @@ import (
 // Input is all that a report is made of.
 type Input struct {
 	Agreement  *sla.Agreement
-	Period     string              // "2026-03-09", "2026-W11", "2026-03", "2026-Q1" or "2026", in the agreement's zone
-	AsOf       time.Time           // what comes after it is not known, whatever the evidence says
-	States     meter.Reader        // of resources
-	Incidents  []response.Incident //
-	Exclusions []sla.Exclusion     //
-	Fees       map[string]string   // of services in the period, such as "1200.00 EUR"; may be empty
-	Supersedes string              // digest of the report that this one restates
-	Why        string              // it is restated
+	Period     string                    // "2026-03-09", "2026-W11", "2026-03", "2026-Q1" or "2026", in the agreement's zone
+	AsOf       time.Time                 // what comes after it is not known, whatever the evidence says
+	States     meter.Reader              // of resources
+	Incidents  []response.Incident       //
+	Exclusions []sla.Exclusion           //
+	Points     map[string][]metric.Point // recovery points by source, beside what clause 7.2.2.2 promises of backups; may be empty
+	Fees       map[string]string         // of services in the period, such as "1200.00 EUR"; may be empty
+	Supersedes string                    // digest of the report that this one restates
+	Why        string                    // it is restated
 }
 
 const (
@@ -71,7 +72,7 @@ func Compute(ctx context.Context, in Input) (*Report, error) {
 	}}
 	w.find(a.Effective.UnixMilli() > span.Start, "agreement", "effective", opsec.SeverityHigh, "the agreement came into force in or after the period")
 	w.find(!a.Expires.IsZero() && a.Expires.UnixMilli() < span.End, "agreement", "expired", opsec.SeverityHigh, "the agreement ended in or before the period")
-	for _, step := range []func(context.Context) error{w.exclusions, w.services, w.total, w.responses, w.cite} {
+	for _, step := range []func(context.Context) error{w.exclusions, w.services, w.total, w.responses, w.exposures, w.cite} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -356,6 +357,28 @@ func (w *work) total(context.Context) error {
 		if s.Totals, err = credit.Cap(s.Credits); err != nil {
 			return fmt.Errorf("recompute: services[%d]: %w", i, err)
 		}
+	}
+	return nil
+}
+
+// exposures says how far each source was from the recovery point that was promised, until as-of.
+func (w *work) exposures(context.Context) error {
+	b := w.Agreement.Clause.Data.Backup
+	if b == nil || len(w.Points) == 0 {
+		return nil
+	}
+	span := w.r.Period.Span
+	span.End = max(span.Start, min(span.End, w.asOf))
+	if span.Start == span.End {
+		return nil
+	}
+	rpo := uint64(time.Duration(b.RPO).Milliseconds())
+	for _, source := range slices.Sorted(maps.Keys(w.Points)) {
+		e, err := metric.Expose(w.Points[source], rpo, span)
+		if err != nil {
+			return fmt.Errorf("recompute: source %.100q: %w", source, err)
+		}
+		w.r.Exposures = append(w.r.Exposures, Exposure{Source: source, RPO: rpo, Exposure: e})
 	}
 	return nil
 }

@@ -288,3 +288,24 @@ func TestCreditsOfSingleMachines(t *testing.T) {
 	_, err := recompute.Compute(t.Context(), in)
 	require.ErrorIs(t, err, opsec.ErrInvalid, "the minimum is in another currency")
 }
+
+func TestExposureToLossIsBesideWhatWasPromised(t *testing.T) {
+	in := input(t, seen{"vm-1": up(), "storage": up()})
+	hour := int64(3_600_000)
+	in.Points = map[string][]metric.Point{"vol-7": nil, "vol-1": nil}
+	for night := int64(-1); night < 31; night++ {
+		taken := march.Start + night*24*hour
+		in.Points["vol-1"] = append(in.Points["vol-1"], metric.Point{Taken: taken, Usable: taken})
+		if night < 10 {
+			in.Points["vol-7"] = append(in.Points["vol-7"], metric.Point{Taken: taken, Usable: taken})
+		}
+	}
+	r := compute(t, in)
+	require.Len(t, r.Exposures, 2)
+	require.Equal(t, "vol-1", r.Exposures[0].Source)
+	require.Zero(t, r.Exposures[0].Kept.Bad)
+	require.NotZero(t, r.Exposures[1].Kept.Bad)
+	first := r.Evidence.Points
+	slices.Reverse(in.Points["vol-7"])
+	require.Equal(t, first, compute(t, in).Evidence.Points)
+}

@@ -24,6 +24,7 @@ type Report struct {
 	Evidence   Evidence           `json:"evidence"` //
 	Services   []Service          `json:"services"` // in the agreement's order
 	Responses  []response.Summary `json:"responses,omitempty"`
+	Exposures  []Exposure         `json:"exposures,omitempty"` // by source
 	Exclusions []sla.Ruling       `json:"exclusions,omitempty"`
 	Findings   []Finding          `json:"findings,omitempty"`
 	Supersedes string             `json:"supersedes,omitempty"` // digest of the report of this period that this one restates
@@ -50,6 +51,7 @@ type Evidence struct {
 	States     string        `json:"states"` // digest, as are the others
 	Incidents  string        `json:"incidents,omitempty"`
 	Exclusions string        `json:"exclusions,omitempty"`
+	Points     string        `json:"points,omitempty"`
 }
 
 // Service is how a service was.
@@ -73,6 +75,13 @@ type Objective struct {
 	Worst     []Instance     `json:"worst,omitempty"`  // of resources that are judged alone, the ten worst that are not met
 	Broken    int            `json:"broken,omitempty"` // how many of them are in breach
 	Open      int            `json:"open,omitempty"`   // how many are undecided
+}
+
+// Exposure is how much data of a source would have been lost.
+type Exposure struct {
+	Source string `json:"source"`
+	RPO    uint64 `json:"rpoMs"` // as promised, in milliseconds
+	metric.Exposure
 }
 
 // Instance is a resource that is judged on its own.
