@@ -4,9 +4,9 @@ import (
 	"errors"
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -111,18 +111,21 @@ func TestTimesAndFractionsNeedNoQuotes(t *testing.T) {
 	require.Equal(t, "2026-02-28T23:00:00.5Z", a.Effective.UTC().Format("2006-01-02T15:04:05.999Z07:00"))
 }
 
-// A text of many fractions in one line takes no longer than any other.
-func TestManyFractionsAreReadInTime(t *testing.T) {
+// A text of many fractions in one line costs as much as any other of its length: looking through the line for each of them
+// took gigabytes.
+func TestManyFractionsCostNoMore(t *testing.T) {
 	for _, text := range []string{
-		"schema: opsec.sla/v1\nlaw: [" + strings.Repeat("1.5,", 60_000) + "1.5]",
-		"schema: opsec.sla/v1\nlaw:" + strings.Repeat("\n- 1.5", 100_000),
+		"schema: opsec.sla/v1\nlaw: [" + strings.Repeat("1.5,", 20_000) + "1.5]",
+		"schema: opsec.sla/v1\nlaw:" + strings.Repeat("\n- 1.5", 20_000),
 	} {
-		start := time.Now()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		a, err := sla.Parse([]byte(text))
+		runtime.ReadMemStats(&after)
 		require.NoError(t, err)
 		require.Equal(t, "1.5", a.Law[len(a.Law)-1])
-		require.ErrorIs(t, a.Validate(), opsec.ErrInvalid)
-		require.Less(t, time.Since(start), 20*time.Second) // a step for each pair of them took minutes
+		require.Equal(t, []string{"law invalid"}, list(a.Validate()))
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(512<<20))
 	}
 }
 
