@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -364,7 +365,7 @@ func (w *work) total(context.Context) error {
 // exposures says how far each source was from the recovery point that was promised, until as-of.
 func (w *work) exposures(context.Context) error {
 	b := w.Agreement.Clause.Data.Backup
-	if b == nil || len(w.Points) == 0 {
+	if b == nil || b.RPO == nil || len(w.Points) == 0 {
 		return nil
 	}
 	span := w.r.Period.Span
@@ -372,7 +373,7 @@ func (w *work) exposures(context.Context) error {
 	if span.Start == span.End {
 		return nil
 	}
-	rpo := uint64(time.Duration(b.RPO).Milliseconds())
+	rpo := uint64(time.Duration(*b.RPO).Milliseconds())
 	for _, source := range slices.Sorted(maps.Keys(w.Points)) {
 		e, err := metric.Expose(w.Points[source], rpo, span)
 		if err != nil {
