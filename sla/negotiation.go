@@ -209,6 +209,9 @@ func (a *Agreement) Follows(before *Agreement) error {
 	wrong := func(path, form string, args ...any) error {
 		return &Fault{Path: path, Rule: RuleContradiction, Text: fmt.Sprintf(form, args...)}
 	}
+	if before == nil {
+		return wrong("version", "there is no agreement before")
+	}
 	from, err := before.Digest()
 	if err != nil {
 		return err

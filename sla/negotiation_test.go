@@ -65,6 +65,7 @@ func TestANegotiationLeadsToTheNextVersion(t *testing.T) {
 	require.NoError(t, second.Follows(first))
 	require.Error(t, first.Follows(second))
 	require.Error(t, second.Follows(second))
+	require.Error(t, second.Follows(nil))
 	require.Len(t, second.History, 2)
 	require.False(t, second.History[0].Agreed)
 	require.Equal(t, "not at this price", second.History[0].Answer)
