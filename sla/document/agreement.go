@@ -242,7 +242,7 @@ func (c contract) exclusions() htmlreport.Section {
 		t.Rows = append(t.Rows, []htmlreport.Text{code(x.ID), plain(string(x.Category)), plain(x.Text), plain(x.Approver),
 			plain(lastsOrNot(x.Notice)), plain(lastsOrNot(x.Longest)), plain(lastsOrNot(x.Yearly)), services})
 	}
-	return section("exclusions", "Exclusions and disclaimers (7.2.1)", "Nothing is excluded: all time counts.", t)
+	return section("exclusions", "Exclusions and disclaimers (7.2.1)", "Nothing is excluded: all time counts.", kept(t, 0, 1, 4, 5, 6))
 }
 
 func (c contract) credits() htmlreport.Section {

@@ -2,6 +2,7 @@ package document
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/cloudopsec/opsec/calendar"
@@ -57,10 +58,18 @@ func (c contract) clause() []htmlreport.Section {
 			return []htmlreport.Block{t, statements("Staff", []stated{{"Training", x.Certification.Training}})}
 		}),
 		element("documents", "Security documents (7.2.2.8)", x.Documents == nil, func() []htmlreport.Block {
-			return []htmlreport.Block{facts(htmlreport.Fact{Label: "Where", Value: htmlreport.Link(x.Documents.Where, x.Documents.Where)}, fact("Which", strings.Join(x.Documents.List, ", ")),
+			return []htmlreport.Block{facts(htmlreport.Fact{Label: "Where", Value: place(x.Documents.Where)}, fact("Which", strings.Join(x.Documents.List, ", ")),
 				fact("As", strings.Join(x.Documents.Formats, ", ")), fact("Kept for", lastsOrNot(x.Documents.Keep)))}
 		}),
 	}
+}
+
+// place leads to an address, and says the host; on paper the address stands beside it.
+func place(where string) htmlreport.Text {
+	if u, err := url.Parse(where); err == nil && u.Host != "" && u.User == nil {
+		return htmlreport.Link(u.Host, where)
+	}
+	return plain(where)
 }
 
 func absent(what string) htmlreport.Callout {
@@ -81,7 +90,7 @@ func (c contract) data(d *sla.Data) (list []htmlreport.Block) {
 		}
 		t.Rows = append(t.Rows, []htmlreport.Text{plain(e.Data), plain(strings.ReplaceAll(string(e.Phase), "-", " ")), how, plain(e.KeyOwner)})
 	}
-	list = append(list, t)
+	list = append(list, kept(t, 1, 3))
 	if i := d.Isolation; i != nil {
 		list = append(list, facts(fact("Isolation of customers", i.Kind+": "+i.Text)))
 	} else {
@@ -167,7 +176,7 @@ func targets(caption string, list []response.Target) htmlreport.Block {
 	if len(list) == 0 {
 		return absent(caption)
 	}
-	t := htmlreport.Table{Caption: caption, Columns: []htmlreport.Column{{Title: "Target"}, {Title: "Incidents are"}, {Title: "Promised"}, {Title: "Of severity", Short: true}, {Title: "Counted on"}}}
+	t := htmlreport.Table{Caption: caption, Columns: []htmlreport.Column{{Title: "Target"}, {Title: "Time of"}, {Title: "Promised"}, {Title: "Of severity", Short: true}, {Title: "Counted on"}}}
 	for _, x := range list {
 		on := "all hours"
 		if x.Hours != nil {
@@ -181,7 +190,7 @@ func targets(caption string, list []response.Target) htmlreport.Block {
 		}
 		t.Rows = append(t.Rows, []htmlreport.Text{code(x.ID), plain(measures[x.Measure]), plain(promised(x)), of, plain(on)})
 	}
-	return t
+	return kept(t, 0)
 }
 
 func hours(p calendar.Policy) string {

@@ -180,9 +180,9 @@ func (p performance) exclusions() htmlreport.Section {
 		case x.Why != "" || x.Within.Length() < uint64(max(asked.Milliseconds(), 0)):
 			holds[0] = htmlreport.Mark(htmlreport.Mild, "in part")[0]
 		}
-		t.Rows = append(t.Rows, []htmlreport.Text{code(x.ID), p.rule(x.Rule), plain(p.time(x.Start) + " to " + p.time(x.End)), holds, plain(x.Reason), p.leave(x), plain(x.Why)})
+		t.Rows = append(t.Rows, []htmlreport.Text{code(x.ID), p.rule(x.Rule), plain(p.between(x.Start, x.End)), holds, plain(x.Reason), p.leave(x), plain(x.Why)})
 	}
-	return leftOut(section("exclusions", "Exclusions", "Nothing was asked to be left out.", t), len(list), mostExclusions)
+	return leftOut(section("exclusions", "Exclusions", "Nothing was asked to be left out.", kept(t, 0, 1)), len(list), mostExclusions)
 }
 
 // rule writes the rule of an exclusion, with its category.
@@ -258,5 +258,5 @@ func (p performance) span(s timeline.Span) string {
 	if s.Start >= s.End {
 		return ""
 	}
-	return p.moment(s.Start) + " to " + p.moment(s.End)
+	return p.between(time.UnixMilli(s.Start), time.UnixMilli(s.End))
 }

@@ -26,8 +26,14 @@ const mostDays = 40
 // days lists those on which something was not up.
 func (p performance) days(v recompute.Service) []htmlreport.Block {
 	t := htmlreport.Table{Caption: "Days on which not all was up", Columns: []htmlreport.Column{{Title: "Day", Short: true}}}
-	for _, s := range states[1:] {
-		t.Columns = append(t.Columns, htmlreport.Column{Title: s.name})
+	sum := day{}
+	for _, d := range v.Strip {
+		sum.add(dayOf(d))
+	}
+	for i, s := range states[1:] {
+		if sum[i+1] > 0 {
+			t.Columns = append(t.Columns, htmlreport.Column{Title: s.name})
+		}
 	}
 	n := 0
 	for _, d := range v.Strip {
@@ -39,12 +45,13 @@ func (p performance) days(v recompute.Service) []htmlreport.Block {
 			continue
 		}
 		row := []htmlreport.Text{plain(p.day(d.Start))}
-		for _, part := range parts[1:] {
-			cell := htmlreport.Text(nil)
-			if part > 0 {
-				cell = plain(size(v, part))
+		for i, part := range parts[1:] {
+			switch {
+			case part > 0:
+				row = append(row, plain(size(v, part)))
+			case sum[i+1] > 0:
+				row = append(row, nil)
 			}
-			row = append(row, cell)
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -58,7 +65,7 @@ func (p performance) objective(v recompute.Service, o recompute.Objective) (list
 	c := o.Tally.Counted
 	span := ""
 	if o.Span != p.Report.Report.Period.Span {
-		span = p.moment(o.Span.Start) + " to " + p.moment(o.Span.End)
+		span = p.span(o.Span)
 	}
 	list = append(list, facts(
 		htmlreport.Fact{Label: "Verdict", Value: verdict(o.Figure.Verdict)},
@@ -120,7 +127,7 @@ func budget(o recompute.Objective) htmlreport.Bars {
 		left = b.All - b.Used
 	}
 	open := min(b.Open, left)
-	bar := htmlreport.Bar{Label: "Error budget of " + amount(o.Objective, b.All)}
+	bar := htmlreport.Bar{Label: "Of " + amount(o.Objective, b.All)}
 	most := max(b.All, b.Used)
 	add := func(n uint64, text string, tone htmlreport.Tone) {
 		if n > 0 {

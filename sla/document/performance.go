@@ -37,7 +37,7 @@ func (p performance) page() *htmlreport.Page {
 		Title: "Service report " + r.Period.Name + ": " + named(p.Agreement.Title, p.Agreement.ID), Subtitle: "For the provider",
 		Facts: facts(
 			htmlreport.Fact{Label: "Agreement", Value: append(code(r.Agreement.ID), plain(fmt.Sprintf(", version %d", r.Agreement.Version))...)},
-			fact("Period", p.moment(r.Period.Span.Start)+" to "+p.moment(r.Period.Span.End)+", "+p.Location.String()),
+			fact("Period", p.span(r.Period.Span)+", "+p.Location.String()),
 			fact("Known up to", p.time(r.AsOf)),
 			htmlreport.Fact{Label: "Digest of the report", Value: code(p.digest)},
 			htmlreport.Fact{Label: "Restates", Value: code(r.Supersedes)}, fact("Why it is restated", r.Why),
@@ -150,7 +150,7 @@ func (p performance) strip() htmlreport.Strip {
 		}
 		for i, part := range sum {
 			if part > 0 {
-				lane.Parts = append(lane.Parts, htmlreport.Part{Count: 1, Text: states[i].name + " " + size(s, part), Tone: states[i].tone})
+				lane.Parts = append(lane.Parts, htmlreport.Part{Count: 1, Text: strings.ToLower(states[i].name) + " " + size(s, part), Tone: states[i].tone})
 			}
 		}
 		out.Rows = append(out.Rows, lane)
@@ -162,7 +162,7 @@ func (p performance) strip() htmlreport.Strip {
 var states = [...]struct {
 	name string
 	tone htmlreport.Tone
-}{{"up", htmlreport.Good}, {"excluded", htmlreport.Neutral}, {"degraded", htmlreport.Warn}, {"unknown", htmlreport.Unknown}, {"down", htmlreport.Bad}}
+}{{"Up", htmlreport.Good}, {"Excluded", htmlreport.Neutral}, {"Degraded", htmlreport.Warn}, {"Unknown", htmlreport.Unknown}, {"Down", htmlreport.Bad}}
 
 // day is how much of a day was what, in the order of states.
 type day [len(states)]uint64
@@ -184,7 +184,7 @@ func (d day) words(s recompute.Service) string {
 	var parts []string
 	for i, n := range d {
 		if n > 0 {
-			parts = append(parts, states[i].name+" "+size(s, n))
+			parts = append(parts, strings.ToLower(states[i].name)+" "+size(s, n))
 		}
 	}
 	return cmp.Or(strings.Join(parts, ", "), "nothing was seen")
@@ -193,7 +193,7 @@ func (d day) words(s recompute.Service) string {
 // size writes a part of a strip: milliseconds, or requests of a service whose requests were counted.
 func size(s recompute.Service, n uint64) string {
 	if requests(s) {
-		return grouped(n) + " requests"
+		return grouped(n) + nbsp + "requests"
 	}
 	return length(n)
 }
@@ -249,7 +249,7 @@ func short(r ratio.Ratio) string {
 	if s := r.String(); strings.HasSuffix(s, "%") && len(s) <= 10 {
 		return percent(r)
 	}
-	return r.Percent(4) + " %"
+	return r.Percent(4) + nbsp + "%"
 }
 
 // mostCredits is how many rows the table of credits has.
@@ -271,7 +271,7 @@ func (p performance) credits() htmlreport.Section {
 			}
 		}
 	}
-	out := leftOut(section("credits", "Credits", "Nothing is due.", t), n, mostCredits)
+	out := leftOut(section("credits", "Credits", "Nothing is due.", kept(t, 0, 1, 2)), n, mostCredits)
 	out.Blocks = append(out.Blocks, telling(total)...)
 	return leftOut(out, sums, mostCredits)
 }

@@ -3,9 +3,11 @@ package document
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/internal/htmlreport"
@@ -59,6 +61,25 @@ func telling(list ...htmlreport.Block) (out []htmlreport.Block) {
 	return out
 }
 
+// brief says that the texts of a column are so short that they need not be divided between lines, which makes others of ids.
+func brief(rows [][]htmlreport.Text, column int) bool {
+	return !slices.ContainsFunc(rows, func(row []htmlreport.Text) bool {
+		n := 0
+		for _, s := range row[column] {
+			n += utf8.RuneCountInString(s.Text)
+		}
+		return n > 20
+	})
+}
+
+// kept keeps the texts of columns in one line where all of them are brief.
+func kept(t htmlreport.Table, columns ...int) htmlreport.Table {
+	for _, i := range columns {
+		t.Columns[i].Short = brief(t.Rows, i)
+	}
+	return t
+}
+
 // count writes a number of things.
 func count(n int, thing string) string {
 	if n == 1 {
@@ -89,14 +110,14 @@ func units(ms uint64, most int) string {
 		n := ms / list[i].ms
 		ms %= list[i].ms
 		if n > 0 {
-			parts = append(parts, grouped(n)+" "+list[i].name)
+			parts = append(parts, grouped(n)+nbsp+list[i].name)
 		}
 		if len(parts) > 0 {
 			most--
 		}
 	}
 	if len(parts) == 0 {
-		return "0 s"
+		return "0" + nbsp + "s"
 	}
 	return strings.Join(parts, " ")
 }
@@ -127,16 +148,16 @@ func decimals(target ratio.Ratio) int {
 }
 
 // percent writes a target.
-func percent(r ratio.Ratio) string { return strings.Replace(r.String(), "%", " %", 1) }
+func percent(r ratio.Ratio) string { return strings.Replace(r.String(), "%", nbsp+"%", 1) }
 
 // figure writes the bounds of a figure, rounded down.
 func figure(g ratio.Range, target ratio.Ratio) string {
 	n := decimals(target)
 	low, high := g.Low.Percent(n), g.High.Percent(n)
 	if low == high {
-		return low + " %"
+		return low + nbsp + "%"
 	}
-	return low + " to " + high + " %"
+	return low + " to " + high + nbsp + "%"
 }
 
 // amount writes a part of a tally in the units of its objective.
@@ -145,13 +166,16 @@ func amount(o metric.Objective, n uint64) string {
 	case metric.Time:
 		return length(n)
 	case metric.Slices:
-		return grouped(n) + " × " + lasts(o.Slice)
+		return grouped(n) + nbsp + "×" + nbsp + lasts(o.Slice)
 	case metric.MeanRate:
 		hundredths := n & (1<<32 - 1) * 100 >> 32 // rounded down
-		return fmt.Sprintf("%s.%02d × %s", grouped(n>>32), hundredths, lasts(o.Slice))
+		return fmt.Sprintf("%s.%02d"+nbsp+"×"+nbsp+"%s", grouped(n>>32), hundredths, lasts(o.Slice))
 	}
-	return grouped(n) + " requests"
+	return grouped(n) + nbsp + "requests"
 }
+
+// nbsp keeps a number and its unit on one line.
+const nbsp = "\u00a0"
 
 // clock writes times of one zone.
 type clock struct{ *time.Location }
@@ -160,7 +184,19 @@ func (c clock) time(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.In(c.Location).Format("2006-01-02 15:04")
+	return t.In(c.Location).Format("2006-01-02" + nbsp + "15:04")
+}
+
+// between writes a stretch of time: the date once where it is one.
+func (c clock) between(from, until time.Time) string {
+	if from.IsZero() || until.IsZero() {
+		return strings.TrimSpace(c.time(from) + " to " + c.time(until))
+	}
+	a, b := from.In(c.Location), until.In(c.Location)
+	if a.Format(time.DateOnly) == b.Format(time.DateOnly) {
+		return c.time(from) + " to" + nbsp + b.Format("15:04")
+	}
+	return c.time(from) + " to " + c.time(until)
 }
 
 func (c clock) moment(ms int64) string { return c.time(time.UnixMilli(ms)) }
@@ -222,8 +258,8 @@ var layers = map[responsibility.Layer]string{
 }
 
 var measures = map[response.Measure]string{
-	response.Acceptance: "accepted after the report", response.Troubleshooting: "resolved after acceptance",
-	response.Recovery: "recovered after its begin", response.Notification: "told of after its begin",
+	response.Acceptance: "Acceptance, from the report", response.Troubleshooting: "Troubleshooting, from acceptance",
+	response.Recovery: "Recovery, from occurrence", response.Notification: "Notification, from occurrence",
 }
 
 // promised writes what a target promises.
@@ -235,7 +271,7 @@ func promised(t response.Target) string {
 	if t.Each > 0 {
 		share := "each"
 		if t.Share != "" {
-			share = strings.Replace(t.Share, "%", " %", 1)
+			share = strings.Replace(t.Share, "%", nbsp+"%", 1)
 		}
 		parts = append(parts, share+" within "+lasts(t.Each))
 	}
