@@ -1,6 +1,7 @@
 package claim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -79,7 +80,7 @@ func (c *check) certificates() error {
 				until = x.Withdrawn
 			}
 			valid = append(valid, span(x.From, until))
-			if until.After(last) {
+			if earlier(until, last, x.Evidence, evidence) > 0 {
 				last, evidence = until, x.Evidence
 			}
 		}
@@ -113,7 +114,9 @@ func (c *check) documents() error {
 			}
 			p.Looked++
 			if !slices.Contains(e.Formats, d.Format) {
-				other = &d
+				if other == nil || earlier(d.From, other.From, d.Evidence, other.Evidence) < 0 {
+					other = &d
+				}
 				continue
 			}
 			there = append(there, span(d.From, d.Until))
@@ -125,6 +128,8 @@ func (c *check) documents() error {
 		switch {
 		case !given:
 			p.unstated()
+		case len(had) == 0 && c.span != c.whole:
+			p.unstated() // it may still come
 		case len(had) == 0 && other != nil:
 			p.find(Format, name, other.From, other.Evidence, "as %s alone, promised is one of %q", other.Format, e.Formats)
 		case len(had) == 0:
@@ -137,4 +142,9 @@ func (c *check) documents() error {
 		}
 	}
 	return nil
+}
+
+// earlier orders statements by time, and of the same time by evidence.
+func earlier(t, o time.Time, evidence, other string) int {
+	return cmp.Or(t.Compare(o), cmp.Compare(evidence, other))
 }

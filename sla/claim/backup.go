@@ -1,6 +1,7 @@
 package claim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -204,42 +205,39 @@ func (c *check) kept(p *Promise, s Backup, x Point, least time.Duration) {
 	}
 }
 
-// restores judges how long restores of the period took; if there was none, the newest before.
+// restores judges how long restores of the period took. If there was none, the newest before stands for them when it was
+// good.
 func (c *check) restores(p *Promise, list []Backup, rto time.Duration) {
-	var newest time.Time
+	var newest *Restore
 	for _, s := range list {
 		for _, r := range s.Restores {
-			if r.Ended.Before(c.end) && r.Ended.After(newest) {
-				newest = r.Ended
+			if !r.Ended.Before(c.end) {
+				continue
 			}
-		}
-	}
-	if newest.IsZero() {
-		p.unstated()
-		return
-	}
-	since := c.from
-	if newest.Before(since) {
-		since = newest
-	}
-	for _, s := range list {
-		for _, r := range s.Restores {
-			if r.Ended.Before(since) || !r.Ended.Before(c.end) {
+			good := r.Passed && r.Took <= rto
+			if newest == nil || r.Ended.After(newest.Ended) || r.Ended.Equal(newest.Ended) && !good {
+				newest = &r
+			}
+			if r.Ended.Before(c.from) {
 				continue
 			}
 			p.Looked++
-			evidence := r.Evidence
-			if evidence == "" {
-				evidence = s.Evidence
-			}
-			switch {
+			switch evidence := cmp.Or(r.Evidence, s.Evidence); {
 			case !r.Passed:
 				p.find(Failed, s.Source+": "+r.ID, r.Ended, evidence, "the restore failed after %s", r.Took)
-			case r.Took > rto:
+			case !good:
 				p.find(Slow, s.Source+": "+r.ID, r.Ended, evidence, "it took %s, promised is %s", r.Took, rto)
 			}
 		}
 	}
+	if p.Looked > 0 {
+		return
+	}
+	if newest == nil || !newest.Passed || newest.Took > rto {
+		p.find(Unstated, "", time.Time{}, "", "there was no restore in the period, and no good one was the last before")
+		return
+	}
+	p.Looked++
 }
 
 // tests judges that restores were tested often enough: of any source.

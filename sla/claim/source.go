@@ -74,8 +74,8 @@ type Point struct {
 // Copy is where a point lies.
 type Copy struct {
 	OffSite bool      `json:"offSite,omitempty"`
-	Durable time.Time `json:"durable"`       // since when it can be restored from there
-	Gone    time.Time `json:"gone,omitzero"` // deleted, or found damaged; zero: it is there
+	Durable time.Time `json:"durable,omitzero"` // since when it can be restored from there; zero: not yet
+	Gone    time.Time `json:"gone,omitzero"`    // deleted, or found damaged; zero: it is there
 }
 
 // Restore is a recovery from a backup, as a test or in earnest.
@@ -215,7 +215,7 @@ func (b Backup) check() (int, error) {
 		err := sane(b.Evidence, p.ID, []string{"taken"}, p.Taken)
 		for _, c := range p.Copies {
 			if err == nil {
-				err = sane(b.Evidence, p.ID, []string{"durable", "gone"}, c.Durable, c.Gone)
+				err = sane(b.Evidence, p.ID, []string{"taken", "durable", "gone"}, p.Taken, c.Durable, c.Gone)
 			}
 			if err == nil {
 				err = after("durable", p.Taken, c.Durable)
