@@ -34,7 +34,7 @@ func Ends(b metric.Budget, recent Counts, length time.Duration, now, end int64) 
 	}
 	reaches := func(used, bad uint64) *int64 {
 		if used >= b.All {
-			return &now
+			return new(now)
 		}
 		hi, lo := bits.Mul64(b.All-used, uint64(length.Milliseconds()))
 		if hi >= bad {
@@ -47,8 +47,7 @@ func Ends(b metric.Budget, recent Counts, length time.Duration, now, end int64) 
 		if ms > uint64(end)-uint64(now) {
 			return nil
 		}
-		at := int64(uint64(now) + ms)
-		return &at
+		return new(int64(uint64(now) + ms))
 	}
 	return Forecast{reaches(used, recent.Bad+recent.Unknown), reaches(b.Used, recent.Bad)}, nil
 }
@@ -65,8 +64,7 @@ func (r *Ring) ends(target ratio.Ratio, w, pace window, bad func(Counts) uint64)
 		spent := beside(uint64(pace.buckets), bad(now), step, bad(late), target.Den())
 		may := beside(uint64(pace.buckets), all, step, lateAll, target.Complement().Num())
 		if (all > 0 || step > 0 && lateAll > 0) && slices.Compare(spent[:], may[:]) >= 0 {
-			at := (r.newest + 1 + int64(step)) * r.bucket
-			return &at
+			return new((r.newest + 1 + int64(step)) * r.bucket)
 		}
 		if step < uint64(w.buckets) {
 			now = now.minus(r.known(*r.at(oldest + int64(step)), 1))

@@ -1,0 +1,227 @@
+package budget_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/sla/budget"
+)
+
+// tool finds a program that a test runs beside; with CI=true it has to be there.
+func tool(t *testing.T, name string) string {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is not installed, and CI=true", name)
+		}
+		t.Skipf("%s is not installed", name)
+	}
+	return path
+}
+
+var source = budget.Source{
+	Name: "availability", Service: "vm.eu-1",
+	Bad: `sum(rate(http_requests_total{code=~"5..",job="vm"}[$window]))`,
+	All: `sum(rate(http_requests_total{job="vm"}[$window]))`,
+}
+
+type file struct {
+	Groups []struct {
+		Name  string
+		Rules []struct {
+			Record, Alert, Expr, For string
+			Labels, Annotations      map[string]string
+		}
+	}
+}
+
+func TestPrometheusRulesSayWhatThePolicySays(t *testing.T) {
+	text, err := workbook(t, "99.9%", 30*day).Prometheus(source)
+	require.NoError(t, err)
+	var f file
+	require.NoError(t, yaml.Load(text, &f, yaml.WithKnownFields()))
+	require.Len(t, f.Groups, 2)
+	var names []string
+	for _, r := range f.Groups[0].Rules {
+		names = append(names, r.Record)
+		window := strings.TrimPrefix(r.Record, "slo:bad:ratio_")
+		require.Equal(t, fmt.Sprintf(`(sum(rate(http_requests_total{code=~"5..",job="vm"}[%s]))) / (sum(rate(http_requests_total{job="vm"}[%[1]s])))`, window), r.Expr)
+		require.Equal(t, map[string]string{"slo": "availability", "service": "vm.eu-1"}, r.Labels)
+	}
+	require.Equal(t, []string{"slo:bad:ratio_5m", "slo:bad:ratio_30m", "slo:bad:ratio_1h", "slo:bad:ratio_6h", "slo:bad:ratio_3d"}, names)
+	alerts := f.Groups[1].Rules
+	require.Len(t, alerts, 4)
+	require.Equal(t, "SLOBudgetBurn_fast", alerts[0].Alert)
+	require.Equal(t, `slo:bad:ratio_1h{slo="availability",service="vm.eu-1"} > 0.0144 and slo:bad:ratio_5m{slo="availability",service="vm.eu-1"} > 0.0144`, alerts[0].Expr)
+	require.Equal(t, "page", alerts[0].Labels["severity"])
+	require.Equal(t, "availability of vm.eu-1 burns its error budget more than 14.4 times too fast: 2% of it in 1h", alerts[0].Annotations["summary"])
+	require.Contains(t, alerts[2].Expr, " > 0.001 and ")
+	require.Equal(t, "ticket", alerts[2].Labels["severity"])
+	require.Equal(t, "SLOEvidenceMissing", alerts[3].Alert)
+	require.Equal(t, `absent(slo:bad:ratio_5m{slo="availability",service="vm.eu-1"})`, alerts[3].Expr)
+	require.Equal(t, "5m", alerts[3].For)
+	again, err := workbook(t, "99.9%", 30*day).Prometheus(source)
+	require.NoError(t, err)
+	require.Equal(t, string(text), string(again))
+}
+
+func TestPrometheusRefuses(t *testing.T) {
+	p := workbook(t, "99.9%", 30*day)
+	for name, change := range map[string]func(*budget.Source){
+		"no name":          func(s *budget.Source) { s.Name = "" },
+		"a quote":          func(s *budget.Source) { s.Name = `a"b` },
+		"a template":       func(s *budget.Source) { s.Service = "{{ $value }}" },
+		"a long name":      func(s *budget.Source) { s.Service = strings.Repeat("a", 101) },
+		"no window":        func(s *budget.Source) { s.Bad = "up" },
+		"two lines":        func(s *budget.Source) { s.All += "\n" },
+		"a long one":       func(s *budget.Source) { s.All += strings.Repeat(" ", 4096) },
+		"what is no UTF-8": func(s *budget.Source) { s.Bad += "\xff" },
+	} {
+		s := source
+		change(&s)
+		_, err := p.Prometheus(s)
+		require.ErrorIs(t, err, opsec.ErrInvalid, name)
+	}
+	p.Target = of(t, "90%")
+	_, err := p.Prometheus(source)
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+}
+
+func write(t *testing.T, dir, name, text string) string {
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// TestPromtoolAccepts checks the rules of many policies with the promtool of Debian.
+func TestPromtoolAccepts(t *testing.T) {
+	promtool := tool(t, "promtool")
+	dir := t.TempDir()
+	args := []string{"check", "rules"}
+	for _, target := range []string{"99.9%", "99.95%", "2/3", "95%", "99.9999999%"} {
+		for _, window := range []time.Duration{144 * time.Minute, 7 * day, 28 * day, 30 * day, 31 * day, 365 * day} {
+			p, err := budget.Workbook(of(t, "99.999%"), window)
+			require.NoError(t, err)
+			p.Target = of(t, target)
+			for p.Validate() != nil {
+				p.Rules = p.Rules[1:] // those that cannot fire
+			}
+			text, err := p.Prometheus(source)
+			require.NoError(t, err)
+			args = append(args, write(t, dir, fmt.Sprintf("%d.yaml", len(args)), string(text)))
+		}
+	}
+	out, err := exec.Command(promtool, args...).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Equal(t, 30, strings.Count(string(out), "SUCCESS: "), string(out))
+	broken := source
+	broken.Bad = "rate(x[$window]"
+	text, err := workbook(t, "99.9%", 30*day).Prometheus(broken)
+	require.NoError(t, err)
+	out, err = exec.Command(promtool, "check", "rules", write(t, dir, "broken.yaml", string(text))).CombinedOutput()
+	require.Error(t, err, "what is no PromQL is promtool's to find")
+	require.Contains(t, string(out), "FAILED")
+}
+
+// TestPrometheusFiresAsJudge lets promtool run the rules on series of requests, and compares with Judge.
+func TestPrometheusFiresAsJudge(t *testing.T) {
+	promtool := tool(t, "promtool")
+	p := workbook(t, "99.9%", 30*day)
+	dir := t.TempDir()
+	text, err := p.Prometheus(source)
+	require.NoError(t, err)
+	rules := write(t, dir, "rules.yaml", string(text))
+	for name, c := range map[string]struct {
+		minutes [3]int    // of a good time, of an outage, and after it
+		bad     [3]uint64 // of 10,000 requests a minute
+	}{
+		"all good":                 {[3]int{600, 0, 0}, [3]uint64{0, 0, 0}},
+		"an outage":                {[3]int{600, 10, 0}, [3]uint64{0, 10_000, 0}},
+		"an outage that is over":   {[3]int{600, 10, 10}, [3]uint64{0, 10_000, 0}},
+		"a fast burn, not yet 1 h": {[3]int{600, 30, 0}, [3]uint64{0, 160, 0}},
+		"a fast burn":              {[3]int{600, 70, 0}, [3]uint64{0, 160, 0}},
+		"a slow burn":              {[3]int{600, 380, 0}, [3]uint64{0, 70, 0}},
+		"a steady burn":            {[3]int{0, 1200, 0}, [3]uint64{0, 11, 0}},
+		"just below":               {[3]int{0, 1200, 0}, [3]uint64{0, 9, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ring, err := budget.NewRing(time.Minute, []time.Duration{5 * time.Minute, 30 * time.Minute, time.Hour, 6 * time.Hour, 3 * day}, 0)
+			require.NoError(t, err)
+			minute := int64(0)
+			good, bad := "0", "0"
+			for i, n := range c.minutes {
+				for range n {
+					ring.Advance(minute * 60_000)
+					require.NoError(t, ring.Add(minute*60_000, budget.Counts{Good: 10_000 - c.bad[i], Bad: c.bad[i]}))
+					minute++
+				}
+			}
+			var g, b uint64
+			var goods, bads []string
+			for i, n := range c.minutes {
+				if n > 0 {
+					goods = append(goods, fmt.Sprintf("%d+%dx%d", g+10_000-c.bad[i], 10_000-c.bad[i], n-1))
+					bads = append(bads, fmt.Sprintf("%d+%dx%d", b+c.bad[i], c.bad[i], n-1))
+					g, b = g+(10_000-c.bad[i])*uint64(n), b+c.bad[i]*uint64(n)
+				}
+			}
+			good, bad = good+" "+strings.Join(goods, " "), bad+" "+strings.Join(bads, " ")
+			alerts, err := p.Judge(ring.Over)
+			require.NoError(t, err)
+			var test strings.Builder
+			fmt.Fprintf(&test, "rule_files: [%q]\nevaluation_interval: 10m\ntests:\n  - interval: 1m\n    input_series:\n", rules)
+			fmt.Fprintf(&test, "      - {series: 'http_requests_total{code=\"200\",job=\"vm\"}', values: '%s'}\n", good)
+			fmt.Fprintf(&test, "      - {series: 'http_requests_total{code=\"500\",job=\"vm\"}', values: '%s'}\n    alert_rule_test:\n", bad)
+			for _, a := range alerts {
+				fmt.Fprintf(&test, "      - {eval_time: %dm, alertname: SLOBudgetBurn_%s, exp_alerts: [", minute, a.Rule)
+				if a.State == budget.Firing {
+					r := map[string]string{"fast": "14.4 times too fast: 2% of it in 1h", "slow": "6 times too fast: 5% of it in 6h", "steady": "1 times too fast: 10% of it in 3d"}
+					fmt.Fprintf(&test, "{exp_labels: {severity: %s, slo: availability, service: vm.eu-1}, exp_annotations: {summary: %q}}",
+						a.Urgency, "availability of vm.eu-1 burns its error budget more than "+r[a.Rule])
+				}
+				test.WriteString("]}\n")
+			}
+			fmt.Fprintf(&test, "      - {eval_time: %dm, alertname: SLOEvidenceMissing, exp_alerts: []}\n", minute)
+			out, err := exec.Command(promtool, "test", "rules", write(t, t.TempDir(), "test.yaml", test.String())).CombinedOutput()
+			require.NoError(t, err, "%s\n%+v", out, alerts)
+		})
+	}
+	t.Run("no evidence", func(t *testing.T) {
+		test := fmt.Sprintf("rule_files: [%q]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series: []\n    alert_rule_test:\n"+
+			"      - {eval_time: 10m, alertname: SLOEvidenceMissing, exp_alerts: [{exp_labels: {severity: ticket, slo: availability, service: vm.eu-1}, "+
+			"exp_annotations: {summary: \"nothing tells whether availability of vm.eu-1 is met: unknown is not good\"}}]}\n", rules)
+		out, err := exec.Command(promtool, "test", "rules", write(t, dir, "test.yaml", test)).CombinedOutput()
+		require.NoError(t, err, string(out))
+	})
+}
+
+// FuzzPrometheus looks for names and expressions that are taken, and come out of the YAML as something else.
+func FuzzPrometheus(f *testing.F) {
+	f.Add(source.Name, source.Service, source.Bad, source.All)
+	f.Add("a", "b", "\u2028[$window]: 'x' # <\">", `\x00\"$window`)
+	f.Fuzz(func(t *testing.T, name, service, bad, all string) {
+		text, err := workbook(t, "99.9%", 30*day).Prometheus(budget.Source{Name: name, Service: service, Bad: bad, All: all})
+		if err != nil {
+			require.ErrorIs(t, err, opsec.ErrInvalid)
+			return
+		}
+		var read file
+		require.NoError(t, yaml.Load(text, &read, yaml.WithKnownFields()))
+		require.Len(t, read.Groups, 2)
+		require.Len(t, read.Groups[0].Rules, 5)
+		require.Len(t, read.Groups[1].Rules, 4)
+		in := func(s string) string { return "(" + strings.ReplaceAll(s, "$window", "5m") + ")" }
+		require.Equal(t, in(bad)+" / "+in(all), read.Groups[0].Rules[0].Expr)
+		require.Equal(t, name, read.Groups[1].Rules[0].Labels["slo"])
+		require.Equal(t, service, read.Groups[1].Rules[0].Labels["service"])
+	})
+}
