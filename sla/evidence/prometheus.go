@@ -65,13 +65,12 @@ func (p *Prometheus) Validate() error {
 func (p *Prometheus) States(ctx context.Context, query string, period timeline.Span) iter.Seq2[meter.Evidence, error] {
 	return func(yield func(meter.Evidence, error) bool) {
 		track := &Track{Source: p.Source, Gap: p.Gap, Join: p.Join}
-		gap := p.Gap.Milliseconds()
 		give := func(e meter.Evidence) bool {
 			e.Span.Start, e.Span.End = max(e.Span.Start, period.Start), min(e.Span.End, period.End)
 			e.Seq = uint64(e.Span.Start)
 			return e.Span.Start >= e.Span.End || yield(e, nil)
 		}
-		for list, err := range p.chunks(ctx, []string{query}, timeline.Span{Start: period.Start - gap, End: period.End + gap}) {
+		for list, err := range p.chunks(ctx, []string{query}, period) {
 			if err != nil {
 				yield(meter.Evidence{}, err)
 				return
@@ -92,7 +91,7 @@ func (p *Prometheus) States(ctx context.Context, query string, period timeline.S
 				}
 			}
 		}
-		for _, e := range track.End(period.End + gap) {
+		for _, e := range track.End(period.End) {
 			if !give(e) {
 				return
 			}
@@ -139,8 +138,7 @@ func (p *Prometheus) source(s Series) string {
 func (p *Prometheus) Requests(ctx context.Context, total, bad string, period timeline.Span) iter.Seq2[meter.Evidence, error] {
 	return func(yield func(meter.Evidence, error) bool) {
 		counters := &Counters{Source: p.Source, Gap: p.Gap, FromZero: p.FromZero}
-		gap := p.Gap.Milliseconds()
-		for list, err := range p.chunks(ctx, []string{total, bad}, timeline.Span{Start: period.Start - gap, End: period.End + gap}) {
+		for list, err := range p.chunks(ctx, []string{total, bad}, period) {
 			var all []reading
 			if err == nil {
 				all, err = p.readings(list)
@@ -205,17 +203,19 @@ func (p *Prometheus) readings(list [][]Series) ([]reading, error) {
 	return all, nil
 }
 
-// chunks asks queries for a span, part by part.
-func (p *Prometheus) chunks(ctx context.Context, queries []string, span timeline.Span) iter.Seq2[[][]Series, error] {
+// chunks asks queries for a period and the gaps around it, part by part.
+func (p *Prometheus) chunks(ctx context.Context, queries []string, period timeline.Span) iter.Seq2[[][]Series, error] {
 	return func(yield func([][]Series, error) bool) {
 		if err := p.Validate(); err != nil {
 			yield(nil, err)
 			return
 		}
-		if span.Start = max(span.Start, firstMoment); span.Start >= span.End || span.End > lastMoment {
+		if !moments(period.Start) || !moments(period.End) || period.Start >= period.End {
 			yield(nil, invalid("prometheus: period: want moments of the years 1970 to 9999, in order"))
 			return
 		}
+		gap := p.Gap.Milliseconds()
+		span := timeline.Span{Start: max(period.Start-gap, firstMoment), End: min(period.End+gap, lastMoment)}
 		chunk := cmp.Or(p.Chunk, max(6*time.Hour, p.Step))
 		if p.Step > 0 {
 			chunk = min(chunk, 10_000*p.Step) // the server gives 11,000 at most
