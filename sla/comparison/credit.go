@@ -86,11 +86,16 @@ func credits(a, b []table) []Difference {
 	return k.differences(a, b)
 }
 
+// showBands writes down what is owed in effect, for high figures first.
 func showBands(t *table) string {
 	var list []string
-	for _, b := range t.Bands {
-		list = append(list, fmt.Sprintf("below %s: %s", b.Below, b.Credit))
+	for i := 0; i+1 < len(t.edges); i++ {
+		c := t.owed(t.edges[i])
+		if c.Num() > 0 && t.owed(t.edges[i+1]).Cmp(c) != 0 {
+			list = append(list, fmt.Sprintf("below %s: %s", t.edges[i+1], c))
+		}
 	}
+	slices.Reverse(list)
 	return strings.Join(list, "; ")
 }
 

@@ -2,6 +2,7 @@ package comparison
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cloudopsec/opsec/sla"
@@ -62,6 +63,9 @@ func (t *terms) reckoning(a, b *metric.Objective, nested bool) {
 		case atMost:
 			why = "a bad time can be made up for over longer"
 		}
+		if !nested {
+			why = "credits are of the fee of another time"
+		}
 		t.write("window", window(a.Window), window(b.Window), rel, why)
 	}
 	if a.Method == "" || b.Method == "" {
@@ -70,7 +74,7 @@ func (t *terms) reckoning(a, b *metric.Objective, nested bool) {
 	if a.Slice != b.Slice && t.differ(0) {
 		t.write("slice", length(positive(a.Slice)), length(positive(b.Slice)), 0, "slices of another length give another figure")
 	}
-	if a.Good.Num() > 0 && b.Good.Num() > 0 {
+	if a.Method == metric.Slices && b.Method == metric.Slices && a.Good.Num() > 0 && b.Good.Num() > 0 {
 		t.share("good", a.Good, b.Good)
 	}
 	t.empties(a, b)
@@ -192,13 +196,17 @@ func zone(w metric.Window) string {
 }
 
 func window(w metric.Window) string {
-	switch {
-	case w.Calendar != "":
-		return w.Calendar + " of " + zone(w)
-	case w.Rolling > 0:
-		return "rolling " + text(w.Rolling)
+	var parts []string
+	if w.Calendar != "" {
+		parts = append(parts, w.Calendar)
 	}
-	return ""
+	if w.Rolling != 0 {
+		parts = append(parts, "rolling "+text(w.Rolling))
+	}
+	if z := zone(w); z != "" {
+		parts = append(parts, "of "+z)
+	}
+	return strings.Join(parts, " ")
 }
 
 // services compares what is promised of each service, by its id.
