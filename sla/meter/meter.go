@@ -23,6 +23,7 @@ type Meter struct {
 type origin struct {
 	last uint32 // the resource of its last evidence
 	mark int64  // how far its evidence goes
+	top  uint64 // its highest number: what has a higher one is new
 }
 
 // New returns a meter without evidence.
@@ -36,28 +37,42 @@ func (m *Meter) Add(e Evidence) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r, t, err := m.record(&e)
+	source, resource, err := m.number(&e)
 	if err != nil {
 		return err
 	}
-	m.put(r, t)
+	r := record{start: e.Span.Start, end: e.Span.End, seq: e.Seq, resource: resource, what: source*kinds + uint32(e.State)}
+	if e.Total > 0 {
+		r.what += requests
+	}
+	m.put(&r, &tally{e.Span.End, e.Good, e.Total}, false)
 	return nil
 }
 
-// put takes in a record.
-func (m *Meter) put(r record, t tally) {
-	m.origins[r.source()].saw(&r, t)
-	if r.start >= m.sealed {
-		if m.kept.add(r, t) {
-			m.kept.settle(len(m.resources.list))
-		}
-	} else if m.late.add(r, t) {
+// put takes in a record; t is the tally of requests. That of a time which is sealed counts only if the caller knows so.
+func (m *Meter) put(r *record, t *tally, counts bool) {
+	fresh := m.mark(r, t)
+	s := &m.kept
+	if r.start < m.sealed && !counts {
+		s = &m.late
+	}
+	s.add(r, t)
+	if fresh {
+		return
+	}
+	if s.doubtful++; s.doubtful < longTail || s.doubtful < len(s.main)+len(s.side) {
+		return
+	}
+	if s == &m.late {
 		m.sift()
+	} else {
+		s.settle(len(m.resources.list))
 	}
 }
 
-// saw moves the mark of a source.
-func (o *origin) saw(r *record, t tally) {
+// mark notes how far the evidence of a source goes. It reports whether the record is surely new.
+func (m *Meter) mark(r *record, t *tally) (fresh bool) {
+	o := &m.origins[r.source()]
 	end := r.end
 	switch {
 	case r.kind() == requests:
@@ -66,10 +81,13 @@ func (o *origin) saw(r *record, t tally) {
 		end = r.start
 	}
 	o.mark = max(o.mark, end)
+	fresh = r.seq > o.top
+	o.top = max(o.top, r.seq)
+	return fresh
 }
 
-// record makes a record of evidence, and gives numbers to its names.
-func (m *Meter) record(e *Evidence) (record, tally, error) {
+// number returns the numbers of the source and the resource of evidence, and gives some to new ones.
+func (m *Meter) number(e *Evidence) (source, resource uint32, err error) {
 	source, ok := m.sources.after(m.recent, e.Source)
 	last := uint32(math.MaxUint32) // of a new source
 	if ok {
@@ -78,7 +96,7 @@ func (m *Meter) record(e *Evidence) (record, tally, error) {
 	resource, known := m.resources.after(last, e.Resource)
 	if !ok || !known {
 		if err := m.admit(e, ok, known); err != nil {
-			return record{}, tally{}, err
+			return 0, 0, err
 		}
 		if !ok {
 			source = m.sources.add(e.Source)
@@ -89,11 +107,7 @@ func (m *Meter) record(e *Evidence) (record, tally, error) {
 		}
 	}
 	m.recent, m.origins[source].last = source, resource
-	r := record{start: e.Span.Start, end: e.Span.End, seq: e.Seq, resource: resource, what: source*kinds + uint32(e.State)}
-	if e.Total > 0 {
-		r.what = source*kinds + requests
-	}
-	return r, tally{e.Span.End, e.Good, e.Total}, nil
+	return source, resource, nil
 }
 
 // admit returns an error unless the names of evidence can be added that are new.

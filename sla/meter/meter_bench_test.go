@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,32 +30,52 @@ func resources(n int) []string {
 	return list
 }
 
-// BenchmarkAdd adds evidence of a prober that goes through its resources again and again.
+// BenchmarkAdd adds the evidence of a prober that goes through its resources again and again, and that of one of which nothing
+// comes in order. In the same run a map of lists takes it, which notices nothing that comes twice. Other work on the machine
+// stops either now and then, so that it is the median of batches that is reported; ns/op is of both, with all that is put in
+// order meanwhile.
 func BenchmarkAdd(b *testing.B) {
-	for _, n := range []int{1, 1000, 100_000} {
+	for _, n := range []int{1, 1000, 100_000, 1_000_000} {
 		names := resources(n)
-		b.Run(fmt.Sprintf("in order/%d resources", n), func(b *testing.B) {
-			m := meter.New()
-			b.ReportAllocs()
-			i := 0
-			for b.Loop() {
-				at := begin + int64(i/n)*1000
-				_ = m.Add(meter.Evidence{Source: "probe", Seq: uint64(i), Resource: names[i%n], Span: timeline.Span{Start: at, End: at + 1000}, State: meter.Up})
-				i++
-			}
-		})
+		ordered := func(i int) meter.Evidence {
+			at := begin + int64(i/n)*1000
+			return meter.Evidence{Source: "probe", Seq: uint64(i), Resource: names[i%n], Span: timeline.Span{Start: at, End: at + 1000}, State: meter.Up}
+		}
+		b.Run(fmt.Sprintf("in order/%d resources", n), func(b *testing.B) { addAll(b, ordered) })
 		b.Run(fmt.Sprintf("any order/%d resources", n), func(b *testing.B) {
-			m := meter.New()
-			b.ReportAllocs()
-			i := 0
-			for b.Loop() {
-				k := uint64(i) * 0x9e3779b97f4a7c15 >> 20
-				at := begin + int64(k%uint64(month))
-				_ = m.Add(meter.Evidence{Source: "probe", Seq: k, Resource: names[k%uint64(n)], Span: timeline.Span{Start: at, End: at + 1000}, State: meter.Up})
-				i++
-			}
+			addAll(b, func(i int) meter.Evidence { return ordered(int(uint64(i) * 0x9e3779b97f4a7c15 >> 40)) })
 		})
 	}
+}
+
+func addAll(b *testing.B, evidence func(int) meter.Evidence) {
+	const batch = 1 << 10
+	var ours, theirs []time.Duration
+	m, peer := meter.New(), map[string][]meter.Evidence{}
+	list := make([]meter.Evidence, batch)
+	b.ReportAllocs()
+	for done := 0; b.Loop(); done++ {
+		if done%batch != 0 {
+			continue
+		}
+		for i := range list {
+			list[i] = evidence(done + i)
+		}
+		start := time.Now()
+		for i := range list {
+			_ = m.Add(list[i])
+		}
+		between := time.Now()
+		for i := range list {
+			peer[list[i].Resource] = append(peer[list[i].Resource], list[i])
+		}
+		ours, theirs = append(ours, between.Sub(start)), append(theirs, time.Since(between))
+	}
+	slices.Sort(ours)
+	slices.Sort(theirs)
+	b.ReportMetric(float64(ours[len(ours)/2])/batch, "ns/add")
+	b.ReportMetric(float64(ours[len(ours)/20])/batch, "p5-ns/add")
+	b.ReportMetric(float64(theirs[len(theirs)/2])/batch, "map-ns/add")
 }
 
 // BenchmarkMillion takes in 20 states of each of a million resources, and reckons their availability and digest.
@@ -72,7 +93,7 @@ func BenchmarkMillion(b *testing.B) {
 		m := meter.New()
 		for k := range int64(each) {
 			for i, name := range names {
-				e := meter.Evidence{Source: "probe", Seq: uint64(k), Resource: name, Span: timeline.Span{Start: begin + k*month/each, End: begin + (k+1)*month/each}, State: meter.Up}
+				e := meter.Evidence{Source: "probe", Seq: uint64(k*n) + uint64(i), Resource: name, Span: timeline.Span{Start: begin + k*month/each, End: begin + (k+1)*month/each}, State: meter.Up}
 				if (int64(i)+k)%97 == 0 {
 					e.State = meter.Down
 				}

@@ -24,12 +24,13 @@ type view struct {
 	set
 	resources, sources []string
 	order, ranks       []uint32 // resources in order of their names, and the places of sources in that of theirs
+	seals              []Seal
 }
 
 // view settles a set and looks at it.
 func (m *Meter) view(s *set) view {
 	s.settle(len(m.resources.list))
-	return view{*s, m.resources.list, m.sources.list, m.resources.sorted(), m.sources.ranks()}
+	return view{*s, m.resources.list, m.sources.list, m.resources.sorted(), m.sources.ranks(), m.seals}
 }
 
 // now returns what counts.
@@ -91,14 +92,20 @@ func (m *Meter) Evidence(period timeline.Span) iter.Seq[Evidence] {
 	}
 }
 
-// Conflicts returns evidence that does not count because its source says something worse of the resource under the same
-// number, in order of resource, source and number.
+// Conflicts returns evidence that does not count because its source says something else of the resource under the same number,
+// in order of resource, source and number. Not one of these is a state that was open, and has an end since.
 func (m *Meter) Conflicts() iter.Seq[Evidence] {
 	return func(yield func(Evidence) bool) {
 		v := m.now()
 		for _, list := range v.all() {
+			first := 0
 			for i := range list {
-				if i > 0 && again(&list[i-1], &list[i]) && !yield(v.evidence(&list[i])) {
+				r := &list[i]
+				if i == 0 || !again(&list[first], r) {
+					first = i
+				} else if c := &list[first]; r.end == Open && r.start == c.start && r.what == c.what {
+					continue
+				} else if !yield(v.evidence(r)) {
 					return
 				}
 			}

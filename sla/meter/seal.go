@@ -1,12 +1,10 @@
 package meter
 
 import (
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
 
-	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla/timeline"
 )
 
@@ -25,7 +23,7 @@ type Seal struct {
 // Whether the evidence is complete is for the caller to know: see [Meter.Behind]. Meters that are merged are sealed at one
 // place.
 func (m *Meter) Seal(period timeline.Span) (Seal, error) {
-	if period.Start >= period.End || period.Start < earliest || period.End > latest {
+	if badPeriod(period) {
 		return Seal{}, invalid("period", "from %d to %d", period.Start, period.End)
 	}
 	m.mu.Lock()
@@ -39,6 +37,9 @@ func (m *Meter) Seal(period timeline.Span) (Seal, error) {
 	m.sealed = max(m.sealed, period.End)
 	return s, nil
 }
+
+// badPeriod reports whether a period cannot be sealed.
+func badPeriod(p timeline.Span) bool { return p.Start >= p.End || p.Start < earliest || p.End > latest }
 
 // seal returns the last seal of a period.
 func (m *Meter) seal(period timeline.Span) (Seal, bool) {
@@ -84,14 +85,17 @@ func (m *Meter) sift() {
 // keep leaves the records of a settled set for which a function says so.
 func (s *set) keep(resources int, wanted func(*record) bool) {
 	var out set
+	n := 0
 	for _, list := range [][]record{s.main, s.side} {
 		for i := range list {
 			if wanted(&list[i]) {
-				out.add(list[i], s.tally(&list[i]))
+				t := s.tally(&list[i])
+				out.add(&list[i], &t)
+				n++
 			}
 		}
 	}
-	if out.n < len(s.main)+len(s.side) {
+	if n < len(s.main)+len(s.side) {
 		out.build(resources)
 		*s = out
 	}
@@ -110,8 +114,8 @@ func (m *Meter) Restate(period timeline.Span, cites, why string) ([]Seal, error)
 		return nil, invalid("period", "from %d to %d is not sealed", period.Start, period.End)
 	case cites != last.Digest:
 		return nil, invalid("cites", "%.80q is not the digest of the period", cites)
-	case strings.TrimSpace(why) == "" || len(why) > MaxName:
-		return nil, invalid("why", "want 1 to %d bytes", MaxName)
+	case strings.TrimSpace(why) == "" || checkName("why", why) != nil:
+		return nil, invalid("why", "want 1 to %d bytes of UTF-8", MaxName)
 	}
 	m.sift()
 	kept, late := m.kept.fork(), m.late.fork()
@@ -120,7 +124,7 @@ func (m *Meter) Restate(period timeline.Span, cites, why string) ([]Seal, error)
 		t := late.tally(r)
 		out := r.start >= period.End || t.end <= period.Start || r.kind() == requests && r.start < period.Start
 		if !out {
-			kept.add(*r, t)
+			kept.add(r, &t)
 		}
 		return out
 	})
@@ -136,7 +140,7 @@ func (m *Meter) Restate(period timeline.Span, cites, why string) ([]Seal, error)
 		}
 	}
 	if !slices.ContainsFunc(seals, func(s Seal) bool { return s.Period == period }) {
-		return nil, fmt.Errorf("meter: nothing that came late changes the period: %w", opsec.ErrInvalid)
+		return nil, invalid("period", "nothing that came late changes it")
 	}
 	m.kept, m.late, m.seals = kept, late, append(m.seals, seals...)
 	return slices.Clone(seals), nil

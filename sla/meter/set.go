@@ -2,6 +2,7 @@ package meter
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"sort"
 )
@@ -30,61 +31,64 @@ type tally struct {
 }
 
 // set is records: most in order, with an index; some in order; and those that came since. What is in order has each record
-// once. It is by resource, source and number, and of several with one number that which counts is first: the worst. What is
-// in order is never changed, so that who has a copy of the set can read it while it grows.
+// once. It is by resource, source and number, and of several with one number that which counts is first. What is in
+// order is never changed, so that who has a copy of the set can read it while it grows.
 type set struct {
 	main    []record
 	at      []int // where the records of each resource begin in main, and where the last end
 	side    []record
-	tail    [][]record
-	n       int     // records of the tail
-	tallies []tally // of all
+	tail    [][]record // full parts
+	part    []record   // the part that is being filled
+	tallies []tally    // of all
+	// doubtful is how many records came since of which it is not known that they are new: a tail is settled when it has many.
+	doubtful int
 }
 
 const (
 	firstPart = 64      // records of the first part of a tail
 	lastPart  = 1 << 14 // and of parts of a long one
-	longTail  = 1 << 20 // records with which a tail is settled, unless there are more in order
+	longTail  = 1 << 20 // doubtful records with which a tail is settled, unless more are in order
 	sideShare = 16      // what part of the records a side may be
 )
 
-// add appends a record; t is the tally of requests. It reports whether the tail has become so long that it should be settled.
-func (s *set) add(r record, t tally) (long bool) {
-	if r.kind() == requests {
-		r.end = int64(len(s.tallies))
-		s.tallies = append(s.tallies, t)
-	}
-	last := len(s.tail) - 1
-	if last < 0 || len(s.tail[last]) == cap(s.tail[last]) {
+// add appends a record; t is the tally of requests.
+func (s *set) add(r *record, t *tally) {
+	if len(s.part) == cap(s.part) {
 		size := firstPart
-		if last >= 0 {
-			size = min(2*cap(s.tail[last]), lastPart)
+		if len(s.part) > 0 {
+			s.tail = append(s.tail, s.part)
+			size = min(2*len(s.part), lastPart)
 		}
-		s.tail = append(s.tail, make([]record, 0, size))
-		last++
+		s.part = make([]record, 0, size)
 	}
-	s.tail[last] = append(s.tail[last], r)
-	s.n++
-	return s.n >= longTail && s.n >= len(s.main)+len(s.side)
+	s.part = append(s.part, *r)
+	if r.kind() == requests {
+		s.part[len(s.part)-1].end = int64(len(s.tallies))
+		s.tallies = append(s.tallies, *t)
+	}
 }
 
 // settle puts all in order that came since; resources is how many there are.
 func (s *set) settle(resources int) {
+	n := len(s.part)
+	for _, part := range s.tail {
+		n += len(part)
+	}
 	switch {
-	case s.n == 0:
-	case (len(s.side)+s.n)*sideShare >= len(s.main), len(s.tallies) > 2*(len(s.main)+len(s.side))+longTail:
+	case n == 0:
+	case (len(s.side)+n)*sideShare >= len(s.main), len(s.tallies) > 2*(len(s.main)+len(s.side))+longTail:
 		s.build(resources)
 	default:
-		more := s.unique(slices.Concat(s.tail...))
+		more := s.unique(append(slices.Concat(s.tail...), s.part...))
 		s.side = s.merge(make([]record, 0, len(s.side)+len(more)), s.side, more)
-		s.tail, s.n = nil, 0
+		s.tail, s.part, s.doubtful = nil, nil, 0
 	}
 }
 
 // build puts all into one list: it counts the records of each resource, and puts them where they belong.
 func (s *set) build(resources int) {
-	parts := slices.Concat([][]record{s.main, s.side}, s.tail) // what is in order first
-	s.main, s.side, s.tail = nil, nil, nil
+	parts := slices.Concat([][]record{s.main, s.side}, s.tail, [][]record{s.part}) // what is in order first
+	s.main, s.side, s.tail, s.part = nil, nil, nil, nil
 	begin := make([]int, resources+2)
 	n := 0
 	for _, part := range parts {
@@ -170,7 +174,7 @@ func (s *set) merge(out, a, b []record) []record {
 	return append(append(out, a...), b...)
 }
 
-// compare orders records: by resource, source and number; and of those with one number the worst first.
+// compare orders records: by resource, source and number; and of those with one number that which counts first.
 func (s *set) compare(a, b *record) int {
 	c := cmp.Or(cmp.Compare(a.resource, b.resource), cmp.Compare(a.source(), b.source()), cmp.Compare(a.seq, b.seq))
 	if c == 0 {
@@ -179,14 +183,23 @@ func (s *set) compare(a, b *record) int {
 	return c
 }
 
-// content orders what records with one number say: the worst first.
+// content orders what records with one number say: that which counts first. Because it starts earliest, nothing that starts
+// later changes what counts.
 func content(a, b *record, s, t tally) int {
+	if c := cmp.Compare(a.start, b.start); c != 0 {
+		return c
+	}
+	if s.end == Open {
+		s.end = math.MinInt64
+	}
+	if t.end == Open {
+		t.end = math.MinInt64
+	}
 	return cmp.Or(
-		-cmp.Compare(a.kind(), b.kind()),
-		-cmp.Compare(s.total-s.good, t.total-t.good),
-		-cmp.Compare(s.total, t.total),
-		cmp.Compare(a.start, b.start),
-		-cmp.Compare(s.end, t.end),
+		cmp.Compare(b.kind(), a.kind()),
+		cmp.Compare(t.total-t.good, s.total-s.good),
+		cmp.Compare(t.total, s.total),
+		cmp.Compare(t.end, s.end),
 	)
 }
 
