@@ -9,15 +9,18 @@ import (
 	"github.com/cloudopsec/opsec/sla"
 )
 
+// stands is shown of what is there, and says nothing.
+const stands = "stated"
+
 // part compares two things that are there once, or not at all: nothing promises less than anything.
 func part[T any](path, clause string, a, b *T, compare func(t *terms, a, b *T)) []Difference {
 	switch {
 	case a == nil && b == nil:
 		return nil
 	case a == nil:
-		return []Difference{{path, clause, Stronger, "", "stated", "an element that is new"}}
+		return []Difference{{path, clause, Stronger, "", stands, "an element that is new"}}
 	case b == nil:
-		return []Difference{{path, clause, Weaker, "stated", "", "an element that is missing"}}
+		return []Difference{{path, clause, Weaker, stands, "", "an element that is missing"}}
 	}
 	var list []row
 	compare(&terms{rel: same, rows: &list}, a, b)

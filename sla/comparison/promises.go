@@ -249,6 +249,9 @@ func (k *kind[T]) rows(a, b *T) []Difference {
 // alone is a promise that only one of the agreements has.
 func (k *kind[T]) alone(one *T, rel relation, inA bool) Difference {
 	d := Difference{Path: k.at(one), Clause: k.clause, Verdict: rel.verdict(), B: k.show(one), Reason: k.came}
+	if d.B == "" {
+		d.B = stands
+	}
 	if inA {
 		d.A, d.B, d.Reason = d.B, "", k.went
 	}
