@@ -233,9 +233,9 @@ func (m *model) merge(o *model) error {
 		return meter.ErrSealed
 	}
 	out := newModel()
-	out.seals = m.seals
+	out.seals = slices.Clone(m.seals)
 	if len(o.seals) > n {
-		out.seals = o.seals
+		out.seals = slices.Clone(o.seals)
 	}
 	for _, one := range []*model{m, o} {
 		for e := range one.kept {
