@@ -139,7 +139,7 @@ func TestAProfileThatIsNotAtHandIsReported(t *testing.T) {
 	a := sample(t, "iaas")
 	a.Profiles = []string{"m", "tisax"}
 	require.Equal(t, []string{"profiles[1] profile"}, list(a.Check(floor(sla.Floor{Path: "grade"}))))
-	require.ErrorIs(t, a.Check(floor(sla.Floor{Path: "grade"}), floor(sla.Floor{Path: "grade"})), opsec.ErrInvalid)
+	require.ErrorContains(t, a.Check(floor(sla.Floor{Path: "grade"}), floor(sla.Floor{Path: "grade"})), `two have the id "m"`)
 	require.ErrorIs(t, a.Check(sla.Minimum{ID: "m"}), opsec.ErrInvalid)
 }
 

@@ -109,11 +109,12 @@ func (m Matrix) Attribute(l Layer) opsec.Party {
 	return who
 }
 
-// Of returns the layers that a party answers for, alone or with the other, from the ground up.
+// Of returns the layers that a party answers for, alone or with the other, from the ground up; of [opsec.Both], those that
+// are shared.
 func (m Matrix) Of(p opsec.Party) []Layer {
 	var out []Layer
 	for _, l := range Layers() {
-		if who := m.Attribute(l); who != "" && (who == p || who == opsec.Both) {
+		if who := m.Attribute(l); known(p) && (who == p || who == opsec.Both) {
 			out = append(out, l)
 		}
 	}

@@ -85,6 +85,7 @@ func TestFaultsAreReportedAtOnce(t *testing.T) {
 		require.Equal(t, c.want != nil, errors.Is(err, opsec.ErrInvalid), name)
 	}
 	require.Empty(t, responsibility.Faults(errors.New("another")))
+	require.EqualError(t, responsibility.Faults(responsibility.Matrix{}.Validate())[0], "responsibility: model: want IaaS, PaaS, SaaS or NaaS")
 }
 
 func TestALayerOfTwoMastersIsNobodys(t *testing.T) {
@@ -94,6 +95,12 @@ func TestALayerOfTwoMastersIsNobodys(t *testing.T) {
 	require.Empty(t, m.Attribute(responsibility.GuestOS))
 	require.NotContains(t, m.Of(opsec.CSC), responsibility.GuestOS)
 	require.Empty(t, m.Attribute("no such layer"))
+	m.Assignments = m.Assignments[:10]
+	m.Assignments[4] = responsibility.Assignment{Layer: responsibility.GuestOS, Party: opsec.Both, Note: "x"}
+	require.Contains(t, m.Of(opsec.CSC), responsibility.GuestOS)
+	require.Contains(t, m.Of(opsec.CSP), responsibility.GuestOS)
+	require.Equal(t, []responsibility.Layer{responsibility.GuestOS}, m.Of(opsec.Both))
+	require.Empty(t, m.Of(""))
 	require.Empty(t, responsibility.Matrix{}.Attribute(responsibility.GuestOS))
 	m = responsibility.Matrix{Assignments: []responsibility.Assignment{{Layer: responsibility.GuestOS, Party: "me"}, {Layer: responsibility.GuestOS, Party: opsec.CSC}}}
 	require.Empty(t, m.Attribute(responsibility.GuestOS))
