@@ -261,8 +261,11 @@ func (c contract) credits() htmlreport.Section {
 		if x.Claim > 0 {
 			claim = "within " + lasts(x.Claim) + " after the period"
 		}
+		if x.Months > 0 {
+			claim = "within " + count(x.Months, "month") + " of the calendar after the period"
+		}
 		sub.Blocks = append(telling(facts(htmlreport.Fact{Label: "Objective", Value: code(x.Objective)}, fact("At most", limit),
-			fact("Due when more than", x.Minimum), fact("Claim", claim), fact("Source", x.Source))), sub.Blocks...)
+			fact("Due when more than", x.Minimum), fact("Rounding of amounts", string(x.Rounding)), fact("Only the greatest of group", x.Group), fact("Claim", claim), fact("Source", x.Source))), sub.Blocks...)
 		s.Sections = append(s.Sections, sub)
 	}
 	if len(s.Sections) == 0 {
@@ -280,7 +283,7 @@ func (c contract) liabilities() htmlreport.Section {
 }
 
 func (c contract) history() htmlreport.Section {
-	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Version", Numbers: true}, {Title: "Asked by"}, {Title: "Why, and what"}, {Title: "Answer"}, {Title: "Answered by"}}}
+	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Version", Numbers: true}, {Title: "Asked by"}, {Title: "Why, and what"}, {Title: "Answer"}, {Title: "Answered by"}, {Title: "From, and to, the terms"}}}
 	for _, h := range c.a.History {
 		answer := htmlreport.Mark(htmlreport.Neutral, "refused")
 		if h.Agreed {
@@ -290,7 +293,7 @@ func (c contract) history() htmlreport.Section {
 			answer = append(answer, plain(" "+h.Answer)...)
 		}
 		t.Rows = append(t.Rows, []htmlreport.Text{plain(fmt.Sprint(h.Version)), plain(who(party(h.By), h.Person, c.time(h.Time))),
-			append(plain(h.Text+" "), codes(h.Paths)...), answer, plain(who(party(h.AnswerBy), h.Answerer, c.time(h.Answered)))})
+			append(plain(h.Text+" "), codes(h.Paths)...), answer, plain(who(party(h.AnswerBy), h.Answerer, c.time(h.Answered))), codes([]string{h.From, h.To})})
 	}
 	return section("history", "Negotiation", "It is as it was first offered.", t)
 }

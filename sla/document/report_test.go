@@ -1,23 +1,254 @@
 package document_test
 
 import (
-	"os"
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/credit"
 	"github.com/cloudopsec/opsec/sla/document"
+	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/ratio"
+	"github.com/cloudopsec/opsec/sla/recompute"
+	"github.com/cloudopsec/opsec/sla/response"
+	"github.com/cloudopsec/opsec/sla/timeline"
 )
 
-func TestReport(t *testing.T) {
-	r := compute(t, input(t))
+func provider(t require.TestingT, r document.Report) *document.Document {
 	d, err := r.Provider()
 	require.NoError(t, err)
-	os.WriteFile("/tmp/doc/p.html", []byte(html(t, d)), 0o644)
-	os.WriteFile("/tmp/doc/p.md", []byte(markdown(t, d)), 0o644)
-	d, err = r.Customer(document.Customer{Tenant: "acme", Owns: func(s string) bool { return strings.HasPrefix(s, "vm-0") }, Withhold: func(s string) bool { return strings.Contains(s, "globex") }})
+	return d
+}
+
+func TestProviderSeesAll(t *testing.T) {
+	r := compute(t, input(t))
+	d := provider(t, r)
+	digest, err := r.Report.Digest()
 	require.NoError(t, err)
-	os.WriteFile("/tmp/doc/c.html", []byte(html(t, d)), 0o644)
-	os.WriteFile("/tmp/doc/c.md", []byte(markdown(t, d)), 0o644)
+	require.Equal(t, digest, d.Digest())
+	back, err := recompute.Read([]byte(data(t, d)))
+	require.NoError(t, err)
+	again, err := back.Digest()
+	require.NoError(t, err)
+	require.Equal(t, digest, again, "the JSON is the report")
+
+	md := markdown(t, d)
+	for _, want := range []string{
+		"# Service report 2026-03: Northwind Cloud, virtual machines for Acme GmbH\n\nFor the provider\n", digest,
+		"**3 of 3 objectives missed.**", "**4 of 7 targets of response missed.**",
+		"**Credits are due.** compute 10 % of the fee, 480.00 EUR; storage 10 % of the fee, 120.00 EUR.",
+		"| Virtual machines: Each machine, in minutes of which five in a row are bad | 99\\.5 % | 3 of 25 in breach; together 99.7074 to 99.8797 % |",
+		"| Block storage: storage-region | 99\\.9 % | 99\\.8425 % | 99\\.5737 % | **breach** |",
+		"- Block storage: up 30 d 19 h 50 min · excluded 2 h · down 1 h 10 min\n",
+		"| Day | Unknown | Down |\n|---|---|---|\n| 2026-03-09 |  | 18 h 20 min |\n",
+		"- Of 9 h 17 min 15 s: used 9 h 17 min 15 s · beyond it 13 h 2 min 45 s · may turn out to be used: 1 d 8 h more\n",
+		"- Of 5 572 × 1 min: used 1 340 × 1 min · may turn out to be used 1 920 × 1 min · left 2 312 × 1 min\n",
+		"Used: 22 h 20 min of 9 h 17 min 15 s (the red line); 1 d 8 h more may turn out to be used (hatched).",
+		"| `vm-globex` | 98\\.3849 % | 98\\.3849 % | **breach** |\n| `vm-07` |", "| `vm-20` | 96\\.9044 to 100.0000 % | 96\\.9044 to 100.0000 % | **undecided** |",
+		"| `compute` | `compute` | `compute-region` | **breach** | 10 % of the fee, 480.00 EUR | 2026-05-31 00:00 |  |", "| no claim is needed |",
+		"| Recovery, from occurrence `mttr` | mean 4 h | 3 | 1 | 2 d 19 h 23 min or more | 8 h | 8 d 1 h or more |  | **breach** |",
+		"- INC-1033 critical: 2026-03-09 10:00, compute, accepted after 28 min, restored after 8 h, resolved after 23 h\n",
+		"- SEC-7 medium: 2026-03-26 08:00, compute, security event, accepted after 5 min, customer told after 1 h 10 min, not restored yet\n",
+		"| `CHG-88` | `maintenance` | 2026-03-04 01:00 to 03:00 | holds 2 h for storage | Firmware of the controllers | told 2026-02-20 12:00, approved by Dana Reyes as change-manager |  |",
+		"| **does not hold** | Host of globex is replaced |", r.Report.Evidence.Incidents, r.Report.Evidence.Exclusions, r.Report.Agreement.Digest, "## Findings\n\nThere are none.",
+	} {
+		require.Contains(t, md, want)
+	}
+	require.Equal(t, html(t, d), html(t, provider(t, compute(t, input(t)))), "the same bytes")
+	page := html(t, d)
+	require.NotContains(t, page, "<script")
+	require.Equal(t, 62, strings.Count(page, "<g><title>"), "a cell for each day of two services")
+	require.Contains(t, spaced(page), "<title>2026-03-12: up 24 d 15 h, unknown 9 h</title>", "of the days in its zone")
+	require.Equal(t, 1, strings.Count(page, `fill-opacity="0.3"`), "what is open of one budget")
+}
+
+// machines are those that the sample's reports name.
+var machines = []string{"vm-globex", "vm-07", "vm-08", "vm-20"}
+
+// Whatever a customer owns, nothing of its document, the JSON included, names a resource of another, or a person.
+func TestCustomersSeeWhatIsTheirs(t *testing.T) {
+	in := input(t)
+	in.Agreement.Credits = append(in.Agreement.Credits, credit.Table{ID: "machines", Objective: "compute-instance", Bands: []credit.Band{{Below: in.Agreement.Services[0].Objectives[1].Target, Credit: ratio.One()}}})
+	r := compute(t, in)
+	require.NotEmpty(t, r.Report.Services[0].Totals)
+	whole, err := r.Report.Digest()
+	require.NoError(t, err)
+	require.Contains(t, data(t, provider(t, r)), `"compute/vm-globex"`)
+	rapid.Check(t, func(rt *rapid.T) {
+		owned := map[string]bool{}
+		for _, m := range machines {
+			owned[m] = rapid.Bool().Draw(rt, m)
+		}
+		c := document.Customer{Tenant: "acme", Owns: func(r string) bool { return owned[r] }, Withhold: func(s string) bool { return strings.Contains(s, "globex") }}
+		if rapid.Bool().Draw(rt, "none") {
+			c.Owns, owned = nil, nil
+		}
+		d, err := r.Customer(c)
+		require.NoError(rt, err)
+		require.Equal(rt, whole, d.Digest())
+		for kind, text := range map[string]string{"html": texts(rt, html(rt, d)), "md": markdown(rt, d), "json": data(rt, d)} {
+			for _, m := range machines {
+				require.Equal(rt, owned[m], strings.Contains(text, m), "%s in %s", m, kind)
+			}
+			require.NotContains(rt, text, "Dana", kind)
+			require.NotContains(rt, text, "Host of globex", kind)
+			for _, want := range []string{"CHG-91", "INC-1033", "SEC-7", "change-manager", "480.00 EUR", whole} {
+				require.Contains(rt, text, want, kind)
+			}
+		}
+		var v document.View
+		require.NoError(rt, json.Unmarshal([]byte(data(rt, d)), &v))
+		require.Equal(rt, document.ViewSchema, v.Schema)
+		require.Equal(rt, 1, v.Withheld)
+		shown := 0
+		for _, m := range machines {
+			if owned[m] {
+				shown += strings.Count(data(rt, d), `"`+m+`"`) + strings.Count(data(rt, d), `/`+m+`"`)/2 // a credit, and its total
+			}
+		}
+		require.Equal(rt, len(r.Report.Services[0].Objectives[1].Worst)+len(r.Report.Services[0].Credits)-1, v.Unnamed+shown)
+		again, err := r.Report.Digest()
+		require.NoError(rt, err)
+		require.Equal(rt, whole, again, "the report is as it was")
+	})
+}
+
+func TestTextsAreWithheld(t *testing.T) {
+	in := input(t)
+	in.Exclusions[0].ID, in.Exclusions[1].ID, in.Incidents[0].ID = "globex-1", "globex-2", "globex-3"
+	in.Supersedes, in.Why = "sha256:0", "evidence of globex came late"
+	r := compute(t, in)
+	r.Report.Findings = []recompute.Finding{{Path: "x", Rule: "other", Severity: opsec.SeverityHigh, Text: "secret"}, {Path: "agreement", Rule: "expired", Severity: opsec.SeverityHigh, Text: "it ended"}}
+	d, err := r.Customer(document.Customer{Tenant: "acme", Withhold: func(s string) bool { return strings.Contains(s, "globex") }})
+	require.NoError(t, err)
+	for _, text := range []string{markdown(t, d), data(t, d)} {
+		require.NotContains(t, text, "globex")
+		require.NotContains(t, text, "secret")
+		require.Contains(t, text, "it ended")
+		for _, want := range []string{"withheld-", "INC-1033"} {
+			require.Contains(t, text, want)
+		}
+	}
+	require.Contains(t, markdown(t, d), "5 texts are withheld.")
+	require.Contains(t, markdown(t, d), "3 incidents", "ids that are withheld differ")
+	require.Contains(t, markdown(t, provider(t, r)), "secret")
+}
+
+func TestWhatDoesNotBelongTogetherIsRefused(t *testing.T) {
+	good := compute(t, input(t))
+	for name, spoil := range map[string]func(*document.Report){
+		"no report":           func(r *document.Report) { r.Report = nil },
+		"no agreement":        func(r *document.Report) { r.Agreement = nil },
+		"another agreement":   func(r *document.Report) { r.Agreement = agreement(t, "saas") },
+		"changed agreement":   func(r *document.Report) { a := *r.Agreement; a.Grade = "x"; r.Agreement = &a },
+		"an incident less":    func(r *document.Report) { r.Incidents = r.Incidents[1:] },
+		"no incident":         func(r *document.Report) { r.Incidents = []response.Incident{} },
+		"another incident":    func(r *document.Report) { r.Incidents = append(r.Incidents[:2:2], response.Incident{ID: "x"}) },
+		"an incident too old": func(r *document.Report) { r.Incidents = []response.Incident{{Occurred: time.Date(-1e6, 1, 1, 0, 0, 0, 0, time.UTC)}} },
+		"no period":           func(r *document.Report) { o := *r.Report; o.Period.Span = timeline.Span{}; r.Report = &o },
+		"no zone":             func(r *document.Report) { o := *r.Report; o.Period.Zone = "Mars/Olympus"; r.Report = &o },
+	} {
+		r := good
+		spoil(&r)
+		_, err := r.Provider()
+		require.Error(t, err, name)
+		if name != "an incident too old" {
+			require.ErrorIs(t, err, opsec.ErrInvalid, name)
+		}
+		_, err = r.Customer(document.Customer{Tenant: "acme"})
+		require.Error(t, err, name)
+	}
+	good.Incidents = nil
+	require.NotContains(t, markdown(t, provider(t, good)), "INC-1033", "they need not be given")
+	for _, who := range []opsec.TenantID{"", "globex", "@provider"} {
+		_, err := good.Customer(document.Customer{Tenant: who})
+		require.ErrorIs(t, err, opsec.ErrNotFound, who)
+	}
+}
+
+func TestAMonthWithoutTrouble(t *testing.T) {
+	in := input(t)
+	in.States, in.Incidents, in.Exclusions, in.Fees = seen{"vm-1": states(nil, nil), "storage": states(nil, nil)}, []response.Incident{}, nil, nil
+	md := markdown(t, provider(t, compute(t, in)))
+	for _, want := range []string{"**All of 3 objectives met.**", "**All of 7 targets of response met.**", "All of it was up on each day.", "No incident was reported for the period.",
+		"Nothing is due.", "Nothing was asked to be left out.", "100.0000 %", "left 22 min 17 s 400 ms"} {
+		require.Contains(t, md, want)
+	}
+	require.NotContains(t, md, "missed")
+}
+
+// Before a month is over its rest is unknown: that is no use of the budget.
+func TestAMonthThatIsNotOver(t *testing.T) {
+	in := input(t)
+	in.AsOf = at("2026-03-10T00:00:00+01:00")
+	r := compute(t, in)
+	md := markdown(t, provider(t, r))
+	require.Contains(t, md, "undecided.** What is not known decides")
+	require.Contains(t, md, "INC-1033 critical: 2026-03-09 10:00, compute, accepted after 28 min, restored after 8 h\n", "it was resolved later")
+	require.NotContains(t, md, "INC-1041", "it had not come yet")
+	require.Contains(t, md, "**1 incident**")
+}
+
+func TestRequests(t *testing.T) {
+	a := agreement(t, "saas")
+	month := span("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
+	var counts []metric.Count
+	for at := month.Start; at < month.End; at += 5 * 60_000 {
+		counts = append(counts, metric.Count{Start: at, Good: 999, Total: 1000})
+	}
+	a.Services[0].Objectives = a.Services[0].Objectives[:1]
+	a.Services[0].Objectives = append(a.Services[0].Objectives, metric.Objective{ID: "all", Target: a.Services[0].Objectives[0].Target, Method: metric.Requests, Window: metric.Window{Calendar: "month"}, Scope: "account"})
+	r, err := recompute.Compute(t.Context(), recompute.Input{Agreement: a, Period: "2026-03", AsOf: at("2026-04-03T08:00:00Z"), States: seen{"web": {Counts: counts}}})
+	require.NoError(t, err)
+	md := markdown(t, provider(t, document.Report{Report: r, Agreement: a}))
+	for _, want := range []string{"up 8 919 072 requests · down 8 928 requests", "- **Target:** 99\\.9 %\n- **Figure:** 99\\.9000 %", "**Good:** 8 919 072 requests", "8 919.07 × 5 min",
+		"Used: 8 928 requests of 8 928 requests (the red line).", "- Of 8 928 requests: used 8 928 requests\n"} {
+		require.Contains(t, md, want)
+	}
+}
+
+func TestLongListsEndAndSaySo(t *testing.T) {
+	in := input(t)
+	in.Exclusions, in.Incidents = nil, nil
+	for i := range 120 {
+		in.Exclusions = append(in.Exclusions, sla.Exclusion{ID: fmt.Sprintf("CHG-%03d", i), Rule: "none", Start: at("2026-03-04T01:00:00Z"), End: at("2026-03-04T02:00:00Z"), Reason: "r"})
+		i := response.Incident{ID: fmt.Sprintf("INC-%03d", i), Severity: opsec.SeverityLow, Occurred: at("2026-03-02T00:00:00Z").Add(time.Duration(i) * time.Hour)}
+		if len(in.Incidents) == 100 {
+			i.Severity = opsec.SeverityCritical
+		}
+		in.Incidents = append(in.Incidents, i)
+	}
+	r := compute(t, in)
+	for range 150 {
+		r.Report.Findings = append(r.Report.Findings, recompute.Finding{Path: "p", Rule: "r", Severity: opsec.SeverityLow, Text: "t"})
+	}
+	d := provider(t, r)
+	md := markdown(t, d)
+	require.Equal(t, 100, strings.Count(md, "| `CHG-"))
+	require.Contains(t, md, "20 more are left out here")
+	require.Equal(t, 50, strings.Count(md, "- INC-"))
+	require.Contains(t, md, "- INC-100 critical:", "the gravest are shown")
+	require.Contains(t, md, "70 more are left out here")
+	require.Contains(t, md, "50 more are left out here")
+	require.Equal(t, 120, strings.Count(data(t, d), `"CHG-`), "the JSON has all of them")
+}
+
+// Texts of others are texts.
+func TestHostileTexts(t *testing.T) {
+	in := input(t)
+	const evil = "</td><script>alert(1)</script>\u202e | x"
+	in.Exclusions[0].Reason, in.Exclusions[0].Approved, in.Incidents[0].ID, in.Incidents[1].Service = evil, evil, evil, evil
+	d := provider(t, compute(t, in))
+	require.NotContains(t, html(t, d), "<script")
+	require.NotContains(t, html(t, d), "\u202e")
+	require.Contains(t, markdown(t, d), "\\</td\\>\\<script\\>alert(1)")
+	require.NotContains(t, markdown(t, d), "\u202e")
+	require.Contains(t, texts(t, html(t, d)), "</td><script>alert(1)</script>")
 }
