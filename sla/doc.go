@@ -25,10 +25,11 @@
 // # Promises
 //
 // What is not known in a text is refused, and so is what stands twice or in another letter case: two readers of one text
-// have one agreement. The digest is that of canonical JSON (RFC 8785) with times in UTC and ratios in lowest terms, so that it does not depend on how
-// the agreement was written. A step of a negotiation that fails changes nothing; [Agreement.Follows] shows that a version
-// is what was agreed to. No time is left out of figures but by a rule of the agreement, and only as far as the rule goes.
-// [Agreement.Judge] does not depend on the order of its input. The package keeps nothing, has no clock and needs no store.
+// have one agreement. The digest is that of canonical JSON (RFC 8785) with times in UTC and ratios in lowest terms, so
+// that it does not depend on how the agreement was written. A step of a negotiation that fails changes nothing;
+// [Agreement.Follows] shows that a version is what was agreed to. No time is left out of figures but by a rule of the
+// agreement, and only as far as the rule goes. [Agreement.Judge] does not depend on the order of its input. The package
+// keeps nothing, has no clock and needs no store.
 //
 // # What it will not do
 //
