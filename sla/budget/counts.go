@@ -66,15 +66,39 @@ func burn(bad, target ratio.Ratio, up bool) ratio.Ratio {
 		r, _ := ratio.New(math.MaxUint64, 1)
 		return r
 	}
-	return fit(new(big.Rat).Quo(bad.Rat(), may.Rat()), up)
-}
-
-// fit returns a rational as a ratio, rounded where it has to be.
-func fit(x *big.Rat, up bool) ratio.Ratio {
-	if x.Num().IsUint64() && x.Denom().IsUint64() {
-		r, _ := ratio.New(x.Num().Uint64(), x.Denom().Uint64())
+	may, _ = ratio.New(may.Den(), may.Num()) // not 0
+	if r, fits := multiply(bad, may); fits {
 		return r
 	}
+	return round(new(big.Rat).Mul(bad.Rat(), may.Rat()), up)
+}
+
+// multiply multiplies, if the result in lowest terms is a ratio.
+func multiply(a, b ratio.Ratio) (ratio.Ratio, bool) {
+	n1, n2, d1, d2 := a.Num(), b.Num(), a.Den(), b.Den()
+	for _, pair := range [][2]*uint64{{&n1, &d1}, {&n1, &d2}, {&n2, &d1}, {&n2, &d2}} {
+		common := gcd(*pair[0], *pair[1])
+		*pair[0] /= common
+		*pair[1] /= common
+	}
+	h1, num := bits.Mul64(n1, n2)
+	h2, den := bits.Mul64(d1, d2)
+	if h1+h2 > 0 {
+		return ratio.Ratio{}, false
+	}
+	r, _ := ratio.New(num, den) // not 0
+	return r, true
+}
+
+func gcd(a, b uint64) uint64 {
+	for b > 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// round returns a rational that is no ratio, rounded.
+func round(x *big.Rat, up bool) ratio.Ratio {
 	for _, den := range []int64{1_000_000_000, 1} {
 		n, rest := new(big.Int).QuoRem(new(big.Int).Mul(x.Num(), big.NewInt(den)), x.Denom(), new(big.Int))
 		if up && rest.Sign() > 0 {

@@ -45,8 +45,8 @@ func (s Source) validate() error {
 }
 
 // Prometheus returns a file of rules for Prometheus: a recording rule of the bad share for each window, an alert for each
-// rule of the policy, and one for when there is no evidence, because unknown is not good. It is YAML, and the same for the
-// same policy and source. Prometheus decides with floats and extrapolates counters, so that near the edge it may differ from
+// rule of the policy, and one for when there is no evidence, because unknown is not good. They are one group, so that alerts
+// are evaluated after what they look at. It is YAML, and the same for the same policy and source. Prometheus decides with floats and extrapolates counters, so that near the edge it may differ from
 // [Policy.Judge]; it knows neither unknown evidence nor Policy.Chance. The error wraps [opsec.ErrInvalid]; that of the
 // expressions as PromQL is for promtool to find.
 func (p Policy) Prometheus(s Source) ([]byte, error) {
@@ -66,14 +66,13 @@ func (p Policy) Prometheus(s Source) ([]byte, error) {
 	labels := fmt.Sprintf("slo: %s\n          service: %s\n", quote(s.Name), quote(s.Service))
 	match := fmt.Sprintf(`{slo="%s",service="%s"}`, s.Name, s.Service)
 	var w bytes.Buffer
-	fmt.Fprintf(&w, "groups:\n  - name: %s\n    rules:\n", quote("slo "+s.Service+" "+s.Name+" windows"))
+	fmt.Fprintf(&w, "groups:\n  - name: %s\n    rules:\n", quote("slo "+s.Service+" "+s.Name))
 	for _, d := range windows {
 		span := promDuration(d)
 		in := func(expression string) string { return "(" + strings.ReplaceAll(expression, "$window", span) + ")" }
 		fmt.Fprintf(&w, "      - record: slo:bad:ratio_%s\n        expr: %s\n        labels:\n          %s",
 			span, quote(in(s.Bad)+" / "+in(s.All)), labels)
 	}
-	fmt.Fprintf(&w, "  - name: %s\n    rules:\n", quote("slo "+s.Service+" "+s.Name+" alerts"))
 	alert := func(name string, urgency Urgency, wait time.Duration, expr, summary string) {
 		fmt.Fprintf(&w, "      - alert: %s\n        expr: %s\n", name, quote(expr))
 		if wait > 0 {

@@ -61,25 +61,19 @@ func (p Policy) Ring(perSecond uint64) (*Ring, error) {
 		return nil, err
 	}
 	var list []time.Duration
-	var bucket time.Duration
+	var bucket uint64
 	for _, r := range p.Rules {
 		for _, d := range []time.Duration{time.Duration(r.Long), time.Duration(r.Short)} {
 			list = append(list, d)
-			bucket = gcd(bucket, d)
+			bucket = gcd(bucket, uint64(d))
 		}
 	}
-	hi, lo := bits.Mul64(perSecond, uint64(bucket.Milliseconds()))
+	length := time.Duration(bucket)
+	hi, lo := bits.Mul64(perSecond, uint64(length.Milliseconds()))
 	if hi > 0 || lo%1000 != 0 {
-		return nil, fault("perSecond", "not a whole number in a bucket of %v", bucket)
+		return nil, fault("perSecond", "not a whole number in a bucket of %v", length)
 	}
-	return NewRing(bucket, list, lo/1000)
-}
-
-func gcd(a, b time.Duration) time.Duration {
-	for b > 0 {
-		a, b = b, a%b
-	}
-	return a
+	return NewRing(length, list, lo/1000)
 }
 
 func (r *Ring) longest() *window { return &r.windows[len(r.windows)-1] }

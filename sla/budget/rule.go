@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloudopsec/opsec/sla/metric"
@@ -85,11 +86,12 @@ func (p Policy) Factor(r Rule) (ratio.Ratio, error) {
 	if r.Long <= 0 || p.Window <= 0 {
 		return ratio.Ratio{}, fault("long", "the rule %.40q or the policy has no window", r.Name)
 	}
-	x := new(big.Rat).Mul(r.Share.Rat(), big.NewRat(int64(p.Window), int64(r.Long)))
-	if !x.Num().IsUint64() || !x.Denom().IsUint64() {
+	windows, _ := ratio.New(uint64(p.Window), uint64(r.Long)) // not 0
+	factor, fits := multiply(r.Share, windows)
+	if !fits {
 		return ratio.Ratio{}, fault("share", "the factor of rule %.40q does not fit 2 numbers of 64 bits", r.Name)
 	}
-	return ratio.New(x.Num().Uint64(), x.Denom().Uint64())
+	return factor, nil
 }
 
 // Detects returns how long it takes until a rule fires when, after none was, such a share is bad, at even traffic; false if
@@ -106,7 +108,10 @@ func (p Policy) Detects(r Rule, bad ratio.Ratio) (time.Duration, bool) {
 	return time.Duration(ms.Int64()+1) * time.Millisecond, true
 }
 
-var ruleName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
+// named reports whether a text is the name of a rule.
+func named(s string) bool {
+	return s != "" && len(s) <= 40 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" && s[0] != '-' && s[len(s)-1] != '-'
+}
 
 // Validate returns nil, or all that is wrong, joined: a [*Fault] each, and an [*UnreachableError] for each rule that can
 // never fire. It is the cure for a policy made for 99.9 % that is used for 90 %.
@@ -127,28 +132,27 @@ func (p Policy) Validate() error {
 		return errors.Join(errs...)
 	}
 	sound := len(errs) == 0
-	seen := map[string]bool{}
 	for i, r := range p.Rules {
-		at, before := fmt.Sprintf("rules[%d]", i), len(errs)
-		if !ruleName.MatchString(r.Name) || seen[r.Name] {
-			add(at+".name", "want 1 to 40 lower-case letters, digits and inner hyphens, another for each rule")
+		before := len(errs)
+		add := func(field, form string, args ...any) { add(fmt.Sprintf("rules[%d]%s", i, field), form, args...) }
+		if !named(r.Name) || slices.ContainsFunc(p.Rules[:i], func(o Rule) bool { return o.Name == r.Name }) {
+			add(".name", "want 1 to 40 lower-case letters, digits and inner hyphens, another for each rule")
 		}
-		seen[r.Name] = true
 		if r.Urgency != Page && r.Urgency != Ticket {
-			add(at+".urgency", "want page or ticket")
+			add(".urgency", "want page or ticket")
 		}
 		if r.Share.Num() == 0 || r.Share.Cmp(ratio.One()) > 0 {
-			add(at+".share", "want more than 0 and 100 %% at most")
+			add(".share", "want more than 0 and 100 %% at most")
 		}
 		if !whole(r.Short) || !whole(r.Long) || r.Short > r.Long || r.Long > p.Window {
-			add(at+".long", "want whole milliseconds, more than 0, the short window no longer than the long, and that no longer than the policy's")
+			add(".long", "want whole milliseconds, more than 0, the short window no longer than the long, and that no longer than the policy's")
 		}
 		if !sound || len(errs) > before {
 			continue
 		}
 		factor, err := p.Factor(r)
 		if err != nil {
-			add(at+".share", "the factor does not fit 2 numbers of 64 bits")
+			add(".share", "the factor does not fit 2 numbers of 64 bits")
 		} else if !beyond(ratio.One(), factor, p.Target) {
 			errs = append(errs, &UnreachableError{r.Name, factor, burn(ratio.One(), p.Target, true)})
 		}
