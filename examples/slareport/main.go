@@ -2,6 +2,7 @@
 // use or input.
 //
 //	slareport -agreement iaas.yaml -evidence states.csv -incidents incidents.csv -period 2026-03 -html report.html
+//	slareport compare iaas.yaml saas.yaml
 //	slareport probe -out states.csv -month 2026-03
 package main
 
@@ -16,10 +17,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/examples/internal/script"
 	"github.com/cloudopsec/opsec/internal/strictjson"
 	"github.com/cloudopsec/opsec/internal/wholefile"
 	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/document"
 	"github.com/cloudopsec/opsec/sla/evidence"
 	"github.com/cloudopsec/opsec/sla/meter"
 	"github.com/cloudopsec/opsec/sla/recompute"
@@ -27,7 +30,7 @@ import (
 
 func main() {
 	ctx := script.Interruptible()
-	verbs := map[string]script.Verb{"probe": probe}
+	verbs := map[string]script.Verb{"compare": compare, "probe": probe}
 	if len(os.Args) > 1 && verbs[os.Args[1]] != nil {
 		flags := flag.NewFlagSet(os.Args[1], flag.ContinueOnError)
 		script.Exit(verbs[os.Args[1]](ctx, flags, func() error { return flags.Parse(os.Args[2:]) }))
@@ -48,6 +51,7 @@ func run(ctx context.Context, args []string) error {
 	asJSON := flags.Bool("json", false, "print the summary as JSON")
 	full := flags.String("report", "", "write the whole report, as JSON, to this `file`")
 	html := flags.String("html", "", "write the report, as HTML, to this `file`")
+	tenant := flags.String("customer", "", "`tenant` of the customer that -html is for (default: the provider)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -102,8 +106,23 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	if err := save(*full, *html, a, r); err != nil {
-		return err
+	if *full != "" {
+		text, err := r.JSON()
+		if err != nil {
+			return err
+		}
+		if err := wholefile.Write(*full, 0o644, func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+			return err
+		}
+	}
+	if *html != "" {
+		d, err := page(document.Report{Report: r, Agreement: a, Incidents: in.Incidents}, opsec.TenantID(*tenant))
+		if err != nil {
+			return err
+		}
+		if err := wholefile.Write(*html, 0o644, d.HTML); err != nil {
+			return err
+		}
 	}
 	return script.Print(out, *asJSON, out.kept())
 }
@@ -171,14 +190,10 @@ func read[T any](name string, parse func([]byte) (T, error)) (v T, err error) {
 	return v, nil
 }
 
-// save writes the whole report to the files that are named.
-func save(full, html string, a *sla.Agreement, r *recompute.Report) error {
-	if full == "" {
-		return nil
+// page is the report as its reader may see it.
+func page(r document.Report, customer opsec.TenantID) (*document.Document, error) {
+	if customer == "" {
+		return r.Provider()
 	}
-	text, err := r.JSON()
-	if err != nil {
-		return err
-	}
-	return wholefile.Write(full, 0o644, func(w io.Writer) error { _, err := w.Write(text); return err })
+	return r.Customer(document.Customer{Tenant: customer, Owns: func(string) bool { return true }}) // all machines of the sample are one customer's
 }
