@@ -38,10 +38,10 @@ func integer(n uint64) *big.Int   { return new(big.Int).SetUint64(n) }
 
 func choose(k, n uint64) *big.Float {
 	k = min(k, n-k)
-	c := whole64(1)
+	c, x := whole64(1), float()
 	for i := uint64(1); i <= k; i++ {
-		c.Mul(c, whole64(n-i+1))
-		c.Quo(c, whole64(i))
+		c.Mul(c, x.SetUint64(n-i+1))
+		c.Quo(c, x.SetUint64(i))
 	}
 	return c
 }
@@ -87,19 +87,17 @@ func tail(choose *big.Float, k, n, hit, miss uint64) *big.Float {
 	term.Mul(term, power(float().Quo(whole64(miss), all), n-k))
 	sum := float().Set(term)
 	odds := float().Quo(whole64(hit), whole64(miss))
-	var step, left, bound big.Float
+	one, step, left, bound := whole64(1), float(), float(), float()
 	for i := k; i < n; i++ {
 		// the ratio of the next term to this; it gets smaller, and is less than 1
-		step.SetPrec(precision).Quo(whole64(n-i), whole64(i+1))
-		step.Mul(&step, odds)
-		term.Mul(term, &step)
+		step.Mul(odds, step.SetUint64(n-i))
+		step.Quo(step, left.SetUint64(i+1))
+		term.Mul(term, step)
 		sum.Add(sum, term)
 		// all that is left is less than term * step / (1 - step)
 		if i%16 == 0 {
-			left.SetPrec(precision).Sub(whole64(1), &step)
-			bound.SetPrec(precision).SetMantExp(sum, -slack-2)
-			bound.Mul(&bound, &left)
-			if left.Mul(term, &step).Cmp(&bound) < 0 {
+			bound.Mul(left.Sub(one, step), bound.SetMantExp(sum, -slack-2))
+			if left.Mul(term, step).Cmp(bound) < 0 {
 				break
 			}
 		}

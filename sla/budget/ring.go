@@ -78,8 +78,10 @@ func (p Policy) Ring(perSecond uint64) (*Ring, error) {
 
 func (r *Ring) longest() *window { return &r.windows[len(r.windows)-1] }
 
-// number returns the number of the bucket in which a moment is.
+// number returns the number of the bucket in which a moment is: of one that is far off, that of 146 million years from 1970,
+// so that windows before and after it can be reckoned.
 func (r *Ring) number(at int64) int64 {
+	at = max(-1<<62, min(at, 1<<62))
 	n := at / r.bucket
 	if at%r.bucket < 0 {
 		n--

@@ -63,6 +63,27 @@ func TestRingCountsWhatIsMissingAsUnknown(t *testing.T) {
 	require.Equal(t, budget.Counts{Good: 79_000, Bad: 1_000, Unknown: 220_000}, over(t, r, 5*time.Minute))
 }
 
+func TestRingFarFromNow(t *testing.T) {
+	for _, far := range []int64{math.MinInt64, math.MinInt64 + 1, math.MaxInt64 - 1, math.MaxInt64} {
+		for _, bucket := range []time.Duration{time.Millisecond, time.Minute, 100 * 365 * day} {
+			r, err := budget.NewRing(bucket, []time.Duration{bucket, 2 * bucket}, 0)
+			require.NoError(t, err)
+			r.Advance(far)
+			require.NoError(t, r.Add(far, budget.Counts{Bad: 1}))
+			require.Equal(t, budget.Counts{Bad: 1}, over(t, r, 2*bucket))
+			f, err := r.Forecast(of(t, "99%"), 2*bucket, bucket)
+			require.NoError(t, err)
+			require.Equal(t, far > 0, *f.Latest > 0)
+			r.Advance(math.MaxInt64)
+			want := budget.Counts{}
+			if far > 0 {
+				want.Bad = 1
+			}
+			require.Equal(t, want, over(t, r, 2*bucket))
+		}
+	}
+}
+
 func TestRingThatIsFullStaysAsItWas(t *testing.T) {
 	r := ring(t, 0, 5*time.Minute)
 	r.Advance(0)

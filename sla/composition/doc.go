@@ -13,7 +13,7 @@
 //	s := composition.System{Parts: availabilities, Top: composition.Parallel(zone("1"), zone("2"))} // one database
 //	f, err := s.Availability()                 // exact bounds, if parts fail independently
 //	verdict := f.AtLeast(target)               // exactly at the target is met
-//	any, err := s.Whatever()                   // bounds that hold even if they do not
+//	bounds, err := s.Whatever()                // bounds that hold even if they do not
 //	weights, err := s.Weights()                // single points of failure, and what each part means
 //	need, ok, err := s.Needed("db", target)    // what the database would have to promise
 //

@@ -131,3 +131,26 @@ func TestWhateverIsTheClosest(t *testing.T) {
 		}
 	})
 }
+
+// TestMoreEvidenceNeverWidens narrows the bounds of one part.
+func TestMoreEvidenceNeverWidens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := draw(t)
+		id := rapid.SampledFrom(slices.Sorted(maps.Keys(s.Parts))).Draw(t, "id")
+		wide := s.Parts[id]
+		for name, reckon := range map[string]func() (c.Figure, error){
+			"Availability": func() (c.Figure, error) { return s.Availability() }, "Whatever": func() (c.Figure, error) { return s.Whatever() },
+		} {
+			s.Parts[id] = wide
+			before, err := reckon()
+			require.NoError(t, err)
+			for _, r := range []ratio.Range{{Low: wide.Low, High: wide.Low}, {Low: wide.High, High: wide.High}} {
+				s.Parts[id] = r
+				after, err := reckon()
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, after.Low.Cmp(before.Low), 0, name)
+				require.LessOrEqual(t, after.High.Cmp(before.High), 0, name)
+			}
+		}
+	})
+}
