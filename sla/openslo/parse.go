@@ -379,12 +379,12 @@ func target(o *object) (ratio.Ratio, error) {
 	return decimal(o.at("targetPercent"), percent, "%")
 }
 
-var decimalForm = regexp.MustCompile(`^([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})$`)
+var decimalForm = regexp.MustCompile(`^([0-9]{1,18}(\.[0-9]{0,17})?|\.[0-9]{1,17})$`)
 
 // decimal reads a number exactly.
 func decimal(path, text, unit string) (ratio.Ratio, error) {
 	if !decimalForm.MatchString(text) {
-		return ratio.Ratio{}, invalid("%s: %q is not a decimal number of up to 18 digits", path, clip(text))
+		return ratio.Ratio{}, invalid("%s: %q is not a decimal number of up to 17 decimals", path, clip(text))
 	}
 	if strings.HasPrefix(text, ".") {
 		text = "0" + text

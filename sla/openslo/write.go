@@ -243,7 +243,7 @@ func indicator(path string, s Source) ([]*yaml.Node, error) {
 // fraction writes a ratio as a decimal number, if it is one.
 func fraction(r ratio.Ratio) (string, bool) {
 	digits, exact := r.Rat().FloatPrec()
-	if !exact || digits > 18 {
+	if !exact || digits > 17 {
 		return "", false
 	}
 	return r.Rat().FloatString(digits), true
