@@ -1,6 +1,8 @@
 package meter
 
 import (
+	"cmp"
+	"encoding/binary"
 	"slices"
 	"strings"
 )
@@ -9,9 +11,13 @@ import (
 type names struct {
 	list  []string
 	ids   map[string]uint32
-	next  []uint32 // the name that last came after each: sources go through resources in the same order, again and again
-	order []uint32 // in order of the names, of those that were there when it was made
+	next  []uint32        // the name that last came after each: sources go through resources in the same order, again and again
+	order []uint32        // in order of the names, of those that were there when it was made
+	block strings.Builder // the bytes of new names: many in one piece of memory
 }
+
+// blockSize is how many bytes a block of names has.
+const blockSize = 1 << 14
 
 // after returns the number of a name that came after another. It is a guess, and a look at the map when that is wrong.
 func (n *names) after(last uint32, name string) (uint32, bool) {
@@ -33,10 +39,24 @@ func (n *names) add(name string) uint32 {
 		n.ids = map[string]uint32{}
 	}
 	id := uint32(len(n.list))
-	name = strings.Clone(name) // it may be a part of a large text
+	name = n.hold(name)
 	n.list, n.next = append(n.list, name), append(n.next, id)
 	n.ids[name] = id
 	return id
+}
+
+// hold returns a copy of a name, which may be a part of a large text.
+func (n *names) hold(name string) string {
+	if len(n.list) < 16 {
+		return strings.Clone(name)
+	}
+	if n.block.Cap()-n.block.Len() < len(name) {
+		n.block = strings.Builder{}
+		n.block.Grow(blockSize)
+	}
+	at := n.block.Len()
+	n.block.WriteString(name)
+	return n.block.String()[at:]
 }
 
 // sorted returns the numbers in order of the names. The list is not changed later.
@@ -49,7 +69,7 @@ func (n *names) sorted() []uint32 {
 	for id := len(old); id < len(n.list); id++ {
 		more = append(more, uint32(id))
 	}
-	slices.SortFunc(more, func(a, b uint32) int { return strings.Compare(n.list[a], n.list[b]) })
+	n.sort(more)
 	all := make([]uint32, 0, len(n.list))
 	for len(old) > 0 && len(more) > 0 {
 		if n.list[more[0]] < n.list[old[0]] {
@@ -59,6 +79,35 @@ func (n *names) sorted() []uint32 {
 	}
 	n.order = append(append(all, old...), more...)
 	return n.order
+}
+
+// sort sorts new names: by the eight bytes after what all begin with, and what is the same there as texts.
+func (n *names) sort(ids []uint32) {
+	begin := n.list[ids[0]]
+	for _, id := range ids {
+		for !strings.HasPrefix(n.list[id], begin) {
+			begin = begin[:len(begin)-1]
+		}
+	}
+	type key struct {
+		bytes uint64
+		id    uint32
+	}
+	keys := make([]key, len(ids))
+	for i, id := range ids {
+		var eight [8]byte
+		copy(eight[:], n.list[id][len(begin):])
+		keys[i] = key{binary.BigEndian.Uint64(eight[:]), id}
+	}
+	slices.SortFunc(keys, func(a, b key) int {
+		if a.bytes != b.bytes {
+			return cmp.Compare(a.bytes, b.bytes)
+		}
+		return strings.Compare(n.list[a.id], n.list[b.id])
+	})
+	for i, k := range keys {
+		ids[i] = k.id
+	}
 }
 
 // ranks returns the place of each name in their order.

@@ -1,0 +1,229 @@
+package meter_test
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/sla/meter"
+	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/timeline"
+)
+
+// lines returns what a meter has of the only resource that it has.
+func lines(t *testing.T, p Span, list ...Evidence) (in metric.Input) {
+	m := meter.New()
+	for i, e := range list {
+		if e.Source == "" {
+			e.Source, e.Seq = "s", uint64(i)
+		}
+		e.Resource = "vm"
+		require.NoError(t, m.Add(e))
+	}
+	m.Resources(p, func(_ string, got metric.Input) bool {
+		in = got
+		return true
+	})
+	return in
+}
+
+func state(from, to int64, s meter.State) Evidence { return Evidence{Span: span(from, to), State: s} }
+
+func at(text string) int64 {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		panic(err)
+	}
+	return t.UnixMilli()
+}
+
+func TestOpenStates(t *testing.T) {
+	p := span(0, 100)
+	open := func(from int64, s meter.State) Evidence { return state(from, meter.Open, s) }
+	line := func(ends ...int64) (l timeline.Line) {
+		for i := 0; i < len(ends); i += 2 {
+			l = append(l, span(ends[i], ends[i+1]))
+		}
+		return l
+	}
+	for name, c := range map[string]struct {
+		list     []Evidence
+		up, down timeline.Line
+	}{
+		"until the end of the period": {[]Evidence{open(10, meter.Down)}, nil, line(10, 100)},
+		"until more is said":          {[]Evidence{open(10, meter.Down), open(30, meter.Up), open(50, meter.Down)}, line(30, 50), line(10, 30, 50, 100)},
+		"until that it is unknown":    {[]Evidence{open(10, meter.Down), open(30, meter.Unknown)}, nil, line(10, 30)},
+		"said at once":                {[]Evidence{open(10, meter.Down), open(10, meter.Up)}, line(10, 100), line(10, 100)},
+		"what began before":           {[]Evidence{open(10, meter.Down), state(0, 40, meter.Up)}, line(0, 40), line(10, 100)},
+		"another source":              {[]Evidence{open(10, meter.Down), {Source: "o", Span: span(40, 50), State: meter.Up}}, line(40, 50), line(10, 100)},
+		"requests":                    {[]Evidence{open(10, meter.Down), {Span: span(20, 30), Total: 1}}, nil, line(10, 100)},
+		"before the period":           {[]Evidence{open(-50, meter.Down), open(-20, meter.Up)}, line(0, 100), nil},
+		"ended before the period":     {[]Evidence{open(-50, meter.Down), state(-20, -10, meter.Up)}, nil, nil},
+		"its end is said later":       {[]Evidence{{Source: "s", Span: span(10, meter.Open), State: meter.Down}, {Source: "s", Span: span(10, 20), State: meter.Down}}, nil, line(10, 20)},
+	} {
+		for range 2 {
+			in := lines(t, p, c.list...)
+			require.True(t, slices.Equal(c.up, in.States.Up), "%s: %v", name, in.States)
+			require.True(t, slices.Equal(c.down, in.States.Down), "%s: %v", name, in.States)
+		}
+	}
+}
+
+func TestEdgesOfAPeriod(t *testing.T) {
+	p := span(100, 200)
+	in := lines(t, p, state(0, 100, meter.Down), state(200, 300, meter.Down), state(99, 101, meter.Up), state(199, 201, meter.Degraded))
+	require.True(t, slices.Equal(timeline.Line{span(100, 101)}, in.States.Up))
+	require.True(t, slices.Equal(timeline.Line{span(199, 200)}, in.States.Degraded))
+	require.Empty(t, in.States.Down)
+	request := func(from, to int64) Evidence { return Evidence{Span: span(from, to), Total: 3, Good: 2} }
+	in = lines(t, p, request(199, 300), request(200, 201), request(100, 101), request(99, 150))
+	require.Equal(t, []metric.Count{{Start: 100, Good: 2, Total: 3}, {Start: 199, Good: 2, Total: 3}}, in.Counts)
+	for _, none := range []Span{span(100, 100), span(200, 100), span(math.MaxInt64, math.MinInt64)} {
+		require.Zero(t, lines(t, none, state(0, 300, meter.Up)))
+	}
+	leap := lines(t, span(at("2024-02-29T00:00:00Z"), at("2024-03-01T00:00:00Z")), state(at("2024-02-28T12:00:00Z"), at("2024-03-01T12:00:00Z"), meter.Up))
+	require.Equal(t, uint64(86_400_000), leap.States.Up.Length())
+	ever := span(math.MinInt64, math.MaxInt64)
+	all := lines(t, ever, state(at("0001-01-01T00:00:00Z"), at("9999-12-31T23:59:59.999Z")+1, meter.Up))
+	require.Equal(t, uint64(at("9999-12-31T23:59:59Z")+1000-at("0001-01-01T00:00:00Z")), all.States.Up.Length())
+	require.Equal(t, timeline.Line{span(5, math.MaxInt64)}, lines(t, ever, state(5, meter.Open, meter.Up)).States.Up)
+}
+
+func TestWhatIsNoEvidenceIsRefused(t *testing.T) {
+	good := Evidence{Source: "s", Resource: "vm", Span: span(0, 10), State: meter.Up}
+	m := meter.New()
+	empty := save(t, m)
+	for name, spoil := range map[string]func(*Evidence){
+		"empty":                func(e *Evidence) { e.Span = span(5, 5) },
+		"reversed":             func(e *Evidence) { e.Span = span(10, 0) },
+		"reversed, open":       func(e *Evidence) { e.Span = span(meter.Open, 5) },
+		"empty, open":          func(e *Evidence) { e.Span = span(meter.Open, meter.Open) },
+		"before year 1":        func(e *Evidence) { e.Span.Start = at("0001-01-01T00:00:00Z") - 1 },
+		"after year 9999":      func(e *Evidence) { e.Span.End = at("9999-12-31T23:59:59.999Z") + 2 },
+		"open after year 9999": func(e *Evidence) { e.Span = span(at("9999-12-31T23:59:59.999Z")+1, meter.Open) },
+		"no state":             func(e *Evidence) { e.State = meter.Down + 1 },
+		"more good than all":   func(e *Evidence) { e.State, e.Good = meter.Unknown, 1 },
+		"a state and requests": func(e *Evidence) { e.Total = 1 },
+		"open requests":        func(e *Evidence) { e.State, e.Total, e.Span.End = meter.Unknown, 1, meter.Open },
+		"no source":            func(e *Evidence) { e.Source = "" },
+		"no resource":          func(e *Evidence) { e.Resource = "" },
+		"a long source":        func(e *Evidence) { e.Source = strings.Repeat("x", meter.MaxName+1) },
+		"a long resource":      func(e *Evidence) { e.Resource = strings.Repeat("x", meter.MaxName+1) },
+		"no UTF-8":             func(e *Evidence) { e.Resource = "\xff" },
+	} {
+		e := good
+		spoil(&e)
+		require.ErrorIs(t, m.Add(e), opsec.ErrInvalid, name)
+	}
+	require.Equal(t, empty, save(t, m), "nothing is changed")
+	_, ok := m.Mark("s")
+	require.False(t, ok)
+	good.Source, good.Seq = strings.Repeat("x", meter.MaxName), math.MaxUint64
+	require.NoError(t, m.Add(good))
+	require.NoError(t, load(t, save(t, m)).Add(good))
+}
+
+func TestSealsAreRefused(t *testing.T) {
+	m, p := meter.New(), span(0, 100)
+	for _, bad := range []Span{{}, span(5, 4), span(math.MinInt64, 0), span(0, math.MaxInt64)} {
+		_, err := m.Seal(bad)
+		require.ErrorIs(t, err, opsec.ErrInvalid)
+	}
+	_, err := m.Restate(p, "", "why")
+	require.ErrorIs(t, err, opsec.ErrInvalid, "it is not sealed")
+	s, err := m.Seal(p)
+	require.NoError(t, err)
+	_, err = m.Restate(p, s.Digest, "why")
+	require.ErrorIs(t, err, opsec.ErrInvalid, "nothing came late")
+	require.NoError(t, m.Add(Evidence{Source: "s", Resource: "vm", Span: span(50, 60), State: meter.Up}))
+	for _, c := range [][2]string{{"", "why"}, {s.Digest[:70], "why"}, {s.Digest, ""}, {s.Digest, " \n"}, {s.Digest, "\xff"}, {s.Digest, strings.Repeat("x", meter.MaxName+1)}} {
+		_, err = m.Restate(p, c[0], c[1])
+		require.ErrorIs(t, err, opsec.ErrInvalid, c)
+	}
+	require.Equal(t, s.Digest, m.Digest(p))
+	require.Len(t, m.Seals(), 1)
+	_, err = m.Restate(p, s.Digest, "why")
+	require.NoError(t, err)
+	_, err = m.Restate(p, s.Digest, "why")
+	require.ErrorIs(t, err, opsec.ErrInvalid, "another is the last")
+	m.Seals()[0].Digest = "changed"
+	require.Equal(t, s.Digest, m.Seals()[0].Digest)
+}
+
+func TestRestatingAMonthRestatesTheQuarter(t *testing.T) {
+	m := meter.New()
+	month, next, quarter := span(0, 30), span(30, 60), span(0, 90)
+	require.NoError(t, m.Add(Evidence{Source: "s", Resource: "vm", Span: span(5, meter.Open), State: meter.Up}))
+	var seals []meter.Seal
+	for _, p := range []Span{month, next, quarter} {
+		s, err := m.Seal(p)
+		require.NoError(t, err)
+		seals = append(seals, s)
+	}
+	require.NoError(t, m.Add(Evidence{Source: "s", Seq: 1, Resource: "vm", Span: span(20, 25), State: meter.Down}))
+	got, err := m.Restate(month, seals[0].Digest, "why")
+	require.NoError(t, err)
+	require.Len(t, got, 3, "the open state ends in the month, and is no more in the next")
+	for i, s := range got {
+		require.Equal(t, seals[i].Period, s.Period)
+		require.Equal(t, seals[i].Digest, s.Cites)
+		require.Equal(t, m.Digest(s.Period), s.Digest)
+	}
+	require.Equal(t, meter.New().Digest(next), m.Digest(next))
+}
+
+func TestMetersThatAreSealedApartAreNotMerged(t *testing.T) {
+	a, b := meter.New(), meter.New()
+	require.NoError(t, a.Add(Evidence{Source: "s", Resource: "vm", Span: span(5, 6), State: meter.Up}))
+	for _, m := range []*meter.Meter{a, b} {
+		_, err := m.Seal(span(0, 10))
+		require.NoError(t, err)
+	}
+	before := save(t, a)
+	require.ErrorIs(t, a.Merge(b), meter.ErrSealed)
+	require.Equal(t, before, save(t, a))
+}
+
+// TestMeterIsForSeveralGoroutines is for the race detector, and for readers that add and merge.
+func TestMeterIsForSeveralGoroutines(t *testing.T) {
+	a, b := meter.New(), meter.New()
+	p := span(0, 1000)
+	var all sync.WaitGroup
+	for g := range 4 {
+		all.Go(func() {
+			for i := range 200 {
+				e := Evidence{Source: string(rune('a' + g)), Seq: uint64(i), Resource: string(rune('A' + i%7)), Span: span(int64(i), int64(i+2)), State: meter.State(i % 4)}
+				if i%5 == 0 {
+					e.State, e.Total = meter.Unknown, 1
+				}
+				if a.Add(e) != nil {
+					t.Error("not added")
+				}
+				switch i % 50 {
+				case 7:
+					if b.Merge(a) != nil || a.Merge(b) != nil {
+						t.Error("not merged")
+					}
+				case 17:
+					b.Digest(p)
+				case 27:
+					a.Resources(p, func(string, metric.Input) bool { return a.Add(e) == nil })
+				case 37:
+					for e := range b.Evidence(p) {
+						_ = b.Add(e)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, b.Merge(a))
+	require.Equal(t, a.Digest(p), b.Digest(p))
+	require.Len(t, slices.Collect(a.Evidence(p)), 800)
+}
