@@ -23,7 +23,7 @@ func TestManyPiecesAreAsFew(t *testing.T) {
 	for round := range 60 {
 		n := []int{3000, 1, 7, 40}[min(round, 1+round%3)] // much at first, then little beside it
 		for range n {
-			e := Evidence{Source: fmt.Sprint("s", r.IntN(4)), Seq: uint64(r.IntN(40)), Resource: long+fmt.Sprint(r.IntN(300)), Span: span(r.Int64N(900_000), 0)}
+			e := Evidence{Source: fmt.Sprint("s", r.IntN(4)), Seq: uint64(r.IntN(40)), Resource: long + fmt.Sprint(r.IntN(300)), Span: span(r.Int64N(900_000), 0)}
 			e.Span.End = e.Span.Start + 1 + r.Int64N(1000)
 			if r.IntN(3) == 0 {
 				e.Total = 1 + r.Uint64N(5)
