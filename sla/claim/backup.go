@@ -155,15 +155,7 @@ func deep(list []timeline.Span, want int) timeline.Line {
 			edges = append(edges, edge{s.Start, 1}, edge{s.End, -1})
 		}
 	}
-	slices.SortFunc(edges, func(a, b edge) int {
-		switch {
-		case a.at != b.at && a.at < b.at, a.at == b.at && a.step > b.step:
-			return -1
-		case a == b:
-			return 0
-		}
-		return 1
-	})
+	slices.SortFunc(edges, func(a, b edge) int { return cmp.Compare(a.at, b.at) }) // where one ends and another begins does not matter: Union joins
 	var out []timeline.Span
 	there, since := 0, int64(0)
 	for _, e := range edges {

@@ -238,15 +238,27 @@ func TestWhatIsNotAsPromisedIsFound(t *testing.T) {
 		"measures.patches.within breach late":  func(w *world) { w.patches[0].Released = at(10, 2, 0).Add(-336*time.Hour - 1) },
 		"measures.patches.within breach late ": func(w *world) { w.patches[1].Released = until.Add(-336*time.Hour - 1) },
 
-		"data.access breach failed":                  func(w *world) { failed(w, "clause.data.access") },
-		"measures.malware breach failed seldom":      func(w *world) { failed(w, "clause.measures.malware") },
-		"measures.traffic undecided unstated":        func(w *world) { drop(w, "clause.measures.traffic") },
-		"measures.malware breach seldom":             func(w *world) { drop(w, "clause.measures.malware") },
-		"audit.visible undecided hidden":             func(w *world) { w.audits[0].Published = until.Add(1) },
-		"audit.visible undecided hidden ":            func(w *world) { w.audits[0].Published = time.Time{} },
-		"audit.visible undecided unstated":           func(w *world) { w.audits[0].Closed = from.Add(-1) },
-		"certification.held[0] breach lapsed":        func(w *world) { w.certs[0].Until = until.Add(-time.Millisecond) },
-		"certification.held[0] breach lapsed ":       func(w *world) { w.certs[0].From = from.Add(time.Millisecond) },
+		"data.access breach failed":              func(w *world) { failed(w, "clause.data.access") },
+		"measures.malware breach failed seldom":  func(w *world) { failed(w, "clause.measures.malware") },
+		"measures.traffic undecided unstated":    func(w *world) { drop(w, "clause.measures.traffic") },
+		"measures.malware breach seldom":         func(w *world) { drop(w, "clause.measures.malware") },
+		"audit.visible undecided hidden":         func(w *world) { w.audits[0].Published = until.Add(1) },
+		"audit.visible undecided hidden ":        func(w *world) { w.audits[0].Published = time.Time{} },
+		"audit.visible undecided unstated":       func(w *world) { w.audits[0].Closed = from.Add(-1) },
+		"certification.held[0] breach lapsed":    func(w *world) { w.certs[0].Until = until.Add(-time.Millisecond) },
+		"certification.held[0] breach lapsed ":   func(w *world) { w.certs[0].From = from.Add(time.Millisecond) },
+		"certification.held[0] breach lapsed   ": func(w *world) { w.certs[0].Until, w.certs[0].Withdrawn = at(10, 12, 0), until },
+		"data.access undecided unstated": func(w *world) {
+			drop(w, "clause.data.access")
+			w.proofs = append(w.proofs, claim.Proof{Measure: "clause.data.access", At: at(1, 0, 0).Add(-time.Hour - 1), Passed: true, Evidence: "x"})
+		},
+		"data.backup.rto undecided unstated   ": func(w *world) { // at the same time, one of them too long
+			r := w.backups[0].Restores[0]
+			r.Ended = from.Add(-1)
+			bad := r
+			bad.ID, bad.Took = "r2", 5*time.Hour
+			w.backups[0].Restores = []claim.Restore{r, bad}
+		},
 		"certification.held[0] breach lapsed  ":      func(w *world) { w.certs[0].Withdrawn = at(10, 12, 0) },
 		"certification.held[0] undecided unstated":   func(w *world) { w.certs[0].Name = "ISO 9001" },
 		"documents.list[2] breach unavailable":       func(w *world) { w.documents[2].Name = "security measure" },
@@ -338,6 +350,18 @@ func TestWhatIsAsPromisedIsNotFound(t *testing.T) {
 			old := until.Add(-8760 * time.Hour)
 			w.backups[0].Points = append(w.backups[0].Points, claim.Point{ID: "old", Taken: old, Copies: []claim.Copy{
 				{Durable: old}, {Durable: old}, {OffSite: true, Durable: old},
+			}})
+		},
+		"deleted in the last moment that is allowed": func(w *world) {
+			old, gone := from.Add(-8760*time.Hour), from
+			w.backups[0].Points = append(w.backups[0].Points, claim.Point{ID: "old", Taken: old, Copies: []claim.Copy{
+				{Durable: old, Gone: gone}, {Durable: old, Gone: gone}, {OffSite: true, Durable: old, Gone: gone},
+			}})
+		},
+		"deleted early in another period": func(w *world) {
+			old, gone := from.Add(-time.Hour), from.Add(-1)
+			w.backups[0].Points = append(w.backups[0].Points, claim.Point{ID: "old", Taken: old, Copies: []claim.Copy{
+				{Durable: old, Gone: gone}, {Durable: old, Gone: gone}, {OffSite: true, Durable: old, Gone: gone},
 			}})
 		},
 		"deleted when it may": func(w *world) {
@@ -513,6 +537,48 @@ func TestAPromiseIsNotMetBeforeThePeriodEnds(t *testing.T) {
 	}
 	require.Equal(t, ratio.Undecided, r.Verdict())
 	require.Equal(t, ratio.Undecided, (&claim.Report{}).Verdict())
+}
+
+func TestADocumentMayComeLater(t *testing.T) {
+	w := good()
+	w.documents[2].From = at(10, 20, 0)
+	noon, err := claim.Check(context.Background(), agreement(t, "iaas"), w.sources(), from, until, at(10, 12, 0))
+	require.NoError(t, err)
+	p := noon.Promises[len(noon.Promises)-2]
+	require.Equal(t, "clause.documents.list[2]", p.Path)
+	require.Equal(t, ratio.Undecided, p.Verdict)
+	require.Equal(t, claim.Unstated, p.Findings[0].Rule)
+}
+
+func TestAuditsComeOfEachKindAndOfEachScope(t *testing.T) {
+	a := agreement(t, "iaas")
+	a.Clause.Audit.Every = metric.Duration(5 * 24 * time.Hour)
+	a.Clause.Audit.Scope = []string{"platform", "operations"}
+	w := good()
+	seldom := func(audits ...claim.Audit) (subjects []string) {
+		w.audits = audits
+		r, err := claim.Check(context.Background(), a, w.sources(), from, until, until)
+		require.NoError(t, err)
+		for _, p := range r.Promises {
+			for _, f := range p.Findings {
+				if p.Path == "clause.audit.every" {
+					subjects = append(subjects, f.Subject+f.At.Format(" 02 15:04"))
+				}
+			}
+		}
+		return subjects
+	}
+	audit := func(by string, day int, scope ...string) claim.Audit {
+		return claim.Audit{ID: by, By: by, Closed: at(day, 0, 0), Published: at(day, 0, 0), Scope: scope, Evidence: "x"}
+	}
+	require.Equal(t, []string{"internal audits of operations 28 23:00", "internal audits of platform 28 23:00",
+		"third-party audits of operations 28 23:00", "third-party audits of platform 28 23:00"}, seldom(), "since it came into force")
+	require.Equal(t, []string{"third-party audits of operations 28 23:00", "third-party audits of platform 28 23:00"}, seldom(audit("internal", 6)))
+	require.Equal(t, []string{"internal audits of operations 28 23:00", "third-party audits of operations 05 00:00"},
+		seldom(audit("internal", 6, "platform"), audit("third-party", 6, "platform"), audit("third-party", 5, "operations"), audit("third-party", 11, "operations")),
+		"what comes after the period does not count, also not as the last")
+	a.Clause.Audit.By = "internal"
+	require.Empty(t, seldom(audit("internal", 6)))
 }
 
 func TestOnlyTheTimeInForceIsJudged(t *testing.T) {

@@ -44,7 +44,7 @@ func (c *check) deletions() error {
 	}
 	for _, d := range list {
 		deleted, reused, due := c.happened(d.Deleted), c.happened(d.Reused), d.Ordered.Add(within)
-		if !d.Ordered.Before(c.end) || !deleted.IsZero() && deleted.Before(c.from) && reused.Before(c.from) {
+		if !d.Ordered.Before(c.end) || !deleted.IsZero() && deleted.Before(c.from) {
 			continue // to come, or long over
 		}
 		p.Looked++

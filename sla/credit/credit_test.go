@@ -215,6 +215,8 @@ func TestRounding(t *testing.T) {
 		{credit.HalfUp, "15 JPY", "10%", "2 JPY"},
 		{credit.HalfUp, "1.235 KWD", "10%", "0.124 KWD"},
 		{credit.HalfUp, "1 CLF", "1/3", "0.3333 CLF"},
+		{credit.HalfUp, "1 UYW", "1/3", "0.3333 UYW"},
+		{credit.HalfUp, "1000 UYI", "1/3", "333 UYI"},
 		{credit.HalfUp, "1.00 EUR", "18446744073709551614/18446744073709551615", "1.00 EUR"},
 		{credit.Down, "1.00 EUR", "18446744073709551614/18446744073709551615", "0.99 EUR"},
 		{credit.Up, "1.00 EUR", "1/18446744073709551615", "0.01 EUR"},
