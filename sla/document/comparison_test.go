@@ -74,7 +74,7 @@ func TestWhatAComparisonComesTo(t *testing.T) {
 	}
 	d, err = compared(many...).Document()
 	require.NoError(t, err)
-	require.Contains(t, markdown(t, d), "1 more are left out here")
+	require.Contains(t, markdown(t, d), "1 more is left out here")
 	require.NotContains(t, markdown(t, d), "`p200`")
 }
 

@@ -238,15 +238,16 @@ func (p performance) evidence() htmlreport.Section {
 	}
 	left := "Of resources this document names the customer's own alone, and people not at all."
 	if n := p.view.Unnamed; n > 0 {
-		left += fmt.Sprintf(" %s of other resources are left out.", count(n, "line"))
+		left += fmt.Sprintf(" %s of other resources %s left out.", count(n, "line"), were(n))
 	}
 	if n := p.view.Withheld; n > 0 {
-		left += fmt.Sprintf(" %s withheld.", count(n, "text")+" "+were(n))
+		left += fmt.Sprintf(" %s %s withheld.", count(n, "text"), were(n))
 	}
 	s.Blocks = append(s.Blocks, htmlreport.Paragraph(plain(left)))
 	return s
 }
 
+// were writes "is" of one, "are" of others.
 func were(n int) string {
 	if n == 1 {
 		return "is"

@@ -95,12 +95,7 @@ func (p performance) objective(v recompute.Service, o recompute.Objective) (list
 }
 
 // be writes "1 is", "3 are".
-func be(n int) string {
-	if n == 1 {
-		return "1 is"
-	}
-	return grouped(uint64(n)) + " are"
-}
+func be(n int) string { return grouped(uint64(n)) + " " + were(n) }
 
 func excluded(o metric.Objective, c metric.Tally) string {
 	if c.Excluded == 0 && c.ExcludedUnknown == 0 && c.MaybeExcluded == 0 {

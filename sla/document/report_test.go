@@ -144,16 +144,18 @@ func TestTextsAreWithheld(t *testing.T) {
 func TestWhatDoesNotBelongTogetherIsRefused(t *testing.T) {
 	good := compute(t, input(t))
 	for name, spoil := range map[string]func(*document.Report){
-		"no report":           func(r *document.Report) { r.Report = nil },
-		"no agreement":        func(r *document.Report) { r.Agreement = nil },
-		"another agreement":   func(r *document.Report) { r.Agreement = agreement(t, "saas") },
-		"changed agreement":   func(r *document.Report) { a := *r.Agreement; a.Grade = "x"; r.Agreement = &a },
-		"an incident less":    func(r *document.Report) { r.Incidents = r.Incidents[1:] },
-		"no incident":         func(r *document.Report) { r.Incidents = []response.Incident{} },
-		"another incident":    func(r *document.Report) { r.Incidents = append(r.Incidents[:2:2], response.Incident{ID: "x"}) },
-		"an incident too old": func(r *document.Report) { r.Incidents = []response.Incident{{Occurred: time.Date(-1e6, 1, 1, 0, 0, 0, 0, time.UTC)}} },
-		"no period":           func(r *document.Report) { o := *r.Report; o.Period.Span = timeline.Span{}; r.Report = &o },
-		"no zone":             func(r *document.Report) { o := *r.Report; o.Period.Zone = "Mars/Olympus"; r.Report = &o },
+		"no report":         func(r *document.Report) { r.Report = nil },
+		"no agreement":      func(r *document.Report) { r.Agreement = nil },
+		"another agreement": func(r *document.Report) { r.Agreement = agreement(t, "saas") },
+		"changed agreement": func(r *document.Report) { a := *r.Agreement; a.Grade = "x"; r.Agreement = &a },
+		"an incident less":  func(r *document.Report) { r.Incidents = r.Incidents[1:] },
+		"no incident":       func(r *document.Report) { r.Incidents = []response.Incident{} },
+		"another incident":  func(r *document.Report) { r.Incidents = append(r.Incidents[:2:2], response.Incident{ID: "x"}) },
+		"an incident too old": func(r *document.Report) {
+			r.Incidents = []response.Incident{{Occurred: time.Date(-1e6, 1, 1, 0, 0, 0, 0, time.UTC)}}
+		},
+		"no period": func(r *document.Report) { o := *r.Report; o.Period.Span = timeline.Span{}; r.Report = &o },
+		"no zone":   func(r *document.Report) { o := *r.Report; o.Period.Zone = "Mars/Olympus"; r.Report = &o },
 	} {
 		r := good
 		spoil(&r)

@@ -199,8 +199,6 @@ func (c clock) between(from, until time.Time) string {
 	return c.time(from) + " to " + c.time(until)
 }
 
-func (c clock) moment(ms int64) string { return c.time(time.UnixMilli(ms)) }
-
 func (c clock) day(ms int64) string { return time.UnixMilli(ms).In(c.Location).Format(time.DateOnly) }
 
 func newClock(zone string) (clock, error) {
