@@ -132,6 +132,14 @@ func TestJudgeIsAsRationals(t *testing.T) {
 		require.NoError(t, p.Validate())
 		long, short := counts(t), counts(t)
 		factor := big.NewRat(72, 5)
+		if rapid.Bool().Draw(t, "near") { // as many bad as are allowed, or one more
+			all := rapid.Uint64Min(1).Draw(t, "all")
+			edge := new(big.Rat).Mul(factor, target.Complement().Rat())
+			bad := new(big.Int).Mul(edge.Num(), whole(all))
+			long.Bad = bad.Quo(bad, edge.Denom()).Uint64() + rapid.Uint64Max(1).Draw(t, "more")
+			long.Good, long.Unknown = all-min(all, long.Bad), 0
+			short = long
+		}
 		fast := func(c budget.Counts, unknown uint64) bool {
 			all := c.Good + c.Bad + c.Unknown
 			if all == 0 {

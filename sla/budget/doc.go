@@ -3,9 +3,10 @@
 //
 // # Recommendation
 //
-// ITU-T X.1642, clause 7.2.2.6, item 2: what is monitored, and how and when notification comes. Clause 7.2.2.1: service
-// availability is the percentage of time at which a service is usable in a given period; the budget is what of the rest may
-// still be lost. Clause 7.2.1: terms are measurable, and can be assessed.
+// ITU-T X.1642, clause 7.2.2.6: parameters of a service are monitored to improve its level, and the condition that triggers
+// an alert is explicit: a [Rule] is one. Clause 7.2.2.1: service availability is the percentage of time at which a service is
+// usable in a given period; the budget is what of the rest may still be lost. Clause 7.2.1: terms are measurable, and can be
+// assessed.
 //
 // # Ten lines
 //
@@ -29,7 +30,7 @@
 // A rule that can never fire is an error: no more can burn than a total outage burns, which is 1/(1-target) times the
 // budget, so that of 90 % the rule of 14.4 is dead. [Policy.Detects] says how long a rule takes.
 //
-// A binomial test decides at ties, too. The bounds of [ClopperPearson] are rounded outward only. [Wilson] and [Clustered]
+// A binomial test is exact, at ties too. The bounds of [ClopperPearson] are rounded outward only. [Wilson] and [Clustered]
 // are floats, and say so.
 //
 // # What it will not do

@@ -3,6 +3,7 @@ package budget_test
 import (
 	"encoding/json"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +75,7 @@ func TestWorkbookOfAnyWindow(t *testing.T) {
 		_, err := budget.Workbook(of(t, "99.9%"), window)
 		require.ErrorIs(t, err, opsec.ErrInvalid, window)
 	}
+	require.Equal(t, budget.Duration(2*time.Second), workbook(t, "99.9%", 216*time.Minute).Rules[0].Short, "rounded, of 1.5 s")
 	_, err := budget.Workbook(of(t, "99.9%"), 1<<63-1-(1<<63-1)%time.Millisecond)
 	require.NoError(t, err)
 }
@@ -181,6 +183,21 @@ func TestPolicyNamesAllThatIsWrong(t *testing.T) {
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 }
 
+func TestNamesOfRules(t *testing.T) {
+	for name, fine := range map[string]bool{
+		"a": true, "9": true, "a-b": true, strings.Repeat("a", 40): true,
+		"": false, "-": false, "-a": false, "a-": false, "a b": false, "A": false, "a_b": false, "é": false, strings.Repeat("a", 41): false,
+	} {
+		p := workbook(t, "99.9%", 30*day)
+		p.Rules[0].Name = name
+		if err := p.Validate(); fine {
+			require.NoError(t, err, name)
+		} else {
+			require.ErrorIs(t, err, opsec.ErrInvalid, name)
+		}
+	}
+}
+
 func TestPolicyIsData(t *testing.T) {
 	p := workbook(t, "99.95%", 30*day)
 	doc, err := json.Marshal(p)
@@ -227,6 +244,8 @@ func TestCountsBeyondAWordAreHalved(t *testing.T) {
 	r := budget.Counts{Good: 1<<64 - 1, Bad: 1<<64 - 1, Unknown: 1<<64 - 1}.Range()
 	require.Equal(t, "33.3", r.Low.Percent(1))
 	require.Equal(t, "66.6", r.High.Percent(1))
+	r = budget.Counts{Good: 1<<64 - 1, Bad: 1}.Range()
+	require.Negative(t, r.High.Cmp(ratio.One()), "a bad one stays")
 }
 
 func counts(t *rapid.T) budget.Counts {

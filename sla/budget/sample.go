@@ -12,7 +12,7 @@ const maxSample = 1 << 20
 
 // Unlikely reports whether so many bad ones, or more, come in a sample with a probability of at most chance, when each goes
 // bad on its own with a probability of share: the exact binomial test, one-sided. It is for low traffic, where one failure in
-// three requests is a share of 33 % and no news. Integers and proven bounds decide, at any tie.
+// three requests is a share of 33 % and no news. Integers and proven bounds decide, at ties too.
 //
 // The error wraps [opsec.ErrInvalid]: more bad than all, more than 2^20 in all, a share or a chance of more than 1, or a tie
 // that only numbers of more than 2^18 bits would tell.
@@ -106,7 +106,7 @@ func outward(low, high float64) ratio.Range {
 // Clustered returns bounds of the share that is good where failures come together, such as bad minutes in outages: each
 // count is a cluster, such as a day, and clusters are independent, not what is in them. They are Wilson's with the size of
 // the sample divided by the design effect, which is how much more the shares of clusters differ than they would by chance
-// (Kish 1965, section 8.2), never less than 1; where nothing differs, because all is good or all is bad, a cluster is one. What is unknown is left out. They are reckoned with floats, for charts and
+// (Kish 1965), never less than 1; where nothing differs, because all is good or all is bad, a cluster is one. What is unknown is left out. They are reckoned with floats, for charts and
 // not for verdicts, and want ten clusters or more to mean anything; the error wraps [opsec.ErrInvalid] for less than two.
 func Clustered(clusters []Counts, confidence ratio.Ratio) (ratio.Range, error) {
 	var good, all, n float64
