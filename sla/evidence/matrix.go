@@ -17,45 +17,84 @@ const MaxAnswer = 64 << 20
 
 // Series is what Prometheus has of one series: its labels, the name under "__name__", and its samples in order of their time.
 type Series struct {
-	Labels map[string]string `json:"metric"`
-	Points []Point           `json:"values"`
+	Labels map[string]string
+	Points []Point
 }
 
 // Point is a sample of a series.
 type Point struct {
-	At    int64 // in milliseconds since 1970
+	At    int64 // in milliseconds since 1970, rounded down
 	Value float64
 }
 
-// UnmarshalJSON reads a pair such as [1772323200.5,"1"].
-func (p *Point) UnmarshalJSON(b []byte) error {
-	at, value, ok := bytes.Cut(b, []byte{','})
-	at, value = bytes.TrimSpace(bytes.TrimPrefix(at, []byte{'['})), bytes.TrimSpace(bytes.TrimSuffix(value, []byte{']'}))
-	var err error
-	if p.At, err = seconds(string(at)); err != nil {
-		return err
+// points are samples in JSON, such as [[1772323200.5,"1"]].
+type points []Point
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (list *points) UnmarshalJSON(b []byte) error {
+	rest := b
+	next := func(c byte) bool { // cuts c off
+		rest = bytes.TrimLeft(rest, " \t\r\n")
+		ok := len(rest) > 0 && rest[0] == c
+		if ok {
+			rest = rest[1:]
+		}
+		return ok
 	}
-	if !ok || len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
+	if !next('[') {
 		return errPoint
 	}
-	if p.Value, err = strconv.ParseFloat(string(value[1:len(value)-1]), 64); err != nil && !errors.Is(err, strconv.ErrRange) {
-		return errPoint
+	if next(']') {
+		return nil
 	}
-	return nil
+	for {
+		var p Point
+		ok := next('[')
+		rest = bytes.TrimLeft(rest, " \t\r\n")
+		if p.At, rest, ok = seconds(rest, ok); !ok || !next(',') || !next('"') {
+			return errPoint
+		}
+		text, after, found := bytes.Cut(rest, []byte{'"'})
+		var err error
+		if p.Value, err = strconv.ParseFloat(string(text), 64); !found || err != nil && !errors.Is(err, strconv.ErrRange) {
+			return errPoint
+		}
+		if rest = after; !next(']') {
+			return errPoint
+		}
+		*list = append(*list, p)
+		if next(']') {
+			return nil
+		}
+		if !next(',') {
+			return errPoint
+		}
+	}
 }
 
-var errPoint = errors.New("want a pair of seconds and a number in quotation marks")
+var errPoint = errors.New("want pairs of seconds since 1970, in the years to 9999, and of a number in quotation marks")
 
-// seconds reads decimal seconds since 1970 as milliseconds, rounded down, without a float in between.
-func seconds(text string) (int64, error) {
-	whole, part, _ := strings.Cut(text, ".")
-	n, err := strconv.ParseUint(whole, 10, 40)
-	part += "000"
-	ms, err2 := strconv.ParseUint(part[:3], 10, 16)
-	if err != nil || err2 != nil || strings.Trim(part, "0123456789") != "" || !moments(int64(n*1000+ms)) {
-		return 0, fmt.Errorf("%.40q: want seconds since 1970, in the years to 9999", text)
+// seconds cuts decimal seconds since 1970 off, and returns them as milliseconds, rounded down, without a float in between.
+func seconds(b []byte, ok bool) (ms int64, rest []byte, _ bool) {
+	digits := func() int64 { // the value of those that are next: more than twelve are none
+		n, i := int64(0), 0
+		for ; i < len(b) && b[i] >= '0' && b[i] <= '9'; i++ {
+			n = n*10 + int64(b[i]-'0')
+			ok = ok && i < 12
+		}
+		ok = ok && i > 0
+		b = b[i:]
+		return n
 	}
-	return int64(n*1000 + ms), nil
+	ms = digits() * 1000
+	if len(b) > 0 && b[0] == '.' {
+		b = b[1:]
+		for unit := int64(100); len(b) > 0 && b[0] >= '0' && b[0] <= '9'; unit /= 10 {
+			ms += unit * int64(b[0]-'0')
+			b = b[1:]
+		}
+	}
+	return ms, b, ok && moments(ms)
 }
 
 // ReadMatrix reads the answer of Prometheus' HTTP API to a range query, or to an instant query for a range: the value of
@@ -70,40 +109,41 @@ func ReadMatrix(r io.Reader, name string) ([]Series, error) {
 		return nil, &Error{File: name, Reason: fmt.Sprintf(form, args...)}
 	}
 	if len(b) > MaxAnswer {
-		return bad("more than %d bytes", MaxAnswer)
+		return bad("more than %d bytes: ask for less at once", MaxAnswer)
 	}
 	var answer struct {
 		Status, ErrorType, Error string
 		Warnings                 []string
 		Data                     struct {
 			ResultType string
-			Result     json.RawMessage
+			Result     []struct {
+				Metric map[string]string
+				Values points
+			}
 		}
 	}
 	if err := json.Unmarshal(b, &answer); err != nil {
-		return bad("is not an answer of Prometheus: %v", err)
+		return bad("is not an answer of Prometheus with a matrix: %v", err)
 	}
 	switch {
 	case answer.Status != "success":
 		return bad("status %.40q: %.40q: %.400q", answer.Status, answer.ErrorType, answer.Error)
 	case len(answer.Warnings) > 0:
 		return bad("warning: %.400q", answer.Warnings[0])
-	case answer.Data.ResultType != "matrix":
+	case answer.Data.ResultType != "matrix" || answer.Data.Result == nil:
 		return bad("result type %.40q: want matrix", answer.Data.ResultType)
 	}
-	var list []Series
-	if err := json.Unmarshal(answer.Data.Result, &list); err != nil {
-		return bad("result: %v", err)
-	}
-	for i, s := range list {
-		if len(s.Points) == 0 {
+	list := make([]Series, 0, len(answer.Data.Result))
+	for i, s := range answer.Data.Result {
+		if len(s.Values) == 0 {
 			return bad("series %d: has no values: it may be a native histogram", i)
 		}
-		for k, p := range s.Points[1:] {
-			if p.At <= s.Points[k].At {
+		for k, p := range s.Values[1:] {
+			if p.At <= s.Values[k].At {
 				return bad("series %d: samples are not in order", i)
 			}
 		}
+		list = append(list, Series{s.Metric, s.Values})
 	}
 	return list, nil
 }

@@ -41,12 +41,13 @@ type stateRow struct {
 //	db-1,2026-03-01T06:30:00Z,,down
 //
 // A state is up, degraded, down or unknown. Times are RFC 3339 with any offset, in the years 1970 to 9999, and are rounded
-// down to a millisecond. A span without end is [meter.Open]. One that ends before it starts is an error, and a row whose span is
-// empty says nothing. Rows may come in any order, overlap and repeat.
+// down to a millisecond. A span without end is [meter.Open], until a row of the resource starts later. One that ends before it
+// starts is an error, and a row whose span is empty says nothing. Rows may come in any order, overlap and repeat.
 //
 // Four more columns may be there. A row with a total, and an end, is of that many requests, of which so many were good; it
 // has no state, and says nothing if the total is 0. What source and seq do not tell, the name of the file and the number of
-// the row do, counted from 1 without the header: the same file read twice is the same evidence.
+// the row do, counted from 1 without the header: the same file read twice is the same evidence. So give the file the same
+// name wherever it is read, without its folder.
 //
 // The first error, an [*Error] or one of r, ends the sequence. A row is at most 64 KiB, the name of a resource or source at
 // most [meter.MaxName] bytes; the number of rows has no bound, and they are not kept.

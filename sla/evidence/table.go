@@ -32,6 +32,7 @@ const maxRow = 64 << 10
 var (
 	errTooLong = fmt.Errorf("a row of more than %d bytes", maxRow)
 	errNothing = errors.New("the row says nothing")
+	errUTF8    = errors.New("is not UTF-8")
 )
 
 // read reads a CSV file with a header row.
@@ -52,12 +53,13 @@ func (k kind[T]) read(r io.Reader, name string) iter.Seq2[T, error] {
 			yield(zero, err)
 			return
 		}
+		var row T
 		for n := uint64(1); ; n++ {
 			cells, err := rows.next()
 			if err == io.EOF {
 				return
 			}
-			var row T
+			row = zero
 			if err == nil {
 				err = k.row(rows, columns, cells, &row, n)
 			}
@@ -111,7 +113,7 @@ func (k kind[T]) row(rows *rows, columns []column[T], cells []string, row *T, n 
 		if cell == "" {
 			continue // finish misses what must be there
 		}
-		err := errors.New("is not UTF-8")
+		err := errUTF8
 		if utf8.ValidString(cell) {
 			err = columns[i].set(row, cell)
 		}
