@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Source is where Prometheus finds what was good and bad.
@@ -36,9 +38,9 @@ func (s Source) validate() error {
 		}
 	}
 	for _, f := range [][2]string{{"bad", s.Bad}, {"all", s.All}} {
-		control := strings.ContainsFunc(f[1], func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd })
-		if !strings.Contains(f[1], "$window") || len(f[1]) > maxExpression || control {
-			return fault(f[0], "want an expression on one line with $window in it, of %d bytes at most", maxExpression)
+		odd := strings.ContainsFunc(f[1], func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError })
+		if !strings.Contains(f[1], "$window") || len(f[1]) > maxExpression || odd {
+			return fault(f[0], "want an expression on one line with $window in it, of %d bytes at most that can be printed", maxExpression)
 		}
 	}
 	return nil

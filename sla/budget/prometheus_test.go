@@ -84,6 +84,8 @@ func TestPrometheusRefuses(t *testing.T) {
 		"no window":        func(s *budget.Source) { s.Bad = "up" },
 		"two lines":        func(s *budget.Source) { s.All += "\n" },
 		"a long one":       func(s *budget.Source) { s.All += strings.Repeat(" ", 4096) },
+		"a line of YAML":   func(s *budget.Source) { s.All += "\u0085" },
+		"what YAML lacks":  func(s *budget.Source) { s.All += "\ufffe" },
 		"what is no UTF-8": func(s *budget.Source) { s.Bad += "\xff" },
 	} {
 		s := source
@@ -207,7 +209,8 @@ func TestPrometheusFiresAsJudge(t *testing.T) {
 // FuzzPrometheus looks for names and expressions that are taken, and come out of the YAML as something else.
 func FuzzPrometheus(f *testing.F) {
 	f.Add(source.Name, source.Service, source.Bad, source.All)
-	f.Add("a", "b", "\u2028[$window]: 'x' # <\">", `\x00\"$window`)
+	f.Add("a", "b", "\u00a0\u0085\u2028[$window]: 'x' # <\">", `\x00\"$window`)
+	f.Add("a", "b", "é😀[$window]: 'x' # <\">&{{ }} - ? |", `%!@\x00\"$window$window`)
 	f.Fuzz(func(t *testing.T, name, service, bad, all string) {
 		text, err := workbook(t, "99.9%", 30*day).Prometheus(budget.Source{Name: name, Service: service, Bad: bad, All: all})
 		if err != nil {

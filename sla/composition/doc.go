@@ -23,7 +23,8 @@
 // zones that share a database counts the database twice, and promises too much or too little; here a decision diagram
 // (Bryant 1986) asks each part once. Tests compare it with the sum over all states.
 //
-// Bounds of parts become bounds of the service, and the closest ones: more evidence of a part never widens them.
+// Bounds of parts become bounds of the service, and the closest ones: more evidence of a part never widens them. Bounds of
+// samples (package budget) that miss with 1 % each miss together with the sum of that, at most: of five parts with 5 %.
 //
 // [System.Whatever] supposes nothing about how failures come together. Promises of parts say nothing about that, and one
 // power cut fails two zones; what lies between the two figures is what independence is worth.
