@@ -131,7 +131,7 @@ func (c *check) documents() error {
 		case len(had) == 0 && c.span != c.whole:
 			p.unstated() // it may still come
 		case len(had) == 0 && other != nil:
-			p.find(Format, name, other.From, other.Evidence, "as %s alone, promised is one of %q", other.Format, e.Formats)
+			p.find(Format, name, other.From, other.Evidence, "as %.100s alone, promised is one of %q", other.Format, e.Formats)
 		case len(had) == 0:
 			p.find(Unavailable, name, c.from, "", "not to be had at any time")
 		default:

@@ -475,6 +475,7 @@ func TestWhatCannotBeJudgedIsRefused(t *testing.T) {
 	for want, change := range map[string]func(*world){
 		"encryption[1]: want evidence":            func(w *world) { w.uses[1].Evidence = "" },
 		"encryption[0]: want evidence":            func(w *world) { w.uses[0].Data = "" },
+		"encryption[0]: want evidence,":           func(w *world) { w.uses[0].Evidence = strings.Repeat("x", 1001) },
 		"encryption[0]: seen: ":                   func(w *world) { w.uses[0].Seen = time.Time{} },
 		"backups[0]: want evidence":               func(w *world) { w.backups[0].Evidence = "" },
 		"backups[0]: until: before it began":      func(w *world) { w.backups[0].Until = from.Add(-1) },

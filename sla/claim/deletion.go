@@ -58,7 +58,7 @@ func (c *check) deletions() error {
 			p.find(Reused, d.Resource, reused, d.Evidence, "another customer was given it before its data was deleted")
 		}
 		if !deleted.IsZero() && !Covers(e.Method, d.Method) {
-			p.find(Method, d.Resource, deleted, d.Evidence, "by %q, promised is %q", d.Method, e.Method)
+			p.find(Method, d.Resource, deleted, d.Evidence, "by %.100q, promised is %q", d.Method, e.Method)
 		}
 		if !deleted.IsZero() && e.Certificate && d.Certificate == "" {
 			p.find(Uncertified, d.Resource, deleted, d.Evidence, "the customer got no certificate")

@@ -89,11 +89,11 @@ func judge(p *Promise, u Use, choices []sla.Encryption) {
 	case first != nil && u.KeyOwner == "":
 		p.find(Unstated, u.At, u.Seen, u.Evidence, "whose the key is, promised is the %s's", first.KeyOwner)
 	case first != nil:
-		p.find(KeyOwner, u.At, u.Seen, u.Evidence, "the key is the %s's, promised is the %s's", u.KeyOwner, first.KeyOwner)
+		p.find(KeyOwner, u.At, u.Seen, u.Evidence, "the key is the %.100s's, promised is the %s's", u.KeyOwner, first.KeyOwner)
 	case u.Algorithm == "":
 		p.find(InClear, u.At, u.Seen, u.Evidence, "not encrypted, promised is %s", strings.Join(names, " or "))
 	default:
-		p.find(Algorithm, u.At, u.Seen, u.Evidence, "%s, promised is %s", u.Algorithm, strings.Join(names, " or "))
+		p.find(Algorithm, u.At, u.Seen, u.Evidence, "%.100s, promised is %s", u.Algorithm, strings.Join(names, " or "))
 	}
 }
 

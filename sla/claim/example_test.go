@@ -116,8 +116,8 @@ func ExampleSource() {
 	keys := census{
 		text: []byte(`{"tenant": "acme", "time": "2026-03-31T22:00:00Z", "entries": [
 			{"data": "traffic", "where": "transit", "at": "api", "protocol": "TLS 1.3", "algorithm": "TLS_AES_128_GCM_SHA256"},
-			{"data": "volumes", "where": "storage", "at": "eu-1", "algorithm": "AES256_GCM", "set": {"tenant": "acme", "name": "volumes"}, "key": 2},
-			{"data": "volumes", "where": "storage", "at": "eu-1", "algorithm": "AES128_GCM", "set": {"tenant": "acme", "name": "volumes"}, "key": 1}
+			{"data": "volumes", "where": "storage", "at": "eu-1", "algorithm": "AES256_GCM", "set": {"tenant": "acme", "id": "volumes"}, "key": 2},
+			{"data": "volumes", "where": "storage", "at": "eu-1", "algorithm": "AES128_GCM", "set": {"tenant": "acme", "id": "volumes"}, "key": 1}
 		]}`),
 		digest: "sha256:90c2",
 		words:  map[string]string{"traffic": "API and replication traffic", "volumes": "volumes and their backups"},

@@ -147,6 +147,9 @@ type Proof struct {
 // MaxStatements is how many a source may yield, with points and copies.
 const MaxStatements = 10_000_000
 
+// maxText is how long what names something in a statement may be.
+const maxText = 1000
+
 // collect reads a source. The second result is false when there is none.
 func collect[T interface{ check() (int, error) }](ctx context.Context, what string, from Source[T], since, until time.Time) ([]T, bool, error) {
 	if from == nil {
@@ -176,8 +179,8 @@ func collect[T interface{ check() (int, error) }](ctx context.Context, what stri
 // sane refuses a statement without evidence, without what it is about, or with times that cannot be. Times come in pairs of a
 // name and a value; the first is needed.
 func sane(evidence, about string, names []string, times ...time.Time) error {
-	if evidence == "" || about == "" {
-		return fmt.Errorf("want evidence, and what it is about: %w", opsec.ErrInvalid)
+	if evidence == "" || about == "" || len(evidence) > maxText || len(about) > maxText {
+		return fmt.Errorf("want evidence, and what it is about, of 1 to %d bytes: %w", maxText, opsec.ErrInvalid)
 	}
 	for i, t := range times {
 		if t.IsZero() && i > 0 {
