@@ -18,7 +18,7 @@ func part[T any](path, clause string, a, b *T, compare func(t *terms, a, b *T)) 
 	case a == nil && b == nil:
 		return nil
 	case a == nil:
-		return []Difference{{path, clause, Stronger, "", stands, "an element that is new"}}
+		return []Difference{{path, clause, Stronger, "", stands, "an element more"}}
 	case b == nil:
 		return []Difference{{path, clause, Weaker, stands, "", "an element that is missing"}}
 	}
@@ -125,8 +125,8 @@ func data(a, b sla.Data) (out []Difference) {
 		key:     func(c *sla.Compliance) string { return c.Law },
 		compare: compareCompliance,
 		show:    func(c *sla.Compliance) string { return c.Law },
-		came:    "a jurisdiction that is new",
-		went:    "nothing is said of the jurisdiction any more",
+		came:    "a jurisdiction more",
+		went:    "nothing is said of the jurisdiction",
 	}
 	add(k.differences(a.Compliance, b.Compliance))
 	return out
@@ -155,8 +155,8 @@ var encryption = &kind[sla.Encryption]{
 		}
 		return e.Data + ": " + e.Algorithm
 	},
-	came: "protected data that is new",
-	went: "nothing is said of its protection any more",
+	came: "protected data more",
+	went: "nothing is said of its protection",
 }
 
 func compareEncryption(t *terms, a, b *sla.Encryption) {
@@ -217,8 +217,8 @@ func monitoring(a, b sla.Monitoring) (out []Difference) {
 			t.alike("severity", string(a.Severity), string(b.Severity), "it is of another severity")
 		},
 		show: func(w *sla.Watched) string { return w.Object + " " + w.Trigger },
-		came: "an object of monitoring that is new",
-		went: "it is not monitored any more",
+		came: "an object of monitoring more",
+		went: "it is not monitored",
 	}
 	out = append(out, k.differences(a.Objects, b.Objects)...)
 	out = append(out, targets("clause.monitoring.notification", "7.2.2.6", a.Notification, b.Notification, newClock(nil), newClock(nil))...)
@@ -242,8 +242,8 @@ func certification(a, b sla.Certification) []Difference {
 			}
 		},
 		show: func(c *sla.Certificate) string { return c.Name },
-		came: "a certificate that is new",
-		went: "it is not held any more",
+		came: "a certificate more",
+		went: "it is not held",
 	}
 	return append(k.differences(a.Held, b.Held), statement("clause.certification.training", "7.2.2.7", a.Training, b.Training)...)
 }

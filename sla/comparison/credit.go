@@ -79,8 +79,8 @@ func credits(a, b []table) []Difference {
 		key:     func(t *table) string { return t.service },
 		compare: compareTables,
 		show:    func(t *table) string { return t.Objective + ": " + showBands(t) },
-		came:    "credits that are new",
-		went:    "nothing is owed by it any more",
+		came:    "credits more",
+		went:    "nothing is owed by it",
 		single:  true,
 	}
 	return k.differences(a, b)
@@ -156,14 +156,12 @@ func (t *terms) bands(a, b *table) {
 		}
 	}
 	if t.differ(rel) {
-		var parts []string
-		if len(more) > 0 {
-			parts = append(parts, "more is owed: "+strings.Join(more, ", "))
-		}
 		if len(less) > 0 {
-			parts = append(parts, "less is owed: "+strings.Join(less, ", "))
+			t.write("bands", showBands(a), showBands(b), atMost, "less is owed: "+strings.Join(less, ", "))
 		}
-		t.write("bands", showBands(a), showBands(b), rel, strings.Join(parts, "; "))
+		if len(more) > 0 {
+			t.write("bands", showBands(a), showBands(b), atLeast, "more is owed: "+strings.Join(more, ", "))
+		}
 	}
 }
 

@@ -36,14 +36,21 @@ func Compare(a, b *sla.Agreement) []Difference {
 // for people to weigh, such as texts in other words. A is what was asked, B what is offered.
 //
 // An offer may leave time out of its figures by the rules that the requirements list; if they list none, that is not asked.
-// In the same way what the customer answers for is asked where it is listed, and who answers for a layer where it is
-// assigned.
+// In the same way what the customer answers for is asked where it is listed, who answers for a layer where it is assigned, and
+// which resources a service has where they are named.
 func Meets(offer, requirements *sla.Agreement) []Difference {
 	offer, asked := stated(offer), stated(requirements)
 	matrix := offer.Responsibilities
 	matrix.Assignments = slices.DeleteFunc(slices.Clone(matrix.Assignments), func(x responsibility.Assignment) bool {
 		return !slices.ContainsFunc(asked.Responsibilities.Assignments, func(y responsibility.Assignment) bool { return x.Layer == y.Layer })
 	})
+	asked.Services = slices.Clone(asked.Services)
+	provided := gather(offer.Services)
+	for i := range asked.Services {
+		if s := &asked.Services[i]; len(s.Resources) == 0 && provided[s.ID] != nil {
+			s.Resources = resources(provided[s.ID])
+		}
+	}
 	if len(asked.Exclusions) == 0 {
 		offer.Exclusions = nil
 	}

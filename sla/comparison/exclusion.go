@@ -20,7 +20,7 @@ func exclusions(a, b []sla.ExclusionRule) []Difference {
 		burden:  true,
 		single:  true,
 		came:    "more may be left out of the figures",
-		went:    "it is not left out of the figures any more",
+		went:    "it is not left out of the figures",
 	}
 	return k.differences(a, b)
 }
@@ -33,7 +33,7 @@ func compareRules(t *terms, a, b *sla.ExclusionRule) {
 	if rel := wording(a.Approver, b.Approver); t.differ(rel) {
 		why := "somebody else approves"
 		if rel != 0 {
-			why = gained(rel, "it must be approved now", "nobody must approve it any more")
+			why = gained(rel, "it must be approved", "nobody must approve it")
 		}
 		t.write("approver", a.Approver, b.Approver, rel, why)
 	}
@@ -61,7 +61,7 @@ func (t *terms) affected(name string, a, b []string) {
 	in.scope(name, a, b)
 	if rel := in.rel.reverse(); t.differ(rel) {
 		for _, r := range list {
-			t.write(r.name, r.a, r.b, rel, r.why)
+			t.write(r.name, r.a, r.b, r.rel.reverse(), r.why)
 		}
 	}
 }

@@ -18,8 +18,8 @@ func objectives(service string) *kind[metric.Objective] {
 		key:     func(o *metric.Objective) string { return "" },
 		compare: compareObjectives,
 		show:    showObjective,
-		came:    "an objective that is new",
-		went:    "nothing promises it any more",
+		came:    "an objective more",
+		went:    "nothing promises it",
 	}
 }
 
@@ -229,9 +229,9 @@ func services(a, b []sla.Service) (out []Difference) {
 				continue
 			}
 			if i == 0 {
-				d.Verdict, d.A, d.Reason = Weaker, name(x), "the service is not provided any more"
+				d.Verdict, d.A, d.Reason = Weaker, name(x), "the service is not provided"
 			} else {
-				d.Verdict, d.B, d.Reason = Stronger, name(x), "a service that is new"
+				d.Verdict, d.B, d.Reason = Stronger, name(x), "a service more"
 			}
 			out = append(out, d)
 		}

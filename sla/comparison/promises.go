@@ -75,7 +75,7 @@ func (k *kind[T]) sides() (keeps, kept relation) {
 }
 
 // each compares lists of which a promise may keep any number of others.
-func (k *kind[T]) each(a, b []*T) []Difference {
+func (k *kind[T]) each(a, b []*T) (out []Difference) {
 	keeps, kept := k.sides()
 	doneA, doneB := make([]bool, len(a)), make([]bool, len(b))
 	for i, p := range a {
@@ -88,12 +88,53 @@ func (k *kind[T]) each(a, b []*T) []Difference {
 			doneB[j] = doneB[j] || rel&kept != 0
 		}
 	}
-	return k.write(a, b, k.pair(a, b, doneA, doneB), doneA, doneB)
+	// Pairs of the same name first; then what one of them keeps anyway, which shows what is missing; then the others.
+	pair, used := none(len(a)), make([]bool, len(b))
+	k.pair(a, b, pair, doneA, doneB, used, true)
+	besideA, besideB := make([]*T, len(a)), make([]*T, len(b))
+	for i, p := range a {
+		if !doneA[i] && pair[i] < 0 {
+			besideA[i] = k.near(b, p, func(q *T) bool { return k.plain(p, q) == kept })
+		}
+	}
+	for j, q := range b {
+		if !doneB[j] && !used[j] {
+			besideB[j] = k.near(a, q, func(p *T) bool { return k.plain(p, q) == keeps })
+		}
+	}
+	skipA, skipB := slices.Clone(doneA), slices.Clone(doneB)
+	for i := range a {
+		skipA[i] = skipA[i] || besideA[i] != nil
+	}
+	for j := range b {
+		skipB[j] = skipB[j] || besideB[j] != nil
+	}
+	k.pair(a, b, pair, skipA, skipB, used, false)
+	for i, p := range a {
+		switch j := pair[i]; {
+		case doneA[i]:
+		case j >= 0:
+			out = append(out, k.rows(p, b[j])...)
+		case besideA[i] != nil:
+			out = append(out, k.rows(p, besideA[i])...)
+		default:
+			out = append(out, k.alone(p, kept, true))
+		}
+	}
+	for j, q := range b {
+		switch {
+		case doneB[j] || used[j]:
+		case besideB[j] != nil:
+			out = append(out, k.rows(besideB[j], q)...)
+		default:
+			out = append(out, k.alone(q, keeps, false))
+		}
+	}
+	return out
 }
 
 // oneByOne compares lists of which a promise keeps one other.
-func (k *kind[T]) oneByOne(a, b []*T) []Difference {
-	doneA, doneB := make([]bool, len(a)), make([]bool, len(b))
+func (k *kind[T]) oneByOne(a, b []*T) (out []Difference) {
 	keeps, kept := k.sides()
 	rel := make([][]relation, len(a))
 	for i, p := range a {
@@ -106,25 +147,34 @@ func (k *kind[T]) oneByOne(a, b []*T) []Difference {
 	if slices.Contains(pair, -1) { // b does not keep all; a may keep all of b
 		back := match(len(b), len(a), func(j, i int) bool { return rel[i][j]&kept != 0 })
 		if slices.Contains(back, -1) {
-			pair = k.pair(a, b, doneA, doneB)
+			pair = none(len(a))
+			free, used := make([]bool, len(a)), make([]bool, len(b))
+			k.pair(a, b, pair, free, used, used, true)
+			k.pair(a, b, pair, free, used, used, false)
 		} else {
 			for i := range pair {
 				pair[i] = slices.Index(back, i)
 			}
 		}
 	}
-	return k.write(a, b, pair, doneA, doneB)
+	for i, p := range a {
+		if pair[i] >= 0 {
+			out = append(out, k.rows(p, b[pair[i]])...)
+		} else {
+			out = append(out, k.alone(p, kept, true))
+		}
+	}
+	for j, q := range b {
+		if !slices.Contains(pair, j) {
+			out = append(out, k.alone(q, keeps, false))
+		}
+	}
+	return out
 }
 
 // match finds for each of n a partner of its own among m, and -1 for those for which there is none: as many as can be have one.
 func match(n, m int, fits func(i, j int) bool) []int {
-	of, pair := make([]int, m), make([]int, n)
-	for j := range of {
-		of[j] = -1
-	}
-	for i := range pair {
-		pair[i] = -1
-	}
+	of, pair := none(m), none(n)
 	for i := range pair {
 		seen := make([]bool, m)
 		var try func(i int) bool
@@ -145,60 +195,40 @@ func match(n, m int, fits func(i, j int) bool) []int {
 	return pair
 }
 
-// pair finds, for promises that are not done, those of the other list which are not done either and which can be shown
-// beside them: of the same id, else in order.
-func (k *kind[T]) pair(a, b []*T, doneA, doneB []bool) []int {
-	pair, used := make([]int, len(a)), make([]bool, len(b))
-	for i := range pair {
-		pair[i] = -1
-	}
-	for _, named := range []bool{true, false} {
-		for i, p := range a {
-			if doneA[i] || pair[i] >= 0 {
-				continue
-			}
-			for j, q := range b {
-				if !doneB[j] && !used[j] && k.beside(p, q) && (!named || k.id(p) == k.id(q)) {
-					pair[i], used[j] = j, true
-					break
-				}
-			}
-		}
-	}
-	return pair
-}
-
-func (k *kind[T]) beside(p, q *T) bool { return k.alike == nil || k.alike(p, q) }
-
-// write writes down promises that are not done: pairs term by term, others beside what comes next to them, or alone.
-func (k *kind[T]) write(a, b []*T, pair []int, doneA, doneB []bool) (out []Difference) {
-	keeps, kept := k.sides()
-	used := make([]bool, len(b))
-	for i, p := range a {
-		if doneA[i] {
-			continue
-		}
-		if j := pair[i]; j >= 0 {
-			used[j] = true
-			out = append(out, k.rows(p, b[j])...)
-		} else if q := k.near(b, p, func(q *T) bool { return k.plain(p, q) == kept }); q != nil && !k.single {
-			out = append(out, k.rows(p, q)...)
-		} else {
-			out = append(out, k.alone(p, kept, true))
-		}
-	}
-	for j, q := range b {
-		if doneB[j] || used[j] {
-			continue
-		}
-		if p := k.near(a, q, func(p *T) bool { return k.plain(p, q) == keeps }); p != nil && !k.single {
-			out = append(out, k.rows(p, q)...)
-		} else {
-			out = append(out, k.alone(q, keeps, false))
-		}
+func none(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = -1
 	}
 	return out
 }
+
+// pair finds, for promises that are not done, those of the other list which are not done either and which can be shown
+// beside them: those of the same id, or those that differ in the fewest terms.
+func (k *kind[T]) pair(a, b []*T, pair []int, doneA, doneB, used []bool, named bool) {
+	type candidate struct{ i, j, terms int }
+	var list []candidate
+	for i, p := range a {
+		for j, q := range b {
+			if doneA[i] || pair[i] >= 0 || doneB[j] || used[j] || !k.beside(p, q) || named && k.id(p) != k.id(q) {
+				continue
+			}
+			c := candidate{i, j, 0}
+			if !named && len(a)*len(b) <= 10_000 {
+				c.terms = len(k.rows(p, q))
+			}
+			list = append(list, c)
+		}
+	}
+	slices.SortStableFunc(list, func(x, y candidate) int { return x.terms - y.terms })
+	for _, c := range list {
+		if pair[c.i] < 0 && !used[c.j] {
+			pair[c.i], used[c.j] = c.j, true
+		}
+	}
+}
+
+func (k *kind[T]) beside(p, q *T) bool { return k.alike == nil || k.alike(p, q) }
 
 // relate is the relation of two promises.
 func (k *kind[T]) relate(a, b *T) relation {

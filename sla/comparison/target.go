@@ -47,12 +47,12 @@ func targets(path, clause string, a, b []response.Target, onA, onB *clock) []Dif
 		clause:  clause,
 		id:      func(p *pledge) string { return "id=" + p.ID },
 		key:     func(p *pledge) string { return string(p.Measure) },
-		alike:   func(a, b *pledge) bool { return a.mean == b.mean },
+		alike:   func(a, b *pledge) bool { return a.mean == b.mean && (a.Severity == b.Severity || a.ID == b.ID) },
 		compare: comparePledges,
 		implies: impliesPledge,
 		show:    showPledge,
-		came:    "a target that is new",
-		went:    "no target promises it any more",
+		came:    "a target more",
+		went:    "no target promises it",
 	}
 	return k.differences(pledges(a, onA), pledges(b, onB))
 }

@@ -2,7 +2,6 @@ package comparison
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +55,7 @@ func (t *terms) yes(name string, a, b bool) {
 		rel = sign(map[bool]int{true: 1, false: -1}[b])
 	}
 	if t.differ(rel) {
-		t.write(name, strconv.FormatBool(a), strconv.FormatBool(b), rel, gained(rel, "it is promised", "it is not promised any more"))
+		t.write(name, strconv.FormatBool(a), strconv.FormatBool(b), rel, gained(rel, "it is promised", "it is not promised"))
 	}
 }
 
@@ -94,7 +93,7 @@ func (t *terms) within(name string, a, b *metric.Duration) {
 	if t.differ(rel) {
 		why := gained(rel, "shorter", "longer")
 		if a == nil || b == nil {
-			why = gained(rel, "it is promised", "it is not promised any more")
+			why = gained(rel, "it is promised", "it is not promised")
 		}
 		t.write(name, length(a), length(b), rel, why)
 	}
@@ -105,7 +104,7 @@ func (t *terms) long(name string, a, b metric.Duration) {
 	if rel := ordered(max(a, 0), max(b, 0)); t.differ(rel) {
 		why := gained(rel, "longer", "shorter")
 		if a <= 0 || b <= 0 {
-			why = gained(rel, "it is promised", "it is not promised any more")
+			why = gained(rel, "it is promised", "it is not promised")
 		}
 		t.write(name, length(positive(a)), length(positive(b)), rel, why)
 	}
@@ -189,9 +188,9 @@ func wording(a, b string) relation {
 func said(rel relation, otherwise string) string {
 	switch rel {
 	case atLeast:
-		return "it is said now"
+		return "it is said"
 	case atMost:
-		return "it is not said any more"
+		return "it is not said"
 	}
 	return otherwise
 }
@@ -217,30 +216,26 @@ func (t *terms) rank(name, a, b string, reaches func(high, low string) bool, why
 
 // set compares lists of words of which the one that has more is stronger.
 func (t *terms) set(name string, a, b []string) {
-	rel := included(a, b)
-	if t.differ(rel) {
-		t.write(name, strings.Join(a, ", "), strings.Join(b, ", "), rel, changes(a, b))
+	if rel := included(a, b); t.differ(rel) {
+		t.changes(name, strings.Join(a, ", "), strings.Join(b, ", "), a, b)
 	}
 }
 
 // scope is a set of which the empty one is all.
 func (t *terms) scope(name string, a, b []string) {
-	rel := same
 	switch {
 	case len(a) == 0 && len(b) == 0:
-	case len(a) == 0:
+		return
+	case len(a) > 0 && len(b) > 0:
+		t.set(name, a, b)
+		return
+	}
+	rel := atLeast
+	if len(a) == 0 {
 		rel = atMost
-	case len(b) == 0:
-		rel = atLeast
-	default:
-		rel = included(a, b)
 	}
 	if t.differ(rel) {
-		why := "all are covered, or named ones alone"
-		if len(a) > 0 && len(b) > 0 {
-			why = changes(a, b)
-		}
-		t.write(name, all(a), all(b), rel, why)
+		t.write(name, all(a), all(b), rel, gained(rel, "all are covered", "named ones alone are covered"))
 	}
 }
 
@@ -263,51 +258,39 @@ func included(a, b []string) relation {
 	if slices.Equal(a, b) {
 		return same
 	}
-	in := func(part, whole []string) bool {
-		have := make(map[string]bool, len(whole))
-		for _, s := range whole {
-			have[s] = true
-		}
-		for _, s := range part {
-			if !have[s] {
-				return false
-			}
-		}
-		return true
-	}
 	rel := relation(0)
-	if in(a, b) {
+	if len(without(a, b)) == 0 {
 		rel |= atLeast
 	}
-	if in(b, a) {
+	if len(without(b, a)) == 0 {
 		rel |= atMost
 	}
 	return rel
 }
 
-// changes says what of a list came and went.
-func changes(a, b []string) string {
-	var parts []string
-	for _, side := range []struct {
-		word       string
-		from, less []string
-	}{{"new", b, a}, {"gone", a, b}} {
-		have := make(map[string]bool, len(side.less))
-		for _, s := range side.less {
+// changes writes down what of a list went, and what came.
+func (t *terms) changes(name, showA, showB string, a, b []string) {
+	if list := without(a, b); len(list) > 0 {
+		t.write(name, showA, showB, atMost, "gone: "+strings.Join(list, ", "))
+	}
+	if list := without(b, a); len(list) > 0 {
+		t.write(name, showA, showB, atLeast, "new: "+strings.Join(list, ", "))
+	}
+}
+
+// without returns what is in a list and not in another, once.
+func without(list, other []string) (out []string) {
+	have := make(map[string]bool, len(other))
+	for _, s := range other {
+		have[s] = true
+	}
+	for _, s := range list {
+		if !have[s] {
 			have[s] = true
-		}
-		var list []string
-		for _, s := range side.from {
-			if !have[s] {
-				have[s] = true
-				list = append(list, s)
-			}
-		}
-		if len(list) > 0 {
-			parts = append(parts, fmt.Sprintf("%s: %s", side.word, strings.Join(list, ", ")))
+			out = append(out, s)
 		}
 	}
-	return strings.Join(parts, "; ")
+	return out
 }
 
 // gained chooses a reason by who is stronger.
