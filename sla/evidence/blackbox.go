@@ -85,9 +85,9 @@ func probeOf(text string) (p probed, ok bool, err error) {
 	if stamp == "" {
 		stamp = fields["time"]
 	}
-	end, err := time.Parse(time.RFC3339Nano, stamp)
+	end, err := moment(stamp)
 	if err != nil {
-		return p, false, errMoment
+		return p, false, err
 	}
 	took, err := strconv.ParseFloat(fields["duration_seconds"], 64)
 	if err != nil || !(took >= 0 && took <= maxGap.Seconds()) {
@@ -109,7 +109,7 @@ func fieldsOf(text string) (map[string]string, bool) {
 		d := json.NewDecoder(strings.NewReader(text))
 		d.UseNumber()
 		var all map[string]any
-		if d.Decode(&all) != nil {
+		if d.Decode(&all) != nil || d.More() {
 			return nil, false
 		}
 		for k, v := range all {

@@ -63,6 +63,7 @@ func TestBlackboxLogRefuses(t *testing.T) {
 	const good = `ts=2026-03-01T00:00:00Z module=m target=a msg="Probe failed" duration_seconds=0.5` + "\n"
 	for _, c := range []struct{ in, want string }{
 		{`Mar  1 00:00:00 host blackbox[7]: ` + good, "is neither logfmt nor JSON"},
+		{`{"msg":"Probe failed","target":"a","ts":"2026-03-01T00:00:00Z","duration_seconds":0} {"x":1}`, "is neither logfmt nor JSON"},
 		{`{"msg":"Probe failed"`, "is neither logfmt nor JSON"},
 		{`ts=2026-03-01T00:00:00Z target="a msg="Probe failed" duration_seconds=0`, "is neither logfmt nor JSON"},
 		{`ts=2026-03-01T00:00:00Z target="a"b msg="Probe failed" duration_seconds=0`, "is neither logfmt nor JSON"},

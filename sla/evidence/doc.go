@@ -17,7 +17,7 @@
 //		evidence.ProbePolicy{Source: "berlin", Interval: time.Minute, Timeout: 10 * time.Second, Gap: 2 * time.Minute,
 //			Join: time.Hour, Parallel: 8}, nil)
 //	err = p.Run(ctx, m.Add)                                                          // until ctx ends
-//	prom := &evidence.Prometheus{URL: "http://prom:9090", Source: "prom", Resource: "instance", Gap: time.Minute}
+//	prom := &evidence.Prometheus{URL: "http://prom:9090", Source: "prom", Resource: "instance", Gap: 2 * time.Minute}
 //	for e, err := range prom.States(ctx, `probe_success{job="api"}`, month) { ... m.Add(e) }
 //	for e, err := range prom.Requests(ctx, "requests_total", `requests_total{code=~"5.."}`, month) { ... m.Add(e) }
 //	for e, err := range evidence.BlackboxLog(file, "blackbox.log", &evidence.Track{Source: "log", Gap: time.Minute}, nil) { ... }
@@ -25,8 +25,8 @@
 // # From results to time
 //
 // A probe sees a moment, and a contract counts time. A result holds until the next one, for Gap at most ([Track]); what comes
-// after that is unknown. With Gap as long as the interval each result stands for one interval, and one that is missing is
-// one interval unknown; with more, the result before it forgives it. An outage that begins and ends between two probes is
+// after that is unknown. With a Gap hardly longer than the interval each result stands for one interval, and one that is
+// missing is one interval unknown; with twice the interval, the result before it forgives it. An outage that begins and ends between two probes is
 // not seen, and one that is seen may be taken for up to an interval longer or shorter than it was: choose the interval by
 // the shortest outage that counts.
 //

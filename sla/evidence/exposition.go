@@ -212,8 +212,13 @@ func Readings(page []Sample, total, bad func(Sample) bool) ([]Reading, error) {
 	return list, nil
 }
 
-// Scrape fetches a page of metrics. A nil client is one without credentials.
+// Scrape fetches a page of metrics, of at most [MaxResources] samples. A nil client is one without credentials.
 func Scrape(ctx context.Context, client *http.Client, address string) ([]Sample, error) {
+	return scrape(ctx, client, address, func(Sample) bool { return true })
+}
+
+// scrape fetches the samples of a page that are to be kept.
+func scrape(ctx context.Context, client *http.Client, address string, keep func(Sample) bool) ([]Sample, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, invalid("scrape: url: is not one")
@@ -232,10 +237,15 @@ func Scrape(ctx context.Context, client *http.Client, address string) ([]Sample,
 	}
 	var page []Sample
 	for s, err := range Exposition(res.Body, "scrape") {
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case !keep(s):
+		case len(page) == MaxResources:
+			return nil, invalid("scrape: more than %d samples", MaxResources)
+		default:
+			page = append(page, s)
 		}
-		page = append(page, s)
 	}
 	return page, nil
 }
@@ -264,15 +274,9 @@ func (m *Metric) Validate() error {
 
 // Check implements [Check].
 func (m *Metric) Check(ctx context.Context) (meter.State, error) {
-	page, err := Scrape(ctx, m.Client, m.URL)
+	found, err := scrape(ctx, m.Client, m.URL, func(s Sample) bool { return s.Name == m.Name && holds(s.Labels, m.Labels) })
 	if err != nil {
 		return meter.Unknown, err
-	}
-	var found []Sample
-	for _, s := range page {
-		if s.Name == m.Name && holds(s.Labels, m.Labels) {
-			found = append(found, s)
-		}
 	}
 	if len(found) != 1 {
 		return meter.Unknown, fmt.Errorf("evidence: metric: %d samples of %s, want one", len(found), m.Name)

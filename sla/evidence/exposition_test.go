@@ -164,6 +164,12 @@ func TestMetric(t *testing.T) {
 	for _, bad := range []evidence.Metric{{Name: "x"}, {URL: "ftp://x", Name: "x"}, {URL: "http://x"}, {URL: "http://x", Name: "a-b"}, {URL: "http://x y", Name: "a"}} {
 		require.ErrorIs(t, bad.Validate(), opsec.ErrInvalid)
 	}
-	_, err := evidence.Scrape(t.Context(), nil, "http://x y")
+	page = strings.Repeat("x 1\n", evidence.MaxResources+1)
+	got, why = (&evidence.Metric{URL: server.URL, Name: "y"}).Check(t.Context())
+	require.ErrorContains(t, why, "0 samples of y")
+	require.Equal(t, meter.Unknown, got)
+	_, err := evidence.Scrape(t.Context(), nil, server.URL)
+	require.ErrorContains(t, err, "more than 1048576 samples")
+	_, err = evidence.Scrape(t.Context(), nil, "http://x y")
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 }

@@ -17,9 +17,11 @@ const (
 
 var errMoment = errors.New("want a time such as 2026-03-01T00:00:00Z, in the years 1970 to 9999")
 
-// moment reads RFC 3339, rounded down to a millisecond.
+// moment reads RFC 3339. [time.Parse] takes more: an hour of one digit, a comma, an offset of any hours.
 func moment(text string) (time.Time, error) {
-	if len(text) > 64 {
+	const zone = len("+01:00")
+	if n := len(text); n < len("2026-03-01T00:00:00Z") || n > 64 || text[13] != ':' || text[19] == ',' ||
+		text[n-1] != 'Z' && (text[n-zone+1:n-3] > "23" || text[n-2:] > "59") {
 		return time.Time{}, errMoment
 	}
 	t, err := time.Parse(time.RFC3339, text)
