@@ -27,7 +27,7 @@ func (m *Meter) Merge(other *Meter) error {
 	if !slices.Equal(m.seals[:n], kept.seals[:n]) {
 		return fmt.Errorf("%w: seal %d of a meter is another in the other", ErrSealed, n)
 	}
-	if len(m.sources.list) > maxSources-len(kept.sources) || len(m.resources.list) > maxResources-len(kept.resources) {
+	if uint64(len(m.sources.list)+len(kept.sources)) > maxSources || uint64(len(m.resources.list)+len(kept.resources)) > maxResources {
 		return invalid("sources, resources", "more than a meter holds")
 	}
 	if len(kept.seals) > len(m.seals) {
@@ -82,7 +82,7 @@ func (n *names) all(list []string) []uint32 {
 	for i, name := range list {
 		id, ok := n.ids[name]
 		if !ok {
-			id = n.add(name)
+			id = n.add(none, name)
 		}
 		ids[i] = id
 	}

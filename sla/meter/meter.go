@@ -89,7 +89,7 @@ func (m *Meter) mark(r *record, t *tally) (fresh bool) {
 // number returns the numbers of the source and the resource of evidence, and gives some to new ones.
 func (m *Meter) number(e *Evidence) (source, resource uint32, err error) {
 	source, ok := m.sources.after(m.recent, e.Source)
-	last := uint32(math.MaxUint32) // of a new source
+	last := uint32(none) // of a new source
 	if ok {
 		last = m.origins[source].last
 	}
@@ -99,11 +99,11 @@ func (m *Meter) number(e *Evidence) (source, resource uint32, err error) {
 			return 0, 0, err
 		}
 		if !ok {
-			source = m.sources.add(e.Source)
+			source = m.sources.add(m.recent, e.Source)
 			m.origins = append(m.origins, origin{mark: math.MinInt64})
 		}
 		if !known {
-			resource = m.resources.add(e.Resource)
+			resource = m.resources.add(last, e.Resource)
 		}
 	}
 	m.recent, m.origins[source].last = source, resource
@@ -116,16 +116,16 @@ func (m *Meter) admit(e *Evidence, source, resource bool) error {
 		if err := checkName("source", e.Source); err != nil {
 			return err
 		}
-		if len(m.sources.list) >= maxSources {
-			return invalid("source", "%.40q: there are %d others", e.Source, maxSources)
+		if uint64(len(m.sources.list)) >= maxSources {
+			return invalid("source", "%.40q: there are %d others", e.Source, uint64(maxSources))
 		}
 	}
 	if !resource {
 		if err := checkName("resource", e.Resource); err != nil {
 			return err
 		}
-		if len(m.resources.list) >= maxResources {
-			return invalid("resource", "%.40q: there are %d others", e.Resource, maxResources)
+		if uint64(len(m.resources.list)) >= maxResources {
+			return invalid("resource", "%.40q: there are %d others", e.Resource, uint64(maxResources))
 		}
 	}
 	return nil
@@ -134,7 +134,7 @@ func (m *Meter) admit(e *Evidence, source, resource bool) error {
 // What the numbers of a record hold.
 const (
 	maxSources   = math.MaxUint32 / kinds
-	maxResources = math.MaxUint32
+	maxResources = none
 )
 
 // Mark returns up to when the evidence of a source goes, in milliseconds since 1970: to the latest end, or the latest start

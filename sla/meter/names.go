@@ -3,6 +3,7 @@ package meter
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 	"strings"
 )
@@ -16,25 +17,28 @@ type names struct {
 	block strings.Builder // the bytes of new names: many in one piece of memory
 }
 
+// none is the number of no name.
+const none = math.MaxUint32
+
 // blockSize is how many bytes a block of names has.
 const blockSize = 1 << 14
 
 // after returns the number of a name that came after another. It is a guess, and a look at the map when that is wrong.
 func (n *names) after(last uint32, name string) (uint32, bool) {
-	if int(last) < len(n.next) {
+	if uint64(last) < uint64(len(n.next)) {
 		if id := n.next[last]; n.list[id] == name {
 			return id, true
 		}
 	}
 	id, ok := n.ids[name]
-	if ok && int(last) < len(n.next) {
+	if ok && uint64(last) < uint64(len(n.next)) {
 		n.next[last] = id
 	}
 	return id, ok
 }
 
-// add gives a number to a new name.
-func (n *names) add(name string) uint32 {
+// add gives a number to a new name that came after another.
+func (n *names) add(last uint32, name string) uint32 {
 	if n.ids == nil {
 		n.ids = map[string]uint32{}
 	}
@@ -42,6 +46,9 @@ func (n *names) add(name string) uint32 {
 	name = n.hold(name)
 	n.list, n.next = append(n.list, name), append(n.next, id)
 	n.ids[name] = id
+	if uint64(last) < uint64(id) {
+		n.next[last] = id
+	}
 	return id
 }
 

@@ -63,7 +63,7 @@ func (l Line) Without(o Line) Line {
 			if s.Start < o[k].Start {
 				out = append(out, Span{s.Start, o[k].Start})
 			}
-			s.Start = max(s.Start, o[k].End)
+			s.Start = o[k].End
 		}
 		if s.Start < s.End {
 			out = append(out, s)

@@ -141,6 +141,9 @@ func byDigits(from, to []Span, low uint64, wide int) []Span {
 		for i := range from {
 			at[(uint64(from[i].Start)-low)>>shift&mask]++
 		}
+		if at[(uint64(from[0].Start)-low)>>shift&mask] == len(from) {
+			continue // all have the same digit
+		}
 		add(at[:])
 		for _, s := range from {
 			p := &at[(uint64(s.Start)-low)>>shift&mask]
