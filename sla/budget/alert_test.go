@@ -79,6 +79,27 @@ func TestExactlyAtTheFactorIsQuiet(t *testing.T) {
 	require.Greater(t, floats, exact/4, "floats fire in so many of the cases in which the factor is met exactly")
 }
 
+// TestGreatCounts are products on both sides of 2^128.
+func TestGreatCounts(t *testing.T) {
+	const all = 1<<64 - 16
+	p := one(workbook(t, "99.9%", 30*day))
+	for _, c := range []struct {
+		may, bad uint64 // parts of all
+		want     budget.State
+	}{
+		{all / 80, all / 10 * 3, budget.Firing}, // 18 % is at the factor
+		{all / 48, all / 10 * 2, budget.Quiet},  // 30 %
+		{all / 80, all / 50 * 9, budget.Quiet},
+		{all / 80, all/50*9 + 9, budget.Firing},
+	} {
+		target, err := ratio.New(all-c.may, all)
+		require.NoError(t, err)
+		p.Target = target
+		counts := budget.Counts{Good: all - c.bad, Bad: c.bad}
+		require.Equal(t, []budget.State{c.want}, states(t, p, counts, counts), c)
+	}
+}
+
 func TestUnknownMakesAnAlertUndecided(t *testing.T) {
 	p := one(workbook(t, "99.9%", 30*day))
 	fast := budget.Counts{Good: 98, Bad: 2}
