@@ -2,8 +2,9 @@ package credit
 
 import "github.com/cloudopsec/opsec/sla/ratio"
 
-// Published returns tables that providers have published, as they were worded in the version that Source names. What a table
-// leaves empty was not read there, and may be in the contract all the same. Set ID and Objective before use.
+// Published returns tables that providers have published, as they were worded in the version that Source names. The window for
+// claims is that of AWS's agreements of this kind, as read in the one of CloudSearch. What a table leaves empty was not read,
+// and may be in the contract all the same. Set ID and Objective before use.
 func Published() []Table {
 	const cycles = 2 // "the end of the second billing cycle after which the incident occurred"
 	return []Table{
