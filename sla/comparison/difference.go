@@ -25,7 +25,7 @@ type Difference struct {
 // is [Overall], and for each clause [Elements].
 //
 // Neither agreement need be valid or complete: what is not said is not promised. A nil agreement promises nothing. It takes
-// time by the square of the promises of a kind, of which it compares up to 1,000 one by one.
+// time by the square of the promises of a kind, of which it compares up to 256 one by one.
 func Compare(a, b *sla.Agreement) []Difference {
 	a, b = stated(a), stated(b)
 	return compare(a, b, a.Responsibilities, b.Responsibilities)

@@ -26,7 +26,7 @@ type kind[T any] struct {
 }
 
 // most is how many promises of a key are compared one by one: each with each. More are equal, or are not compared.
-const most = 1000
+const most = 256
 
 // differences writes down in what two lists of promises differ. What the rows come to is the relation of the lists: nothing
 // is weaker exactly if b keeps all that a promises.

@@ -175,7 +175,7 @@ func (t *terms) there(name, a, b string) {
 
 func wording(a, b string) relation {
 	switch {
-	case a == b || strings.Join(strings.Fields(a), " ") == strings.Join(strings.Fields(b), " "):
+	case sameWords(a, b):
 		return same
 	case strings.TrimSpace(a) == "":
 		return atLeast
@@ -183,6 +183,18 @@ func wording(a, b string) relation {
 		return atMost
 	}
 	return 0
+}
+
+// sameWords reports whether texts differ in nothing but the space between words.
+func sameWords(a, b string) bool {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	if i < len(a) && i < len(b) && a[i] > ' ' && a[i] < 0x7F && b[i] > ' ' && b[i] < 0x7F {
+		return false // in the middle of a word
+	}
+	return len(a) == len(b) && i == len(a) || slices.Equal(strings.Fields(a), strings.Fields(b))
 }
 
 func said(rel relation, otherwise string) string {

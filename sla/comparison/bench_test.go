@@ -1,0 +1,36 @@
+package comparison_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/comparison"
+)
+
+// BenchmarkCompare compares the two samples, which differ in about everything.
+func BenchmarkCompare(b *testing.B) {
+	x, y := sample(b, "iaas"), sample(b, "saas")
+	b.ReportAllocs()
+	for b.Loop() {
+		comparison.Compare(x, y)
+	}
+}
+
+// BenchmarkCompareManyExclusions compares as many rules as are compared one by one, none of which stands for another.
+func BenchmarkCompareManyExclusions(b *testing.B) {
+	x, y := new(sla.Agreement), new(sla.Agreement)
+	for i := range 256 {
+		r := sla.ExclusionRule{ID: fmt.Sprint(i), Category: sla.Maintenance, Text: fmt.Sprint("maintenance ", i), Notice: 2}
+		x.Exclusions = append(x.Exclusions, r)
+		r.Notice = 1
+		y.Exclusions = append(y.Exclusions, r)
+	}
+	require.Len(b, comparison.Compare(x, y), 256)
+	b.ReportAllocs()
+	for b.Loop() {
+		comparison.Compare(x, y)
+	}
+}
