@@ -3,6 +3,7 @@ package budget_test
 import (
 	"math"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -60,6 +61,7 @@ func TestRingCountsWhatIsMissingAsUnknown(t *testing.T) {
 	require.NoError(t, r.Add(0, budget.Counts{Good: 59_000, Bad: 1_000}))
 	require.ErrorIs(t, r.Add(0, budget.Counts{Good: 1}), opsec.ErrInvalid, "a minute has no more than 60,000 ms")
 	require.NoError(t, r.Add(-minute, budget.Counts{Good: 20_000, Unknown: 10_000}))
+	require.ErrorIs(t, r.Add(-minute, budget.Counts{Good: 1<<64 - 10_000}), opsec.ErrInvalid)
 	require.Equal(t, budget.Counts{Good: 79_000, Bad: 1_000, Unknown: 220_000}, over(t, r, 5*time.Minute))
 }
 
@@ -106,7 +108,7 @@ func TestRingRefuses(t *testing.T) {
 		"no bucket":         {0, []time.Duration{time.Hour}, 0},
 		"a finer bucket":    {time.Microsecond, []time.Duration{time.Hour}, 0},
 		"no window":         {time.Minute, nil, 0},
-		"too many windows":  {time.Minute, make([]time.Duration, 67), 0},
+		"too many windows":  {time.Minute, slices.Repeat([]time.Duration{time.Hour}, 67), 0},
 		"half a bucket":     {time.Minute, []time.Duration{90 * time.Second}, 0},
 		"an empty window":   {time.Minute, []time.Duration{0}, 0},
 		"a reversed window": {time.Minute, []time.Duration{-time.Minute}, 0},
@@ -155,7 +157,7 @@ func TestRingOfAPolicy(t *testing.T) {
 	p.Rules[0].Short = budget.Duration(1500 * time.Millisecond)
 	_, err = p.Ring(1)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
-	_, err = p.Ring(math.MaxUint64)
+	_, err = workbook(t, "99.9%", 30*day).Ring(1 << 63)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 }
 
