@@ -2,8 +2,8 @@ package meter_test
 
 import (
 	"fmt"
-	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -133,9 +133,9 @@ func watch() (peak *atomic.Uint64, stop func()) {
 	done := make(chan struct{})
 	go func() {
 		for {
-			var s runtime.MemStats
-			runtime.ReadMemStats(&s)
-			peak.Store(max(peak.Load(), s.Sys-s.HeapReleased))
+			s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+			metrics.Read(s)
+			peak.Store(max(peak.Load(), s[0].Value.Uint64()-s[1].Value.Uint64()))
 			select {
 			case <-done:
 				return
