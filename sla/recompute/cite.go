@@ -2,21 +2,13 @@ package recompute
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/cloudopsec/opsec/internal/jsondiff"
 	"github.com/cloudopsec/opsec/internal/strictjson"
-	"github.com/cloudopsec/opsec/sla"
-	"github.com/cloudopsec/opsec/sla/metric"
-	"github.com/cloudopsec/opsec/sla/response"
 )
 
 // JSON returns the report as text: indented, with the fields in the order of the type.
@@ -46,7 +38,8 @@ func (r *Report) compact() ([]byte, error) {
 // maxReport is how long a report may be that is read.
 const maxReport = 64 << 20 // bytes
 
-// Read reads a report that [Report.JSON] has written, strictly. The error wraps [opsec.ErrInvalid].
+// Read reads a report that [Report.JSON] has written, strictly: but for white space and the order of fields it is the same text, so that no
+// reader finds another report in it. The error wraps [opsec.ErrInvalid].
 func Read(text []byte) (*Report, error) {
 	if len(text) > maxReport {
 		return nil, invalid("report: more than %d bytes", maxReport)
@@ -58,7 +51,26 @@ func Read(text []byte) (*Report, error) {
 	if r.Schema != ReportSchema {
 		return nil, invalid("report: schema is %.40q, want %q", r.Schema, ReportSchema)
 	}
+	own, err := r.compact()
+	if err != nil {
+		return nil, err
+	}
+	var given bytes.Buffer
+	if err := json.Compact(&given, text); err == nil && bytes.Equal(given.Bytes(), own) {
+		return &r, nil
+	}
+	if found, err := jsondiff.Texts(text, own); err != nil || len(found) > 0 || tokens(text) != tokens(own) { // in another order?
+		return nil, invalid("report: a field is there twice, or it or its value has another form than that in which it is written")
+	}
 	return &r, nil
+}
+
+func tokens(text []byte) (n int) {
+	for d := json.NewDecoder(bytes.NewReader(text)); ; n++ {
+		if _, err := d.Token(); err != nil {
+			return n
+		}
+	}
 }
 
 // Digest returns the digest of a report: "sha256:" and the SHA-256 of its JSON without white space, in hexadecimal digits.
@@ -110,55 +122,4 @@ func value(v any) string {
 	}
 	text, _ := json.Marshal(v) // it was JSON before
 	return string(text)
-}
-
-// cite notes the digests of what the report was made from.
-func (w *work) cite(context.Context) error {
-	span := w.r.Period.Span
-	for _, s := range w.r.Services { // the longest window of them all
-		for _, o := range s.Objectives {
-			span.Start, span.End = min(span.Start, o.Span.Start), max(span.End, o.Span.End)
-		}
-	}
-	span.End = max(span.Start, min(span.End, w.asOf))
-	w.r.Evidence = Evidence{States: w.States.Digest(span), Span: span}
-	var err error
-	incidents := slices.Clone(w.Incidents)
-	slices.SortFunc(incidents, func(a, b response.Incident) int { return strings.Compare(a.ID, b.ID) })
-	if w.r.Evidence.Incidents, err = digestOf(incidents); err != nil {
-		return err
-	}
-	exclusions := slices.Clone(w.Exclusions)
-	slices.SortFunc(exclusions, func(a, b sla.Exclusion) int { return strings.Compare(a.ID, b.ID) })
-	if w.r.Evidence.Exclusions, err = digestOf(exclusions); err != nil {
-		return err
-	}
-	points := make([]sourced, 0, len(w.Points))
-	for _, source := range slices.Sorted(maps.Keys(w.Points)) {
-		own := slices.Clone(w.Points[source])
-		slices.SortFunc(own, func(a, b metric.Point) int {
-			return cmp.Or(cmp.Compare(a.Taken, b.Taken), cmp.Compare(a.Usable, b.Usable), cmp.Compare(a.Lost, b.Lost))
-		})
-		points = append(points, sourced{source, own})
-	}
-	w.r.Evidence.Points, err = digestOf(points)
-	return err
-}
-
-// sourced is the recovery points of a source.
-type sourced struct {
-	Source string         `json:"source"`
-	Points []metric.Point `json:"points"`
-}
-
-// digestOf returns the digest of a list, none of an empty one.
-func digestOf[T any](list []T) (string, error) {
-	if len(list) == 0 {
-		return "", nil
-	}
-	text, err := json.Marshal(list)
-	if err != nil {
-		return "", fmt.Errorf("recompute: %w", err)
-	}
-	return digest(text), nil
 }

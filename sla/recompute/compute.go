@@ -3,7 +3,6 @@ package recompute
 import (
 	"context"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -28,7 +27,7 @@ type Input struct {
 	Incidents  []response.Incident       //
 	Exclusions []sla.Exclusion           //
 	Points     map[string][]metric.Point // recovery points by source, beside what clause 7.2.2.2 promises of backups; may be empty
-	Fees       map[string]string         // of services in the period, such as "1200.00 EUR"; may be empty
+	Fees       map[string]string         // in the period, such as "1200.00 EUR", of services, and of resources that are judged alone, as "service/resource"; may be empty
 	Supersedes string                    // digest of the report that this one restates
 	Why        string                    // it is restated
 }
@@ -36,7 +35,7 @@ type Input struct {
 const (
 	named       = 10     // resources that broke an objective, by name
 	maxFindings = 1000   // of a report
-	maxCredits  = 10_000 // of resources that are judged alone
+	maxCredits  = 10_000 // of a report
 )
 
 // Compute makes the report. It is a function of its input alone: whoever has the same input gets the same bytes. An agreement that is
@@ -73,10 +72,18 @@ func Compute(ctx context.Context, in Input) (*Report, error) {
 	}}
 	w.find(a.Effective.UnixMilli() > span.Start, "agreement", "effective", opsec.SeverityHigh, "the agreement came into force in or after the period")
 	w.find(!a.Expires.IsZero() && a.Expires.UnixMilli() < span.End, "agreement", "expired", opsec.SeverityHigh, "the agreement ended in or before the period")
-	for _, step := range []func(context.Context) error{w.exclusions, w.services, w.total, w.responses, w.exposures, w.cite} {
+	for _, step := range []func(context.Context) error{w.plan, w.exclusions, w.services, w.total, w.responses, w.exposures} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
+	}
+	w.r.Evidence.States = w.States.Digest(w.r.Evidence.Span)
+	text, err := w.r.JSON()
+	if err == nil { // who keeps it can read it, and finds the same
+		_, err = Read(text)
+	}
+	if err != nil {
+		return nil, invalid("the report cannot be written: a time without a calendar, a text that is not UTF-8, or too many exclusions? %v", err)
 	}
 	return w.r, nil
 }
@@ -88,18 +95,22 @@ func invalid(format string, args ...any) error {
 // Span returns the time of a period in a zone, an IANA name. What kind of period it is its name tells: "2026-03-09", "2026-W11", "2026-03",
 // "2026-Q1" or "2026". The error wraps [opsec.ErrInvalid].
 func Span(name, zone string) (timeline.Span, error) {
-	kind := "year"
+	return metric.Window{Calendar: kind(name), Zone: zone}.Period(name)
+}
+
+// kind returns what a period is, by its name.
+func kind(name string) string {
 	switch {
 	case len(name) == len("2026-03-09"):
-		kind = "day"
+		return "day"
 	case len(name) == len("2026-W11"):
-		kind = "week"
+		return "week"
 	case len(name) == len("2026-Q1") && name[5] == 'Q':
-		kind = "quarter"
+		return "quarter"
 	case len(name) == len("2026-03"):
-		kind = "month"
+		return "month"
 	}
-	return metric.Window{Calendar: kind, Zone: zone}.Period(name)
+	return "year"
 }
 
 // work is a report on its way.
@@ -108,7 +119,8 @@ type work struct {
 	r        *Report
 	asOf     int64
 	end      time.Time                // of the period, in the agreement's zone
-	dropped  bool                     // credits, for there are too many
+	all      []*judged                //
+	credits  int                      // how many are due
 	excluded map[string]timeline.Line // by service
 }
 
@@ -119,15 +131,46 @@ func (w *work) find(when bool, where, rule string, severity opsec.Severity, text
 	}
 }
 
-// judged is an objective while its resources are measured.
-type judged struct {
-	Objective
-	path    string // in the agreement
-	service int
+// plan lists the objectives with their windows, and takes the evidence until as-of.
+func (w *work) plan(context.Context) error {
+	cited := &w.r.Evidence.Span
+	*cited = w.r.Period.Span
+	for i, s := range w.Agreement.Services {
+		w.r.Services = append(w.r.Services, Service{ID: s.ID, Title: s.Title})
+		for k, o := range s.Objectives {
+			j := &judged{Objective: Objective{Objective: o}, path: fmt.Sprintf("services[%d].objectives[%d]", i, k), service: i}
+			var err error
+			if j.Span, err = w.window(o.Window); err != nil {
+				return fmt.Errorf("recompute: %s: %w", j.path, err)
+			}
+			cited.Start, cited.End = min(cited.Start, j.Span.Start), max(cited.End, j.Span.End)
+			w.all = append(w.all, j)
+		}
+	}
+	cited.End = max(cited.Start, min(cited.End, w.asOf))
+	for who := range w.Fees {
+		service, _, _ := strings.Cut(who, "/")
+		if w.Agreement.Service(who) == nil && w.Agreement.Service(service) == nil {
+			return invalid("fees: %.100q is no service of the agreement", who)
+		}
+	}
+	return w.known()
 }
 
-// alone says whether each resource is judged by itself.
-func (j *judged) alone() bool { return j.Scope == "instance" }
+// window returns the window of an objective that the report judges: that of the report's name, that which ends with the period, or in which the
+// period ends.
+func (w *work) window(o metric.Window) (timeline.Span, error) {
+	end := time.UnixMilli(w.r.Period.Span.End)
+	switch o.Calendar {
+	case kind(w.r.Period.Name):
+		return o.Period(w.r.Period.Name)
+	case "":
+		_, span, err := o.At(end)
+		return span, err
+	}
+	_, span, err := o.At(end.Add(-time.Millisecond))
+	return span, err
+}
 
 // exclusions rules on what somebody wants left out.
 func (w *work) exclusions(context.Context) error {
@@ -139,9 +182,9 @@ func (w *work) exclusions(context.Context) error {
 	for _, s := range w.Agreement.Services {
 		w.excluded[s.ID] = rulings.Of(s.ID)
 	}
-	period := w.r.Period.Span
+	span := w.r.Evidence.Span
 	for _, r := range rulings {
-		if r.Exclusion.Start.UnixMilli() < period.End && (r.Exclusion.End.IsZero() || r.Exclusion.End.UnixMilli() > period.Start) {
+		if r.Exclusion.Start.UnixMilli() < span.End && (r.Exclusion.End.IsZero() || r.Exclusion.End.UnixMilli() > span.Start) {
 			w.r.Exclusions = append(w.r.Exclusions, r)
 		}
 	}
@@ -150,35 +193,26 @@ func (w *work) exclusions(context.Context) error {
 }
 
 func (w *work) services(ctx context.Context) error {
-	var all []*judged
-	for i, s := range w.Agreement.Services {
-		w.r.Services = append(w.r.Services, Service{ID: s.ID, Title: s.Title})
-		for k, o := range s.Objectives {
-			j := &judged{Objective: Objective{Objective: o}, path: fmt.Sprintf("services[%d].objectives[%d]", i, k), service: i}
-			end := time.UnixMilli(w.r.Period.Span.End)
-			if o.Window.Calendar != "" {
-				end = end.Add(-time.Millisecond) // the window that this is in
-			}
-			var err error
-			if _, j.Span, err = o.Window.At(end); err != nil {
-				return fmt.Errorf("recompute: %s: %w", j.path, err)
-			}
-			all = append(all, j)
+	days, err := w.days()
+	if err != nil {
+		return err
+	}
+	for i := range w.r.Services {
+		w.r.Services[i].Strip = slices.Clone(days)
+	}
+	spans := []timeline.Span{w.r.Period.Span}
+	for _, j := range w.all {
+		if !slices.Contains(spans, j.Span) {
+			spans = append(spans, j.Span)
 		}
 	}
-	for i, j := range all {
-		if slices.ContainsFunc(all[:i], func(o *judged) bool { return o.Span == j.Span }) {
-			continue
-		}
-		same := slices.DeleteFunc(slices.Clone(all), func(o *judged) bool { return o.Span != j.Span })
-		if err := w.measure(ctx, j.Span, same); err != nil {
+	for _, span := range spans {
+		same := slices.DeleteFunc(slices.Clone(w.all), func(j *judged) bool { return j.Span != span })
+		if err := w.measure(ctx, span, same); err != nil {
 			return err
 		}
 	}
-	if err := w.strips(ctx); err != nil {
-		return err
-	}
-	for _, j := range all {
+	for _, j := range w.all {
 		if err := w.conclude(ctx, j); err != nil {
 			return err
 		}
@@ -186,160 +220,22 @@ func (w *work) services(ctx context.Context) error {
 	return nil
 }
 
-// evidence hands out each resource of the agreement with what was seen of it in a span until as-of, and the services that it belongs to;
-// at the end those that are named in the agreement and that nobody has seen. What yield is given is valid until it returns.
-func (w *work) evidence(ctx context.Context, span timeline.Span) iter.Seq2[string, sighting] {
-	return func(yield func(string, sighting) bool) {
-		m := newMatcher(w.Agreement)
-		known := timeline.Span{Start: span.Start, End: max(span.Start, min(span.End, w.asOf))}
-		going := true
-		if known.Start < known.End {
-			w.States.Resources(known, func(resource string, in metric.Input) bool {
-				if services := m.of(resource); len(services) > 0 {
-					going = ctx.Err() == nil && yield(resource, sighting{in, services})
-				}
-				return going
-			})
-		}
-		for _, resource := range m.unseen() {
-			if !going {
-				return
-			}
-			going = ctx.Err() == nil && yield(resource, sighting{metric.Input{}, m.of(resource)})
-		}
-	}
-}
-
-// sighting is the evidence of a resource, and its services by number.
-type sighting struct {
-	in       metric.Input
-	services []int
-}
-
-// measure goes through the evidence of a span once, for all objectives that are judged over it.
-func (w *work) measure(ctx context.Context, span timeline.Span, list []*judged) error {
-	for resource, seen := range w.evidence(ctx, span) {
-		for _, j := range list {
-			if !slices.Contains(seen.services, j.service) {
-				continue
-			}
-			s := &w.r.Services[j.service]
-			seen.in.Excluded = w.excluded[s.ID]
-			one, err := j.Measure(seen.in, span)
-			if err == nil {
-				err = j.Tally.Add(one)
-			}
-			if err != nil {
-				return fmt.Errorf("recompute: %s: resource %.100q: %w", j.path, resource, err)
-			}
-			j.Resources++
-			if !j.alone() {
-				continue
-			}
-			if f := j.rank(resource, seen.in, one); f.Verdict != ratio.Met {
-				if err := w.owe(j, s.ID+"/"+resource, w.Fees[resource], f); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return context.Cause(ctx)
-}
-
-// rank judges a resource by itself, and notes it if it is not met.
-func (j *judged) rank(resource string, in metric.Input, one metric.Result) metric.Figure {
-	f := one.Figure(j.Target)
-	if one.Blurred(j.Target) {
-		_, f, _ = j.Judge(func(yield func(metric.Input) bool) { yield(in) }, j.Span) // it was measured without an error
-	}
-	switch f.Verdict {
-	case ratio.Breach:
-		j.Broken++
-	case ratio.Undecided:
-		j.Open++
-	default:
-		return f
-	}
-	at, _ := slices.BinarySearchFunc(j.Worst, Instance{resource, f}, worse)
-	if at < named {
-		j.Worst = slices.Insert(j.Worst, at, Instance{resource, f})
-		j.Worst = j.Worst[:min(len(j.Worst), named)]
-	}
-	return f
-}
-
-// worse orders instances: the worst first.
-func worse(a, b Instance) int {
-	if c := a.Figure.Availability.High.Cmp(b.Figure.Availability.High); c != 0 {
-		return c
-	}
-	if c := a.Figure.Availability.Low.Cmp(b.Figure.Availability.Low); c != 0 {
-		return c
-	}
-	if a.Resource < b.Resource {
-		return -1
-	}
-	return 1
-}
-
-// conclude judges an objective when all of its resources are measured.
-func (w *work) conclude(ctx context.Context, j *judged) error {
-	j.Figure = j.Tally.Figure(j.Target)
-	s := &w.r.Services[j.service]
-	switch {
-	case j.Resources == 0:
-		j.Figure = metric.Figure{Availability: ratio.Range{High: ratio.One()}, Raw: ratio.Range{High: ratio.One()}, Verdict: ratio.Undecided}
-		w.find(true, j.path, "no-evidence", opsec.SeverityHigh, "no resource of the service was seen")
-	case j.alone() && j.Broken > 0:
-		j.Figure.Verdict = ratio.Breach
-	case j.alone() && j.Open > 0:
-		j.Figure.Verdict = ratio.Undecided
-	case j.alone():
-		j.Figure.Verdict = ratio.Met
-	case j.Tally.Blurred(j.Target): // once more, exactly
-		_, f, err := j.Judge(func(yield func(metric.Input) bool) {
-			for _, seen := range w.evidence(ctx, j.Span) {
-				seen.in.Excluded = w.excluded[s.ID]
-				if slices.Contains(seen.services, j.service) && !yield(seen.in) {
-					return
-				}
-			}
-		}, j.Span)
-		if err == nil {
-			err = context.Cause(ctx)
-		}
-		if err != nil {
-			return fmt.Errorf("recompute: %s: %w", j.path, err)
-		}
-		j.Figure = f
-	}
-	b := j.Tally.Counted.Budget(j.Target)
-	j.Budget = &b
-	w.find(j.Span != w.r.Period.Span, j.path, "window", opsec.SeverityInfo, "the objective is judged over another window than that of the report")
-	s.Objectives = append(s.Objectives, j.Objective)
-	if j.alone() {
-		return nil // each was owed by itself
-	}
-	return w.owe(j, s.ID, w.Fees[s.ID], j.Figure)
-}
-
 // owe notes what is due for a figure, by each table of the objective.
-func (w *work) owe(j *judged, who, fee string, f metric.Figure) error {
+func (w *work) owe(j *judged, who string, f metric.Figure) error {
 	s := &w.r.Services[j.service]
 	for i, t := range w.Agreement.Credits {
 		if t.Objective != j.ID || f.Verdict == ratio.Met {
 			continue
 		}
-		due, err := t.Due(who, f.Availability, f.Verdict, fee, w.end)
+		due, err := t.Due(who, f.Availability, f.Verdict, w.Fees[who], w.end)
 		if err != nil {
 			return fmt.Errorf("recompute: credits[%d]: %w", i, err)
 		}
 		if due.Credit.High.Num() == 0 && due.Why == "" {
 			continue
 		}
-		if len(s.Credits) >= maxCredits {
-			w.find(!w.dropped, j.path, "credits", opsec.SeverityHigh, "more than 10000 credits of single resources: the others are not listed")
-			w.dropped = true
+		if w.credits++; w.credits > maxCredits {
+			w.find(w.credits == maxCredits+1, j.path, "credits", opsec.SeverityHigh, "more than 10000 credits are due: the others are not listed, and not in the totals")
 			return nil
 		}
 		s.Credits = append(s.Credits, due)

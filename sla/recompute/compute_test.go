@@ -277,14 +277,14 @@ func TestCreditsOfSingleMachines(t *testing.T) {
 	in := input(t, seen{"vm-1": up(), "vm-2": up(span(day+"00:00:00+01:00", day+"06:00:00+01:00")), "storage": up()})
 	in.Agreement.Credits[0].Objective = "compute-instance"
 	in.Agreement.Credits[0].Bands[0].Below = in.Agreement.Services[0].Objectives[1].Target
-	in.Fees = map[string]string{"vm-2": "30.00 EUR"}
+	in.Fees = map[string]string{"compute/vm-2": "30.00 EUR"}
 	r := compute(t, in)
 	require.Len(t, r.Services[0].Credits, 1)
 	require.Equal(t, "compute/vm-2", r.Services[0].Credits[0].Service)
 	require.Equal(t, "3.00 EUR", r.Services[0].Totals[0].Amount[0])
 	require.Equal(t, at("2026-05-31T00:00:00+02:00").UnixMilli(), r.Services[0].Credits[0].ClaimBy.UnixMilli())
 
-	in.Fees = map[string]string{"vm-2": "30.00 USD"}
+	in.Fees = map[string]string{"compute/vm-2": "30.00 USD"}
 	_, err := recompute.Compute(t.Context(), in)
 	require.ErrorIs(t, err, opsec.ErrInvalid, "the minimum is in another currency")
 }

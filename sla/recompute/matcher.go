@@ -25,23 +25,45 @@ type pattern struct {
 func newMatcher(a *sla.Agreement) *matcher {
 	m := &matcher{exact: map[string][]int{}, seen: map[string]bool{}}
 	for i, s := range a.Services {
-		list := s.Resources
-		if len(list) == 0 {
-			list = []string{s.ID}
+		if len(s.Resources) == 0 {
+			m.name(s.ID, i)
 		}
-		for _, r := range list {
-			switch {
-			case strings.ContainsAny(r, `*?[\`):
+		for _, r := range s.Resources {
+			if one, ok := only(r); ok {
+				m.name(one, i)
+			} else {
 				m.patterns = append(m.patterns, pattern{r, i})
-			case !slices.Contains(m.exact[r], i):
-				if m.exact[r] == nil {
-					m.order = append(m.order, r)
-				}
-				m.exact[r] = append(m.exact[r], i)
 			}
 		}
 	}
 	return m
+}
+
+// name notes a resource that the agreement names.
+func (m *matcher) name(resource string, service int) {
+	if m.exact[resource] == nil {
+		m.order = append(m.order, resource)
+	}
+	if !slices.Contains(m.exact[resource], service) {
+		m.exact[resource] = append(m.exact[resource], service)
+	}
+}
+
+// only returns the one name that a pattern stands for, if it is one: a backslash takes the meaning of what follows it.
+func only(pattern string) (name string, ok bool) {
+	var b strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '*', '?', '[':
+			return "", false
+		case '\\':
+			if i++; i == len(pattern) {
+				return "", false
+			}
+		}
+		b.WriteByte(pattern[i])
+	}
+	return b.String(), true
 }
 
 // of returns the services of a resource. They are valid until it is called again.
