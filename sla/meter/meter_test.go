@@ -227,3 +227,39 @@ func TestMeterIsForSeveralGoroutines(t *testing.T) {
 	require.Equal(t, a.Digest(p), b.Digest(p))
 	require.Len(t, slices.Collect(a.Evidence(p)), 800)
 }
+
+// TestWhichOfSeveralCounts has pieces of one number, of which the first counts, in whatever order they come.
+func TestWhichOfSeveralCounts(t *testing.T) {
+	requests := func(to int64, good, total uint64) Evidence { return Evidence{Span: span(5, to), Good: good, Total: total} }
+	for name, c := range map[string][2]Evidence{
+		"the earlier":           {state(4, 6, meter.Up), state(5, 90, meter.Down)},
+		"requests":              {requests(6, 1, 1), state(5, 90, meter.Down)},
+		"down":                  {state(5, 6, meter.Down), state(5, 90, meter.Degraded)},
+		"degraded":              {state(5, 6, meter.Degraded), state(5, 90, meter.Up)},
+		"up":                    {state(5, 6, meter.Up), state(5, 90, meter.Unknown)},
+		"the longer":            {state(5, 7, meter.Up), state(5, 6, meter.Up)},
+		"with an end":           {state(5, 6, meter.Down), state(5, meter.Open, meter.Down)},
+		"more bad requests":     {requests(6, 1, 3), requests(9, 3, 4)},
+		"more requests":         {requests(6, 3, 4), requests(9, 0, 1)},
+		"of the longer slice":   {requests(7, 3, 4), requests(6, 3, 4)},
+		"worse, though open":    {state(5, meter.Open, meter.Down), state(5, 9, meter.Up)},
+		"earlier, though open":  {state(4, meter.Open, meter.Up), state(5, 9, meter.Up)},
+		"open, and begins late": {state(4, 9, meter.Up), state(5, meter.Open, meter.Up)},
+	} {
+		c[0].Source, c[0].Resource, c[1].Source, c[1].Resource = "s", "vm", "s", "vm"
+		for i := range c {
+			m := meter.New()
+			require.NoError(t, m.Add(c[i]))
+			if i == 0 {
+				m.Digest(span(0, 100)) // what comes after it is put in order by itself
+			}
+			require.NoError(t, m.Add(c[1-i]))
+			require.Equal(t, c[:1], slices.Collect(m.Evidence(span(0, 100))), name)
+			if name == "with an end" {
+				require.Empty(t, slices.Collect(m.Conflicts()))
+			} else {
+				require.Equal(t, c[1:], slices.Collect(m.Conflicts()), name)
+			}
+		}
+	}
+}
