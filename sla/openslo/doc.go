@@ -29,6 +29,9 @@
 //	service           sla.Service
 //	indicator         [Source], as it stands
 //
+// Written are also objectives by states, whose SLI must then give the share of time that was up: metric.Slices as Timeslices
+// whose timeSliceTarget is 1, metric.Time as RatioTimeslices of a minute. They are read back as objectives by requests.
+//
 // An SLO of several objectives becomes so many, whose ids are its name with a number. Slices without requests are unknown
 // (metric.EmptyUnknown): OpenSLO does not say what they are. Windows of the calendar begin with the day, week (on Monday),
 // month, quarter or year; a startTime at another moment is reported.

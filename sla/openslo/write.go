@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -155,6 +156,7 @@ func (w *writer) reckoning(path string, o *metric.Objective) (method string, out
 	case o.Target.Cmp(ratio.One()) >= 0:
 		return "", nil, "targets of OpenSLO are less than 100%"
 	}
+	size := o.Slice
 	out = []*yaml.Node{text("target"), number(goal)}
 	switch {
 	case o.Method == metric.Requests:
@@ -171,13 +173,20 @@ func (w *writer) reckoning(path string, o *metric.Objective) (method string, out
 			return "", nil, fmt.Sprintf("slices that are good from %s on, which is no decimal fraction", o.Good)
 		}
 		out = append(out, text("timeSliceTarget"), number(good))
-	case o.Method == metric.Slices || o.Method == metric.Time:
-		return "", nil, "OpenSLO reckons by requests, not by states"
+	case o.Method == metric.Slices && o.Partial == metric.PartialGood:
+		return "", nil, "no timeSliceTarget makes slices bad only when all of them was bad"
+	case o.Method == metric.Slices: // good when all of it was
+		method = "Timeslices"
+		out = append(out, text("timeSliceTarget"), number("1"))
+		w.lose(path, "that it is by states: its SLI must give the share of time at which it was up")
+	case o.Method == metric.Time: // the mean of the shares of slices that are alike
+		method, size = "RatioTimeslices", metric.Duration(time.Minute)
+		w.lose(path, "that it is by states: its SLI must give the share of time at which it was up")
 	default:
 		return "", nil, "no method that OpenSLO has"
 	}
 	if method != "Occurrences" {
-		size, ok := short(o.Slice)
+		size, ok := short(size)
 		if !ok {
 			return "", nil, "slices of OpenSLO are whole minutes"
 		}
@@ -188,6 +197,9 @@ func (w *writer) reckoning(path string, o *metric.Objective) (method string, out
 	}
 	if o.Run > 1 {
 		w.lose(path, "that bad slices count only in runs of %d", o.Run)
+	}
+	if o.Degraded == metric.DegradedUp {
+		w.lose(path, "that degraded counts as up")
 	}
 	if o.Empty != "" && o.Empty != metric.EmptyUnknown {
 		w.lose(path, "that what is empty is %s", o.Empty)

@@ -36,8 +36,9 @@ func TestWhatIsLostInWriting(t *testing.T) {
 		{"empty", func(o *metric.Objective) { o.Empty = metric.EmptyGood }, "SLO/web: that what is empty is good"},
 		{"counts", func(o *metric.Objective) { o.Method = metric.Requests }, "SLO/web: the time that its counts cover"},
 		{"name", func(o *metric.Objective) { o.ID = "Web.1" }, "SLO/Web.1: not all tools take its name: 63 small letters, digits and dashes"},
-		{"time", func(o *metric.Objective) { o.Method, o.Slice = metric.Time, 0 }, "SLO/web: not taken: OpenSLO reckons by requests, not by states"},
-		{"states", func(o *metric.Objective) { o.Method = metric.Slices }, "SLO/web: not taken: OpenSLO reckons by requests, not by states"},
+		{"time", func(o *metric.Objective) { o.Method, o.Slice = metric.Time, 0 }, "SLO/web: that it is by states: its SLI must give the share of time"},
+		{"states", func(o *metric.Objective) { o.Method = metric.Slices }, "SLO/web: that it is by states: its SLI must give the share of time"},
+		{"slices of which all was bad", func(o *metric.Objective) { o.Method, o.Partial = metric.Slices, metric.PartialGood }, "SLO/web: not taken: no timeSliceTarget"},
 		{"no method", func(o *metric.Objective) { o.Method, o.Slice = "", 0 }, "SLO/web: not taken: no method that OpenSLO has"},
 		{"all", func(o *metric.Objective) { o.Target = ratio.One() }, "SLO/web: not taken: targets of OpenSLO are less than 100%"},
 		{"thirds", func(o *metric.Objective) { o.Target = of("2/3") }, "SLO/web: not taken: its target of 2/3 is no decimal fraction"},
@@ -65,7 +66,15 @@ func TestWhatIsLostInWriting(t *testing.T) {
 			require.True(t, strings.HasPrefix(lost[0].String(), c.want), lost)
 		})
 	}
-	text, lost, err := openslo.Document{Services: []sla.Service{{ID: "shop", Resources: []string{"r"}, DependsOn: []string{"s"}, Objectives: []metric.Objective{base}}}}.YAML()
+	states := openslo.Document{Services: []sla.Service{{ID: "shop", Objectives: []metric.Objective{
+		{ID: "a", Target: of("99.9%"), Method: metric.Time, Degraded: metric.DegradedUp, Window: metric.Window{Calendar: "month"}},
+		{ID: "b", Target: of("99.9%"), Method: metric.Slices, Slice: 5 * minute, Window: metric.Window{Calendar: "month"}}}}}}
+	text, lost, err := states.YAML()
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(lines(lost), "\n"), "SLO/a: that degraded counts as up")
+	require.Contains(t, string(text), "budgetingMethod: RatioTimeslices\n  objectives:\n  - target: 0.999\n    timeSliceWindow: 1m\n")
+	require.Contains(t, string(text), "budgetingMethod: Timeslices\n  objectives:\n  - target: 0.999\n    timeSliceTarget: 1\n    timeSliceWindow: 5m\n")
+	text, lost, err = openslo.Document{Services: []sla.Service{{ID: "shop", Resources: []string{"r"}, DependsOn: []string{"s"}, Objectives: []metric.Objective{base}}}}.YAML()
 	require.NoError(t, err)
 	require.Equal(t, []string{"Service/shop: its resources", "Service/shop: what it depends on", "SLO/web: where its figures come from is not known: define an SLI web"}, lines(lost))
 	require.Contains(t, string(text), "indicatorRef: web")
