@@ -230,7 +230,9 @@ func TestMeterIsForSeveralGoroutines(t *testing.T) {
 
 // TestWhichOfSeveralCounts has pieces of one number, of which the first counts, in whatever order they come.
 func TestWhichOfSeveralCounts(t *testing.T) {
-	requests := func(to int64, good, total uint64) Evidence { return Evidence{Span: span(5, to), Good: good, Total: total} }
+	requests := func(to int64, good, total uint64) Evidence {
+		return Evidence{Span: span(5, to), Good: good, Total: total}
+	}
 	for name, c := range map[string][2]Evidence{
 		"the earlier":           {state(4, 6, meter.Up), state(5, 90, meter.Down)},
 		"requests":              {requests(6, 1, 1), state(5, 90, meter.Down)},

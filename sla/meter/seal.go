@@ -104,7 +104,8 @@ func (s *set) keep(resources int, wanted func(*record) bool) {
 // Restate takes in what was kept aside of a sealed period, and seals it anew. It cites the digest that the period was sealed
 // with last, and says why. Other sealed periods that are changed by it are sealed anew as well, for the same reason; all new
 // seals are returned, in the order in which the periods were first sealed. If nothing that was kept aside changes the period,
-// or another digest is the last, the error wraps [opsec.ErrInvalid], and nothing is changed.
+// or another digest is the last, the error wraps [opsec.ErrInvalid], and nothing is changed. It takes the time of a
+// [Meter.Digest] of each period that is sealed.
 func (m *Meter) Restate(period timeline.Span, cites, why string) ([]Seal, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
