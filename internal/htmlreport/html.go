@@ -172,6 +172,8 @@ const mostWhole = 10
 
 func (c Column) class() string {
 	switch {
+	case c.Numbers && c.Short:
+		return "number short"
 	case c.Numbers:
 		return "number"
 	case c.Short:

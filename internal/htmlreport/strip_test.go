@@ -133,3 +133,8 @@ func TestLinksToFilesBesideThePage(t *testing.T) {
 		require.Equal(t, want, strings.Contains(markdown(t, pageOf(htmlreport.Paragraph(htmlreport.Link("x", to)))), "]("), to)
 	}
 }
+
+func TestColumnsOfNumbersThatStayInOneLine(t *testing.T) {
+	table := htmlreport.Table{Columns: []htmlreport.Column{{Title: "a"}, {Title: "b", Numbers: true, Short: true}}, Rows: [][]htmlreport.Text{{htmlreport.Plain("x"), htmlreport.Plain("99.95 %")}}}
+	require.Contains(t, render(t, pageOf(table)), `data-label="b" class="number short">99.95 %</td>`)
+}

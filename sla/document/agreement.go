@@ -74,6 +74,9 @@ func (c contract) page(signed htmlreport.Section) *htmlreport.Page {
 }
 
 func (c contract) force() string {
+	if c.a.Effective.IsZero() {
+		return "from when is not said"
+	}
 	if c.a.Expires.IsZero() {
 		return "from " + c.time(c.a.Effective) + " until it is ended"
 	}
@@ -150,7 +153,7 @@ func (s Agreement) signed(sealed *sla.Sealed) htmlreport.Section {
 func (c contract) services() htmlreport.Section {
 	s := htmlreport.Section{ID: "services", Title: "Services and their availability (7.2.2.1)"}
 	for i, v := range c.a.Services {
-		t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Objective"}, {Title: "Target", Numbers: true}, {Title: "Window"}, {Title: "Judged as one", Short: true}, {Title: "How it is reckoned"}}}
+		t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Objective"}, {Title: "Target", Numbers: true, Short: true}, {Title: "Window"}, {Title: "Judged as one", Short: true}, {Title: "How it is reckoned"}}}
 		for _, o := range v.Objectives {
 			t.Rows = append(t.Rows, []htmlreport.Text{objective(o), plain(percent(o.Target)), plain(window(o.Window)), plain(o.Scope), plain(method(o))})
 		}
@@ -248,7 +251,7 @@ func (c contract) exclusions() htmlreport.Section {
 func (c contract) credits() htmlreport.Section {
 	s := htmlreport.Section{ID: "credits", Title: "Credits (7.2.1)"}
 	for i, x := range c.a.Credits {
-		t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Figure below", Numbers: true}, {Title: "Credit of the fee", Numbers: true}}}
+		t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Figure below", Numbers: true, Short: true}, {Title: "Credit of the fee", Numbers: true}}}
 		for _, b := range x.Bands {
 			t.Rows = append(t.Rows, []htmlreport.Text{plain(percent(b.Below)), plain(percent(b.Credit))})
 		}

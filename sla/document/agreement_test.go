@@ -169,6 +169,7 @@ func TestDraftsShowWhatIsMissing(t *testing.T) {
 		require.Contains(t, md, "nobody answers for it", name)
 		require.NotContains(t, texts(t, html(t, d)), "%!", name)
 		if name == "nothing" {
+			require.Contains(t, md, "- **In force:** from when is not said\n")
 			require.Equal(t, 8, strings.Count(md, "**Missing.** The whole element is not agreed."))
 		}
 		if name == "measures" {

@@ -68,7 +68,7 @@ func (p performance) customer() string {
 func (p performance) summary() htmlreport.Section {
 	s := htmlreport.Section{ID: "summary", Title: "Summary"}
 	n := map[ratio.Verdict]int{}
-	t := htmlreport.Table{Caption: "Availability", Columns: []htmlreport.Column{{Title: "Objective"}, {Title: "Target", Numbers: true}, {Title: "Figure", Numbers: true},
+	t := htmlreport.Table{Caption: "Availability", Columns: []htmlreport.Column{{Title: "Objective"}, {Title: "Target", Numbers: true, Short: true}, {Title: "Figure", Numbers: true},
 		{Title: "Without exclusions", Numbers: true}, {Title: "Verdict", Short: true}}}
 	for i, v := range p.Report.Report.Services {
 		for _, o := range v.Objectives {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	markup "html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -92,7 +93,7 @@ func TestPortalServesDocuments(t *testing.T) {
 		require.Contains(t, policy, "default-src 'none'")
 		require.Contains(t, policy, "frame-ancestors 'none'")
 		if ending == "html" {
-			require.Contains(t, string(body), `content="`+strings.ReplaceAll(strings.TrimSuffix(policy, "; frame-ancestors 'none'"), "'", "&#39;")+`"`, "the page's own")
+			require.Contains(t, markup.UnescapeString(string(body)), `content="`+strings.TrimSuffix(policy, "; frame-ancestors 'none'")+`"`, "the page's own")
 		}
 
 		again := get(h, "GET", "/acme/report-2026-03."+ending, "If-None-Match", head.Get("ETag"))
@@ -176,10 +177,13 @@ func TestPortalRefuses(t *testing.T) {
 }
 
 // bad is a shelf that breaks its contract.
-type bad struct{ err error }
+type bad struct {
+	err error
+	d   *document.Document
+}
 
 func (b bad) Document(context.Context, opsec.TenantID, string) (*document.Document, error) {
-	return nil, b.err
+	return b.d, b.err
 }
 
 func (b bad) Names(context.Context, opsec.TenantID) ([]string, error) {
@@ -188,11 +192,20 @@ func (b bad) Names(context.Context, opsec.TenantID) ([]string, error) {
 
 func TestShelvesThatFail(t *testing.T) {
 	for want, err := range map[int]error{404: nil, 503: errors.New("no connection")} {
-		h, herr := document.Portal{Shelf: bad{err}, Authorizer: opsec.CallerAuthorized{}, Who: who}.Handler()
+		h, herr := document.Portal{Shelf: bad{err: err}, Authorizer: opsec.CallerAuthorized{}, Who: who}.Handler()
 		require.NoError(t, herr)
 		require.Equal(t, want, get(h, "GET", "/acme/a.html").Code)
 		require.Equal(t, want, get(h, "GET", "/acme/").Code)
 	}
+}
+
+func TestNamesThatAreNoneAreNotListed(t *testing.T) {
+	h, err := document.Portal{Shelf: bad{d: small(t, "x")}, Authorizer: opsec.CallerAuthorized{}, Who: who}.Handler()
+	require.NoError(t, err)
+	w := get(h, "GET", "/acme/")
+	require.Equal(t, 200, w.Code)
+	require.Contains(t, w.Body.String(), "1 document")
+	require.NotContains(t, w.Body.String(), "..")
 }
 
 func TestMemory(t *testing.T) {

@@ -254,3 +254,35 @@ func TestHostileTexts(t *testing.T) {
 	require.NotContains(t, markdown(t, d), "\u202e")
 	require.Contains(t, texts(t, html(t, d)), "</td><script>alert(1)</script>")
 }
+
+// The curve of a budget is shown where the days add up to what was counted, and not elsewhere.
+func TestUseOfTheBudget(t *testing.T) {
+	in := input(t)
+	slow := span("2026-03-05T00:00:00+01:00", "2026-03-05T01:00:00+01:00")
+	worn := states(nil, nil)
+	worn.States.Up, worn.States.Degraded = worn.States.Up.Without(timeline.Line{slow}), timeline.Line{slow}
+	in.States = seen{"vm-1": worn, "storage": worn}
+	r := compute(t, in)
+	md := markdown(t, provider(t, r))
+	require.Contains(t, md, "Used: 1 h of 22 min 17 s 400 ms (the red line).", "degraded counts as down")
+	require.Contains(t, md, "Used: 0 s of 44 min 34 s 800 ms (the red line).", "and here as up")
+	require.Equal(t, 2, strings.Count(md, "**Use of the budget**"))
+	require.Contains(t, md, "degraded 1 h")
+
+	for name, change := range map[string]func(*recompute.Objective){
+		"more was used":    func(o *recompute.Objective) { o.Budget.Used++ },
+		"more is open":     func(o *recompute.Objective) { o.Budget.Open++ },
+		"another window":   func(o *recompute.Objective) { o.Span.Start-- },
+		"judged alone":     func(o *recompute.Objective) { o.Scope = "instance" },
+		"another way":      func(o *recompute.Objective) { o.Method = metric.MeanRate },
+		"no budget at all": func(o *recompute.Objective) { o.Budget = nil },
+	} {
+		r := compute(t, in)
+		change(&r.Report.Services[0].Objectives[0])
+		require.Equal(t, 1, strings.Count(markdown(t, provider(t, r)), "**Use of the budget**"), name)
+	}
+	in.AsOf = at("2026-03-11T00:00:00+01:00")
+	page := html(t, provider(t, compute(t, in)))
+	require.NotContains(t, page, `fill-opacity="0.3"`, "what is to come is no use of the budget")
+	require.Contains(t, page, "<span>2026-03-01</span> – <span>2026-03-11</span>")
+}
