@@ -1,0 +1,172 @@
+package recompute_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/meter"
+	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/ratio"
+	"github.com/cloudopsec/opsec/sla/recompute"
+	"github.com/cloudopsec/opsec/sla/timeline"
+)
+
+// counted is a meter in which each resource had a hundred good requests an hour, over a span.
+func counted(t require.TestingT, s timeline.Span, resources ...string) *meter.Meter {
+	m := meter.New()
+	for _, r := range resources {
+		for at := s.Start; at < s.End; at += hour {
+			require.NoError(t, m.Add(meter.Evidence{Source: "lb", Seq: uint64(at), Resource: r, Span: timeline.Span{Start: at, End: at + hour}, Good: 100, Total: 100}))
+		}
+	}
+	return m
+}
+
+// One resource, and one objective of each method that counts requests, with a word on what slices without requests are.
+func requests(t require.TestingT, empty metric.Empty) recompute.Input {
+	a := agreement(t, "iaas")
+	window := metric.Window{Calendar: "month", Zone: "Europe/Berlin"}
+	a.Services = []sla.Service{{ID: "api", Resources: []string{"api-1", "api-2"}, Objectives: []metric.Objective{
+		{ID: "requests", Target: percent("99%"), Method: metric.Requests, Window: window, Scope: "account"},
+		{ID: "rate", Target: percent("99%"), Method: metric.MeanRate, Window: window, Scope: "account", Slice: metric.Duration(time.Hour), Empty: empty},
+		{ID: "slices", Target: percent("99%"), Method: metric.Slices, Window: window, Scope: "instance", Slice: metric.Duration(time.Hour), Good: percent("95%"), Empty: empty},
+	}}}
+	a.Credits = nil
+	return recompute.Input{Agreement: a, Period: "2026-03", AsOf: at("2026-04-03T00:00:00Z"), States: counted(t, march, "api-1", "api-2")}
+}
+
+func TestRequestsThatNobodyCountedMayHaveFailed(t *testing.T) {
+	for _, empty := range []metric.Empty{metric.EmptyUnknown, metric.EmptyGood, metric.EmptySkip} {
+		in := requests(t, empty)
+		for _, o := range compute(t, in).Services[0].Objectives {
+			require.Equal(t, ratio.Met, o.Figure.Verdict, "%s %s", o.ID, empty)
+		}
+		for name, spoil := range map[string]func(*recompute.Input){
+			"the month is not over":         func(in *recompute.Input) { in.AsOf = at("2026-03-10T00:00:00Z") },
+			"a resource was not seen":       func(in *recompute.Input) { in.States = counted(t, march, "api-1") },
+			"nothing was seen":              func(in *recompute.Input) { in.States = meter.New() },
+			"a resource was seen otherwise": func(in *recompute.Input) { in.States = probedToo(t, counted(t, march, "api-1")) },
+		} {
+			in := in
+			spoil(&in)
+			for _, o := range compute(t, in).Services[0].Objectives {
+				require.Equal(t, ratio.Undecided, o.Figure.Verdict, "%s %s: %s", o.ID, empty, name)
+				require.Zero(t, o.Figure.Availability.High.Cmp(ratio.One()), "%s %s: %s", o.ID, empty, name)
+			}
+		}
+	}
+}
+
+func probedToo(t require.TestingT, m *meter.Meter) *meter.Meter {
+	require.NoError(t, m.Add(meter.Evidence{Source: "probe", Resource: "api-2", Span: march, State: meter.Up}))
+	return m
+}
+
+func TestWindowOfTheSameNameInAnotherZone(t *testing.T) {
+	in := input(t, seen{"vm-1": up(), "storage": up()})
+	in.Agreement.Services[1].Objectives[0].Window.Zone = "Asia/Tokyo" // there it was April before the month in Berlin was over
+	require.Equal(t, span("2026-03-01T00:00:00+09:00", "2026-04-01T00:00:00+09:00"), compute(t, in).Services[1].Objectives[0].Span)
+	in.Agreement.Services[1].Objectives[0].Window.Zone = "America/New_York"
+	require.Equal(t, span("2026-03-01T00:00:00-05:00", "2026-04-01T00:00:00-04:00"), compute(t, in).Services[1].Objectives[0].Span)
+	in.Period = "2026-Q1"
+	require.Equal(t, "2026-03-01T05:00:00Z", time.UnixMilli(compute(t, in).Services[1].Objectives[0].Span.Start).UTC().Format(time.RFC3339))
+}
+
+func TestFeesAreOfServicesAndOfTheirResources(t *testing.T) {
+	in := input(t, seen{"vm-1": up(march), "storage": up(march)})
+	for i := range in.Agreement.Credits {
+		o := in.Agreement.Objective(in.Agreement.Credits[i].Objective)
+		o.Scope = "instance"
+	}
+	in.Fees = map[string]string{"storage": "1000.00 EUR", "storage/storage": "7.00 EUR", "compute/vm-1": "30.00 EUR"}
+	r := compute(t, in)
+	require.Equal(t, "30.00 EUR", r.Services[0].Credits[0].Fee)
+	require.Equal(t, "7.00 EUR", r.Services[1].Credits[0].Fee, "the fee of the resource, not that of the service of the same name")
+	in.Fees = map[string]string{"compte": "1200.00 EUR"}
+	_, err := recompute.Compute(t.Context(), in)
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	require.ErrorContains(t, err, `"compte" is no service`)
+}
+
+func TestCreditsAreCountedForTheWholeReport(t *testing.T) {
+	s := seen{}
+	for i := range 6000 {
+		s["vm-"+time.UnixMilli(int64(i)).UTC().Format("150405.000")] = up(march)
+	}
+	in := input(t, s)
+	in.Agreement.Services[1].Resources = []string{"vm-*"}
+	for i := range in.Agreement.Credits {
+		in.Agreement.Objective(in.Agreement.Credits[i].Objective).Scope = "instance"
+	}
+	r := compute(t, in)
+	require.Equal(t, 10_000, len(r.Services[0].Credits)+len(r.Services[1].Credits))
+	require.Len(t, r.Findings, 1)
+	require.Equal(t, "credits", r.Findings[0].Rule)
+}
+
+func TestExclusionsAreListedInOneOrder(t *testing.T) {
+	one := sla.Exclusion{ID: "x", Rule: "maintenance", Start: at("2026-03-09T00:00:00+01:00"), End: at("2026-03-09T03:00:00+01:00"),
+		Noticed: at("2026-03-01T00:00:00Z"), Approved: "bob", Role: "change-manager", Reason: "new controllers"}
+	other := one
+	other.Reason = "none of these two holds, for they have one id"
+	in := input(t, seen{"vm-1": up(), "storage": up()})
+	in.Exclusions = []sla.Exclusion{one, other, one}
+	a := compute(t, in)
+	in.Exclusions = []sla.Exclusion{other, one}
+	b := compute(t, in)
+	require.Equal(t, a, b)
+	require.Len(t, a.Exclusions, 2)
+
+	in.Exclusions[0].ID, in.Exclusions[0].Start, in.Exclusions[0].End = "y", at("2026-01-09T00:00:00+01:00"), at("2026-01-09T03:00:00+01:00")
+	in.Exclusions[0].Noticed = at("2026-01-01T00:00:00Z")
+	require.Len(t, compute(t, in).Exclusions, 1, "January is not reported on")
+	in.Agreement.Services[1].Objectives[0].Window.Calendar = "quarter"
+	require.Len(t, compute(t, in).Exclusions, 2, "now it is, for one objective")
+}
+
+func TestAnEscapedNameIsNamed(t *testing.T) {
+	in := input(t, seen{"vm-1": up()})
+	in.Agreement.Services[1].Resources = []string{`vol\[1\]`, "vol-?"}
+	o := compute(t, in).Services[1].Objectives[0]
+	require.Equal(t, 1, o.Resources, "nobody has seen it, and it counts")
+	require.Equal(t, ratio.Undecided, o.Figure.Verdict)
+	in.States = seen{"vm-1": up(), "vol[1]": up(), "vol1": up(march), "vol-2": up()}
+	o = compute(t, in).Services[1].Objectives[0]
+	require.Equal(t, 2, o.Resources)
+	require.Equal(t, ratio.Met, o.Figure.Verdict)
+}
+
+func TestStripsOfNightsWithoutMidnight(t *testing.T) {
+	in := input(t, seen{"vm-1": up(), "storage": up()})
+	in.Agreement.Zone = "Asia/Beirut" // the clock went from 00:00 to 01:00 on 29 March
+	s := compute(t, in).Services[0].Strip
+	require.Len(t, s, 31)
+	require.Equal(t, span("2026-03-28T00:00:00+02:00", "2026-03-29T00:00:00+02:00"), timeline.Span{Start: s[27].Start, End: s[27].End})
+	require.Equal(t, span("2026-03-29T01:00:00+03:00", "2026-03-30T00:00:00+03:00"), timeline.Span{Start: s[28].Start, End: s[28].End})
+}
+
+func TestStripsAreOfOneUnit(t *testing.T) {
+	in := requests(t, "")
+	in.States = probedToo(t, counted(t, march, "api-1", "api-2"))
+	r := compute(t, in)
+	require.Equal(t, timeline.Strip{Start: march.Start, End: march.Start + 24*hour, Up: 4800}, r.Services[0].Strip[0], "requests")
+	in.Agreement.Services[0].Objectives[0] = metric.Objective{ID: "time", Target: percent("99%"), Method: metric.Time, Window: metric.Window{Calendar: "month", Zone: "Europe/Berlin"}, Scope: "account"}
+	r = compute(t, in)
+	require.Equal(t, timeline.Strip{Start: march.Start, End: march.Start + 24*hour, Up: 86_400_000, Unknown: 86_400_000}, r.Services[0].Strip[0], "time, of which there is none of api-1")
+}
+
+func TestAsOfBoundsWhatIsKnown(t *testing.T) {
+	in := input(t, seen{"vm-1": up(), "storage": up()})
+	in.AsOf = at("2026-03-15T00:00:00Z")
+	in.Points = map[string][]metric.Point{"vol-1": {{Taken: march.Start, Usable: march.Start}}}
+	a := compute(t, in)
+	later := in.AsOf.UnixMilli()
+	in.Points["vol-1"][0].Lost = later
+	in.Points["vol-1"] = append(in.Points["vol-1"], metric.Point{Taken: later, Usable: later})
+	in.Exclusions = []sla.Exclusion{{ID: "later", Start: in.AsOf, End: in.AsOf.Add(time.Hour)}, {ID: "without end of time", Start: at("2026-03-20T00:00:00Z"), End: at("2026-03-20T00:00:00Z").AddDate(9000, 0, 0)}}
+	require.Equal(t, a, compute(t, in))
+}
