@@ -425,9 +425,8 @@ func (r *reader) slices(o *object, x *metric.Objective) (why string, err error) 
 	if err != nil {
 		return "", err
 	}
-	var ok bool
-	if x.Slice, ok = d.exact(); !ok {
-		return "slices of months, quarters or years", nil
+	if x.Slice, why = d.exact(); why != "" {
+		return "its timeSliceWindow: " + why, nil
 	}
 	if x.Method == metric.MeanRate {
 		return "", nil

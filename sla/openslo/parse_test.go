@@ -148,14 +148,16 @@ func TestWhatHasAnotherMeaningHereIsNotTaken(t *testing.T) {
 		change []string
 		why    string
 	}{
-		{"a rolling month", []string{"4w", "1M"}, "SLO/checkout: not taken: its timeWindow: a rolling window of months"},
+		{"a rolling month", []string{"4w", "1M"}, "SLO/checkout: not taken: its timeWindow: months, quarters and years have no length"},
+		{"a window that 64 bits do not hold", []string{"4w", "122000000w"}, "SLO/checkout: not taken: its timeWindow: longer than 292 years"},
+		{"slices that 64 bits do not hold", []string{"timeSliceWindow: 1m", "timeSliceWindow: 999999999d"}, "not taken: its timeSliceWindow: longer than 292 years"},
 		{"two months", calendar("2M", "2026-03-01 00:00:00"), "SLO/checkout: not taken: its timeWindow: windows of the calendar are"},
 		{"a calendar of minutes", calendar("1m", "2026-03-01 00:00:00"), "m is minutes, and M is months"},
 		{"hours by the calendar", calendar("1h", "2026-03-01 00:00:00"), "windows of the calendar are"},
 		{"a zone that is not there", []string{window, "  - {duration: 1M, calendar: {startTime: 2026-03-01 00:00:00, timeZone: Mars/Olympus}}\n"}, "window.zone"},
 		{"the zone of the machine", []string{window, "  - {duration: 1M, calendar: {timeZone: Local}}\n"}, "window.zone"},
 		{"a window of 20 years", []string{"4w", "1200w"}, "window.rolling"},
-		{"slices of a month", []string{"timeSliceWindow: 1m", "timeSliceWindow: 1M"}, "SLO/checkout.spec.objectives[0]: not taken: slices of months"},
+		{"slices of a month", []string{"timeSliceWindow: 1m", "timeSliceWindow: 1M"}, "SLO/checkout.spec.objectives[0]: not taken: its timeSliceWindow: months"},
 		{"slices that do not divide a day", []string{"timeSliceWindow: 1m", "timeSliceWindow: 7m"}, "whole milliseconds that divide a day"},
 		{"slices that are always good", []string{"timeSliceTarget: 0.95", "timeSliceTarget: 0.0"}, "every slice is good"},
 		{"a target of nothing", []string{"target: 0.9995", "target: 0"}, "want more than 0"},

@@ -1,6 +1,7 @@
 package openslo
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"time"
@@ -29,13 +30,16 @@ func parseShorthand(path, s string) (shorthand, error) {
 
 var units = map[string]time.Duration{"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
 
-// exact returns the length of a duration; months, quarters and years have none.
-func (s shorthand) exact() (metric.Duration, bool) {
+// exact returns the length of a duration, or why it has none.
+func (s shorthand) exact() (d metric.Duration, why string) {
 	unit, ok := units[s.unit]
-	if !ok || s.n > int64(1<<62/unit) {
-		return 0, false
+	switch {
+	case !ok:
+		return 0, "months, quarters and years have no length: say it in days or weeks"
+	case s.n > math.MaxInt64/int64(unit):
+		return 0, "longer than 292 years"
 	}
-	return metric.Duration(time.Duration(s.n) * unit), true
+	return metric.Duration(time.Duration(s.n) * unit), ""
 }
 
 // short writes a duration with the greatest unit that divides it.
@@ -89,11 +93,9 @@ func (r *reader) window(spec *object) (w metric.Window, why string, err error) {
 	case rolls == "true" && cal != nil:
 		return w, "", invalid("%s: it rolls, and follows a calendar", o.path)
 	case rolls == "true":
-		length, ok := d.exact()
-		if !ok {
-			return w, "a rolling window of months, quarters or years has no length: say it in days or weeks", nil
+		if w.Rolling, why = d.exact(); why != "" {
+			return w, why, nil
 		}
-		w.Rolling = length
 	case cal == nil && rolls == "":
 		return w, "", invalid("%s: want isRolling, or a calendar", o.path)
 	default:
