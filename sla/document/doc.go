@@ -17,7 +17,7 @@
 //	d, err = month.Customer(document.Customer{Tenant: "acme", Owns: owns})   // what concerns acme
 //
 //	for _, x := range comparison.Compare(a, b) {
-//		rows = append(rows, document.Row{x.Path, x.Clause, string(x.Verdict), x.A, x.B, x.Reason})
+//		rows = append(rows, document.Row{Path: x.Path, Clause: x.Clause, Verdict: string(x.Verdict), A: x.A, B: x.B, Reason: x.Reason})
 //	}
 //	d, err = document.Comparison{A: document.Side{Name: "Offer 1"}, B: document.Side{Name: "Offer 2"}, Rows: rows}.Document()
 //
@@ -33,12 +33,12 @@
 // The HTML has no script and loads nothing. Texts are shown as texts, whatever is in them. It is for screens from 400 px on, light and
 // dark, and for paper; tests in Chromium, with axe-core, look at all of that.
 //
-// A customer's document, JSON included, has no names of people, and none of resources but those that [Customer].Owns says are its own:
-// without Owns there are none. It cites the digest of the whole report, so that both parties can tell that they speak of one.
+// A customer's document, JSON included, names no resource but those that [Customer].Owns says are its own: without Owns there are none.
+// Who approved an exclusion is told by role. It cites the digest of the whole report, so that both parties can tell that they speak of one.
 //
 // # What it will not do
 //
-// Find what a text says of another customer: [Customer].Withhold is for those who can. Numbers are those of the agreement, of all the
+// Find what a text, such as the reason of an exclusion, says of another customer or of people: [Customer].Withhold is for those who can. Numbers are those of the agreement, of all the
 // resources that it covers, whoever's they are. Prove that a signature is a party's: it is told whose the keys are. Store: a [Shelf] is
 // what a store has to be; [Memory] forgets. Record who has read: an [opsec.Authorizer] is asked each time, and can.
 package document

@@ -104,10 +104,10 @@ func ExampleReport_Customer() {
 		fmt.Println(err)
 		return
 	}
-	lines(d, "For ", "| `vm", "Of resources")
+	lines(d, "For ", "| `vm", "This document")
 	// Output:
 	// For customer Acme GmbH
-	// Of resources this document names the customer's own alone, and people not at all. 1 line of other resources is left out.
+	// This document names the customer's own resources alone, and those who approved by their role. 1 line of other resources is left out.
 }
 
 func ExampleComparison_Document() {

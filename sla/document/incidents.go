@@ -236,7 +236,7 @@ func (p performance) evidence() htmlreport.Section {
 	if p.view == nil {
 		return s
 	}
-	left := "Of resources this document names the customer's own alone, and people not at all."
+	left := "This document names the customer's own resources alone, and those who approved by their role."
 	if n := p.view.Unnamed; n > 0 {
 		left += fmt.Sprintf(" %s of other resources %s left out.", count(n, "line"), were(n))
 	}

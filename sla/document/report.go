@@ -65,8 +65,8 @@ func (s Report) Provider() (*Document, error) {
 }
 
 // Customer returns the report as a customer reads it: figures, credits, incidents and exclusions as they are, and of the rest what is the
-// customer's. It has no names of people, none of resources but the customer's own, and of findings only those about the agreement and
-// the evidence. The error wraps [opsec.ErrNotFound] if the agreement is not one with this customer, else it is as of [Report.Provider].
+// customer's. Who approved is told by role, resources are named when they are the customer's own, and findings are told when they are
+// about the agreement and the evidence. The error wraps [opsec.ErrNotFound] if the agreement is not one with this customer, else it is as of [Report.Provider].
 func (s Report) Customer(c Customer) (*Document, error) {
 	digest, err := s.check()
 	if err != nil {
@@ -120,7 +120,7 @@ func (s Report) check() (string, error) {
 }
 
 // told are the rules of findings that customers are told: about the agreement and what was seen. Others may be about anything.
-var told = []string{"effective", "expired", "no-evidence", "window"}
+var told = []string{"credits", "effective", "expired", "no-evidence", "window"}
 
 // view leaves out of a report what is not the customer's.
 func (c Customer) view(s Report, digest string) *View {
@@ -145,11 +145,7 @@ func (c Customer) view(s Report, digest string) *View {
 	}
 	r.Exclusions = nil
 	for _, x := range s.Report.Exclusions {
-		x.Approved = ""
-		x.ID = c.id(v, x.ID)
-		x.Reason = c.text(v, x.Reason)
-		x.Why = c.text(v, x.Why)
-		r.Exclusions = append(r.Exclusions, x)
+		r.Exclusions = append(r.Exclusions, c.ruling(v, s.Agreement, x))
 	}
 	r.Findings = nil
 	for _, f := range s.Report.Findings {
@@ -162,10 +158,26 @@ func (c Customer) view(s Report, digest string) *View {
 		v.Incidents = []response.Incident{}
 	}
 	for _, i := range s.Incidents {
-		i.ID = c.id(v, i.ID)
+		i.ID, i.Service = c.id(v, i.ID), c.text(v, i.Service)
 		v.Incidents = append(v.Incidents, i)
 	}
 	return v
+}
+
+// ruling leaves of an exclusion who approved in what role, if it is a role of the agreement: anything may have been claimed.
+func (c Customer) ruling(v *View, a *sla.Agreement, x sla.Ruling) sla.Ruling {
+	x.Approved = ""
+	if x.Role != "" && !slices.ContainsFunc(a.Exclusions, func(r sla.ExclusionRule) bool { return r.Approver == x.Role }) {
+		x.Role = Withheld
+		v.Withheld++
+	}
+	if x.Layer != "" && !x.Layer.Known() {
+		x.Layer = Withheld
+		v.Withheld++
+	}
+	x.ID, x.Rule = c.id(v, x.ID), c.text(v, x.Rule)
+	x.Reason, x.Why, x.Evidence = c.text(v, x.Reason), c.text(v, x.Why), c.text(v, x.Evidence)
+	return x
 }
 
 // credits leaves the credits of the service, and of resources that are the customer's.

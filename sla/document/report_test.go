@@ -141,6 +141,22 @@ func TestTextsAreWithheld(t *testing.T) {
 	require.Contains(t, markdown(t, provider(t, r)), "secret")
 }
 
+// What was claimed for an exclusion that does not hold may be anything, the name of a person as well.
+func TestClaimsAreNotPassedOn(t *testing.T) {
+	in := input(t)
+	in.Exclusions[0].Role, in.Exclusions[0].Layer, in.Exclusions[1].Rule, in.Exclusions[1].Evidence, in.Incidents[0].Service = "Dana Reyes", "rack of globex", "globex", "for globex", "globex-db"
+	r := compute(t, in)
+	require.False(t, r.Report.Exclusions[0].Valid())
+	d, err := r.Customer(document.Customer{Tenant: "acme", Withhold: func(s string) bool { return strings.Contains(s, "globex") }})
+	require.NoError(t, err)
+	for _, text := range []string{markdown(t, d), data(t, d)} {
+		require.NotContains(t, text, "globex")
+		require.NotContains(t, text, "Dana")
+	}
+	require.Contains(t, markdown(t, d), "6 texts are withheld.")
+	require.Contains(t, markdown(t, d), "| told 2026-03-20 12:00, approved by change-manager evidence `[withheld]` |")
+}
+
 func TestWhatDoesNotBelongTogetherIsRefused(t *testing.T) {
 	good := compute(t, input(t))
 	for name, spoil := range map[string]func(*document.Report){
