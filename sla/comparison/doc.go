@@ -28,7 +28,7 @@
 // the same cipher, and more that the provider answers for. A target that is judged in each month is stronger than the same
 // one of a year, because a bad month cannot be made up for. Backups that are kept longer are stronger; the bounds that laws
 // put on it are compared as they stand. Texts that differ are incomparable: people have to weigh them. Regions, governing
-// laws and service models have no order.
+// laws, service models and sets of resources have no order.
 //
 // What is not a promise is not compared: ids and titles, parties and contacts, where a document or a hotline is found, the
 // grade, the term, the currency, the zone of reports, what services depend on, sources of tables, and the history.

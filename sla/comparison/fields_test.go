@@ -200,7 +200,7 @@ func changes() []change {
 		{"another name", objective(func(o *metric.Objective) { o.ID, o.Title = "x", "y" }), "credits[id=compute-credit]", incomparable},
 		{"no objective", func(a *sla.Agreement) { a.Services[0].Objectives = a.Services[0].Objectives[:1] }, "services[id=compute].objectives[id=compute-vm]", weaker},
 		{"another service", func(a *sla.Agreement) { a.Services = append(a.Services, sla.Service{ID: "x"}) }, "services[id=x]", stronger},
-		{"resources", func(a *sla.Agreement) { a.Services[0].Resources = []string{"vm-*", "x"} }, "services[id=compute].resources", stronger},
+		{"resources", func(a *sla.Agreement) { a.Services[0].Resources = []string{"vm-*", "x"} }, "services[id=compute].resources", incomparable},
 
 		{"longer", target(1, func(x *response.Target) { x.Each += 1 }), accept + ".each", weaker},
 		{"share", target(1, func(x *response.Target) { x.Share = "99%" }), accept + ".share", stronger},

@@ -163,7 +163,7 @@ func fill(t *rapid.T, a *sla.Agreement, parts uint16) {
 	part := func(i int) bool { return parts>>i&1 == 1 }
 	if part(0) {
 		a.Services = some(t, "services", 2, func(t *rapid.T) sla.Service {
-			return sla.Service{ID: one(t, "id", "s", "s", "r"), Resources: one(t, "resources", nil, []string{"s"}, []string{"a", "s"}),
+			return sla.Service{ID: one(t, "id", "s", "s", "r"), Resources: one(t, "resources", nil, []string{"s"}, []string{"s"}, []string{"a", "s"}),
 				Objectives: some(t, "objectives", 3, drawObjective)}
 		})
 	}

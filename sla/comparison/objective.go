@@ -223,7 +223,7 @@ func services(a, b []sla.Service) (out []Difference) {
 			if y != nil {
 				var list []row
 				t := &terms{rel: same, rows: &list}
-				t.set("resources", resources(x), resources(y))
+				t.alike("resources", sorted(resources(x)), sorted(resources(y)), "of other resources there is another figure: good ones can make up for bad ones")
 				out = append(out, differences(d.Path, d.Clause, list)...)
 				out = append(out, objectives(s.ID).differences(x.Objectives, y.Objectives)...)
 				continue
