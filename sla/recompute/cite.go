@@ -65,6 +65,22 @@ func Read(text []byte) (*Report, error) {
 	return &r, nil
 }
 
+// readable returns an error if the report, written and read, would be another.
+func (r *Report) readable() error {
+	text, err := r.compact()
+	if err != nil {
+		return invalid("the report cannot be written; has a time no year of the calendar? %v", err)
+	}
+	again, err := Read(text)
+	if err != nil {
+		return err
+	}
+	if own, err := again.compact(); err != nil || !bytes.Equal(own, text) {
+		return invalid("the report cannot be read again as it is; is a text not UTF-8?")
+	}
+	return nil
+}
+
 func tokens(text []byte) (n int) {
 	for d := json.NewDecoder(bytes.NewReader(text)); ; n++ {
 		if _, err := d.Token(); err != nil {

@@ -78,12 +78,8 @@ func Compute(ctx context.Context, in Input) (*Report, error) {
 		}
 	}
 	w.r.Evidence.States = w.States.Digest(w.r.Evidence.Span)
-	text, err := w.r.JSON()
-	if err == nil { // who keeps it can read it, and finds the same
-		_, err = Read(text)
-	}
-	if err != nil {
-		return nil, invalid("the report cannot be written: a time without a calendar, a text that is not UTF-8, or too many exclusions? %v", err)
+	if err := w.r.readable(); err != nil {
+		return nil, err
 	}
 	return w.r, nil
 }
