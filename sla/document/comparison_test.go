@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/sla/comparison"
 	"github.com/cloudopsec/opsec/sla/document"
 )
 
@@ -76,6 +77,25 @@ func TestWhatAComparisonComesTo(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, markdown(t, d), "1 more is left out here")
 	require.NotContains(t, markdown(t, d), "`p200`")
+}
+
+// What package comparison finds is shown: all of it.
+func TestAgreementsCompared(t *testing.T) {
+	found := comparison.Compare(agreement(t, "iaas"), agreement(t, "saas"))
+	require.NotEmpty(t, found)
+	c := compared()
+	for _, x := range found {
+		c.Rows = append(c.Rows, document.Row{Path: x.Path, Clause: x.Clause, Verdict: string(x.Verdict), A: x.A, B: x.B, Reason: x.Reason})
+	}
+	d, err := c.Document()
+	require.NoError(t, err)
+	page := texts(t, html(t, d))
+	for _, x := range found {
+		for _, text := range []string{x.Path, x.Reason, string(x.Verdict)} {
+			require.Contains(t, page, text)
+		}
+	}
+	require.NotContains(t, page, "Other things", "each is of a clause")
 }
 
 func TestComparisonsThatAreRefused(t *testing.T) {
