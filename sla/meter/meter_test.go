@@ -265,3 +265,25 @@ func TestWhichOfSeveralCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestLateThatDiffersLittleIsLate has pieces that differ from what counts in nothing but their end or their requests.
+func TestLateThatDiffersLittleIsLate(t *testing.T) {
+	requests := func(seq uint64, to int64, good uint64) Evidence {
+		return Evidence{Source: "s", Seq: seq, Resource: "vm", Span: span(5, to), Good: good, Total: 9}
+	}
+	up := func(to int64) Evidence {
+		return Evidence{Source: "s", Seq: 1, Resource: "vm", Span: span(5, to), State: meter.Up}
+	}
+	m := meter.New()
+	known := []Evidence{up(50), requests(2, 50, 5), requests(3, 50, 5)}
+	for _, e := range known {
+		require.NoError(t, m.Add(e))
+	}
+	_, err := m.Seal(span(0, 90))
+	require.NoError(t, err)
+	late := []Evidence{up(60), up(40), requests(2, 50, 4), requests(2, 50, 6), requests(3, 60, 5), requests(3, 40, 5)}
+	for _, e := range slices.Concat(late, known) {
+		require.NoError(t, m.Add(e))
+	}
+	require.Equal(t, late, slices.Collect(m.Late()))
+}
