@@ -77,6 +77,7 @@ func (c *Counters) Add(resource string, at int64, readings []Reading) (e meter.E
 		return e, false, invalid("counters: %.40q: a reading at %d after one at %d", resource, at, r.at)
 	}
 	known := r.at >= 0 && at-r.at <= c.Gap.Milliseconds()
+	fresh := 0
 	sums := map[bool]uint64{}
 	now := make(map[seriesKey]point, len(readings))
 	for _, x := range readings {
@@ -86,6 +87,9 @@ func (c *Counters) Add(resource string, at int64, readings []Reading) (e meter.E
 		}
 		now[key] = point{at, x.Value}
 		last, old := r.series[key]
+		if !old {
+			fresh++
+		}
 		old = old && at-last.at <= c.Gap.Milliseconds()
 		var more uint64
 		switch {
@@ -98,12 +102,11 @@ func (c *Counters) Add(resource string, at int64, readings []Reading) (e meter.E
 			return e, false, invalid("counters: %.40q: more than 2^64 requests", resource)
 		}
 	}
-	before := len(r.series)
-	if c.series+len(now) > MaxResources {
+	if c.series += fresh; c.series > MaxResources {
+		c.series -= fresh
 		return e, false, invalid("counters: more than %d series", MaxResources)
 	}
 	maps.Copy(r.series, now)
-	c.series += len(r.series) - before
 	total := sums[false]
 	e = meter.Evidence{
 		Source: c.Source, Seq: uint64(r.at), Resource: resource,

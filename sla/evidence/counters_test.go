@@ -57,6 +57,9 @@ func TestCounters(t *testing.T) {
 		{"a series that is new, from zero", true, []read{
 			{0, list{total("200", 1)}}, {10, list{total("200", 2), total("500", 3), failed("500", 3)}},
 		}, []meter.Evidence{requests(0, 10, 1, 4)}},
+		{"a series that is new after exactly a gap, from zero", true, []read{
+			{0, list{total("x", 1)}}, {15, list{total("x", 1), total("y", 4)}},
+		}, []meter.Evidence{requests(0, 15, 4, 4)}},
 		{"a series that was away", false, []read{
 			{0, list{total("x", 1), total("y", 1)}}, {10, list{total("x", 1)}}, {15, list{total("x", 1), total("y", 5)}},
 		}, []meter.Evidence{requests(10, 15, 4, 4)}},

@@ -182,7 +182,7 @@ func (p *Prober) round(ctx context.Context) []result {
 	}
 	close(next)
 	all.Wait()
-	if control.made && control.state != meter.Up {
+	if p.options.Control != nil && control.state != meter.Up {
 		for i := range results {
 			if results[i].state != meter.Up {
 				results[i].state = meter.Unknown

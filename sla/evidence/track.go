@@ -120,7 +120,7 @@ func (t *Track) End(at int64) []meter.Evidence {
 	var list []meter.Evidence
 	for _, of := range order {
 		h := t.held[of]
-		if e, ok := h.evidence(of, min(max(at, h.last), h.last+t.Gap.Milliseconds())); ok {
+		if e, ok := h.evidence(of, min(at, h.last+t.Gap.Milliseconds())); ok {
 			list = append(list, e)
 		}
 	}

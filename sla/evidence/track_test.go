@@ -3,6 +3,7 @@ package evidence_test
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/race"
 	"github.com/cloudopsec/opsec/sla/evidence"
 	"github.com/cloudopsec/opsec/sla/meter"
 )
@@ -51,6 +53,7 @@ func TestAResultHoldsUntilTheNextOrForAGap(t *testing.T) {
 		{"one over a gap", time.Second, 50, []result{{0, u}, {16, u}}, []meter.Evidence{s(0, 15, u), s(16, 31, u)}},
 		{"ends within a gap", 0, 99, []result{{0, u}}, []meter.Evidence{s(0, 15, u)}},
 		{"ends before", 0, 5, []result{{0, u}, {10, d}}, []meter.Evidence{s(0, 10, u)}},
+		{"ends before, joined", time.Second, 5, []result{{0, u}, {10, u}}, []meter.Evidence{s(0, 5, u)}},
 		{"unknown ends it", 0, 30, []result{{0, u}, {10, x}, {20, g}}, []meter.Evidence{s(0, 10, u), s(20, 30, g)}},
 		{"the worse of one moment", 0, 30, []result{{0, u}, {10, u}, {10, d}, {10, g}, {20, u}}, []meter.Evidence{s(0, 10, u), s(10, 20, d), s(20, 30, u)}},
 		{"the worse of one moment, joined", time.Second, 30, []result{{0, u}, {10, u}, {10, d}, {10, u}, {20, u}}, []meter.Evidence{s(0, 10, u), s(10, 20, d), s(20, 30, u)}},
@@ -129,6 +132,11 @@ func TestTracksRefuse(t *testing.T) {
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 		require.Empty(t, bad.End(1))
 	}
+	joined := &evidence.Track{Source: "s", Gap: time.Second, Join: time.Second}
+	for i, at := range []int64{10, 20, 15} {
+		_, _, err := joined.Add("a", at, meter.Up)
+		require.Equal(t, i == 2, err != nil)
+	}
 	track := &evidence.Track{Source: "s", Gap: time.Second}
 	for _, resource := range []string{"", "\xff", strings.Repeat("x", meter.MaxName+1)} {
 		_, _, err := track.Add(resource, 0, meter.Up)
@@ -141,4 +149,37 @@ func TestTracksRefuse(t *testing.T) {
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
 	require.Equal(t, []meter.Evidence{state("s", 10, "a", 10, 30, meter.Up)}, track.End(30), "nothing was changed")
+}
+
+func TestResourcesHaveABound(t *testing.T) {
+	if testing.Short() || race.Enabled {
+		t.Skip("a million resources")
+	}
+	track := &evidence.Track{Source: "s", Gap: time.Second}
+	counters := &evidence.Counters{Source: "s", Gap: time.Second}
+	for i := range evidence.MaxResources {
+		_, _, err := track.Add(strconv.Itoa(i), 0, meter.Up)
+		require.NoError(t, err)
+		_, _, err = counters.Add(strconv.Itoa(i), 0, nil)
+		require.NoError(t, err)
+	}
+	_, _, err := track.Add("x", 0, meter.Up)
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	_, _, err = track.Add("0", 1, meter.Up)
+	require.NoError(t, err, "who is known may go on")
+	_, _, err = counters.Add("x", 0, nil)
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	_, _, err = (&evidence.Counters{Source: "s", Gap: time.Second}).Add("a", 0, make([]evidence.Reading, 2))
+	require.ErrorIs(t, err, opsec.ErrInvalid, "twice")
+	many := make([]evidence.Reading, evidence.MaxResources)
+	for i := range many {
+		many[i].Series = strconv.Itoa(i)
+	}
+	series := &evidence.Counters{Source: "s", Gap: time.Second}
+	_, _, err = series.Add("a", 0, many)
+	require.NoError(t, err)
+	_, _, err = series.Add("b", 0, many[:1])
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	_, _, err = series.Add("a", 1, many)
+	require.NoError(t, err, "which are known")
 }
