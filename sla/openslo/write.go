@@ -152,7 +152,7 @@ func (w *writer) reckoning(path string, o *metric.Objective) (method string, out
 	goal, ok := fraction(o.Target)
 	switch {
 	case !ok:
-		return "", nil, fmt.Sprintf("its target of %s is no decimal fraction", o.Target)
+		return "", nil, fmt.Sprintf("its target of %s is no decimal fraction of up to 17 digits", o.Target)
 	case o.Target.Cmp(ratio.One()) >= 0:
 		return "", nil, "targets of OpenSLO are less than 100%"
 	}
@@ -170,7 +170,7 @@ func (w *writer) reckoning(path string, o *metric.Objective) (method string, out
 		method = "Timeslices"
 		good, ok := fraction(o.Good)
 		if !ok {
-			return "", nil, fmt.Sprintf("slices that are good from %s on, which is no decimal fraction", o.Good)
+			return "", nil, fmt.Sprintf("slices that are good from %s on, which is no decimal fraction of up to 17 digits", o.Good)
 		}
 		out = append(out, text("timeSliceTarget"), number(good))
 	case o.Method == metric.Slices && o.Partial == metric.PartialGood:

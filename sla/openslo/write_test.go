@@ -42,6 +42,7 @@ func TestWhatIsLostInWriting(t *testing.T) {
 		{"no method", func(o *metric.Objective) { o.Method, o.Slice = "", 0 }, "SLO/web: not taken: no method that OpenSLO has"},
 		{"all", func(o *metric.Objective) { o.Target = ratio.One() }, "SLO/web: not taken: targets of OpenSLO are less than 100%"},
 		{"thirds", func(o *metric.Objective) { o.Target = of("2/3") }, "SLO/web: not taken: its target of 2/3 is no decimal fraction"},
+		{"more digits than are read", func(o *metric.Objective) { o.Target = of("999999999999999999/1000000000000000000") }, "SLO/web: not taken: its target of 999999999999999999/1000000000000000000 is no decimal fraction of up to 17 digits"},
 		{"good thirds", func(o *metric.Objective) { o.Method, o.Good = metric.Slices, of("2/3") }, "SLO/web: not taken: slices that are good from 2/3 on, which is no decimal fraction"},
 		{"seconds", func(o *metric.Objective) { o.Slice = metric.Duration(time.Second) }, "SLO/web: not taken: slices of OpenSLO are whole minutes"},
 		{"rolling seconds", func(o *metric.Objective) { o.Window = metric.Window{Rolling: metric.Duration(90 * time.Second)} }, "SLO/web: not taken: windows of OpenSLO are whole minutes"},
