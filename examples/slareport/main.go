@@ -1,13 +1,23 @@
-// Slareport makes the report of a period from an agreement and evidence. Exit 0: every target is met; 1: one is not, or is not decided; 2: wrong
-// use or input.
+// Slareport makes the report of a period from an agreement and evidence, which the other party can make again. Exit 0: every target is met; 1: one
+// is not, or is not decided, or the reports differ; 2: wrong use or input.
 //
-//	slareport -agreement iaas.yaml -evidence states.csv -incidents incidents.csv -period 2026-03 -html report.html
-//	slareport compare iaas.yaml saas.yaml
-//	slareport probe -out states.csv -month 2026-03
+//	slareport -agreement iaas.yaml -evidence states.csv -incidents incidents.csv -exclusions exclusions.json -period 2026-03 \
+//		-fee "compute=1200.00 EUR" -report march.json -html march.html
+//	slareport ... -recompute march.json     # by the other party, with the same files: where its own report differs
+//	slareport compare iaas.yaml saas.yaml   # clause by clause
+//	slareport probe -out states.csv         # a month of probes of a server on this machine that fails now and then
+//
+// Evidence is a CSV file with the columns resource,start,end,state (times in RFC 3339; up, down, degraded or unknown; an end that is empty has not
+// come), or with good,total instead of a state for requests. What a file is called does not matter, nor in which order files are given. Incidents are
+// id,service,severity,security,occurred,reported,accepted,notified,restored,resolved. Exclusions are a JSON list, as in exclusions.json.
+//
+// -json prints agreement, period, services (id, availability of the first objective, excluded_seconds of it, credits, metrics by objective),
+// responses (of incidents), findings, and the digest of the whole report, which -report writes.
 package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -46,8 +56,8 @@ func run(ctx context.Context, args []string) error {
 	exclusions := flags.String("exclusions", "", "JSON `file`: a list of exclusions that are asked for")
 	fees := script.Strings(flags, "fee", "`service=amount` in the period, such as compute=1200.00 EUR; may be repeated")
 	period := flags.String("period", "", "`name`, such as 2026-03; required")
-	at := flags.String("at", "", "`time` up to which evidence counts, RFC 3339 (default: the end of the period, or now if that is to come)")
-	theirs := flags.String("recompute", "", "`file` with the report of the other party: tells where this one differs")
+	at := flags.String("at", "", "`time` up to which evidence counts, RFC 3339 (default: that of the report to -recompute, the end of the period, or now if that is to come)")
+	theirs := flags.String("recompute", "", "`file` with the report of the other party: tells where this one differs, and takes from it what it restates and why")
 	asJSON := flags.Bool("json", false, "print the summary as JSON")
 	full := flags.String("report", "", "write the whole report, as JSON, to this `file`")
 	html := flags.String("html", "", "write the report, as HTML, to this `file`")
@@ -56,7 +66,10 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if *agreement == "" || len(*states) == 0 || *period == "" || flags.NArg() > 0 {
-		return errors.New("usage: slareport -agreement FILE -evidence FILE.csv [-incidents FILE.csv] -period 2026-03 [-json] [-html FILE]; -h lists the flags")
+		return errors.New("usage: slareport -agreement FILE -evidence FILE.csv [-incidents FILE.csv] -period 2026-03 [-json] [-html FILE]; -h lists the flags; see also slareport compare and slareport probe")
+	}
+	if *tenant != "" && *html == "" {
+		return errors.New("-customer says for whom -html is: want -html as well")
 	}
 	a, err := read(*agreement, sla.Parse)
 	if err != nil {
@@ -66,9 +79,19 @@ func run(ctx context.Context, args []string) error {
 	if in.AsOf, err = asOf(a, *period, *at); err != nil {
 		return err
 	}
+	var other *recompute.Report
+	if *theirs != "" {
+		if other, err = read(*theirs, recompute.Read); err != nil {
+			return err
+		}
+		in.Supersedes, in.Why = other.Supersedes, other.Why
+		if *at == "" {
+			in.AsOf = other.AsOf
+		}
+	}
 	m := meter.New()
 	for _, name := range *states {
-		if err := each(name, evidence.States, m.Add); err != nil {
+		if err := observed(name, m); err != nil {
 			return err
 		}
 	}
@@ -91,6 +114,9 @@ func run(ctx context.Context, args []string) error {
 		if !ok {
 			return fmt.Errorf("-fee %q: want service=amount", f)
 		}
+		if in.Fees[service] != "" {
+			return fmt.Errorf("-fee %q: %s has one already", f, service)
+		}
 		in.Fees[service] = amount
 	}
 	r, err := recompute.Compute(ctx, in)
@@ -101,8 +127,11 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if *theirs != "" {
-		if err := out.beside(r, *theirs); err != nil {
+	if *incidents == "" {
+		out.Findings = append(out.Findings, "-incidents is not given: it is taken that there were none")
+	}
+	if other != nil {
+		if err := out.beside(r, other); err != nil {
 			return err
 		}
 	}
@@ -125,6 +154,37 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 	return script.Print(out, *asJSON, out.kept())
+}
+
+// observed adds a file of evidence to a meter. What has no source comes from the file's content, by digest: so that it is the same evidence
+// wherever the file lies.
+func observed(name string, m *meter.Meter) error {
+	digest, err := digestOf(name)
+	if err != nil {
+		return err
+	}
+	return each(name, evidence.States, func(e meter.Evidence) error {
+		if e.Source == name {
+			e.Source = digest
+		}
+		return m.Add(e)
+	})
+}
+
+func digestOf(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if i, err := f.Stat(); err == nil && !i.Mode().IsRegular() {
+		return "", fmt.Errorf("%s: it is read twice, so it must be a regular file", name)
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("sha256:%x", h.Sum(nil)), nil
 }
 
 // asOf is up to when evidence counts. Of a period that is over it is its end, so that who reports later reports the same.

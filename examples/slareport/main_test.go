@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/recompute"
 )
 
 // TestMain lets the test binary be the program.
@@ -65,6 +66,9 @@ func TestSampleMonth(t *testing.T) {
 	require.Zero(t, s.Services[0].Excluded)
 	require.Equal(t, "120.00 EUR", s.Services[0].Credits[0].Amount[0])
 	require.Contains(t, out, s.Digest)
+	out = program(t, 1, "-agreement", "iaas.yaml", "-evidence", "states.csv", "-period", "2026-03")
+	require.Contains(t, out, "  credit: 10% of the fee\n")
+	require.Contains(t, out, "note: -incidents is not given")
 }
 
 func TestTheOtherPartyGetsTheSameReport(t *testing.T) {
@@ -86,11 +90,33 @@ func TestTheOtherPartyGetsTheSameReport(t *testing.T) {
 	out := program(t, 1, args...)
 	require.Contains(t, out, "services[0].objectives[0].tally.counted.unknown: theirs ")
 
+	require.NotContains(t, program(t, 1, sample()...), "theirs")
+	args[3] = filepath.Join(dir, "states of March.csv") // the same, in another place under another name
+	require.NoError(t, os.WriteFile(args[3], text, 0o600))
+	require.Contains(t, program(t, 1, args...), " 0 differences\n")
+
 	page, err := os.ReadFile(pages)
 	require.NoError(t, err)
 	require.Contains(t, string(page), "vm-3")
 	program(t, 1, sample("-customer", "acme", "-html", pages)...)
 	require.Contains(t, program(t, 2, sample("-customer", "umbrella", "-html", pages)...), "not found")
+}
+
+// A report that restates another, as of an hour that it names, is made again as it is.
+func TestRestatedReportIsMadeAgain(t *testing.T) {
+	dir := t.TempDir()
+	ours := filepath.Join(dir, "ours.json")
+	program(t, 1, sample("-report", ours, "-at", "2026-03-20T00:00:00Z")...)
+	text, err := os.ReadFile(ours)
+	require.NoError(t, err)
+	r, err := recompute.Read(text)
+	require.NoError(t, err)
+	r.Supersedes, r.Why = "sha256:"+strings.Repeat("0", 64), "a log was found"
+	text, err = r.JSON()
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(ours, text, 0o600))
+	require.Contains(t, program(t, 1, sample("-recompute", ours)...), " 0 differences\n")
+	require.Contains(t, program(t, 1, sample("-recompute", ours, "-at", "2026-03-21T00:00:00Z")...), "asOf: theirs ")
 }
 
 func TestAgreementsOfTheSampleAreCompared(t *testing.T) {
@@ -145,6 +171,11 @@ func TestWrongUse(t *testing.T) {
 		"period":           {"-agreement", "iaas.yaml", "-evidence", "states.csv", "-period", "2026-13"},
 		"-at":              sample("-at", "noon"),
 		"service=amount":   sample("-fee", "12 EUR"),
+		"has one already":  sample("-fee", "compute=1.00 EUR"),
+		`"compte" is no`:   sample("-fee", "compte=1.00 EUR"),
+		"-html as well":    sample("-customer", "acme"),
+		"want 2026-03-09":  {"-agreement", "iaas.yaml", "-evidence", "states.csv", "-period", "2026-3"},
+		"regular file":     {"-agreement", "iaas.yaml", "-evidence", os.DevNull, "-period", "2026-03"},
 		"usage: slareport": {"compare", "iaas.yaml"},
 		"-out":             {"probe"},
 		"recompute":        sample("-recompute", "exclusions.json"),

@@ -62,16 +62,16 @@ func probe(ctx context.Context, flags *flag.FlagSet, parse func() error) error {
 
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
 	defer client.CloseIdleConnections()
-	check := func(name string) evidence.Check {
-		return &evidence.HTTP{URL: "http://" + s.address + "/" + name, Slow: 500 * time.Millisecond, Client: client}
+	check := func(name string, slow time.Duration) evidence.Check {
+		return &evidence.HTTP{URL: "http://" + s.address + "/" + name, Slow: slow, Client: client}
 	}
 	var targets []evidence.Target
 	for _, name := range []string{"vm-1", "vm-2", "vm-3", "storage"} {
-		targets = append(targets, evidence.Target{Resource: name, Check: check(name)})
+		targets = append(targets, evidence.Target{Resource: name, Check: check(name, 500*time.Millisecond)})
 	}
 	p, err := evidence.NewProber(targets, evidence.ProbePolicy{
 		Source: "probe-berlin", Interval: time.Minute, Timeout: 10 * time.Second, Gap: 2 * time.Minute, Join: 24 * time.Hour, Parallel: 4,
-	}, &evidence.ProbeOptions{Now: s.now, Wait: s.wait, Until: time.UnixMilli(span.End), Control: check("")})
+	}, &evidence.ProbeOptions{Now: s.now, Wait: s.wait, Until: time.UnixMilli(span.End), Control: check("", 0)})
 	if err != nil {
 		return err
 	}

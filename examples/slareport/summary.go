@@ -19,6 +19,7 @@ import (
 type summary struct {
 	Agreement recompute.Cited `json:"agreement"`
 	Period    string          `json:"period"`
+	AsOf      time.Time       `json:"as_of"`
 	Services  []service       `json:"services"`
 	Responses []promise       `json:"responses,omitempty"`
 	Findings  []string        `json:"findings,omitempty"`
@@ -34,8 +35,8 @@ type other struct {
 
 type service struct {
 	ID           string            `json:"id"`
-	Availability figure            `json:"availability"` // of its first objective
-	Excluded     float64           `json:"excluded_seconds"`
+	Availability figure            `json:"availability"`     // of its first objective
+	Excluded     float64           `json:"excluded_seconds"` // likewise; of requests there are none
 	Credits      []credit.Total    `json:"credits"`
 	Metrics      map[string]figure `json:"metrics"` // all its objectives, by id
 }
@@ -53,6 +54,18 @@ func figureOf(o recompute.Objective) figure {
 		Low: o.Figure.Availability.Low.Percent(6), High: o.Figure.Availability.High.Percent(6), Target: o.Target.String(),
 		Met: met(o.Figure.Verdict),
 	}
+}
+
+// excluded returns how much bad time was left out, in seconds.
+func excluded(o recompute.Objective) float64 {
+	n := float64(o.Tally.Counted.Excluded)
+	switch {
+	case o.Method == metric.Time:
+		return n / 1000
+	case o.Method == metric.Slices:
+		return n * time.Duration(o.Slice).Seconds()
+	}
+	return 0
 }
 
 func met(v ratio.Verdict) *bool {
@@ -76,7 +89,7 @@ type promise struct {
 }
 
 func summarise(r *recompute.Report) (*summary, error) {
-	s := &summary{Agreement: r.Agreement, Period: r.Period.Name}
+	s := &summary{Agreement: r.Agreement, Period: r.Period.Name, AsOf: r.AsOf}
 	var err error
 	if s.Digest, err = r.Digest(); err != nil {
 		return nil, err
@@ -86,10 +99,7 @@ func summarise(r *recompute.Report) (*summary, error) {
 		for i, o := range own.Objectives {
 			out.Metrics[o.ID] = figureOf(o)
 			if i == 0 {
-				out.Availability = figureOf(o)
-			}
-			if o.Method == metric.Time {
-				out.Excluded = float64(o.Tally.Counted.Excluded) / 1000
+				out.Availability, out.Excluded = figureOf(o), excluded(o)
 			}
 		}
 		s.Services = append(s.Services, out)
@@ -128,11 +138,7 @@ func (s *summary) kept() bool {
 }
 
 // beside compares the report with that of the other party.
-func (s *summary) beside(r *recompute.Report, name string) error {
-	theirs, err := read(name, recompute.Read)
-	if err != nil {
-		return err
-	}
+func (s *summary) beside(r, theirs *recompute.Report) (err error) {
 	s.Other = &other{Differences: []recompute.Difference{}}
 	if s.Other.Digest, err = theirs.Digest(); err != nil {
 		return err
@@ -145,7 +151,7 @@ func (s *summary) beside(r *recompute.Report, name string) error {
 // WriteText writes what people read.
 func (s *summary) WriteText(to io.Writer) error {
 	w := bufio.NewWriter(to)
-	fmt.Fprintf(w, "%s, version %d, in %s\n", s.Agreement.ID, s.Agreement.Version, s.Period)
+	fmt.Fprintf(w, "%s, version %d, in %s, as of %s\n", s.Agreement.ID, s.Agreement.Version, s.Period, s.AsOf.Format(time.RFC3339))
 	for _, own := range s.Services {
 		fmt.Fprintf(w, "\n%s\n", own.ID)
 		for _, id := range slices.Sorted(maps.Keys(own.Metrics)) {
@@ -153,7 +159,11 @@ func (s *summary) WriteText(to io.Writer) error {
 			fmt.Fprintf(w, "  %-20s %s %%, wanted %s: %s\n", id, between(f.Low, f.High), f.Target, word(f.Met))
 		}
 		for _, c := range own.Credits {
-			fmt.Fprintf(w, "  credit: %s of the fee, %s\n", between(c.Credit.Low.String(), c.Credit.High.String()), between(c.Amount[0], c.Amount[1]))
+			fmt.Fprintf(w, "  credit: %s of the fee", between(c.Credit.Low.String(), c.Credit.High.String()))
+			if c.Amount[1] != "" {
+				fmt.Fprintf(w, ", %s", between(c.Amount[0], c.Amount[1]))
+			}
+			fmt.Fprintln(w)
 		}
 	}
 	if len(s.Responses) > 0 {

@@ -58,7 +58,7 @@ func Compute(ctx context.Context, in Input) (*Report, error) {
 	}
 	span, err := Span(in.Period, a.Zone)
 	if err != nil {
-		return nil, fmt.Errorf("recompute: %w", err)
+		return nil, err
 	}
 	zone, err := time.LoadLocation(a.Zone)
 	if err != nil {
@@ -91,7 +91,14 @@ func invalid(format string, args ...any) error {
 // Span returns the time of a period in a zone, an IANA name. What kind of period it is its name tells: "2026-03-09", "2026-W11", "2026-03",
 // "2026-Q1" or "2026". The error wraps [opsec.ErrInvalid].
 func Span(name, zone string) (timeline.Span, error) {
-	return metric.Window{Calendar: kind(name), Zone: zone}.Period(name)
+	if kind(name) == "" {
+		return timeline.Span{}, invalid("period: %.40q is none; want 2026-03-09, 2026-W11, 2026-03, 2026-Q1 or 2026", name)
+	}
+	span, err := metric.Window{Calendar: kind(name), Zone: zone}.Period(name)
+	if err != nil {
+		return timeline.Span{}, fmt.Errorf("recompute: %w", err)
+	}
+	return span, nil
 }
 
 // kind returns what a period is, by its name.
@@ -105,8 +112,10 @@ func kind(name string) string {
 		return "quarter"
 	case len(name) == len("2026-03"):
 		return "month"
+	case len(name) == len("2026"):
+		return "year"
 	}
-	return "year"
+	return ""
 }
 
 // work is a report on its way.
@@ -158,7 +167,7 @@ func (w *work) plan(context.Context) error {
 func (w *work) window(o metric.Window) (timeline.Span, error) {
 	end := time.UnixMilli(w.r.Period.Span.End)
 	switch o.Calendar {
-	case kind(w.r.Period.Name):
+	case kind(w.r.Period.Name): // of the same name, in a zone of its own
 		return o.Period(w.r.Period.Name)
 	case "":
 		_, span, err := o.At(end)
