@@ -302,3 +302,38 @@ func TestUseOfTheBudget(t *testing.T) {
 	require.NotContains(t, page, `fill-opacity="0.3"`, "what is to come is no use of the budget")
 	require.Contains(t, page, "<span>2026-03-01</span> – <span>2026-03-11</span>")
 }
+
+func TestTheProviderIsNoCustomer(t *testing.T) {
+	r := compute(t, input(t))
+	a := *r.Agreement
+	a.Parties = append(a.Parties[:1:1], a.Parties...)
+	a.Parties[0].Tenant = "northwind"
+	r.Agreement = &a
+	var err error
+	r.Report.Agreement.Digest, err = a.Digest()
+	require.NoError(t, err)
+	_, err = r.Customer(document.Customer{Tenant: "northwind"})
+	require.ErrorIs(t, err, opsec.ErrNotFound)
+	_, err = r.Customer(document.Customer{Tenant: "acme"})
+	require.NoError(t, err)
+}
+
+func TestIncidentsAndExclusionsAtTheEdges(t *testing.T) {
+	in := input(t)
+	early := in.Incidents[0]
+	early.ID, early.Occurred = "EARLY", at("2026-02-20T00:00:00+01:00")
+	over := early
+	over.ID, over.Restored, over.Reported, over.Accepted = "OVER", at("2026-02-21T00:00:00+01:00"), early.Occurred, early.Occurred
+	late := response.Incident{ID: "LATE", Occurred: at("2026-04-01T00:00:00+02:00")}
+	in.Incidents = append(in.Incidents, in.Incidents[0], early, over, late)
+	in.Exclusions[0].End = at("2026-03-04T06:00:00+01:00") // four hours at once are agreed
+	r := compute(t, in)
+	d := provider(t, r)
+	md := markdown(t, d)
+	require.Contains(t, md, "**4 incidents**", "one that is there twice is one; those before and after the month are none of it")
+	require.Contains(t, md, "- EARLY high: 2026-02-20 00:00")
+	require.NotContains(t, md, "- OVER")
+	require.NotContains(t, md, "- LATE")
+	require.NotContains(t, html(t, d), "<span>2026-02-20</span>", "the chart is of the month")
+	require.Contains(t, md, "| 2026-03-04 01:00 to 06:00 | in part 4 h for storage |")
+}
