@@ -16,7 +16,8 @@ type table struct {
 	*credit.Table
 	service   string
 	objective metric.Objective
-	edges     []ratio.Ratio // figures from which on another credit is owed, rising, from 0
+	edges     []ratio.Ratio // figures from which on another credit may be owed, rising, from 0
+	owed      []ratio.Ratio // from each of them on
 }
 
 // tables returns those of an agreement. One whose objective is not there is of no service.
@@ -41,26 +42,38 @@ func tables(a *sla.Agreement) (out []table) {
 		if p, ok := objectives[t.Objective]; ok {
 			t.service, t.objective = p.service, *p.of
 		}
-		t.edges = []ratio.Ratio{{}, t.objective.Target}
-		for _, b := range t.Bands {
-			t.edges = append(t.edges, b.Below)
-		}
-		slices.SortFunc(t.edges, ratio.Ratio.Cmp)
+		t.steps()
 		out = append(out, t)
 	}
 	return out
 }
 
-// owed is the credit for a figure: none where the target is reached, and the cap at most.
-func (t *table) owed(figure ratio.Ratio) ratio.Ratio {
-	if figure.Cmp(t.objective.Target) >= 0 {
-		return ratio.Ratio{}
+// steps reckons what is owed from each edge on: none where the target is reached, and the cap at most.
+func (t *table) steps() {
+	bands := slices.Clone(t.Bands)
+	slices.SortStableFunc(bands, func(a, b credit.Band) int { return b.Below.Cmp(a.Below) })
+	t.edges = []ratio.Ratio{{}, t.objective.Target}
+	for _, b := range bands {
+		t.edges = append(t.edges, b.Below)
 	}
-	c := t.Credit(figure)
-	if most := t.most(); c.Cmp(most) > 0 {
-		return most
+	slices.SortFunc(t.edges, ratio.Ratio.Cmp)
+	t.edges = slices.CompactFunc(t.edges, func(a, b ratio.Ratio) bool { return a.Cmp(b) == 0 })
+	t.owed = make([]ratio.Ratio, len(t.edges))
+	var most ratio.Ratio // of the bands that a figure is below
+	for i, at := range slices.Backward(t.edges) {
+		for len(bands) > 0 && bands[0].Below.Cmp(at) > 0 {
+			if bands[0].Credit.Cmp(most) > 0 {
+				most = bands[0].Credit
+			}
+			bands = bands[1:]
+		}
+		if at.Cmp(t.objective.Target) < 0 {
+			t.owed[i] = most
+			if c := t.most(); most.Cmp(c) > 0 {
+				t.owed[i] = c
+			}
+		}
 	}
-	return c
 }
 
 // most is the cap: of the whole fee at most.
@@ -90,8 +103,8 @@ func credits(a, b []table) []Difference {
 func showBands(t *table) string {
 	var list []string
 	for i := 0; i+1 < len(t.edges); i++ {
-		c := t.owed(t.edges[i])
-		if c.Num() > 0 && t.owed(t.edges[i+1]).Cmp(c) != 0 {
+		c := t.owed[i]
+		if c.Num() > 0 && t.owed[i+1].Cmp(c) != 0 {
 			list = append(list, fmt.Sprintf("below %s: %s", t.edges[i+1], c))
 		}
 	}
@@ -127,39 +140,53 @@ func rounding(t *table) string {
 	return string(t.Rounding)
 }
 
+// maxNotes is how many figures a reason names.
+const maxNotes = 5
+
 // bands compares what is owed for all figures: between the edges of both it does not change.
 func (t *terms) bands(a, b *table) {
 	rel := same
 	var more, less []string
-	for i, j := 0, 0; i < len(a.edges) || j < len(b.edges); {
+	note := func(list *[]string, x, y, at ratio.Ratio) {
+		switch n := len(*list); {
+		case t.rows == nil || n > maxNotes:
+		case n == maxNotes:
+			*list = append(*list, "and so on")
+		default:
+			*list = append(*list, fmt.Sprintf("%s instead of %s from %s on", y, x, at))
+		}
+	}
+	for i, j := 0, 0; i < len(a.edges) || j < len(b.edges); { // the next edge, of which i and j are those until there
 		var at ratio.Ratio
 		if j == len(b.edges) || i < len(a.edges) && a.edges[i].Cmp(b.edges[j]) <= 0 {
 			at = a.edges[i]
 		} else {
 			at = b.edges[j]
 		}
-		for ; i < len(a.edges) && a.edges[i].Cmp(at) == 0; i++ {
+		if i < len(a.edges) && a.edges[i].Cmp(at) == 0 {
+			i++
 		}
-		for ; j < len(b.edges) && b.edges[j].Cmp(at) == 0; j++ {
+		if j < len(b.edges) && b.edges[j].Cmp(at) == 0 {
+			j++
 		}
-		x, y := a.owed(at), b.owed(at)
+		x, y := a.owed[i-1], b.owed[j-1] // both begin at 0
 		switch y.Cmp(x) {
 		case 1:
 			rel &^= atMost
-			more = append(more, fmt.Sprintf("%s instead of %s from %s on", y, x, at))
+			note(&more, x, y, at)
 		case -1:
 			rel &^= atLeast
-			less = append(less, fmt.Sprintf("%s instead of %s from %s on", y, x, at))
+			note(&less, x, y, at)
 		}
 		if t.rows == nil && rel == 0 {
 			break
 		}
 	}
 	if t.differ(rel) {
-		if len(less) > 0 {
+		if rel&atLeast == 0 {
 			t.write("bands", showBands(a), showBands(b), atMost, "less is owed: "+strings.Join(less, ", "))
 		}
-		if len(more) > 0 {
+		if rel&atMost == 0 {
 			t.write("bands", showBands(a), showBands(b), atLeast, "more is owed: "+strings.Join(more, ", "))
 		}
 	}

@@ -12,7 +12,9 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla"
 	"github.com/cloudopsec/opsec/sla/comparison"
+	"github.com/cloudopsec/opsec/sla/credit"
 	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/ratio"
 	"github.com/cloudopsec/opsec/sla/responsibility"
 )
 
@@ -207,4 +209,25 @@ func TestAllVerdictsHaveAReverse(t *testing.T) {
 	m := responsibility.Default(opsec.IaaS)
 	require.Equal(t, comparison.Stronger, comparison.Overall(comparison.Compare(&sla.Agreement{Responsibilities: m},
 		&sla.Agreement{Responsibilities: responsibility.Matrix{Assignments: responsibility.Default(opsec.SaaS).Assignments}})))
+}
+
+// TestHostileTablesOfCredits have as many bands as a list may have.
+func TestHostileTablesOfCredits(t *testing.T) {
+	table := func(n uint64) *sla.Agreement {
+		a := offer(month)
+		a.Credits[0].Bands = nil
+		for i := range n {
+			below, err := ratio.New(99*(i+1), 100*n)
+			require.NoError(t, err)
+			owed, err := ratio.New(n-i, 2*n)
+			require.NoError(t, err)
+			a.Credits[0].Bands = append(a.Credits[0].Bands, credit.Band{Below: below, Credit: owed})
+		}
+		return a
+	}
+	begin := time.Now()
+	list := comparison.Compare(table(10_000), table(9_999))
+	require.NotEmpty(t, list)
+	require.Empty(t, comparison.Compare(table(10_000), table(10_000)))
+	require.Less(t, time.Since(begin), 10*time.Second)
 }
