@@ -63,6 +63,8 @@ func same(t require.TestingT, want *model, m *meter.Meter) {
 		mark, ok := m.Mark(source)
 		require.True(t, ok)
 		require.Equal(t, marks[source], mark)
+		require.NotContains(t, m.Behind(mark), source)
+		require.Contains(t, m.Behind(mark+1), source)
 		if mark < 60 {
 			behind = append(behind, source)
 		}
