@@ -56,6 +56,7 @@ func TestReadMatrixRefuses(t *testing.T) {
 		{answer(`{"metric":{},"values":[["1","1"]]}`), "want pairs"},
 		{answer(`{"metric":{},"values":[[253402300800,"1"]]}`), "want pairs"},
 		{answer(`{"metric":{},"values":[[99999999999999999999,"1"]]}`), "want pairs"},
+		{answer(`{"metric":{},"values":[[18446744075481874816,"1"]]}`), "want pairs"}, // 2^64 and 1772323200
 		{answer(`{"metric":{},"values":[[1,1]]}`), "want pairs"},
 		{answer(`{"metric":{},"values":[[1,"x"]]}`), "want pairs"},
 		{answer(`{"metric":{},"values":[[1,"1","2"]]}`), "want pairs"},

@@ -358,3 +358,15 @@ func TestTCP(t *testing.T) {
 		require.ErrorIs(t, bad.Validate(), opsec.ErrInvalid)
 	}
 }
+
+func TestNothingIsSaidOfTheTimeAfterTheEnd(t *testing.T) {
+	clock := &steps{}
+	clock.now.Store(march)
+	p, err := evidence.NewProber([]evidence.Target{{"a", always(meter.Up)}}, minutely("p"),
+		&evidence.ProbeOptions{Now: clock.Now, Wait: clock.Wait, Until: time.UnixMilli(march + 90_000)})
+	require.NoError(t, err)
+	var got []meter.Evidence
+	require.NoError(t, p.Run(t.Context(), func(e meter.Evidence) error { got = append(got, e); return nil }))
+	require.Len(t, got, 2)
+	require.Equal(t, int64(march+90_000), got[1].Span.End)
+}

@@ -271,7 +271,7 @@ func (p *Prometheus) ask(ctx context.Context, query string, span timeline.Span) 
 	}
 	for i := range list {
 		s := &list[i]
-		s.Points = slices.DeleteFunc(s.Points, func(x Point) bool { return x.At < span.Start || x.At >= span.End })
+		s.Points = slices.DeleteFunc(s.Points, func(x Point) bool { return x.At < span.Start })
 	}
 	return slices.DeleteFunc(list, func(s Series) bool { return len(s.Points) == 0 }), nil
 }

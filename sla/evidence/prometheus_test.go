@@ -158,8 +158,8 @@ func TestPartsOfAPeriodHoldWhatTheWholeHolds(t *testing.T) {
 		draw := func(name string, values func(i int, last float64) float64) (list []evidence.Series) {
 			for _, instance := range []string{"a", "b"} {
 				s := series(instance, name)
-				at, last := int64(march-200), 0.0
-				for i := range rapid.IntRange(1, 60).Draw(t, "n") {
+				at, last := int64(march-60), 0.0
+				for i := range rapid.IntRange(20, 60).Draw(t, "n") {
 					at += rapid.Int64Range(1, 60).Draw(t, "ms")
 					last = values(i, last)
 					s.Points = append(s.Points, evidence.Point{At: at, Value: last})
@@ -229,7 +229,13 @@ func TestPrometheusRequests(t *testing.T) {
 		_, err := collect(p.Requests(t.Context(), "all", bad, hour))
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
-	p.Step = time.Minute
+	f.series["seam"] = []evidence.Series{series("a", "200", evidence.Point{march + 59_999, 10}, evidence.Point{march + 61_000, 12})}
+	for _, p.Chunk = range []time.Duration{time.Second, time.Hour} { // a closed range hands out the first twice
+		list := all(t, p.Requests(t.Context(), "seam", "none", hour))
+		require.Len(t, list, 1)
+		require.Equal(t, uint64(2), list[0].Total)
+	}
+	p.Chunk, p.Step = 0, time.Minute
 	require.NotEmpty(t, all(t, p.Requests(t.Context(), "all", "bad", hour)))
 	for range p.Requests(t.Context(), "all", "bad", hour) {
 		break
