@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cloudopsec/opsec/sla"
 	"github.com/cloudopsec/opsec/sla/comparison"
 	"github.com/cloudopsec/opsec/sla/metric"
 )
@@ -100,5 +101,30 @@ func TestSlicesOfFewRequests(t *testing.T) {
 		require.Equal(t, c.want, comparison.Overall(list), "%+v %v", c, list)
 		list = comparison.Compare(promise(objective(c.b, c.fewB)), promise(objective(c.a, c.fewA)))
 		require.Equal(t, c.want.Reverse(), comparison.Overall(list), "%+v %v", c, list)
+	}
+}
+
+// TestRulesStandForOneAnother: each rule needs one of its own that leaves out as much, whatever they are called.
+func TestRulesStandForOneAnother(t *testing.T) {
+	rule := func(id string, notice float64, services ...string) sla.ExclusionRule {
+		return sla.ExclusionRule{ID: id, Category: sla.Maintenance, Text: "work", Notice: hours(notice), Services: services}
+	}
+	of := func(list ...sla.ExclusionRule) *sla.Agreement { return &sla.Agreement{Exclusions: list} }
+	a := of(rule("x", 1), rule("y", 72, "s"))
+	for _, c := range []struct {
+		name string
+		b    *sla.Agreement
+		want comparison.Verdict
+	}{
+		{"by other names", of(rule("y", 1), rule("x", 72, "s")), comparison.Equal},
+		{"both less, the other way round", of(rule("x", 80, "s"), rule("y", 2, "r")), comparison.Stronger},
+		{"one for two", of(rule("x", 1), rule("y", 1)), comparison.Weaker},
+		{"two for the wider one", of(rule("x", 2, "r"), rule("y", 3, "r")), comparison.Incomparable},
+		{"one is enough", of(rule("z", 1)), comparison.Stronger},
+		{"three", of(rule("x", 1), rule("y", 72, "s"), rule("z", 100, "s")), comparison.Weaker},
+	} {
+		list := comparison.Compare(a, c.b)
+		require.Equal(t, c.want, comparison.Overall(list), "%s: %v", c.name, list)
+		require.Equal(t, c.want.Reverse(), comparison.Overall(comparison.Compare(c.b, a)), c.name)
 	}
 }
