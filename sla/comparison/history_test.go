@@ -205,3 +205,20 @@ func TestHistoriesThatAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, diff)
 }
+
+// TestOnlyWhatIsOwedInEffectCounts: a credit beyond the cap, and one for a figure that reaches the target, are owed by nobody.
+func TestOnlyWhatIsOwedInEffectCounts(t *testing.T) {
+	capped := func(credit string) *sla.Agreement {
+		return offer(month, func(a *sla.Agreement) { a.Credits[0].Cap, a.Credits[0].Bands[1].Credit = of("20%"), of(credit) })
+	}
+	require.Empty(t, comparison.Compare(capped("50%"), capped("60%")))
+	require.Empty(t, comparison.Compare(capped("20%"), capped("60%")))
+	require.Equal(t, comparison.Weaker, comparison.Overall(comparison.Compare(capped("50%"), capped("19%"))))
+	below := func(figure string) *sla.Agreement {
+		return offer(month, func(a *sla.Agreement) {
+			a.Services[0].Objectives[0].Target, a.Credits[0].Bands[0].Below = of("95%"), of(figure)
+		})
+	}
+	require.Empty(t, comparison.Compare(below("95%"), below("99%")))
+	require.Equal(t, comparison.Weaker, comparison.Overall(comparison.Compare(below("95%"), below("94%"))))
+}
