@@ -154,8 +154,7 @@ func (w *work) plan(context.Context) error {
 	}
 	cited.End = max(cited.Start, min(cited.End, w.asOf))
 	for who := range w.Fees {
-		service, _, _ := strings.Cut(who, "/")
-		if w.Agreement.Service(who) == nil && w.Agreement.Service(service) == nil {
+		if !slices.ContainsFunc(w.Agreement.Services, func(s sla.Service) bool { return who == s.ID || strings.HasPrefix(who, s.ID+"/") }) {
 			return invalid("fees: %.100q is no service of the agreement", who)
 		}
 	}

@@ -19,11 +19,18 @@
 //
 // # Promises
 //
-// A report is a function of its input: the order in which evidence, incidents and exclusions come does not matter, there is no clock, and
-// no float decides. It cites the agreement and all evidence by digest.
+// A report is a function of its input: the order in which evidence, incidents and exclusions come does not matter, nor that one comes twice;
+// there is no clock, and no float decides. It cites the agreement and all evidence by digest.
 //
 // What was not seen is unknown, also what is named in the agreement and what lies after AsOf: it widens the bounds of a figure. A
-// verdict is "met" or "breach" only where nothing that is unknown could change it.
+// verdict is "met" or "breach" only where nothing that is unknown could change it. What begins after AsOf changes nothing, nor do
+// moments after it of what began before; requests belong to when their slice starts, and an exclusion ends when it was announced to.
+//
+// How many requests were not counted nobody knows: until a window is over, and when a resource has none at all, a figure of all requests
+// lies between 0 and 100 %, and of slices those without requests, and the one in which AsOf lies, are unknown whatever the objective says
+// of empty ones.
+//
+// Of resources that a pattern stands for only those are judged that were seen; name those of which silence must count.
 //
 // Time is left out only under a rule of the agreement, and both figures are shown.
 //

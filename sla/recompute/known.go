@@ -33,11 +33,6 @@ func (w *work) known() error {
 		}
 		cited.Incidents = digest(text)
 	}
-	for i, one := range w.Incidents {
-		if i > 0 && w.Incidents[i-1].ID == one.ID {
-			return invalid("incident %q is there twice, and not alike", one.ID)
-		}
-	}
 	if w.Exclusions, cited.Exclusions, err = canonical("exclusions", w.asked()); err != nil {
 		return err
 	}

@@ -86,6 +86,10 @@ func TestFeesAreOfServicesAndOfTheirResources(t *testing.T) {
 	r := compute(t, in)
 	require.Equal(t, "30.00 EUR", r.Services[0].Credits[0].Fee)
 	require.Equal(t, "7.00 EUR", r.Services[1].Credits[0].Fee, "the fee of the resource, not that of the service of the same name")
+	in.Agreement.Services[1].ID, in.Agreement.Services[0].DependsOn = "eu/storage", nil
+	in.Agreement.Services[1].Resources = []string{"storage"}
+	in.Fees = map[string]string{"eu/storage/storage": "7.00 EUR", "eu/storage": "1000.00 EUR"}
+	require.Equal(t, "7.00 EUR", compute(t, in).Services[1].Credits[0].Fee, "an id may have a slash")
 	in.Fees = map[string]string{"compte": "1200.00 EUR"}
 	_, err := recompute.Compute(t.Context(), in)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
@@ -169,4 +173,48 @@ func TestAsOfBoundsWhatIsKnown(t *testing.T) {
 	in.Points["vol-1"] = append(in.Points["vol-1"], metric.Point{Taken: later, Usable: later})
 	in.Exclusions = []sla.Exclusion{{ID: "later", Start: in.AsOf, End: in.AsOf.Add(time.Hour)}, {ID: "without end of time", Start: at("2026-03-20T00:00:00Z"), End: at("2026-03-20T00:00:00Z").AddDate(9000, 0, 0)}}
 	require.Equal(t, a, compute(t, in))
+}
+
+// Thirds of requests are no binary fractions, and are exactly a third.
+func TestRatesThatAreExactlyAtTheTarget(t *testing.T) {
+	for _, scope := range []string{"account", "instance"} {
+		in := requests(t, "")
+		o := &in.Agreement.Services[0].Objectives[1]
+		o.Target, o.Scope = percent("1/3"), scope
+		m := meter.New()
+		for at := march.Start; at < march.End; at += hour {
+			for _, r := range []string{"api-1", "api-2"} {
+				require.NoError(t, m.Add(meter.Evidence{Source: "lb", Seq: uint64(at), Resource: r, Span: timeline.Span{Start: at, End: at + hour}, Good: 1, Total: 3}))
+			}
+		}
+		in.States = m
+		require.Equal(t, ratio.Met, compute(t, in).Services[0].Objectives[1].Figure.Verdict, scope)
+	}
+}
+
+func TestRequestsOfEachResource(t *testing.T) {
+	in := requests(t, "")
+	in.Agreement.Services[0].Objectives[0].Scope = "instance"
+	in.AsOf = at("2026-03-10T00:00:00Z")
+	o := compute(t, in).Services[0].Objectives[0]
+	require.Equal(t, 2, o.Open)
+	require.Equal(t, "api-1", o.Worst[0].Resource, "equals are in order of their names")
+	require.Zero(t, o.Worst[0].Figure.Availability.Low.Num())
+}
+
+// What a resource was not there for is neither judged nor shown.
+func TestResourcesThatWereNotThereAllTheTime(t *testing.T) {
+	first := timeline.Span{Start: march.Start, End: march.Start + 24*hour}
+	in := requests(t, metric.EmptyGood)
+	in.AsOf = at("2026-03-10T00:00:00Z")
+	one := metric.Input{Counts: []metric.Count{{Start: march.Start, Good: 9, Total: 9}}, Deployed: timeline.Line{first}}
+	in.States = seen{"api-1": one, "api-2": {Deployed: timeline.Line{}}}
+	for _, o := range compute(t, in).Services[0].Objectives {
+		require.Equal(t, ratio.Met, o.Figure.Verdict, o.ID)
+	}
+	in = input(t, seen{"vm-1": up(), "storage": {States: metric.States{Up: timeline.Line{first}}, Deployed: timeline.Line{first}}})
+	s := compute(t, in).Services[1]
+	require.Equal(t, ratio.Met, s.Objectives[0].Figure.Verdict)
+	require.Equal(t, timeline.Strip{Start: first.Start, End: first.End, Up: 86_400_000}, s.Strip[0])
+	require.Zero(t, s.Strip[1].Unknown)
 }

@@ -45,13 +45,14 @@ type Period struct {
 	Span timeline.Span `json:"span"`
 }
 
-// Evidence is what the report was made from, by digest.
+// Evidence is what the report was made from, by digest: "sha256:" and the SHA-256 of a JSON list without white space, none of an empty list.
+// Of what was known as of the report's moment each piece is there once, with its times in UTC, in order of its text.
 type Evidence struct {
-	Span       timeline.Span `json:"span"`   // of which the states were taken
-	States     string        `json:"states"` // digest, as are the others
-	Incidents  string        `json:"incidents,omitempty"`
-	Exclusions string        `json:"exclusions,omitempty"`
-	Points     string        `json:"points,omitempty"`
+	Span       timeline.Span `json:"span"`                 // of which the states were taken
+	States     string        `json:"states"`               // that of the meter: pieces that began in the span are cited whole
+	Incidents  string        `json:"incidents,omitempty"`  // as they were given, in order of their ids
+	Exclusions string        `json:"exclusions,omitempty"` // that began before as-of, of other periods too
+	Points     string        `json:"points,omitempty"`     // by source
 }
 
 // Service is how a service was.
@@ -61,13 +62,13 @@ type Service struct {
 	Objectives []Objective      `json:"objectives"`
 	Credits    []credit.Due     `json:"credits,omitempty"` // of the service, or of resources that are judged alone: then Service is "service/resource"
 	Totals     []credit.Total   `json:"totals,omitempty"`  // under the caps
-	Strip      []timeline.Strip `json:"strip,omitempty"`   // a day each: for charts
+	Strip      []timeline.Strip `json:"strip,omitempty"`   // a day each, for charts: in milliseconds, or in requests where all objectives count them
 }
 
 // Objective is how an objective was kept.
 type Objective struct {
 	metric.Objective
-	Span      timeline.Span  `json:"span"`             // the window that ends with the period, or in which it ends
+	Span      timeline.Span  `json:"span"`             // the window of the period's name, that which ends with it, or in which it ends
 	Resources int            `json:"resources"`        // that were judged, those without evidence among them
 	Tally     metric.Result  `json:"tally"`            // of all of them
 	Figure    metric.Figure  `json:"figure"`           // of all of them; where each is judged alone the verdict is the worst
