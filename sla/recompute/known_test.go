@@ -7,11 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/calendar"
 	"github.com/cloudopsec/opsec/sla"
 	"github.com/cloudopsec/opsec/sla/meter"
 	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/ratio"
 	"github.com/cloudopsec/opsec/sla/recompute"
+	"github.com/cloudopsec/opsec/sla/response"
 	"github.com/cloudopsec/opsec/sla/timeline"
 )
 
@@ -168,6 +170,7 @@ func TestAsOfBoundsWhatIsKnown(t *testing.T) {
 	in.AsOf = at("2026-03-15T00:00:00Z")
 	in.Points = map[string][]metric.Point{"vol-1": {{Taken: march.Start, Usable: march.Start}}}
 	a := compute(t, in)
+	require.Equal(t, uint64(in.AsOf.UnixMilli()-march.Start), a.Exposures[0].Kept.Good+a.Exposures[0].Kept.Bad)
 	later := in.AsOf.UnixMilli()
 	in.Points["vol-1"][0].Lost = later
 	in.Points["vol-1"] = append(in.Points["vol-1"], metric.Point{Taken: later, Usable: later})
@@ -217,4 +220,13 @@ func TestResourcesThatWereNotThereAllTheTime(t *testing.T) {
 	require.Equal(t, ratio.Met, s.Objectives[0].Figure.Verdict)
 	require.Equal(t, timeline.Strip{Start: first.Start, End: first.End, Up: 86_400_000}, s.Strip[0])
 	require.Zero(t, s.Strip[1].Unknown)
+}
+
+func TestTargetsOfTheHotlineAreOfItsHours(t *testing.T) {
+	in := input(t, seen{"vm-1": up(), "storage": up()})
+	in.Incidents = []response.Incident{{ID: "i", Occurred: at("2026-03-14T10:00:00+01:00"), Reported: at("2026-03-14T10:00:00+01:00"), Accepted: at("2026-03-14T20:00:00+01:00")}}
+	acceptance := func() ratio.Verdict { return compute(t, in).Responses[2].Verdict }
+	require.Equal(t, ratio.Breach, acceptance())
+	in.Agreement.Clause.Emergency.Hours.Hours[0].Days = calendar.WeekdaysOf(time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday)
+	require.Equal(t, ratio.Met, acceptance(), "it was a Saturday")
 }
