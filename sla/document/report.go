@@ -1,7 +1,6 @@
 package document
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,18 +102,8 @@ func (s Report) check() (string, error) {
 	if s.Incidents == nil {
 		return s.Report.Digest()
 	}
-	own := "" // of none
-	if len(s.Incidents) > 0 {
-		incidents := slices.Clone(s.Incidents)
-		slices.SortFunc(incidents, func(a, b response.Incident) int { return strings.Compare(a.ID, b.ID) })
-		text, err := json.Marshal(incidents)
-		if err != nil {
-			return "", fmt.Errorf("document: incidents: %w", err)
-		}
-		own = digestOf(text)
-	}
-	if own != s.Report.Evidence.Incidents {
-		return "", invalid("the report cites other incidents than those that are given")
+	if _, err := s.Report.Known(s.Incidents); err != nil {
+		return "", fmt.Errorf("document: %w", err)
 	}
 	return s.Report.Digest()
 }

@@ -19,19 +19,8 @@ import (
 func (w *work) known() error {
 	cited := &w.r.Evidence
 	var err error
-	given := slices.SortedStableFunc(slices.Values(w.Incidents), func(a, b response.Incident) int { return strings.Compare(a.ID, b.ID) })
-	if w.Incidents, err = w.incidents(); err != nil {
+	if w.Incidents, cited.Incidents, err = w.r.incidents(w.Incidents); err != nil {
 		return err
-	}
-	if w.Incidents, _, err = canonical("incidents", w.Incidents); err != nil {
-		return err
-	}
-	if len(given) > 0 { // package document compares it with what it is given
-		text, err := json.Marshal(given)
-		if err != nil {
-			return invalid("incidents: %v", err)
-		}
-		cited.Incidents = digest(text)
 	}
 	if w.Exclusions, cited.Exclusions, err = canonical("exclusions", w.asked()); err != nil {
 		return err
@@ -53,32 +42,41 @@ type sourced struct {
 }
 
 // until forgets a moment that had not come.
-func (w *work) until(t *time.Time) {
-	if t.After(w.AsOf) {
+func until(t *time.Time, asOf time.Time) {
+	if t.After(asOf) {
 		*t = time.Time{}
 	}
 	*t = t.UTC()
 }
 
-// incidents returns those of which a measure began in the period, with the moments that had come.
-func (w *work) incidents() ([]response.Incident, error) {
+// Known returns the incidents of which a measure began in the period, with the moments that had come as of the report: those that it cites, in any
+// order and with others among them. If it cites others the error wraps [opsec.ErrInvalid].
+func (r *Report) Known(incidents []response.Incident) ([]response.Incident, error) {
+	known, digest, err := r.incidents(incidents)
+	if err == nil && digest != r.Evidence.Incidents {
+		err = invalid("the report cites other incidents than those that are given")
+	}
+	return known, err
+}
+
+func (r *Report) incidents(list []response.Incident) ([]response.Incident, string, error) {
 	var out []response.Incident
-	period := timeline.Line{w.r.Period.Span}
-	for _, i := range w.Incidents {
-		if i.Occurred.After(w.AsOf) {
+	period := timeline.Line{r.Period.Span}
+	for _, i := range list {
+		if i.Occurred.After(r.AsOf) {
 			continue
 		}
 		for _, t := range []*time.Time{&i.Occurred, &i.Reported, &i.Accepted, &i.Notified, &i.Restored, &i.Resolved} {
-			w.until(t)
+			until(t, r.AsOf)
 		}
 		if err := i.Validate(); err != nil {
-			return nil, invalid("%v", err)
+			return nil, "", invalid("%v", err)
 		}
 		if period.Has(i.Occurred.UnixMilli()) || period.Has(i.Reported.UnixMilli()) || period.Has(i.Accepted.UnixMilli()) {
 			out = append(out, i)
 		}
 	}
-	return out, nil
+	return canonical("incidents", out)
 }
 
 // asked returns the exclusions that had begun. Their ends may be to come, as they were announced.
@@ -86,7 +84,7 @@ func (w *work) asked() []sla.Exclusion {
 	var out []sla.Exclusion
 	for _, e := range w.Exclusions {
 		if e.Start.Before(w.AsOf) {
-			w.until(&e.Noticed)
+			until(&e.Noticed, w.AsOf)
 			e.Start, e.End = e.Start.UTC(), e.End.UTC()
 			out = append(out, e)
 		}

@@ -155,7 +155,7 @@ func TestOrderAndSplitDoNotMatter(t *testing.T) {
 			in.Exclusions[i].Start = in.Exclusions[i].Start.In(time.FixedZone("", 3600))
 		}
 		shuffle(r, in.Exclusions)
-		in.Incidents = slices.Clone(in.Incidents)
+		in.Incidents = append(slices.Clone(in.Incidents), in.Incidents...)
 		shuffle(r, in.Incidents)
 		twice := map[string][]metric.Point{}
 		for s, list := range in.Points {
@@ -187,6 +187,14 @@ func TestWhatIsLaterIsNotKnown(t *testing.T) {
 		end := in.AsOf.UnixMilli()
 		all = slices.DeleteFunc(all, func(e meter.Evidence) bool { return e.Span.Start >= end })
 		in.States = metered(t, all)
+		in.Incidents = slices.DeleteFunc(in.Incidents, func(i response.Incident) bool { return i.Occurred.After(in.AsOf) })
+		for i := range in.Incidents {
+			for _, m := range []*time.Time{&in.Incidents[i].Reported, &in.Incidents[i].Accepted, &in.Incidents[i].Notified, &in.Incidents[i].Restored, &in.Incidents[i].Resolved} {
+				if m.After(in.AsOf) {
+					*m = time.Time{}
+				}
+			}
+		}
 		in.Exclusions = slices.DeleteFunc(in.Exclusions, func(x sla.Exclusion) bool { return !x.Start.Before(in.AsOf) })
 		for s, list := range in.Points {
 			in.Points[s] = slices.DeleteFunc(list, func(p metric.Point) bool { return p.Usable >= end })

@@ -50,7 +50,7 @@ type Period struct {
 type Evidence struct {
 	Span       timeline.Span `json:"span"`                 // of which the states were taken
 	States     string        `json:"states"`               // that of the meter: pieces that began in the span are cited whole
-	Incidents  string        `json:"incidents,omitempty"`  // as they were given, in order of their ids
+	Incidents  string        `json:"incidents,omitempty"`  // of which a measure began in the period: see [Report.Known]
 	Exclusions string        `json:"exclusions,omitempty"` // that began before as-of, of other periods too
 	Points     string        `json:"points,omitempty"`     // by source
 }
