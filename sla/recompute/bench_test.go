@@ -3,6 +3,7 @@ package recompute_test
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,8 +15,9 @@ import (
 )
 
 // BenchmarkReportOfAMillion adds twenty intervals of each of a million machines to a meter, and makes the report of the month. add-s and report-s are
-// of the last round; heap-MiB is what is alive after it.
+// of the last round; heap-MiB is what is alive after it. The collector is told not to let the process grow beyond 2 GiB, as GOMEMLIMIT does.
 func BenchmarkReportOfAMillion(b *testing.B) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(2 << 30))
 	const machines, pieces = 1_000_000, 20
 	names := make([]string, machines)
 	for i := range names {
