@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cloudopsec/opsec/internal/race"
 	"github.com/cloudopsec/opsec/sla"
 	"github.com/cloudopsec/opsec/sla/recompute"
 )
@@ -137,8 +138,8 @@ func TestAgreementsOfTheSampleAreCompared(t *testing.T) {
 
 // A day of probes, with what the faults of the sample say of it.
 func TestProbesSeeTheFaults(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a month of probes takes its time")
+	if testing.Short() || race.Enabled {
+		t.Skip("a month of probes takes its time: go test -run Probes ./examples/slareport")
 	}
 	name := filepath.Join(t.TempDir(), "states.csv")
 	program(t, 0, "probe", "-out", name)
