@@ -145,3 +145,21 @@ func watch() (peak *atomic.Uint64, stop func()) {
 	}()
 	return peak, func() { close(done) }
 }
+
+// BenchmarkAddTenMillion adds as many pieces in order to a new meter: with the names, all memory, and all that is put in order.
+func BenchmarkAddTenMillion(b *testing.B) {
+	const pieces = 10_000_000
+	for _, n := range []int{1, 1000, 100_000, 1_000_000} {
+		names := resources(n)
+		b.Run(fmt.Sprintf("%d resources", n), func(b *testing.B) {
+			for b.Loop() {
+				m := meter.New()
+				for i := range pieces {
+					at := begin + int64(i/n)*1000
+					_ = m.Add(meter.Evidence{Source: "probe", Seq: uint64(i), Resource: names[i%n], Span: timeline.Span{Start: at, End: at + 1000}, State: meter.Up})
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/pieces, "ns/add")
+		})
+	}
+}
