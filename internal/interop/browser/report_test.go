@@ -3,9 +3,6 @@ package browser_test
 import (
 	_ "embed"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,55 +24,26 @@ func TestReport(t *testing.T) {
 			for _, width := range []int64{400, 1280} {
 				for _, scheme := range []string{"light", "dark"} {
 					t.Run(fmt.Sprintf("%d px, %s", width, scheme), func(t *testing.T) {
-						look(t, p, width, scheme, "screen")
-						keep(t, p, fmt.Sprintf("%s-%d-%s", name, width, scheme))
-						fits(t, p, width)
+						p.look(width, scheme, "screen")
+						p.picture(fmt.Sprintf("%s-%d-%s", name, width, scheme))
+						p.fits(width)
 						readable(t, p, scheme)
 						ordered(t, p)
 						if (width == 400) == (scheme == "dark") { // it takes its time, and looks at colours as readable does
-							accessible(t, p, script)
+							found, passed := p.violations(script)
+							require.Empty(t, found)
+							require.Greater(t, passed, 15)
 						}
 					})
 				}
 			}
-			said, asked, requests := p.heard()
+			said, asked := p.heard()
 			require.Empty(t, said)
 			require.Len(t, asked, 1)
-			require.Equal(t, []string{"/report"}, requests)
+			require.Equal(t, []string{"/report"}, p.requests())
 		})
 	}
 }
-
-// keep saves a picture for people to look at, when OPSEC_PICTURES names a folder.
-func keep(t *testing.T, p *tab, name string) {
-	t.Helper()
-	dir := os.Getenv("OPSEC_PICTURES")
-	if dir == "" {
-		return
-	}
-	b, err := chromedp.Run(p, chromedp.FullScreenshot(100))
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".png"), b, 0o644))
-}
-
-func fits(t *testing.T, p *tab, width int64) {
-	t.Helper()
-	require.LessOrEqual(t, eval[int64](t, p, "document.scrollingElement.scrollWidth"), width)
-	require.Empty(t, eval[[]string](t, p, outside), "sticks out")
-	require.Empty(t, eval[[]string](t, p, squeezed), "is as narrow as a letter")
-}
-
-// outside lists the elements that stick out of the window.
-const outside = `[...document.querySelectorAll("body *")].filter(e => {
-	const box = e.getBoundingClientRect()
-	return box.width > 1 && (box.right > innerWidth + 1 || box.left < -1)
-}).map(e => e.outerHTML.slice(0, 120))`
-
-// squeezed lists the elements with a text that stands in a column of a few letters.
-const squeezed = `[...document.querySelectorAll("caption, th, td, p, dd, dt, li, h1, h2, h3, h4")].filter(e => {
-	const box = e.getBoundingClientRect()
-	return box.width > 1 && box.width < 40 && e.textContent.trim().length > 10
-}).map(e => e.outerHTML.slice(0, 120))`
 
 //go:embed contrast.js
 var contrast string
@@ -88,39 +56,22 @@ func readable(t *testing.T, p *tab, scheme string) {
 		Dark   bool     `json:"dark"`
 		Poor   []string `json:"poor"`
 		Lowest float64  `json:"lowest"`
-	}](t, p, contrast)
+	}](p, contrast)
 	require.Empty(t, got.Poor)
 	require.Greater(t, got.Texts, 100)
 	require.Equal(t, scheme == "dark", got.Dark)
 	t.Logf("%d texts, lowest contrast %.2f", got.Texts, got.Lowest)
 }
 
-func accessible(t *testing.T, p *tab, script string) {
-	t.Helper()
-	if !eval[bool](t, p, "'axe' in window") {
-		_, err := chromedp.Run(p, chromedp.Evaluate[any](script+"; null"))
-		require.NoError(t, err)
-	}
-	got, err := chromedp.Run(p, chromedp.Evaluate[struct {
-		Passes     int      `json:"passes"`
-		Violations []string `json:"violations"`
-	}](`axe.run({resultTypes: ["violations"]}).then(r => ({passes: r.passes.length,
-		violations: r.violations.map(v => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map(n => n.html).join(" "))}))`,
-		chromedp.EvalAwaitPromise))
-	require.NoError(t, err)
-	require.Empty(t, got.Violations)
-	require.Greater(t, got.Passes, 15)
-}
-
 func ordered(t *testing.T, p *tab) {
 	t.Helper()
 	last := 0
-	for i, level := range eval[[]int](t, p, `[...document.querySelectorAll("h1,h2,h3,h4,h5,h6")].map(h => +h.tagName[1])`) {
+	for i, level := range eval[[]int](p, `[...document.querySelectorAll("h1,h2,h3,h4,h5,h6")].map(h => +h.tagName[1])`) {
 		require.True(t, level <= last+1 && (level > 1) == (i > 0), "heading %d is of level %d after %d", i, level, last)
 		last = level
 	}
-	require.Equal(t, "en", eval[string](t, p, "document.documentElement.lang"))
-	require.Zero(t, eval[int](t, p, "document.querySelectorAll('th:not([scope])').length"))
+	require.Equal(t, "en", eval[string](p, "document.documentElement.lang"))
+	require.Zero(t, eval[int](p, "document.querySelectorAll('th:not([scope])').length"))
 }
 
 // A page with a script, an image, styles and frames beside ours: none of them has an effect, or reaches the server, and the
@@ -139,14 +90,13 @@ func TestPolicyStopsWhatIsNotOurs(t *testing.T) {
 	p := open(t, strings.Replace(html, "<main>", "<main>"+strings.Join(tags, ""), 1))
 	stopped := 0
 	require.Eventually(t, func() bool {
-		said, _, _ := p.heard()
+		said, _ := p.heard()
 		stopped = strings.Count(strings.Join(said, "\n"), "Content Security Policy directive")
 		return stopped >= len(tags)
 	}, 30*time.Second, 50*time.Millisecond, "reported: %d", stopped)
-	_, _, requests := p.heard()
-	require.Equal(t, []string{"/report"}, requests)
-	require.NotEqual(t, "changed", eval[string](t, p, "document.title"))
-	require.NotEqual(t, "rgb(255, 0, 0)", eval[string](t, p, "getComputedStyle(document.querySelector('main p')).color"))
+	require.Equal(t, []string{"/report"}, p.requests())
+	require.NotEqual(t, "changed", eval[string](p, "document.title"))
+	require.NotEqual(t, "rgb(255, 0, 0)", eval[string](p, "getComputedStyle(document.querySelector('main p')).color"))
 }
 
 func TestReportOfLongNamesFitsItsWindow(t *testing.T) {
@@ -161,37 +111,20 @@ func TestReportOfLongNamesFitsItsWindow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := open(t, render(t, src, who))
 			for _, width := range []int64{400, 1280} {
-				look(t, p, width, "light", "screen")
-				require.LessOrEqual(t, eval[int64](t, p, "document.scrollingElement.scrollWidth"), width)
+				p.look(width, "light", "screen")
+				require.LessOrEqual(t, eval[int64](p, "document.scrollingElement.scrollWidth"), width)
 			}
-			look(t, p, 680, "light", "print")
-			require.Empty(t, eval[[]string](t, p, outside), "on paper")
+			p.look(680, "light", "print")
+			require.Empty(t, eval[[]string](p, outside), "on paper")
 		})
 	}
-}
-
-// paper prints a page and returns the text of each sheet.
-func paper(t *testing.T, p *tab, size chromedp.PaperSize, name string) []string {
-	t.Helper()
-	text := tool(t, "pdftotext")
-	b, err := chromedp.Run(p, chromedp.PrintToPDF(chromedp.PDFPaper(size)))
-	require.NoError(t, err)
-	dir := t.TempDir()
-	if keep := os.Getenv("OPSEC_PICTURES"); keep != "" {
-		dir = keep
-	}
-	file := filepath.Join(dir, name+".pdf")
-	require.NoError(t, os.WriteFile(file, b, 0o644))
-	out, err := exec.Command(text, "-layout", file, "-").Output()
-	require.NoError(t, err)
-	return strings.Split(strings.TrimSuffix(string(out), "\f"), "\f")
 }
 
 func TestReportIsPrinted(t *testing.T) {
 	for name, who := range audiences {
 		t.Run(name, func(t *testing.T) {
 			p := open(t, render(t, spring(t), who))
-			sheets := paper(t, p, chromedp.PaperA4, name)
+			sheets := p.paper(chromedp.PaperA4, name)
 			all := strings.Join(sheets, "\n")
 			require.Greater(t, len(sheets), 2)
 			for _, want := range []string{"Summary", "backup of vol-10", "not tested", "Certificates", "ISO/IEC 27001:2022"} {
@@ -200,12 +133,12 @@ func TestReportIsPrinted(t *testing.T) {
 			if who == report.Auditor {
 				require.Contains(t, strings.ReplaceAll(all, "\n", ""), "https://pkg.go.dev/", "links are shown")
 			}
-			look(t, p, 680, "dark", "print")
-			require.Empty(t, eval[[]string](t, p, outside))
+			p.look(680, "dark", "print")
+			require.Empty(t, eval[[]string](p, outside))
 			require.Equal(
 				t,
 				"rgb(255, 255, 255)",
-				eval[string](t, p, "getComputedStyle(document.documentElement).backgroundColor"),
+				eval[string](p, "getComputedStyle(document.documentElement).backgroundColor"),
 				"paper is white when the screen is dark",
 			)
 		})
@@ -230,7 +163,7 @@ func TestSummaryIsOnePage(t *testing.T) {
 	}
 	p := open(t, render(t, src, report.Management))
 	for name, size := range map[string]chromedp.PaperSize{"a4": chromedp.PaperA4, "letter": chromedp.PaperLetter} {
-		sheets := paper(t, p, size, "summary-"+name)
+		sheets := p.paper(size, "summary-"+name)
 		require.Contains(t, sheets[0], "Summary", name)
 		require.Contains(t, sheets[0], "B-4", name)
 		require.Contains(t, strings.SplitN(strings.TrimSpace(sheets[1]), "\n", 2)[0], "Results", name)
