@@ -72,8 +72,8 @@ func Compute(ctx context.Context, in Input) (*Report, error) {
 	}}
 	w.find(a.Effective.UnixMilli() > span.Start, "agreement", "effective", opsec.SeverityHigh, "the agreement came into force in or after the period")
 	w.find(!a.Expires.IsZero() && a.Expires.UnixMilli() < span.End, "agreement", "expired", opsec.SeverityHigh, "the agreement ended in or before the period")
-	for _, step := range []func(context.Context) error{w.plan, w.exclusions, w.services, w.total, w.responses, w.exposures} {
-		if err := step(ctx); err != nil {
+	for _, step := range []func() error{w.plan, w.exclusions, func() error { return w.services(ctx) }, w.total, w.responses, w.exposures} {
+		if err := step(); err != nil {
 			return nil, err
 		}
 	}
@@ -137,7 +137,7 @@ func (w *work) find(when bool, where, rule string, severity opsec.Severity, text
 }
 
 // plan lists the objectives with their windows, and takes the evidence until as-of.
-func (w *work) plan(context.Context) error {
+func (w *work) plan() error {
 	cited := &w.r.Evidence.Span
 	*cited = w.r.Period.Span
 	for i, s := range w.Agreement.Services {
@@ -177,7 +177,7 @@ func (w *work) window(o metric.Window) (timeline.Span, error) {
 }
 
 // exclusions rules on what somebody wants left out.
-func (w *work) exclusions(context.Context) error {
+func (w *work) exclusions() error {
 	rulings, err := w.Agreement.Judge(w.Exclusions)
 	if err != nil {
 		return fmt.Errorf("recompute: %w", err)
@@ -248,7 +248,7 @@ func (w *work) owe(j *judged, who string, f metric.Figure) error {
 }
 
 // total adds the credits up under their caps.
-func (w *work) total(context.Context) error {
+func (w *work) total() error {
 	for i := range w.r.Services {
 		s := &w.r.Services[i]
 		if len(s.Credits) == 0 {
@@ -263,7 +263,7 @@ func (w *work) total(context.Context) error {
 }
 
 // exposures says how far each source was from the recovery point that was promised, until as-of.
-func (w *work) exposures(context.Context) error {
+func (w *work) exposures() error {
 	b := w.Agreement.Clause.Data.Backup
 	if b == nil || b.RPO == nil || len(w.Points) == 0 {
 		return nil
@@ -285,7 +285,7 @@ func (w *work) exposures(context.Context) error {
 }
 
 // responses judges the promises about incidents.
-func (w *work) responses(context.Context) error {
+func (w *work) responses() error {
 	c := w.Agreement.Clause
 	from, to := time.UnixMilli(w.r.Period.Span.Start), time.UnixMilli(w.r.Period.Span.End)
 	for _, list := range []struct {
