@@ -1,49 +1,29 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec/examples/internal/program"
 )
 
 // TestMain lets the test binary be the program.
-func TestMain(m *testing.M) {
-	if os.Getenv("DRFAILOVER_TEST") == "be the program" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { program.Main(m, main) }
 
-// program runs the program, and wants an exit code.
-func program(t *testing.T, code int, args ...string) string {
+// exits runs the program, and wants an exit code.
+func exits(t *testing.T, code int, args ...string) string {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, self, args...)
-	var out, problems strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &problems
-	cmd.Env = append(os.Environ(), "DRFAILOVER_TEST=be the program", "GORACE=atexit_sleep_ms=0")
-	if err := cmd.Run(); err != nil {
-		require.IsType(t, new(exec.ExitError), err)
-	}
-	require.Equal(t, code, cmd.ProcessState.ExitCode(), "%s%s", &out, &problems)
-	require.Equal(t, code == 2, problems.Len() > 0, "standard error: %s", &problems)
-	return out.String()
+	out, _ := program.Run(t, "", code, args...)
+	return out
 }
 
 func TestLossIsWithinTheExposureAndTheFormerPrimaryIsFenced(t *testing.T) {
 	began := time.Now()
 	var r report
-	require.NoError(t, json.Unmarshal([]byte(program(t, 0, "-json", "-run", "1s")), &r))
+	require.NoError(t, json.Unmarshal([]byte(exits(t, 0, "-json", "-run", "1s")), &r))
 	require.Less(t, time.Since(began), 20*time.Second)
 	require.True(t, r.Fenced && r.Same)
 	require.Greater(t, r.Second, r.First)
@@ -55,8 +35,8 @@ func TestLossIsWithinTheExposureAndTheFormerPrimaryIsFenced(t *testing.T) {
 }
 
 func TestWrongUseIsRefused(t *testing.T) {
-	program(t, 2, "-run", "1ms")
-	program(t, 2, "more")
+	exits(t, 2, "-run", "1ms")
+	exits(t, 2, "more")
 }
 
 func TestLossBeyondTheExposureIsAFinding(t *testing.T) {

@@ -3,37 +3,23 @@ package main
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cloudopsec/opsec/examples/internal/program"
 )
 
 // TestMain lets the test binary be the program.
-func TestMain(m *testing.M) {
-	if os.Getenv("RETENTION_TEST") == "be the program" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { program.Main(m, main) }
 
-// program runs the program, and wants an exit code.
-func program(t *testing.T, code int, args ...string) string {
+// exits runs the program, and wants an exit code.
+func exits(t *testing.T, code int, args ...string) string {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), self, args...)
-	cmd.Env = append(os.Environ(), "RETENTION_TEST=be the program", "GORACE=atexit_sleep_ms=0")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		require.IsType(t, new(exec.ExitError), err)
-	}
-	require.Equal(t, code, cmd.ProcessState.ExitCode(), "%s", out)
-	require.NotContains(t, string(out), "panic")
-	return string(out)
+	out, problems := program.Run(t, "", code, args...)
+	return out + problems
 }
 
 func sample(args ...string) []string {
@@ -49,7 +35,7 @@ func file(t *testing.T, name, text string) string {
 
 // The sample: a chain, an old full one that alone was found whole, one on hold, and one whose host claims to be ten years ahead.
 func TestSampleIsExplained(t *testing.T) {
-	out := program(t, 1, sample()...)
+	out := exits(t, 1, sample()...)
 	for _, line := range []string{
 		"keep 2026-03-10T02:00:00+01:00 db inc-4: needed by inc-5",
 		"keep 2026-02-20T02:00:00+01:00 db full-1: the newest of its group that was found whole",
@@ -63,19 +49,19 @@ func TestSampleIsExplained(t *testing.T) {
 
 func TestJSONIsOneDocument(t *testing.T) {
 	var r report
-	require.NoError(t, json.Unmarshal([]byte(program(t, 1, sample("-json")...)), &r))
+	require.NoError(t, json.Unmarshal([]byte(exits(t, 1, sample("-json")...)), &r))
 	require.Len(t, r.Decisions, 8)
 	require.Equal(t, []string{"older"}, r.Dropped())
 }
 
 func TestJSONHasListsEvenWhenTheyAreEmpty(t *testing.T) {
-	out := program(t, 0, "-points", file(t, "p.jsonl", ""), "-policy", "policy.json", "-json", "-at", "2026-03-11T00:00:00Z")
+	out := exits(t, 0, "-points", file(t, "p.jsonl", ""), "-policy", "policy.json", "-json", "-at", "2026-03-11T00:00:00Z")
 	require.JSONEq(t, `{"at": "2026-03-11T00:00:00Z", "decisions": [], "findings": []}`, out)
 }
 
 func TestPoliciesAreCompared(t *testing.T) {
 	old := file(t, "old.json", `{"semantics": "copies", "zone": "UTC", "last": 9, "tolerance": "2h"}`)
-	require.Contains(t, program(t, 1, sample("-than", old)...), "the other policy keeps \"older\"\n")
+	require.Contains(t, exits(t, 1, sample("-than", old)...), "the other policy keeps \"older\"\n")
 }
 
 func TestLinesAreReadAsTheTableIs(t *testing.T) {
@@ -84,7 +70,7 @@ func TestLinesAreReadAsTheTableIs(t *testing.T) {
 
 {"id": "b", "claimed": "2026-02-01T00:00:00Z", "received": "2026-02-01T00:00:00Z", "replicated": true}
 `)
-	out := program(t, 0, "-points", points, "-policy", policy, "-at", "2026-03-11T00:00:00Z")
+	out := exits(t, 0, "-points", points, "-policy", policy, "-at", "2026-03-11T00:00:00Z")
 	require.Contains(t, out, "1 kept, 1 dropped, 0 findings")
 }
 
@@ -99,6 +85,6 @@ func TestWrongInputIsToldApart(t *testing.T) {
 		"no claimed":      {"-points", file(t, "d.jsonl", `{"id": "a"}`), "-policy", "policy.json"},
 		"keeps nothing":   {"-points", "points.csv", "-policy", file(t, "e.json", `{"semantics": "restic", "zone": "UTC"}`)},
 	} {
-		require.Contains(t, strings.ToLower(program(t, 2, args...)), want)
+		require.Contains(t, strings.ToLower(exits(t, 2, args...)), want)
 	}
 }

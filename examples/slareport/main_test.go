@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,34 +11,21 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cloudopsec/opsec/examples/internal/program"
+
 	"github.com/cloudopsec/opsec/internal/race"
 	"github.com/cloudopsec/opsec/sla"
 	"github.com/cloudopsec/opsec/sla/recompute"
 )
 
 // TestMain lets the test binary be the program.
-func TestMain(m *testing.M) {
-	if os.Getenv("SLAREPORT_TEST") == "be the program" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { program.Main(m, main) }
 
-// program runs the program, and wants an exit code.
-func program(t *testing.T, code int, args ...string) string {
+// exits runs the program, and wants an exit code.
+func exits(t *testing.T, code int, args ...string) string {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), self, args...)
-	cmd.Env = append(os.Environ(), "SLAREPORT_TEST=be the program", "GORACE=atexit_sleep_ms=0")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		require.IsType(t, new(exec.ExitError), err)
-	}
-	require.Equal(t, code, cmd.ProcessState.ExitCode(), "%s", out)
-	require.NotContains(t, string(out), "panic")
-	return string(out)
+	out, problems := program.Run(t, "", code, args...)
+	return out + problems
 }
 
 func sample(args ...string) []string {
@@ -48,7 +34,7 @@ func sample(args ...string) []string {
 }
 
 func TestSampleMonth(t *testing.T) {
-	out := program(t, 1, sample()...)
+	out := exits(t, 1, sample()...)
 	for _, line := range []string{
 		"  compute-region       99.711380 to 99.756243 %, wanted 99.95%: missed",
 		"  storage-region       99.955015 to 100.000000 %, wanted 99.9%: met",
@@ -58,7 +44,7 @@ func TestSampleMonth(t *testing.T) {
 		require.Contains(t, out, line+"\n")
 	}
 	var s summary
-	require.NoError(t, json.Unmarshal([]byte(program(t, 1, sample("-json")...)), &s))
+	require.NoError(t, json.Unmarshal([]byte(exits(t, 1, sample("-json")...)), &s))
 	require.Equal(t, "acme-iaas", s.Agreement.ID)
 	require.Equal(t, "2026-03", s.Period)
 	require.Equal(t, "99.9%", s.Services[1].Availability.Target)
@@ -67,7 +53,7 @@ func TestSampleMonth(t *testing.T) {
 	require.Zero(t, s.Services[0].Excluded)
 	require.Equal(t, "120.00 EUR", s.Services[0].Credits[0].Amount[0])
 	require.Contains(t, out, s.Digest)
-	out = program(t, 1, "-agreement", "iaas.yaml", "-evidence", "states.csv", "-period", "2026-03")
+	out = exits(t, 1, "-agreement", "iaas.yaml", "-evidence", "states.csv", "-period", "2026-03")
 	require.Contains(t, out, "  credit: 10% of the fee\n")
 	require.Contains(t, out, "note: -incidents is not given")
 }
@@ -75,8 +61,8 @@ func TestSampleMonth(t *testing.T) {
 func TestTheOtherPartyGetsTheSameReport(t *testing.T) {
 	dir := t.TempDir()
 	ours, pages := filepath.Join(dir, "ours.json"), filepath.Join(dir, "r.html")
-	program(t, 1, sample("-report", ours, "-html", pages)...)
-	require.Contains(t, program(t, 1, sample("-recompute", ours)...), " 0 differences\n")
+	exits(t, 1, sample("-report", ours, "-html", pages)...)
+	require.Contains(t, exits(t, 1, sample("-recompute", ours)...), " 0 differences\n")
 
 	text, err := os.ReadFile("states.csv")
 	require.NoError(t, err)
@@ -88,26 +74,26 @@ func TestTheOtherPartyGetsTheSameReport(t *testing.T) {
 	require.NoError(t, os.WriteFile(other, []byte(strings.Join(rows[:len(rows)-1], "\n")+"\n"), 0o600)) // and a row is missing
 	args := sample("-recompute", ours)
 	args[3] = other
-	out := program(t, 1, args...)
+	out := exits(t, 1, args...)
 	require.Contains(t, out, "services[0].objectives[0].tally.counted.unknown: theirs ")
 
-	require.NotContains(t, program(t, 1, sample()...), "theirs")
+	require.NotContains(t, exits(t, 1, sample()...), "theirs")
 	args[3] = filepath.Join(dir, "states of March.csv") // the same, in another place under another name
 	require.NoError(t, os.WriteFile(args[3], text, 0o600))
-	require.Contains(t, program(t, 1, args...), " 0 differences\n")
+	require.Contains(t, exits(t, 1, args...), " 0 differences\n")
 
 	page, err := os.ReadFile(pages)
 	require.NoError(t, err)
 	require.Contains(t, string(page), "vm-3")
-	program(t, 1, sample("-customer", "acme", "-html", pages)...)
-	require.Contains(t, program(t, 2, sample("-customer", "umbrella", "-html", pages)...), "not found")
+	exits(t, 1, sample("-customer", "acme", "-html", pages)...)
+	require.Contains(t, exits(t, 2, sample("-customer", "umbrella", "-html", pages)...), "not found")
 }
 
 // A report that restates another, as of an hour that it names, is made again as it is.
 func TestRestatedReportIsMadeAgain(t *testing.T) {
 	dir := t.TempDir()
 	ours := filepath.Join(dir, "ours.json")
-	program(t, 1, sample("-report", ours, "-at", "2026-03-20T00:00:00Z")...)
+	exits(t, 1, sample("-report", ours, "-at", "2026-03-20T00:00:00Z")...)
 	text, err := os.ReadFile(ours)
 	require.NoError(t, err)
 	r, err := recompute.Read(text)
@@ -116,18 +102,18 @@ func TestRestatedReportIsMadeAgain(t *testing.T) {
 	text, err = r.JSON()
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(ours, text, 0o600))
-	require.Contains(t, program(t, 1, sample("-recompute", ours)...), " 0 differences\n")
-	require.Contains(t, program(t, 1, sample("-recompute", ours, "-at", "2026-03-21T00:00:00Z")...), "asOf: theirs ")
+	require.Contains(t, exits(t, 1, sample("-recompute", ours)...), " 0 differences\n")
+	require.Contains(t, exits(t, 1, sample("-recompute", ours, "-at", "2026-03-21T00:00:00Z")...), "asOf: theirs ")
 }
 
 func TestAgreementsOfTheSampleAreCompared(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "c.html")
-	out := program(t, 1, "compare", "iaas.yaml", "saas.yaml", "-html", page)
+	out := exits(t, 1, "compare", "iaas.yaml", "saas.yaml", "-html", page)
 	require.Contains(t, out, "the second is incomparable\n")
 	require.FileExists(t, page)
-	require.Contains(t, program(t, 0, "compare", "iaas.yaml", "iaas.yaml"), "the second is equal\n")
+	require.Contains(t, exits(t, 0, "compare", "iaas.yaml", "iaas.yaml"), "the second is equal\n")
 	var c compared
-	require.NoError(t, json.Unmarshal([]byte(program(t, 1, "compare", "-json", "-meets", "iaas.yaml", "saas.yaml")), &c))
+	require.NoError(t, json.Unmarshal([]byte(exits(t, 1, "compare", "-json", "-meets", "iaas.yaml", "saas.yaml")), &c))
 	require.NotEmpty(t, c.Differences)
 	for _, name := range []string{"iaas.yaml", "saas.yaml"} {
 		a, err := read(name, sla.Parse)
@@ -142,7 +128,7 @@ func TestProbesSeeTheFaults(t *testing.T) {
 		t.Skip("a month of probes takes its time: go test -run Probes ./examples/slareport")
 	}
 	name := filepath.Join(t.TempDir(), "states.csv")
-	program(t, 0, "probe", "-out", name)
+	exits(t, 0, "probe", "-out", name)
 	f, err := os.Open(name)
 	require.NoError(t, err)
 	defer f.Close()
@@ -181,6 +167,6 @@ func TestWrongUse(t *testing.T) {
 		"-out":             {"probe"},
 		"recompute":        sample("-recompute", "exclusions.json"),
 	} {
-		require.Contains(t, program(t, 2, args...), want)
+		require.Contains(t, exits(t, 2, args...), want)
 	}
 }
