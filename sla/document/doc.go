@@ -5,7 +5,7 @@
 //
 // ITU-T X.1642, clause 7.2.2.8: security documents can be viewed and downloaded from the provider's portal ([Portal]). Clause 7.2.1: terms
 // can be assessed and compared by customers ([Agreement], [Comparison]). Clauses 7.2.2.1, 7.2.2.3 and 7.2.2.6: availability, recovery,
-// response and notification, as they were ([Report]).
+// response and notification, as they were ([Report]); 7.2.2.2: recovery points of backups, likewise.
 //
 // # Ten lines
 //
@@ -33,12 +33,14 @@
 // The HTML has no script and loads nothing. Texts are shown as texts, whatever is in them. It is for screens from 400 px on, light and
 // dark, and for paper; tests in Chromium, with axe-core, look at all of that.
 //
-// A customer's document, JSON included, names no resource but those that [Customer].Owns says are its own: without Owns there are none.
+// A customer's document, JSON included, names no resource and no source of backups but those that [Customer].Owns says are its own:
+// without Owns there are none.
 // Who approved an exclusion is told by role. It cites the digest of the whole report, so that both parties can tell that they speak of one.
 //
 // # What it will not do
 //
-// Find what a text, such as the reason of an exclusion, says of another customer or of people: [Customer].Withhold is for those who can. Numbers are those of the agreement, of all the
-// resources that it covers, whoever's they are. Prove that a signature is a party's: it is told whose the keys are. Store: a [Shelf] is
-// what a store has to be; [Memory] forgets. Record who has read: an [opsec.Authorizer] is asked each time, and can.
+// Find what a text, such as the reason of an exclusion, says of another customer or of people: [Customer].Withhold is for those who can.
+// Numbers are those of the agreement, of all the resources that it covers, whoever's they are. Prove that a signature is a party's: it is
+// told whose the keys are. Store: a [Shelf] is what a store has to be; [Memory] forgets. Record who has read: an [opsec.Authorizer] is
+// asked each time, and can.
 package document

@@ -88,7 +88,7 @@ func ExampleReport_Provider() {
 	// Output:
 	// > **2 of 3 objectives missed.**
 	// > **All of 7 targets of response met.**
-	// > **Credits are due.** compute 10 % of the fee.
+	// > **Credits are due.** `compute` 10 % of the fee.
 	// | Virtual machines: All machines together, by machine-time | 99\.95 % | 99\.5962 % | 99\.5962 % | **breach** |
 	// | Virtual machines: Each machine, in minutes of which five in a row are bad | 99\.5 % | 1 of 2 in breach; together 99.5962 % | 99\.5962 % | **breach** |
 	// | Block storage: storage-region | 99\.9 % | 100\.0000 % | 100\.0000 % | met |

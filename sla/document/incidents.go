@@ -10,6 +10,8 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/internal/htmlreport"
 	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/ratio"
+	"github.com/cloudopsec/opsec/sla/recompute"
 	"github.com/cloudopsec/opsec/sla/response"
 	"github.com/cloudopsec/opsec/sla/timeline"
 )
@@ -83,13 +85,10 @@ func (p performance) timeline() []htmlreport.Block {
 	}
 	span := p.Report.Report.Period.Span
 	from, until := time.UnixMilli(span.Start), time.UnixMilli(span.End)
-	asOf := p.Report.Report.AsOf
 	var list []response.Incident
-	seen := map[string]bool{}
 	for _, i := range p.Incidents {
-		if end := ended(i, asOf); !seen[i.ID] && i.Occurred.Before(until) && i.Occurred.Before(asOf) && (end.After(from) || !i.Occurred.Before(from)) {
+		if p.ended(i).After(from) || !i.Occurred.Before(from) {
 			list = append(list, i)
-			seen[i.ID] = true
 		}
 	}
 	if len(list) == 0 {
@@ -103,7 +102,7 @@ func (p performance) timeline() []htmlreport.Block {
 	slices.SortStableFunc(list, func(a, b response.Incident) int { return a.Occurred.Compare(b.Occurred) })
 	chart := htmlreport.Timeline{Caption: count(all, "incident"), From: from.In(p.Location), Until: until.Add(-time.Millisecond).In(p.Location)}
 	for _, i := range list {
-		begin, end := i.Occurred, ended(i, asOf)
+		begin, end := i.Occurred, p.ended(i)
 		if begin.Before(from) {
 			begin = from
 		}
@@ -119,11 +118,8 @@ func (p performance) timeline() []htmlreport.Block {
 }
 
 // ended returns when the service worked again; while it does not, up to when it is known.
-func ended(i response.Incident, asOf time.Time) time.Time {
-	if end := cmp.Or(i.Restored, i.Resolved); !end.IsZero() && end.Before(asOf) {
-		return end
-	}
-	return asOf
+func (p performance) ended(i response.Incident) time.Time {
+	return cmp.Or(i.Restored, i.Resolved, p.Report.Report.AsOf)
 }
 
 func grave(s opsec.Severity) htmlreport.Tone {
@@ -138,7 +134,6 @@ func grave(s opsec.Severity) htmlreport.Tone {
 
 // story tells an incident in a line, as far as it was known.
 func (p performance) story(i response.Incident) string {
-	asOf := p.Report.Report.AsOf
 	parts := []string{p.time(i.Occurred)}
 	if i.Service != "" {
 		parts = append(parts, i.Service)
@@ -148,8 +143,8 @@ func (p performance) story(i response.Incident) string {
 	}
 	step := func(what, not string, from, to time.Time) {
 		switch {
-		case from.IsZero() || from.After(asOf):
-		case to.IsZero() || to.After(asOf):
+		case from.IsZero():
+		case to.IsZero():
 			if not != "" {
 				parts = append(parts, not)
 			}
@@ -164,6 +159,34 @@ func (p performance) story(i response.Incident) string {
 	step("restored", "not restored yet", i.Occurred, i.Restored)
 	step("resolved", "", i.Occurred, i.Resolved)
 	return strings.Join(parts, ", ")
+}
+
+// mostSources is how many rows the table of recovery points has.
+const mostSources = 50
+
+// exposures says of each source of backups how much data would have been lost; nothing where nobody has reckoned it.
+func (p performance) exposures() []htmlreport.Section {
+	list := slices.Clone(p.Report.Report.Exposures)
+	if len(list) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(list, func(a, b recompute.Exposure) int { return cmp.Compare(b.Kept.Bad, a.Kept.Bad) })
+	t := htmlreport.Table{Columns: []htmlreport.Column{{Title: "Source"}, {Title: "Promised (RPO)", Numbers: true}, {Title: "Would have been lost, at most", Numbers: true},
+		{Title: "More than promised for", Numbers: true}, {Title: "No recovery point for", Numbers: true}, {Title: "Verdict", Short: true}}}
+	for _, x := range list[:min(mostSources, len(list))] {
+		v, most := ratio.Met, length(x.Most)
+		switch r := p.Report.Report; {
+		case x.Kept.Bad > 0:
+			v = ratio.Breach
+		case r.AsOf.UnixMilli() < r.Period.Span.End:
+			v = ratio.Undecided
+		}
+		if x.None > 0 {
+			most = "all"
+		}
+		t.Rows = append(t.Rows, []htmlreport.Text{code(x.Source), plain(length(x.RPO)), plain(most), plain(length(x.Kept.Bad)), plain(length(x.None)), verdict(v)})
+	}
+	return []htmlreport.Section{leftOut(htmlreport.Section{ID: "backups", Title: "Recovery points of backups", Blocks: []htmlreport.Block{t}}, len(list), mostSources)}
 }
 
 // mostExclusions is how many rows the table of exclusions has.

@@ -51,7 +51,8 @@ func (p performance) page() *htmlreport.Page {
 	for i, s := range r.Services {
 		page.Sections = append(page.Sections, p.service(i, s))
 	}
-	page.Sections = append(page.Sections, p.credits(), p.incidents(), p.exclusions(), p.findings(), p.evidence())
+	page.Sections = append(append(page.Sections, p.credits(), p.incidents()), p.exposures()...)
+	page.Sections = append(page.Sections, p.exclusions(), p.findings(), p.evidence())
 	return page
 }
 
@@ -85,8 +86,17 @@ func (p performance) summary() htmlreport.Section {
 	}
 	s.Blocks = append(s.Blocks, alarms("objective", n)...)
 	s.Blocks = append(s.Blocks, alarms("target of response", responses)...)
-	if due := p.due(); due != "" {
-		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Warn, Title: "Credits are due", Text: plain(due)})
+	missed, sources := 0, p.Report.Report.Exposures
+	for _, x := range sources {
+		if x.Kept.Bad > 0 {
+			missed++
+		}
+	}
+	if missed > 0 {
+		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Bad, Title: fmt.Sprintf("%d of %s missed the recovery point", missed, plural(len(sources), "source of backups"))})
+	}
+	if due := p.due(); due != nil {
+		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Warn, Title: "Credits are due", Text: due})
 	}
 	s.Blocks = append(s.Blocks, telling(t)...)
 	if strip := p.strip(); len(strip.Rows) > 0 {
@@ -209,22 +219,29 @@ func requests(s recompute.Service) bool {
 }
 
 // due sums up in words what is owed.
-func (p performance) due() string {
-	var parts []string
+func (p performance) due() (t htmlreport.Text) {
+	n := 0
 	for _, s := range p.Report.Report.Services {
-		for _, t := range s.Totals {
-			if t.Credit.High.Num() > 0 {
-				parts = append(parts, t.Service+" "+owed(t.Credit, t.Amount))
+		for _, x := range s.Totals {
+			if x.Credit.High.Num() == 0 {
+				continue
 			}
+			if n++; n > mostNames {
+				continue
+			}
+			if n > 1 {
+				t = append(t, plain("; ")...)
+			}
+			t = append(t, append(code(x.Service), plain(" "+owed(x.Credit, x.Amount))...)...)
 		}
 	}
-	if len(parts) == 0 {
-		return ""
+	if n > mostNames {
+		t = append(t, plain(fmt.Sprintf("; and %s more", grouped(uint64(n-mostNames))))...)
 	}
-	if n := len(parts) - mostNames; n > 0 {
-		parts = append(parts[:mostNames], fmt.Sprintf("and %s more", grouped(uint64(n))))
+	if n > 0 {
+		t = append(t, plain(".")...)
 	}
-	return strings.Join(parts, "; ") + "."
+	return t
 }
 
 // owed writes a credit: the share of the fee, and the money where it is known.

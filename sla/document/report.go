@@ -15,13 +15,13 @@ import (
 type Report struct {
 	Report    *recompute.Report
 	Agreement *sla.Agreement      // the one that the report cites
-	Incidents []response.Incident // those that the report cites, for the timeline; nil: none is shown
+	Incidents []response.Incident // those that the report cites, for the timeline, others among them are not shown; nil: none is
 }
 
 // Customer is a customer whom a report is for, and what of it is the customer's.
 type Customer struct {
 	Tenant opsec.TenantID // of a party of the agreement
-	// Owns says whether a resource is the customer's, and may be named to it. Nil: none is named.
+	// Owns says whether a resource, or a source of backups, is the customer's, and may be named to it. Nil: none is named.
 	Owns func(resource string) bool
 	// Withhold says whether a text or an id that the provider has written, such as the reason of an exclusion, may not be shown to the
 	// customer: it names another, say. Nil: all are shown.
@@ -87,8 +87,8 @@ func (s Report) Customer(c Customer) (*Document, error) {
 	return newDocument(digest, p.page(), text)
 }
 
-// check says whether the parts belong together, and returns the digest of the report.
-func (s Report) check() (string, error) {
+// check says whether the parts belong together, and returns the digest of the report. Of the incidents it leaves what the report cites.
+func (s *Report) check() (string, error) {
 	if s.Report == nil || s.Agreement == nil {
 		return "", invalid("report, agreement: one is not given")
 	}
@@ -102,9 +102,11 @@ func (s Report) check() (string, error) {
 	if s.Incidents == nil {
 		return s.Report.Digest()
 	}
-	if _, err := s.Report.Known(s.Incidents); err != nil {
+	known, err := s.Report.Known(s.Incidents)
+	if err != nil {
 		return "", fmt.Errorf("document: %w", err)
 	}
+	s.Incidents = append([]response.Incident{}, known...)
 	return s.Report.Digest()
 }
 
@@ -123,7 +125,7 @@ func (c Customer) view(s Report, digest string) *View {
 			all := list[k].Worst
 			list[k].Worst = nil
 			for _, w := range all {
-				if c.Owns != nil && c.Owns(w.Resource) {
+				if c.owns(w.Resource) {
 					list[k].Worst = append(list[k].Worst, w)
 				}
 			}
@@ -132,6 +134,14 @@ func (c Customer) view(s Report, digest string) *View {
 		r.Services[i].Objectives = list
 		c.credits(v, &r.Services[i])
 	}
+	r.Exposures = nil
+	for _, x := range s.Report.Exposures {
+		if c.owns(x.Source) {
+			r.Exposures = append(r.Exposures, x)
+		} else {
+			v.Unnamed++
+		}
+	}
 	r.Exclusions = nil
 	for _, x := range s.Report.Exclusions {
 		r.Exclusions = append(r.Exclusions, c.ruling(v, s.Agreement, x))
@@ -139,7 +149,7 @@ func (c Customer) view(s Report, digest string) *View {
 	r.Findings = nil
 	for _, f := range s.Report.Findings {
 		if slices.Contains(told, f.Rule) {
-			f.Text = c.text(v, f.Text)
+			f.Path, f.Text = c.text(v, f.Path), c.text(v, f.Text)
 			r.Findings = append(r.Findings, f)
 		}
 	}
@@ -161,6 +171,10 @@ func (c Customer) ruling(v *View, a *sla.Agreement, x sla.Ruling) sla.Ruling {
 		v.Withheld++
 	}
 	if x.Layer != "" && !x.Layer.Known() {
+		if strings.Contains(x.Why, string(x.Layer)) {
+			x.Why = Withheld
+			v.Withheld++
+		}
 		x.Layer = Withheld
 		v.Withheld++
 	}
@@ -173,7 +187,7 @@ func (c Customer) ruling(v *View, a *sla.Agreement, x sla.Ruling) sla.Ruling {
 func (c Customer) credits(v *View, s *recompute.Service) {
 	own := func(who string) bool {
 		resource, single := strings.CutPrefix(who, s.ID+"/")
-		return who == s.ID || single && c.Owns != nil && c.Owns(resource)
+		return who == s.ID || single && c.owns(resource)
 	}
 	dues, totals := s.Credits, s.Totals
 	s.Credits, s.Totals = nil, nil
@@ -191,6 +205,9 @@ func (c Customer) credits(v *View, s *recompute.Service) {
 		}
 	}
 }
+
+// owns says whether a resource, or a source of backups, may be named.
+func (c Customer) owns(resource string) bool { return c.Owns != nil && c.Owns(resource) }
 
 // id returns an id, or what stands for it: another for each.
 func (c Customer) id(v *View, id string) string {

@@ -43,7 +43,7 @@ func TestProviderSeesAll(t *testing.T) {
 	for _, want := range []string{
 		"# Service report 2026-03: Northwind Cloud, virtual machines for Acme GmbH\n\nFor the provider\n", digest,
 		"**3 of 3 objectives missed.**", "**4 of 7 targets of response missed.**",
-		"**Credits are due.** compute 10 % of the fee, 480.00 EUR; storage 10 % of the fee, 120.00 EUR.",
+		"**Credits are due.** `compute` 10 % of the fee, 480.00 EUR; `storage` 10 % of the fee, 120.00 EUR.",
 		"| Virtual machines: Each machine, in minutes of which five in a row are bad | 99\\.5 % | 3 of 25 in breach; together 99.7074 to 99.8797 % |",
 		"| Block storage: storage-region | 99\\.9 % | 99\\.8425 % | 99\\.5737 % | **breach** |",
 		"- Block storage: up 30 d 19 h 50 min · excluded 2 h · down 1 h 10 min\n",
