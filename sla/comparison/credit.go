@@ -18,6 +18,7 @@ type table struct {
 	objective metric.Objective
 	edges     []ratio.Ratio // figures from which on another credit may be owed, rising, from 0
 	owed      []ratio.Ratio // from each of them on
+	within    ratio.Ratio   // the greatest cap of its group, which holds for all of it, see [credit.Cap]; else its own
 }
 
 // tables returns those of an agreement. One whose objective is not there is of no service.
@@ -45,6 +46,19 @@ func tables(a *sla.Agreement) (out []table) {
 		t.steps()
 		out = append(out, t)
 	}
+	type group struct{ service, name, window string }
+	of := func(t *table) group { return group{t.service, t.Group, window(t.objective.Window)} }
+	most := map[group]ratio.Ratio{}
+	for i := range out {
+		if g := of(&out[i]); out[i].most().Cmp(most[g]) > 0 {
+			most[g] = out[i].most()
+		}
+	}
+	for i := range out {
+		if out[i].within = out[i].most(); out[i].Group != "" {
+			out[i].within = most[of(&out[i])]
+		}
+	}
 	return out
 }
 
@@ -69,12 +83,15 @@ func (t *table) steps() {
 		}
 		if at.Cmp(t.objective.Target) < 0 {
 			t.owed[i] = most
-			if c := t.most(); most.Cmp(c) > 0 {
+			if c := t.most(); most.Cmp(c) > 0 && !t.alone() {
 				t.owed[i] = c
 			}
 		}
 	}
 }
+
+// alone reports whether each resource is judged by itself: then the cap is on the mean of what is owed.
+func (t *table) alone() bool { return t.objective.Scope == "instance" }
 
 // most is the cap: of the whole fee at most.
 func (t *table) most() ratio.Ratio {
@@ -124,7 +141,7 @@ func compareTables(t *terms, a, b *table) {
 		t.write("objective."+r.name, r.a, r.b, r.rel, r.why)
 	}
 	t.bands(a, b)
-	t.share("cap", a.most(), b.most())
+	t.share("cap", a.within, b.within)
 	t.group(a.Group, b.Group)
 	t.minimum(a.Minimum, b.Minimum)
 	t.rank("rounding", rounding(a), rounding(b), func(high, low string) bool {

@@ -79,7 +79,7 @@ func (h History) owed(tables []table) (out []Owed, err error) {
 // judged alone.
 func (t *table) due(resources []metric.Input, p timeline.Span) (credit.Due, error) {
 	end := time.UnixMilli(p.End).UTC()
-	if t.objective.Scope != "instance" {
+	if !t.alone() {
 		_, f, err := t.objective.Judge(slices.Values(resources), p)
 		if err != nil {
 			return credit.Due{}, err

@@ -43,11 +43,16 @@ func compareObjectives(t *terms, a, b *metric.Objective) {
 }
 
 // reckoning compares how two objectives reckon availability: b is stronger if, whatever was seen, its figure is not above
-// that of a. Nested windows count where a target is judged in each of them; of credits, which are parts of a window's fee,
-// they do not.
+// that of a. What is reached in each window, and by each resource, is reached by all together; of credits, which are parts of
+// a fee, neither parts nor wholes are more (nested is false).
 func (t *terms) reckoning(a, b *metric.Objective, nested bool) {
 	t.alike("method", method(a), method(b), "another method gives another figure")
-	t.alike("scope", a.Scope, b.Scope, "what is judged as one differs")
+	const judged = "what is judged as one differs"
+	if nested || a.Method == "" || b.Method == "" {
+		t.alike("scope", a.Scope, b.Scope, judged)
+	} else if a.Scope != b.Scope && t.differ(0) {
+		t.write("scope", a.Scope, b.Scope, 0, judged)
+	}
 	rel := relation(0)
 	if window(a.Window) == "" || makesUp(b.Window, a.Window, nested && additive(b)) {
 		rel |= atLeast
