@@ -33,5 +33,5 @@
 //
 // Find out what a service is made of, or whether parts are independent. Say how long outages are, or how often: two systems
 // of the same availability differ in that. Parts number 256 at most, and a system whose parts are shared in too many ways is
-// [ErrIntricate]; [System.Weights] takes four reckonings a part.
+// [ErrIntricate].
 package composition

@@ -44,24 +44,15 @@ func round(x *big.Rat, up bool) ratio.Ratio {
 // part counted once. The bounds are those of the parts: no part makes a system worse by being better. The error wraps
 // [opsec.ErrInvalid], or is [ErrIntricate].
 func (s System) Availability() (Figure, error) {
-	if err := s.Validate(); err != nil {
-		return Figure{}, err
-	}
 	d, top, err := s.draw()
 	if err != nil {
 		return Figure{}, err
 	}
-	f := Figure{Low: d.chance(top, s.low)}
-	f.High = d.chance(top, s.high)
-	return f, nil
+	return Figure{d.reckon(top, s.low).chance(), d.reckon(top, s.high).chance()}, nil
 }
 
-func (s System) low(part string) (num, den *big.Int)  { return parts(s.Parts[part].Low) }
-func (s System) high(part string) (num, den *big.Int) { return parts(s.Parts[part].High) }
-
-func parts(r ratio.Ratio) (num, den *big.Int) {
-	return new(big.Int).SetUint64(r.Num()), new(big.Int).SetUint64(r.Den())
-}
+func (s System) low(part string) ratio.Ratio  { return s.Parts[part].Low }
+func (s System) high(part string) ratio.Ratio { return s.Parts[part].High }
 
 // Weight is what a part means for a system.
 type Weight struct {
@@ -75,28 +66,16 @@ type Weight struct {
 
 // Weights returns what each part means for a system, by name. The errors are those of [System.Availability].
 func (s System) Weights() ([]Weight, error) {
-	if err := s.Validate(); err != nil {
-		return nil, err
-	}
 	d, top, err := s.draw()
 	if err != nil {
 		return nil, err
 	}
-	one, none := big.NewInt(1), new(big.Int)
-	sure := func(part string, works *big.Int) Figure {
-		as := func(of func(string) (num, den *big.Int)) *big.Rat {
-			return d.chance(top, func(id string) (num, den *big.Int) {
-				if id == part {
-					return works, one
-				}
-				return of(id)
-			})
-		}
-		return Figure{as(s.low), as(s.high)}
-	}
+	ups, downs := d.reckon(top, s.low).sides()
+	bestUps, bestDowns := d.reckon(top, s.high).sides()
 	var list []Weight
 	for _, id := range s.names() {
-		list = append(list, Weight{id, !d.without(top, d.level[id]), sure(id, one), sure(id, none)})
+		at := d.level[id]
+		list = append(list, Weight{id, !d.without(top, at), Figure{ups[at], bestUps[at]}, Figure{downs[at], bestDowns[at]}})
 	}
 	return list, nil
 }
@@ -116,26 +95,23 @@ func (d *diagram) without(top, level int32) bool {
 // as their bounds allow; false if even a part that never fails does not reach it. 0 is a part that is not needed for it. The
 // errors are those of [System.Availability], and one that wraps [opsec.ErrInvalid] for a part that is not there.
 func (s System) Needed(part string, target ratio.Ratio) (*big.Rat, bool, error) {
-	weights, err := s.Weights()
+	d, top, err := s.draw()
 	if err != nil {
 		return nil, false, err
 	}
-	for _, w := range weights {
-		if w.Part != part {
-			continue
-		}
-		goal := target.Rat()
-		if w.Up.Low.Cmp(goal) < 0 {
-			return nil, false, nil
-		}
-		if w.Down.Low.Cmp(goal) >= 0 {
-			return new(big.Rat), true, nil
-		}
-		// It is linear in a part that is independent: target = p * up + (1-p) * down.
-		goal.Sub(goal, w.Down.Low)
-		return goal.Quo(goal, new(big.Rat).Sub(w.Up.Low, w.Down.Low)), true, nil
+	at, is := d.level[part]
+	if !is {
+		return nil, false, fault("part", "there is no part %.100q", part)
 	}
-	return nil, false, fault("part", "there is no part %.100q", part)
+	ups, downs := d.reckon(top, s.low).sides()
+	up, down, goal := ups[at], downs[at], target.Rat()
+	switch { // it is linear in a part that is independent: goal = down + p * (up - down)
+	case up.Cmp(goal) < 0:
+		return nil, false, nil
+	case down.Cmp(goal) >= 0:
+		return new(big.Rat), true, nil
+	}
+	return goal.Quo(goal.Sub(goal, down), up.Sub(up, down)), true, nil
 }
 
 // Whatever returns bounds that hold whatever the parts have in common: one cause may fail several at once, as a power cut

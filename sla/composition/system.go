@@ -42,8 +42,8 @@ const (
 	maxDepth = 64
 )
 
-// ErrIntricate is a system of which the diagram that finds its availability is greater than 2^17 nodes: parts are shared in
-// too many ways. [System.Whatever] still bounds it. It is returned by what needs the diagram, not by Validate.
+// ErrIntricate is a system of which the diagram that finds its availability takes more than 2^17 nodes to make: parts are shared
+// in too many ways. [System.Whatever] still bounds it. It is returned by what needs the diagram, not by Validate.
 var ErrIntricate = errors.New("composition: the parts are shared in too many ways")
 
 // Validate returns nil, or all that is wrong, joined: a [*Fault] each.

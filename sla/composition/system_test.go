@@ -150,6 +150,52 @@ func TestAvailabilityIsTheSumOverAllStates(t *testing.T) {
 	})
 }
 
+// TestTwelvePartsSharedInAnyWay sums over all 4096 states in whole numbers: parts work with so many tenths.
+func TestTwelvePartsSharedInAnyWay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const parts = 12
+		var tenths [parts]uint64
+		s := c.System{Parts: map[string]ratio.Range{}}
+		ids := make([]string, parts)
+		var tiers []c.Node
+		for i := range parts {
+			tenths[i] = rapid.Uint64Max(10).Draw(t, "tenths")
+			r, _ := ratio.New(tenths[i], 10)
+			ids[i] = string(rune('a' + i))
+			s.Parts[ids[i]] = ratio.Range{Low: r, High: r}
+		}
+		any := func(size int) (nodes []c.Node) {
+			for _, i := range rapid.SliceOfN(rapid.IntRange(0, parts-1), 1, size).Draw(t, "of") {
+				nodes = append(nodes, c.Part(ids[i]))
+			}
+			return nodes
+		}
+		tiers = append(tiers, c.AtLeast(rapid.IntRange(1, parts).Draw(t, "need"), list(strings.Join(ids, " "))...)) // all stand somewhere
+		for range rapid.IntRange(1, 5).Draw(t, "tiers") {
+			nodes := append(any(5), c.Serial(any(4)...), c.Parallel(any(4)...))
+			tiers = append(tiers, c.AtLeast(rapid.IntRange(1, len(nodes)).Draw(t, "need"), nodes...))
+		}
+		s.Top = c.AtLeast(rapid.IntRange(1, len(tiers)).Draw(t, "need"), tiers...)
+		var sum, most uint64
+		for bits := range 1 << parts {
+			up, weight := map[string]bool{}, uint64(1)
+			for i, id := range ids {
+				if up[id] = bits>>i&1 > 0; up[id] {
+					weight *= tenths[i]
+				} else {
+					weight *= 10 - tenths[i]
+				}
+			}
+			if most += weight; weight > 0 && works(s.Top, up) {
+				sum += weight
+			}
+		}
+		want, err := ratio.New(sum, most)
+		require.NoError(t, err)
+		require.Zero(t, exactly(t, s).Cmp(want.Rat()))
+	})
+}
+
 func TestKnownSystems(t *testing.T) {
 	for name, k := range map[string]struct {
 		parts map[string]string
@@ -286,6 +332,9 @@ func TestValidateCaps(t *testing.T) {
 		bomb = c.Serial(slices.Repeat([]c.Node{bomb}, 10)...)
 	}
 	require.ErrorIs(t, c.System{Parts: parts, Top: bomb}.Validate(), opsec.ErrInvalid)
+	ring := make([]c.Node, 1) // it is made of itself
+	ring[0] = c.Parallel(ring...)
+	require.ErrorContains(t, c.System{Parts: parts, Top: ring[0]}.Validate(), "deeper than 64")
 	for _, n := range []int{256, 257} {
 		s := row(t, n)
 		if n == 256 {
@@ -323,6 +372,34 @@ func TestGreatSystems(t *testing.T) {
 		sum.Add(sum, new(big.Int).Mul(new(big.Int).Binomial(256, k), new(big.Int).Exp(big.NewInt(9999), big.NewInt(k), nil)))
 	}
 	require.Zero(t, exactly(t, s).Cmp(new(big.Rat).SetFrac(sum, new(big.Int).Exp(big.NewInt(10000), big.NewInt(256), nil))))
+}
+
+// TestALongRowIsNotIntricate: a few shared parts stay simple, however many others stand in a row with them.
+func TestALongRowIsNotIntricate(t *testing.T) {
+	for _, need := range []int{1, 241} {
+		s := row(t, 240)
+		var first, pairs []c.Node
+		for i := range 8 {
+			a, b := fmt.Sprint("a", i), fmt.Sprint("b", i)
+			maps.Copy(s.Parts, known(t, map[string]string{a: "99%", b: "98%"}))
+			first, pairs = append(first, c.Part(a)), append(pairs, c.Serial(list(a+" "+b)...))
+		}
+		shared := c.Parallel(c.Serial(first...), c.Parallel(pairs...))
+		small := c.System{Parts: maps.Clone(s.Parts), Top: shared}
+		maps.DeleteFunc(small.Parts, func(id string, _ ratio.Range) bool { return strings.HasPrefix(id, "part ") })
+		s.Top = c.AtLeast(need, append(s.Top.Of, shared)...)
+
+		row := exactly(t, row(t, 240))
+		want := exactly(t, small)
+		if need == 1 { // all fail together
+			one := big.NewRat(1, 1)
+			bad := new(big.Rat).SetFrac(big.NewInt(1), new(big.Int).Exp(big.NewInt(10_000), big.NewInt(240), nil))
+			want = bad.Sub(one, bad.Mul(bad, new(big.Rat).Sub(one, want)))
+		} else {
+			want.Mul(want, row)
+		}
+		require.Zero(t, exactly(t, s).Cmp(want), need)
+	}
 }
 
 // TestSharedInTooManyWays: pairs that are asked one half after the other need a diagram of 2^n nodes.
