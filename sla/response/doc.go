@@ -15,21 +15,22 @@
 //	r, err := response.Reliable(failures, from, to, asOf)             // MTBF
 //
 //	clock, err := response.NewClock(target)
-//	due, err := clock.Due(incident)                                   // when it is late
+//	due, err := clock.Due(incident)                                   // until when it is in time
 //	took, open, counts := clock.Took(incident, now)
 //
 // # Promises
 //
 // Sums are exact, in nanoseconds of 128 bits, and compared by cross multiplication: exactly as long as promised is in time,
-// a nanosecond more is not. Service time is that of package calendar; tests compare it with zoneinfo of Python across
-// changes of the clock in twelve zones.
+// a nanosecond more is not. Only a single span of more than 292 years is cut to that. Service time is that of package
+// calendar; tests compare it with zoneinfo of Python across changes of the clock in thirteen zones.
 //
 // An incident that is open is not forgotten, and not taken for ended: it took as long as it has been, at least. So a mean
 // and the quantiles have bounds, and a verdict is met or a breach only when nothing that is still open, and nothing that
 // may still come in the period, could change it.
 //
-// Quantiles are by nearest rank: exact to the millisecond of up to 10,000 incidents, beyond from an HDR histogram, with
-// bounds that are a thousandth apart at most. They decide nothing.
+// Quantiles are by nearest rank: the shortest time such that so many of a hundred incidents, rounded up, took no longer.
+// Where nothing is open their bounds are a millisecond apart at most, and of more than 10,000 incidents, which go into an
+// HDR histogram, a millisecond or a thousandth of the time, whichever is more. They decide nothing.
 //
 // # What it will not do
 //

@@ -7,7 +7,8 @@ import (
 	"github.com/cloudopsec/opsec"
 )
 
-// Incident is a fault or a security event, with the moments that are known. A zero time has not come yet.
+// Incident is a fault or a security event, with the moments that are known. A zero time has not come yet. One that comes again
+// after it had ended is another incident, or the same with the last of its ends: an id stands for one.
 type Incident struct {
 	ID       string         `json:"id"`
 	Service  string         `json:"service,omitempty"`
@@ -51,8 +52,8 @@ func (i Incident) Span(m Measure) (start, end time.Time) {
 }
 
 // Validate returns a [*Fault] if the incident has no id or no begin, its severity is unknown, a moment is not in the years
-// 1970 to 9999, or one comes before another that it must follow: none is before Occurred, nor acceptance before the report,
-// nor the end of troubleshooting before acceptance.
+// 1970 to 9999, or one comes before another that it must follow: none is before Occurred, nor acceptance before the report or
+// without one, nor the end of troubleshooting before acceptance.
 func (i Incident) Validate() error {
 	if i.ID == "" || len(i.ID) > 200 {
 		return fault("incident", "id %.40q: want 1 to 200 bytes", i.ID)
@@ -86,6 +87,9 @@ func (i Incident) Validate() error {
 		if m.t.Before(m.from) {
 			return fault(path, "%s before it %s", m.name, map[string]string{"occurred": "occurred", "reported": "was reported", "accepted": "was accepted"}[m.after])
 		}
+	}
+	if i.Reported.IsZero() && !i.Accepted.IsZero() {
+		return fault(path, "accepted, and never reported: how long acceptance took cannot be told")
 	}
 	return nil
 }

@@ -33,9 +33,9 @@ type Bounds struct {
 // known at a third.
 //
 // Each that ended took what it took; one that is open took as long as it has been, at least, and may take for ever: a mean
-// or a quantile has no upper bound where that matters. Until the period has ended at asOf, more incidents may come: a target is then broken if no
-// more could mend it, and otherwise undecided. Exactly as long as promised is in time. Without incidents nothing was late:
-// it is met.
+// or a quantile has no upper bound where that matters. Until the period has ended at asOf, more incidents may come: a target
+// is then broken if no more could mend it, and otherwise undecided; figures are of those that came. Exactly as long as
+// promised is in time. Without incidents nothing was late: it is met.
 //
 // An incident that is there twice, alike, counts once. The error wraps [opsec.ErrInvalid]: the target or an incident is not
 // valid, an id stands for two, or the period is empty.

@@ -115,8 +115,10 @@ func (c *Clock) Took(i Incident, asOf time.Time) (took time.Duration, open, coun
 	return c.Between(start, end), open, true
 }
 
-// Due returns the moment at which Each has passed: an incident that ends until then is in time. It is zero if the measure has
-// not begun, is not one of the incident's, or is not promised of each. The error is [calendar.ErrHorizon].
+// Due returns the first moment at which Each has passed: an incident that ends until then is in time, and one that ends later
+// is not, unless no time has counted in between, as in the night after a Due at the close of business. It is zero if the
+// measure has not begun, is not one of the incident's, or is not promised of each. The error is that of
+// [calendar.Calendar.Add].
 func (c *Clock) Due(i Incident) (time.Time, error) {
 	start, _ := i.Span(c.target.Measure)
 	if start.IsZero() || c.target.Each == 0 || c.target.Severity != "" && c.target.Severity != i.Severity {

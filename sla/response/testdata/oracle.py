@@ -18,6 +18,9 @@ def served(zone, start, end):
     while day <= last:
         if day.weekday() < 5:
             opens = datetime.combine(day, time(9), zone).timestamp()
+            if datetime.fromtimestamp(opens, zone).date() != day:
+                day += timedelta(days=1)  # it never came
+                continue
             closes = datetime.combine(day, time(17), zone).timestamp()
             total += max(0, min(closes, end) - max(opens, start))
         day += timedelta(days=1)
