@@ -42,8 +42,8 @@ func (m *Meter) Merge(other *Meter) error {
 		for _, list := range [][]record{v.main, v.side} {
 			for _, r := range list {
 				t := v.tally(&r)
-				r.resource, r.what = resources[r.resource], sources[r.source()]*kinds+r.kind()
-				m.put(&r, &t, counts)
+				r.who = who(resources[r.resource()], sources[r.source()], r.kind())
+				m.put(r, t, counts)
 			}
 		}
 		counts = false
@@ -70,8 +70,7 @@ func (m *Meter) follow(seals []Seal) {
 		if r.start >= m.sealed {
 			return true
 		}
-		t := m.kept.tally(r)
-		m.late.add(r, &t)
+		m.late.add(*r, m.kept.tally(r))
 		return false
 	})
 }
@@ -80,7 +79,7 @@ func (m *Meter) follow(seals []Seal) {
 func (n *names) all(list []string) []uint32 {
 	ids := make([]uint32, len(list))
 	for i, name := range list {
-		id, ok := n.ids[name]
+		id, ok := n.find(name)
 		if !ok {
 			id = n.add(none, name)
 		}

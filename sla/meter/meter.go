@@ -41,16 +41,16 @@ func (m *Meter) Add(e Evidence) error {
 	if err != nil {
 		return err
 	}
-	r := record{start: e.Span.Start, end: e.Span.End, seq: e.Seq, resource: resource, what: source*kinds + uint32(e.State)}
+	kind := uint32(e.State)
 	if e.Total > 0 {
-		r.what += requests
+		kind = requests
 	}
-	m.put(&r, &tally{e.Span.End, e.Good, e.Total}, false)
+	m.put(record{e.Span.Start, e.Span.End, e.Seq, who(resource, source, kind)}, tally{e.Span.End, e.Good, e.Total}, false)
 	return nil
 }
 
 // put takes in a record; t is the tally of requests. That of a time which is sealed counts only if the caller knows so.
-func (m *Meter) put(r *record, t *tally, counts bool) {
+func (m *Meter) put(r record, t tally, counts bool) {
 	fresh := m.mark(r, t)
 	s := &m.kept
 	if r.start < m.sealed && !counts {
@@ -71,7 +71,7 @@ func (m *Meter) put(r *record, t *tally, counts bool) {
 }
 
 // mark notes how far the evidence of a source goes. It reports whether the record is surely new.
-func (m *Meter) mark(r *record, t *tally) (fresh bool) {
+func (m *Meter) mark(r record, t tally) (fresh bool) {
 	o := &m.origins[r.source()]
 	end := r.end
 	switch {
@@ -143,7 +143,7 @@ const (
 func (m *Meter) Mark(source string) (ms int64, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	id, ok := m.sources.ids[source]
+	id, ok := m.sources.find(source)
 	if !ok {
 		return 0, false
 	}

@@ -3,6 +3,7 @@ package meter
 import (
 	"cmp"
 	"encoding/binary"
+	"hash/maphash"
 	"math"
 	"slices"
 	"strings"
@@ -11,7 +12,8 @@ import (
 // names gives numbers to names, in the order in which they first come.
 type names struct {
 	list  []string
-	ids   map[string]uint32
+	table []entry         // where a name is found: at its hash, or where that is taken at the next place that is free
+	seed  maphash.Seed    // of the hashes
 	next  []uint32        // the name that last came after each: sources go through resources in the same order, again and again
 	order []uint32        // in order of the names, of those that were there when it was made
 	block strings.Builder // the bytes of new names: many in one piece of memory
@@ -23,29 +25,69 @@ const none = math.MaxUint32
 // blockSize is how many bytes a block of names has.
 const blockSize = 1 << 14
 
-// after returns the number of a name that came after another. It is a guess, and a look at the map when that is wrong.
+// after returns the number of a name that came after another. It is a guess, and a look at the table when that is wrong.
 func (n *names) after(last uint32, name string) (uint32, bool) {
 	if uint64(last) < uint64(len(n.next)) {
 		if id := n.next[last]; n.list[id] == name {
 			return id, true
 		}
 	}
-	id, ok := n.ids[name]
+	id, ok := n.find(name)
 	if ok && uint64(last) < uint64(len(n.next)) {
 		n.next[last] = id
 	}
 	return id, ok
 }
 
+// entry is a name in the table; its number is one less than nth. A map would read old names to grow and to tell them from new
+// ones, which with a million takes longer than all else.
+type entry struct{ hash, nth uint32 }
+
+// find returns the number of a name.
+func (n *names) find(name string) (uint32, bool) {
+	if len(n.table) == 0 {
+		return 0, false
+	}
+	hash := uint32(maphash.String(n.seed, name))
+	for at := int(hash) & (len(n.table) - 1); n.table[at].nth != 0; at = (at + 1) & (len(n.table) - 1) {
+		if e := n.table[at]; e.hash == hash && n.list[e.nth-1] == name {
+			return e.nth - 1, true
+		}
+	}
+	return 0, false
+}
+
+// place puts a name into the table.
+func (n *names) place(e entry) {
+	at := int(e.hash) & (len(n.table) - 1)
+	for n.table[at].nth != 0 {
+		at = (at + 1) & (len(n.table) - 1)
+	}
+	n.table[at] = e
+}
+
+// grow makes the table twice as large.
+func (n *names) grow() {
+	old := n.table
+	if old == nil {
+		n.seed = maphash.MakeSeed()
+	}
+	n.table = make([]entry, max(8, 2*len(old)))
+	for _, e := range old {
+		if e.nth != 0 {
+			n.place(e)
+		}
+	}
+}
+
 // add gives a number to a new name that came after another.
 func (n *names) add(last uint32, name string) uint32 {
-	if n.ids == nil {
-		n.ids = map[string]uint32{}
+	if len(n.list) >= len(n.table)/4*3 {
+		n.grow()
 	}
 	id := uint32(len(n.list))
-	name = n.hold(name)
-	n.list, n.next = append(n.list, name), append(n.next, id)
-	n.ids[name] = id
+	n.place(entry{uint32(maphash.String(n.seed, name)), id + 1})
+	n.list, n.next = append(n.list, n.hold(name)), append(n.next, id)
 	if uint64(last) < uint64(id) {
 		n.next[last] = id
 	}

@@ -103,7 +103,7 @@ func (m *Meter) Conflicts() iter.Seq[Evidence] {
 				r := &list[i]
 				if i == 0 || !again(&list[first], r) {
 					first = i
-				} else if c := &list[first]; r.end == Open && r.start == c.start && r.what == c.what {
+				} else if c := &list[first]; r.end == Open && r.start == c.start && r.who == c.who {
 					continue
 				} else if !yield(v.evidence(r)) {
 					return
@@ -115,7 +115,7 @@ func (m *Meter) Conflicts() iter.Seq[Evidence] {
 
 // evidence makes a record evidence again.
 func (v *view) evidence(r *record) Evidence {
-	e := Evidence{Source: v.sources[r.source()], Seq: r.seq, Resource: v.resources[r.resource], Span: timeline.Span{Start: r.start, End: r.end}}
+	e := Evidence{Source: v.sources[r.source()], Seq: r.seq, Resource: v.resources[r.resource()], Span: timeline.Span{Start: r.start, End: r.end}}
 	if r.kind() == requests {
 		t := v.tallies[r.end]
 		e.Span.End, e.Good, e.Total = t.end, t.good, t.total

@@ -298,7 +298,7 @@ func (in *reader) pieces(m *Meter, s *set, e Evidence) {
 			in.err = fmt.Errorf("meter: load: %w", err)
 			return
 		}
-		r := record{start: e.Span.Start, end: e.Span.End, seq: e.Seq, resource: resource, what: source*kinds + kind}
+		r := record{e.Span.Start, e.Span.End, e.Seq, who(resource, source, kind)}
 		t := tally{e.Span.End, e.Good, e.Total}
 		if !first && last.seq == r.seq && content(&last, &r, lastTally, t) >= 0 {
 			in.fail("pieces", "they are not in order")
@@ -308,8 +308,8 @@ func (in *reader) pieces(m *Meter, s *set, e Evidence) {
 		if e.Span.End == Open {
 			before = e.Span.Start
 		}
-		m.mark(&r, &t)
-		s.add(&r, &t)
+		m.mark(r, t)
+		s.add(r, t)
 	}
 }
 

@@ -89,8 +89,7 @@ func (s *set) keep(resources int, wanted func(*record) bool) {
 	for _, list := range [][]record{s.main, s.side} {
 		for i := range list {
 			if wanted(&list[i]) {
-				t := s.tally(&list[i])
-				out.add(&list[i], &t)
+				out.add(list[i], s.tally(&list[i]))
 				n++
 			}
 		}
@@ -125,7 +124,7 @@ func (m *Meter) Restate(period timeline.Span, cites, why string) ([]Seal, error)
 		t := late.tally(r)
 		out := r.start >= period.End || t.end <= period.Start || r.kind() == requests && r.start < period.Start
 		if !out {
-			kept.add(r, &t)
+			kept.add(*r, t)
 		}
 		return out
 	})

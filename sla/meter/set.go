@@ -7,13 +7,13 @@ import (
 	"sort"
 )
 
-// record is a piece of evidence, small and without pointers: there may be many millions.
+// record is a piece of evidence, small and without pointers: there may be many millions. With four fields it is kept in
+// registers; one more, and it would be put together in memory first.
 type record struct {
-	start    int64
-	end      int64 // of a state; of requests, the place of their tally
-	seq      uint64
-	resource uint32
-	what     uint32 // the source, and in the last three bits the state, or requests
+	start int64
+	end   int64 // of a state; of requests, the place of their tally
+	seq   uint64
+	who   uint64 // the resource, the source, and in the last three bits the state, or requests
 }
 
 const (
@@ -21,8 +21,13 @@ const (
 	requests = 4 // the kind of what is no state
 )
 
-func (r *record) source() uint32 { return r.what / kinds }
-func (r *record) kind() uint32   { return r.what % kinds }
+func who(resource, source, kind uint32) uint64 {
+	return uint64(resource)<<32 | uint64(source*kinds+kind)
+}
+
+func (r *record) resource() uint32 { return uint32(r.who >> 32) }
+func (r *record) source() uint32   { return uint32(r.who) / kinds }
+func (r *record) kind() uint32     { return uint32(r.who) % kinds }
 
 // tally is requests, and the end of their slice.
 type tally struct {
@@ -52,7 +57,7 @@ const (
 )
 
 // add appends a record; t is the tally of requests.
-func (s *set) add(r *record, t *tally) {
+func (s *set) add(r record, t tally) {
 	if len(s.part) == cap(s.part) {
 		size := firstPart
 		if len(s.part) > 0 {
@@ -61,11 +66,11 @@ func (s *set) add(r *record, t *tally) {
 		}
 		s.part = make([]record, 0, size)
 	}
-	s.part = append(s.part, *r)
 	if r.kind() == requests {
-		s.part[len(s.part)-1].end = int64(len(s.tallies))
-		s.tallies = append(s.tallies, *t)
+		r.end = int64(len(s.tallies))
+		s.tallies = append(s.tallies, t)
 	}
+	s.part = append(s.part, r)
 }
 
 // settle puts all in order that came since; resources is how many there are.
@@ -93,7 +98,7 @@ func (s *set) build(resources int) {
 	n := 0
 	for _, part := range parts {
 		for i := range part {
-			begin[part[i].resource+2]++
+			begin[part[i].resource()+2]++
 		}
 		n += len(part)
 	}
@@ -103,7 +108,7 @@ func (s *set) build(resources int) {
 	all := make([]record, n)
 	for k, part := range parts {
 		for _, r := range part {
-			to := &begin[r.resource+1]
+			to := &begin[r.resource()+1]
 			all[*to] = r
 			*to++
 		}
@@ -176,7 +181,7 @@ func (s *set) merge(out, a, b []record) []record {
 
 // compare orders records: by resource, source and number; and of those with one number that which counts first.
 func (s *set) compare(a, b *record) int {
-	c := cmp.Or(cmp.Compare(a.resource, b.resource), cmp.Compare(a.source(), b.source()), cmp.Compare(a.seq, b.seq))
+	c := cmp.Or(cmp.Compare(a.who/kinds, b.who/kinds), cmp.Compare(a.seq, b.seq))
 	if c == 0 {
 		c = content(a, b, s.tally(a), s.tally(b))
 	}
@@ -217,9 +222,9 @@ func (s *set) of(resource uint32, scratch *[]record) []record {
 	if int(resource)+1 < len(s.at) {
 		list = s.main[s.at[resource]:s.at[resource+1]]
 	}
-	from := sort.Search(len(s.side), func(i int) bool { return s.side[i].resource >= resource })
+	from := sort.Search(len(s.side), func(i int) bool { return s.side[i].resource() >= resource })
 	to := from
-	for to < len(s.side) && s.side[to].resource == resource {
+	for to < len(s.side) && s.side[to].resource() == resource {
 		to++
 	}
 	if from < to {
@@ -235,18 +240,18 @@ func (s *set) has(r *record, t tally) bool {
 	for range 2 {
 		i := sort.Search(len(list), func(i int) bool {
 			o := &list[i]
-			c := cmp.Or(cmp.Compare(o.resource, r.resource), cmp.Compare(o.source(), r.source()), cmp.Compare(o.seq, r.seq))
+			c := cmp.Or(cmp.Compare(o.who/kinds, r.who/kinds), cmp.Compare(o.seq, r.seq))
 			if c == 0 {
 				c = content(o, r, s.tally(o), t)
 			}
 			return c >= 0
 		})
-		if i < len(list) && list[i].resource == r.resource && list[i].what == r.what && list[i].seq == r.seq && list[i].start == r.start && s.tally(&list[i]) == t {
+		if i < len(list) && list[i].who == r.who && list[i].seq == r.seq && list[i].start == r.start && s.tally(&list[i]) == t {
 			return true
 		}
 		list = nil
-		if int(r.resource)+1 < len(s.at) {
-			list = s.main[s.at[r.resource]:s.at[r.resource+1]]
+		if id := int(r.resource()); id+1 < len(s.at) {
+			list = s.main[s.at[id]:s.at[id+1]]
 		}
 	}
 	return false
