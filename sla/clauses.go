@@ -238,10 +238,10 @@ func (c *checker) compliance(list []Compliance) {
 		}
 	}
 	if least != nil && most != nil && *least > *most {
-		c.fault(at, RuleContradiction, "data must be kept for %s at least, and for %s at most", time.Duration(*least), time.Duration(*most))
+		c.fault(at, RuleContradiction, "data must be kept for %s at least, and for %s at most", lasts(*least), lasts(*most))
 	}
 	if b := c.a.Clause.Data.Backup; b != nil && most != nil && b.Retention > *most {
-		c.fault("clause.data.backup.retention", RuleContradiction, "backups are kept longer than the %s that the law allows", time.Duration(*most))
+		c.fault("clause.data.backup.retention", RuleContradiction, "backups are kept longer than the %s that the law allows", lasts(*most))
 	}
 }
 

@@ -54,7 +54,7 @@ func ExampleAgreement_Validate() {
 	}
 	// Output:
 	// responsibilities.assignments[9].party: responsible: of IaaS, clause 7.1 leaves the terminal layer to the customer: it may be shared, not given away
-	// clause.data.backup.retention: contradiction: backups are kept longer than the 8760h0m0s that the law allows
+	// clause.data.backup.retention: contradiction: backups are kept longer than the 365 d that the law allows
 	// clause.measures.malware.evidence: unmeasurable: how the customer can check it is not said
 	// clause.audit: missing: clause 7.2.2.5 asks for it
 }
@@ -289,8 +289,8 @@ func ExampleAgreement_Judge() {
 	fmt.Println("storage:", time.Duration(rulings.Of("storage").Length())*time.Millisecond)
 	// Output:
 	// m-1 2h0m0s ""
-	// m-2 2h0m0s "it goes on for longer than 4h0m0s"
-	// m-3 0s "the customer was told 12h0m0s before, and 72h0m0s are agreed"
+	// m-2 2h0m0s "it goes on for longer than 4 h"
+	// m-3 0s "the customer was told 12 h before, and 3 d are agreed"
 	// c-1 1h0m0s ""
 	// c-2 0s "the customer alone does not answer for the network layer"
 	// storage: 5h0m0s

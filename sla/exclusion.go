@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/timeline"
 )
 
 // Ruling says what of an exclusion holds.
 type Ruling struct {
 	Exclusion
-	Services []string      `json:"services"`         // for which it holds, in the agreement's order
+	Services []string      `json:"services"`         // of those that it is for, the ones that the rule covers, in the agreement's order; in JSON too they stand for its own
 	Within   timeline.Line `json:"within,omitempty"` // when it holds; nothing of it does when that is empty
 	Why      string        `json:"why,omitempty"`    // not, or not all of it
 }
@@ -113,7 +114,7 @@ func (a *Agreement) Judge(exclusions []Exclusion) (Rulings, error) {
 	for _, i := range order {
 		r := &out[i]
 		if bound := rules[r.Rule].Yearly; bound > 0 {
-			r.keep(r.Within.And(paid[r.Rule]), "the %s of a calendar year are used up", time.Duration(bound))
+			r.keep(r.Within.And(paid[r.Rule]), "the %s of a calendar year are used up", lasts(bound))
 		}
 		r.keep(r.Within.Within(force), "the agreement was not in force all of the time")
 	}
@@ -156,15 +157,21 @@ func (a *Agreement) admit(e Exclusion, rule *ExclusionRule) Ruling {
 		return no("its start or its end is no time of a calendar")
 	case !e.Start.Before(e.End):
 		return no("it ends before it starts")
+	case e.Start.UnixMilli() == e.End.UnixMilli():
+		return no("it is shorter than a millisecond")
 	case rule.Approver != "" && (e.Role != rule.Approver || strings.TrimSpace(e.Approved) == ""):
 		return no("it was not approved by the role of %s", rule.Approver)
 	}
-	if notice := time.Duration(rule.Notice); notice > 0 {
-		if e.Noticed.IsZero() {
-			return no("when the customer was told is not said; %s before are agreed", notice)
-		}
-		if e.Noticed.Add(notice).After(e.Start) {
-			return no("the customer was told %s before, and %s are agreed", e.Start.Sub(e.Noticed), notice)
+	if rule.Notice > 0 {
+		switch ahead := e.Start.Sub(e.Noticed); {
+		case e.Noticed.IsZero():
+			return no("when the customer was told is not said; %s before are agreed", lasts(rule.Notice))
+		case ahead == 0:
+			return no("the customer was told as it began; %s before are agreed", lasts(rule.Notice))
+		case ahead < 0:
+			return no("the customer was told when it had begun; %s before are agreed", lasts(rule.Notice))
+		case ahead < time.Duration(rule.Notice):
+			return no("the customer was told %s before, and %s are agreed", lasts(metric.Duration(ahead)), lasts(rule.Notice))
 		}
 	}
 	if rule.Category == CustomerAct {
@@ -189,11 +196,7 @@ func (a *Agreement) admit(e Exclusion, rule *ExclusionRule) Ruling {
 	if len(r.Services) == 0 {
 		return no("it is for no service that the rule covers")
 	}
-	span := timeline.Span{Start: e.Start.UnixMilli(), End: e.End.UnixMilli()}
-	if span.Start >= span.End {
-		return no("it is shorter than a millisecond")
-	}
-	r.Within = timeline.Line{span}
+	r.Within = timeline.Line{{Start: e.Start.UnixMilli(), End: e.End.UnixMilli()}}
 	return r
 }
 
@@ -205,7 +208,7 @@ func (r *Ruling) longest(rule *ExclusionRule, runs map[[2]string]timeline.Span) 
 	for _, s := range r.Services {
 		run, ok := runs[[2]string{rule.ID, s}]
 		if !ok || run.End < span.Start {
-			run = timeline.Span{Start: span.Start}
+			run = span
 		}
 		run.End = max(run.End, span.End)
 		runs[[2]string{rule.ID, s}] = run
@@ -215,7 +218,7 @@ func (r *Ruling) longest(rule *ExclusionRule, runs map[[2]string]timeline.Span) 
 	if rule.Longest <= 0 || span.End <= begin+bound {
 		return
 	}
-	r.keep(r.Within.Within(timeline.Span{Start: span.Start, End: begin + bound}), "it goes on for longer than %s", time.Duration(rule.Longest))
+	r.keep(r.Within.Within(timeline.Span{Start: span.Start, End: begin + bound}), "it goes on for longer than %s", lasts(rule.Longest))
 }
 
 // keep leaves a part of what holds, and says why the rest does not.
@@ -230,6 +233,22 @@ func (r *Ruling) keep(part timeline.Line, form string, args ...any) {
 	r.Within = part
 }
 
+// lasts writes a duration exactly, as people read it: "1 d 12 h".
+func lasts(d metric.Duration) string {
+	var parts []string
+	rest := time.Duration(d)
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}, {time.Millisecond, "ms"}, {1, "ns"}} {
+		if n := rest / unit.of; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, unit.name))
+		}
+		rest %= unit.of
+	}
+	return strings.Join(parts, " ")
+}
+
 // yearly returns the first so many milliseconds of a line in each calendar year of a zone.
 func yearly(l timeline.Line, bound int64, zone *time.Location) timeline.Line {
 	var out []timeline.Span
@@ -237,7 +256,11 @@ func yearly(l timeline.Line, bound int64, zone *time.Location) timeline.Line {
 	for _, s := range l {
 		for at := s.Start; at < s.End; {
 			year := time.UnixMilli(at).In(zone).Year()
-			end := min(s.End, time.Date(year+1, 1, 1, 0, 0, 0, 0, zone).UnixMilli())
+			next := time.Date(year+1, 1, 1, 0, 0, 0, 0, zone)
+			if next.Year() == year { // midnight was skipped: the year begins when the clock was set
+				_, next = next.ZoneBounds()
+			}
+			end := min(s.End, next.UnixMilli())
 			have, ok := left[year]
 			if !ok {
 				have = bound
