@@ -387,7 +387,7 @@ func TestALongRowIsNotIntricate(t *testing.T) {
 		shared := c.Parallel(c.Serial(first...), c.Parallel(pairs...))
 		small := c.System{Parts: maps.Clone(s.Parts), Top: shared}
 		maps.DeleteFunc(small.Parts, func(id string, _ ratio.Range) bool { return strings.HasPrefix(id, "part ") })
-		s.Top = c.AtLeast(need, append(s.Top.Of, shared)...)
+		s.Top = c.AtLeast(need, append([]c.Node{shared}, s.Top.Of...)...)
 
 		row := exactly(t, row(t, 240))
 		want := exactly(t, small)
