@@ -17,7 +17,7 @@ type Total struct {
 }
 
 // Cap adds up what is due in a period, for each service in the order in which they come. Of a group only the greatest credit
-// counts. Tables with a lower cap come first, and each gives until all that was given reaches its cap: what the tables with
+// counts, under the greatest cap of the group. Tables with a lower cap come first, and each gives until all that was given reaches its cap: what the tables with
 // caps up to any one give together is not more than that. Amounts are added as they are, each rounded already, and caps of
 // money are rounded down. More of any credit never makes a total less, so the bounds are bounds of the total.
 //
@@ -52,13 +52,19 @@ type claim struct {
 func total(dues []Due) (Total, error) {
 	t := Total{Service: dues[0].Service}
 	var fee *money
+	if dues[0].Fee != "" {
+		var err error
+		if fee, err = parse("fee", dues[0].Fee); err != nil {
+			return t, err
+		}
+	}
 	var claims []*claim
 	groups := map[string]*claim{}
 	for _, d := range dues {
 		if d.Fee != dues[0].Fee {
 			return t, fault("fee", "%.40q and %.40q for one service, %.100q", dues[0].Fee, d.Fee, d.Service)
 		}
-		c, err := read(d)
+		c, err := read(d, fee)
 		if err != nil {
 			return t, err
 		}
@@ -70,12 +76,6 @@ func total(dues []Due) (Total, error) {
 		claims = append(claims, c)
 	}
 	slices.SortStableFunc(claims, func(a, b *claim) int { return a.cap.Cmp(b.cap) })
-	if dues[0].Fee != "" {
-		var err error
-		if fee, err = parse("fee", dues[0].Fee); err != nil {
-			return t, err
-		}
-	}
 	for end, credit := range []*ratio.Ratio{&t.Credit.Low, &t.Credit.High} {
 		sum := new(big.Rat)
 		for _, c := range claims {
@@ -90,9 +90,6 @@ func total(dues []Due) (Total, error) {
 		}
 		paid := fee.share(ratio.Ratio{}, Down)
 		for _, c := range claims {
-			if c.amount[end].unit != fee.unit {
-				return t, fault("amount", "%s, and the fee is in %s", c.amount[end], fee.unit)
-			}
 			if _, err := exact.Add(&paid.number, &paid.number, &c.amount[end].number); err != nil {
 				return t, fault("amount", "%v", err)
 			}
@@ -108,13 +105,16 @@ func total(dues []Due) (Total, error) {
 // exact adds without rounding, or fails.
 var exact = apd.Context{Precision: 100, MaxExponent: apd.MaxExponent, MinExponent: apd.MinExponent, Traps: apd.DefaultTraps | apd.Inexact}
 
-// read takes what counts out of a credit.
-func read(d Due) (*claim, error) {
+// read takes what counts out of a credit, whose fee is nil where none is given.
+func read(d Due, fee *money) (*claim, error) {
 	c := &claim{cap: capOf(d.Cap), credit: [2]ratio.Ratio{d.Credit.Low, d.Credit.High}}
 	if d.Credit.Low.Cmp(d.Credit.High) > 0 {
 		return nil, fault("credit", "%s to %s: the low end is above the high one", d.Credit.Low, d.Credit.High)
 	}
-	if d.Fee == "" {
+	if fee == nil {
+		if d.Amount != [2]string{} {
+			return nil, fault("amount", "%.40q, and no fee is given", d.Amount)
+		}
 		return c, nil
 	}
 	for end, s := range d.Amount {
@@ -122,8 +122,11 @@ func read(d Due) (*claim, error) {
 		if c.amount[end], err = parse("amount", s); err != nil {
 			return nil, err
 		}
+		if c.amount[end].unit != fee.unit {
+			return nil, fault("amount", "%s, and the fee is in %s", c.amount[end], fee.unit)
+		}
 	}
-	if d.Amount != [2]string{} && c.amount[0].number.Cmp(&c.amount[1].number) > 0 {
+	if c.amount[0].number.Cmp(&c.amount[1].number) > 0 {
 		return nil, fault("amount", "%s to %s: the low end is above the high one", d.Amount[0], d.Amount[1])
 	}
 	return c, nil
@@ -134,7 +137,7 @@ func (c *claim) join(o *claim) {
 	c.cap = slices.MaxFunc([]ratio.Ratio{c.cap, o.cap}, ratio.Ratio.Cmp)
 	for end := range c.credit {
 		c.credit[end] = slices.MaxFunc([]ratio.Ratio{c.credit[end], o.credit[end]}, ratio.Ratio.Cmp)
-		if c.amount[end] != nil && o.amount[end] != nil && c.amount[end].number.Cmp(&o.amount[end].number) < 0 {
+		if c.amount[end] != nil && c.amount[end].number.Cmp(&o.amount[end].number) < 0 {
 			c.amount[end] = o.amount[end]
 		}
 	}

@@ -3,6 +3,7 @@ package credit_test
 import (
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +102,9 @@ func TestWhatCannotBeAddedIsRefused(t *testing.T) {
 		"amount":   {owed("a", "", "1%", "1%", paid("1.00 EUR", "0.02 EUR", "0.01 EUR"))},
 		"amount ":  {owed("a", "", "1%", "1%", paid("1.00 EUR", "", ""))},
 		"amount  ": {owed("a", "", "1%", "1%", paid("1.00 EUR", "0.01 USD", "0.01 USD"))},
+		"amount    ": {owed("a", "", "2%", "2%", paid("1.00 EUR", "0.02 EUR", "0.02 EUR"), func(d *credit.Due) { d.Group = "g" }),
+			owed("a", "", "1%", "1%", paid("1.00 EUR", "0.01 USD", "0.01 USD"), func(d *credit.Due) { d.Group = "g" })}, // the lesser of its group
+		"amount     ": {owed("a", "", "1%", "1%", paid("", "0.01 EUR", "0.01 EUR"))},
 		"amount   ": {owed("a", "", "1%", "1%", paid("1.00 EUR", "0.01 EUR", "0.01 EUR")),
 			owed("b", "", "1%", "1%", paid("1.00 EUR", "0.01 EUR", "0.01"))},
 	} {
@@ -257,6 +261,68 @@ func TestAmountsBesideRationalNumbers(t *testing.T) {
 				if off.Cmp(half) > 0 || off.Cmp(neg) <= 0 {
 					t.Fatal(off)
 				}
+			}
+		}
+	})
+}
+
+// All of a Due, in currencies of 0, 2, 3 and 4 decimals, beside integers: coins are the floor of the fee's share, and one more by the rule.
+func TestDueBesideIntegers(t *testing.T) {
+	coins := map[string]int64{"JPY": 1, "EUR": 100, "KWD": 1000, "CLF": 10_000}
+	rapid.Check(t, func(t *rapid.T) {
+		unit := rapid.SampledFrom([]string{"JPY", "EUR", "KWD", "CLF"}).Draw(t, "unit")
+		number := fmt.Sprintf("%d.%05d", rapid.Uint64Range(0, 20).Draw(t, "whole"), rapid.Uint64Range(0, 99_999).Draw(t, "part"))
+		tab, figure := drawTable(t), drawRange(t)
+		v := rapid.SampledFrom([]ratio.Verdict{ratio.Met, ratio.Breach, ratio.Undecided}).Draw(t, "verdict")
+		least := int64(-1) // coins, rounded down: what exceeds them exceeds it
+		tab.Minimum = ""
+		if rapid.Bool().Draw(t, "minimum") {
+			least = rapid.Int64Range(0, 3).Draw(t, "minimum of")
+			tab.Minimum = fmt.Sprintf("%s %s", big.NewRat(least, coins[unit]).FloatString(4), unit)
+		}
+		d, err := tab.Due("s", figure, v, number+" "+unit, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fee, _ := new(big.Rat).SetString(number)
+		fee.Mul(fee, big.NewRat(coins[unit], 1))
+		for end, f := range []ratio.Ratio{figure.High, figure.Low} {
+			share := new(big.Rat)
+			for _, b := range tab.Bands {
+				if f.Cmp(b.Below) < 0 {
+					share = b.Credit.Rat()
+				}
+			}
+			if v == ratio.Met || v == ratio.Undecided && end == 0 {
+				share = new(big.Rat)
+			}
+			due := new(big.Rat).Mul(fee, share)
+			n, rest := new(big.Int).QuoRem(due.Num(), due.Denom(), new(big.Int))
+			half := new(big.Int).Lsh(rest, 1).Cmp(due.Denom())
+			up := half >= 0
+			switch tab.Rounding {
+			case credit.Up:
+				up = rest.Sign() > 0
+			case credit.Down:
+				up = false
+			case credit.HalfEven:
+				up = half > 0 || half == 0 && n.Bit(0) == 1
+			}
+			if up {
+				n.Add(n, big.NewInt(1))
+			}
+			limit := new(big.Rat).Mul(fee, limitOf(d))
+			if most := new(big.Int).Quo(limit.Num(), limit.Denom()); n.Cmp(most) > 0 {
+				n = most
+			}
+			if n.Int64() <= least {
+				n, share = new(big.Int), new(big.Rat)
+			}
+			decimals := len(strconv.FormatInt(coins[unit], 10)) - 1
+			want := new(big.Rat).SetFrac(n, big.NewInt(coins[unit])).FloatString(decimals) + " " + unit
+			got := []ratio.Ratio{d.Credit.Low, d.Credit.High}[end]
+			if d.Amount[end] != want || got.Rat().Cmp(share) != 0 {
+				t.Fatalf("%s of the fee, %s: want %s, %s", got, d.Amount[end], share, want)
 			}
 		}
 	})

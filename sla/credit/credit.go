@@ -49,7 +49,8 @@ func (t Table) band(figure ratio.Ratio) int {
 	return at
 }
 
-// Due is a credit that is owed. It can be reckoned again from what it says: the amount is the credit of the fee.
+// Due is a credit that is owed. It can be reckoned again from what it says: the amount is the credit of the fee,
+// rounded as the table says.
 type Due struct {
 	Table     string        `json:"table"`
 	Objective string        `json:"objective"`
@@ -168,15 +169,37 @@ func (t Table) claimBy(end time.Time) (time.Time, error) {
 	if end.IsZero() {
 		return time.Time{}, fault("periodEnd", "not given, and claims have a time from then")
 	}
+	if t.Claim > Duration(maxClaim) || t.Months > maxMonths || end.Year() < 1 || end.Year() > 9900 {
+		return time.Time{}, fault("claim", "after %s: want at most ten years, from the years 1 to 9900", end.Format(time.RFC3339))
+	}
+	// What the clock shows at the end, as if it were UTC.
+	wall := time.Date(end.Year(), end.Month(), end.Day(), end.Hour(), end.Minute(), end.Second(), end.Nanosecond(), time.UTC)
 	if t.Months > 0 {
-		y, m, day := end.Date()
-		hour, minute, second := end.Clock()
-		last := time.Date(y, m+time.Month(t.Months)+1, 0, 0, 0, 0, 0, end.Location()).Day()
-		return time.Date(y, m+time.Month(t.Months), min(day, last), hour, minute, second, end.Nanosecond(), end.Location()), nil
+		last := time.Date(wall.Year(), wall.Month()+time.Month(t.Months)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+		return instant(wall.AddDate(0, t.Months, min(wall.Day(), last)-wall.Day()), end.Location()), nil
 	}
 	const day = 24 * time.Hour
 	d := time.Duration(t.Claim)
-	return end.AddDate(0, 0, int(d/day)).Add(d % day), nil
+	if d < day {
+		return end.Add(d), nil
+	}
+	return instant(wall.AddDate(0, 0, int(d/day)), end.Location()).Add(d % day), nil
+}
+
+// instant returns when the clock of a zone first shows a time, or a later one where it skips that.
+func instant(wall time.Time, zone *time.Location) time.Time {
+	y, m, d := wall.Date()
+	t := time.Date(y, m, d, wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), zone)
+	_, offset := t.Zone()
+	shown := t.Add(time.Duration(offset) * time.Second)
+	start, end := t.ZoneBounds()
+	switch shown.Compare(wall) { // in a gap package time takes the offset of either side
+	case -1:
+		return end
+	case 1:
+		return start
+	}
+	return t
 }
 
 // Claimable reports whether a claim that is made at a moment is in time: at ClaimBy it still is.

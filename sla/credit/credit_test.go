@@ -90,6 +90,24 @@ func TestPublishedTablesAreValid(t *testing.T) {
 	require.NotZero(t, credit.Published()[0].Bands[0].Credit, "each caller has its own")
 }
 
+// What the pages that are cited say, read once more on 2026-11-29.
+func TestPublishedTablesAreAsTheirSourcesSay(t *testing.T) {
+	got := map[string]string{}
+	for _, tab := range credit.Published() {
+		var s strings.Builder
+		for _, b := range tab.Bands {
+			fmt.Fprintf(&s, "<%s %s, ", b.Below, b.Credit)
+		}
+		got[tab.ID] = fmt.Sprintf("%sover %q, %d months, cap %s", &s, tab.Minimum, tab.Months, tab.Cap)
+	}
+	require.Equal(t, map[string]string{
+		"aws-kms":                  `<99.999% 10%, <99% 25%, <95% 100%, over "1.00 USD", 2 months, cap 0%`,
+		"aws-s3-infrequent-access": `<99% 10%, <98% 25%, <95% 100%, over "", 2 months, cap 0%`,
+		"aws-s3-standard":          `<99.9% 10%, <99% 25%, <95% 100%, over "", 2 months, cap 0%`,
+		"aws-security-lake":        `<99.9% 10%, <99% 25%, <95% 100%, over "1.00 USD", 2 months, cap 0%`,
+	}, got)
+}
+
 // paths lists the faults that were joined.
 func paths(err error) (list []string) {
 	if err == nil {
@@ -249,6 +267,17 @@ func TestClaimsHaveATime(t *testing.T) {
 		{0, 12, "2028-02-29T00:00:00", "UTC", "2029-02-28T00:00:00Z"},
 		{0, 1, "2026-01-31T12:30:15", "America/New_York", "2026-02-28T12:30:15-05:00"},
 		{0, 120, "2026-01-01T00:00:00", "UTC", "2036-01-01T00:00:00Z"},
+		{0, 1, "2028-01-31T00:00:00", "UTC", "2028-02-29T00:00:00Z"},
+		{24*time.Hour - 1, 0, "2026-10-25T00:00:00", "Europe/Berlin", "2026-10-25T22:59:59.999999999+01:00"},
+		// Midnights that never come.
+		{720 * time.Hour, 0, "2026-08-07T00:00:00", "America/Santiago", "2026-09-06T01:00:00-03:00"},
+		{721 * time.Hour, 0, "2026-08-07T00:00:00", "America/Santiago", "2026-09-06T02:00:00-03:00"},
+		{720 * time.Hour, 0, "2026-03-25T00:00:00", "Africa/Cairo", "2026-04-24T01:00:00+03:00"},
+		{720 * time.Hour, 0, "2026-03-25T00:30:00", "Africa/Cairo", "2026-04-24T01:00:00+03:00"},
+		{720 * time.Hour, 0, "2026-02-06T00:00:00", "America/Havana", "2026-03-08T01:00:00-04:00"},
+		{0, 1, "2026-09-04T02:15:00", "Australia/Lord_Howe", "2026-10-04T02:30:00+11:00"},          // a gap of half an hour
+		{0, 1, "2011-11-30T00:00:00", "Pacific/Apia", "2011-12-31T00:00:00+14:00"},                 // a day that never came
+		{720 * time.Hour, 0, "2026-10-02T00:00:00", "America/Havana", "2026-11-01T00:00:00-04:00"}, // twice: when the day begins
 	} {
 		zone, err := time.LoadLocation(c.zone)
 		require.NoError(t, err)
@@ -267,7 +296,15 @@ func TestClaimsHaveATime(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, d.ClaimBy, "nothing is owed")
 	}
-	d, err := table().Due("s", exactly("98%"), ratio.Breach, "", end("UTC"))
+	// An hour that comes twice, from its second time on.
+	second := time.Date(2026, 10, 25, 1, 30, 0, 0, time.UTC).In(end("Europe/Berlin").Location())
+	short := table()
+	short.Claim = credit.Duration(time.Hour)
+	d, err := short.Due("s", exactly("98%"), ratio.Breach, "", second)
+	require.NoError(t, err)
+	require.Equal(t, second.Add(time.Hour), d.ClaimBy)
+
+	d, err = table().Due("s", exactly("98%"), ratio.Breach, "", end("UTC"))
 	require.NoError(t, err)
 	require.Zero(t, d.ClaimBy)
 	require.True(t, d.Claimable(end("UTC").AddDate(100, 0, 0)))
@@ -280,6 +317,12 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 		_, err := tab.Due("s", figure, v, fee, time.Time{})
 		return err
 	}
+	late := func(end time.Time, change func(*credit.Table)) error {
+		tab := table()
+		change(&tab)
+		_, err := tab.Due("s", exactly("98%"), ratio.Breach, "", end)
+		return err
+	}
 	same := func(*credit.Table) {}
 	for want, err := range map[string]error{
 		"figure":    due(same, span("99%", "98%"), ratio.Breach, ""),
@@ -289,6 +332,9 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 		"minimum ":  due(func(t *credit.Table) { t.Minimum = "1.00" }, exactly("98%"), ratio.Breach, "12 EUR"),
 		"rounding":  due(func(t *credit.Table) { t.Rounding = "x" }, exactly("98%"), ratio.Breach, "12 EUR"),
 		"periodEnd": due(func(t *credit.Table) { t.Claim = 1 }, exactly("98%"), ratio.Breach, "12 EUR"),
+		"claim":     late(end("UTC").AddDate(8000, 0, 0), func(t *credit.Table) { t.Months = 2 }), // no time of JSON
+		"claim ":    late(end("UTC"), func(t *credit.Table) { t.Months = math.MaxInt }),
+		"claim  ":   late(end("UTC"), func(t *credit.Table) { t.Claim = math.MaxInt64 }),
 	} {
 		var f *credit.Fault
 		require.ErrorAs(t, err, &f, want)
@@ -376,6 +422,18 @@ func TestEachResourceIsJudgedAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ratio.Undecided, d.Verdict, "nothing is known")
 	require.Equal(t, [2]string{"0.00 EUR", "300.00 EUR"}, d.Amount)
+}
+
+// Of a table that is not valid a resource gives no more alone than it does to Due.
+func TestNoResourceGivesMoreThanTheCap(t *testing.T) {
+	tab := table()
+	tab.Cap, tab.Bands[2].Credit = of("30%"), of("18446744073709551615/1")
+	each := tab.Each()
+	require.NoError(t, each.Add(exactly("90%"), ratio.Breach))
+	require.NoError(t, each.Add(exactly("100%"), ratio.Met))
+	d, err := each.Due("vm", "", time.Time{})
+	require.NoError(t, err)
+	require.Equal(t, [2]string{"15%", "15%"}, [2]string{d.Credit.Low.String(), d.Credit.High.String()})
 }
 
 func TestAMeanThat64BitsDoNotHoldIsRoundedOutward(t *testing.T) {

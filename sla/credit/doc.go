@@ -30,7 +30,8 @@
 // them closer, a worse figure never gives less, and in a total neither does another table.
 //
 // A claim window is counted in the calendar of the agreement's zone, by months or by whole days, so that it ends at midnight
-// when the period does, also when the clock is changed. What exceeds whole days is elapsed time.
+// when the period does, also when the clock is changed: where that skips the moment, when it has. Of a month that is too short
+// it is the last day. What exceeds whole days is elapsed time. A claim at the last moment is in time.
 //
 // # What it will not do
 //

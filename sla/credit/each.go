@@ -53,7 +53,7 @@ func (e *Each) mean(end int) ratio.Ratio {
 	sum := new(big.Rat)
 	for i, n := range e.in[end] {
 		times := new(big.Rat).SetInt(new(big.Int).SetUint64(n))
-		sum.Add(sum, times.Mul(times, e.table.Bands[i].Credit.Rat()))
+		sum.Add(sum, times.Mul(times, least(e.table.Bands[i].Credit, e.table.cap()).Rat()))
 	}
 	all := new(big.Rat).SetInt(new(big.Int).SetUint64(e.all))
 	return outward(sum.Quo(sum, all), end == 1)
