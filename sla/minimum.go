@@ -30,8 +30,12 @@ type Minimum struct {
 }
 
 // Floor is a bound of what a path of an agreement leads to. All that it leads to must keep it, or one of it when Any is
-// set; what leads to nothing, or states nothing, is below every floor. A floor without a bound asks for something to be
-// stated.
+// set; what leads to nothing, or states nothing, is below every floor, and so is a service without such an objective. Time
+// that no rule excludes keeps every bound of exclusions, and a share or a cap that is not said is all. A floor without a
+// bound asks for something to be stated.
+//
+// A figure is worth what it is counted by. Who bounds a target bounds its method, window and exclusions as well; who bounds
+// the times of a hotline, their share and the hours on which they run.
 type Floor struct {
 	Path  string   `json:"path"`            // "clause.data.backup.rpo", "services[*].objectives[*].target", "clause.emergency.targets[measure=acceptance].each"
 	Least string   `json:"least,omitempty"` // "99.9%", "24h", "2", "2027-01-01T00:00:00Z"
@@ -114,7 +118,10 @@ func (m Minimum) Applies(a *Agreement) bool {
 // Check returns nil if the agreement reaches every minimum that applies to it, and all profiles that it names are among
 // them; else a [*Fault] of [RuleBelow] or [RuleProfile] for each shortcoming, joined. A minimum that is not valid is an
 // error of its own. Check does not validate the agreement.
-func (a *Agreement) Check(minimums ...Minimum) error {
+func (a *Agreement) Check(minimums ...Minimum) error { return a.check(a, minimums) }
+
+// check checks an agreement by the minimums that apply to it, or to what it comes from.
+func (a *Agreement) check(from *Agreement, minimums []Minimum) error {
 	c, have := &checker{a: a}, map[string]bool{}
 	for _, m := range minimums {
 		if err := m.Validate(); err != nil {
@@ -131,7 +138,7 @@ func (a *Agreement) Check(minimums ...Minimum) error {
 		}
 	}
 	for _, m := range minimums {
-		if !m.Applies(a) {
+		if !m.Applies(a) && !m.Applies(from) {
 			continue
 		}
 		for _, f := range m.Floors {
@@ -159,13 +166,11 @@ func (c *checker) floor(m Minimum, f Floor) {
 		return // Check has validated it
 	}
 	places := find(reflect.ValueOf(c.a), "", steps)
-	if len(places) == 0 {
-		below(f.Path, "nothing is promised")
-		return
-	}
 	good, before := 0, len(c.faults)
 	for _, p := range places {
-		if why := f.judge(p); why != "" {
+		if !p.value.IsValid() && steps[0].name == "exclusions" && (f.Least != "" || f.Most != "" || len(f.OneOf) > 0) {
+			good++ // nothing is excluded
+		} else if why := f.judge(p); why != "" {
 			below(p.path, "%s", why)
 		} else {
 			good++
@@ -207,8 +212,8 @@ func text(v reflect.Value) string {
 
 // judge returns why a place does not keep the floor; "" if it does.
 func (f Floor) judge(p found) string {
-	if strings.HasSuffix(p.path, ".share") && p.value.Kind() == reflect.String && p.value.Len() == 0 {
-		p = found{p.path, reflect.ValueOf("100%"), true} // a share that is not said is all
+	if whole := strings.HasSuffix(p.path, ".share") || strings.HasSuffix(p.path, ".cap"); whole && p.value.IsValid() && p.value.IsZero() {
+		p = found{p.path, reflect.ValueOf("100%"), true} // what is not said is all
 	}
 	if !p.stated {
 		return "nothing is promised"

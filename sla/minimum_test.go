@@ -11,6 +11,7 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla"
 	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/ratio"
 )
 
 // floor returns a minimum of one floor that applies to everybody.
@@ -54,7 +55,25 @@ func TestFloors(t *testing.T) {
 		{sla.Floor{Path: "clause.data.encryption[phase=at-rest].algorithm", OneOf: []string{"AES-256-GCM"}}, ""},
 		{sla.Floor{Path: "clause.data.encryption[phase=in-use].algorithm"}, "clause.data.encryption[2].algorithm nothing is promised"},
 		{sla.Floor{Path: "clause.data.compliance[law=EU].keepMost", Most: "8760h"}, ""},
-		{sla.Floor{Path: "clause.data.compliance[law=DE].keepMost", Most: "8760h"}, "clause.data.compliance[law=DE].keepMost nothing"},
+		{sla.Floor{Path: "clause.data.compliance[law=DE].keepMost", Most: "8760h"}, "clause.data.compliance[0].keepMost nothing"},
+		{sla.Floor{Path: "clause.data.compliance[law=FR].keepMost", Most: "8760h"}, "clause.data.compliance[law=FR].keepMost nothing"},
+		{sla.Floor{Path: "clause.data.compliance[*].keepMost", Most: "8760h"}, "clause.data.compliance[0].keepMost nothing"},
+		{sla.Floor{Path: "clause.data.compliance[*].keepMost", Most: "8760h", Any: true}, ""},
+		{sla.Floor{Path: "clause.emergency.targets[id=accept-all].hours.zone"}, "clause.emergency.targets[1].hours.zone nothing"},
+		{sla.Floor{Path: "services[*].objectives[method=time].target", Least: "99%"}, "services[1].objectives[method=time].target nothing"},
+		{sla.Floor{Path: "services[*].objectives[method=time].target", Least: "99%", Any: true}, ""},
+		{sla.Floor{Path: "services[*].objectives[1].target", Least: "99%"}, "services[1].objectives[1].target nothing"},
+		{sla.Floor{Path: "exclusions[category=maintenance].yearly", Most: "24h"}, ""},
+		{sla.Floor{Path: "exclusions[category=maintenance].yearly", Most: "23h"}, "exclusions[0].yearly want at most 23h"},
+		{sla.Floor{Path: "exclusions[*].yearly", Most: "24h"}, "exclusions[1].yearly nothing|exclusions[2].yearly nothing"},
+		{sla.Floor{Path: "exclusions[category=suspension].longest", Most: "1h"}, ""},
+		{sla.Floor{Path: "exclusions[category=suspension].notice", Least: "1h"}, ""},
+		{sla.Floor{Path: "exclusions[category=suspension].approver", OneOf: []string{"x"}}, ""},
+		{sla.Floor{Path: "exclusions[category=suspension].text"}, "exclusions[category=suspension].text nothing"},
+		{sla.Floor{Path: "exclusions[category=suspension].services", Has: []string{"x"}}, "exclusions[category=suspension].services nothing|exclusions[category=suspension].services \"x\""},
+		{sla.Floor{Path: "credits[*].cap", Least: "100%"}, ""},
+		{sla.Floor{Path: "credits[*].bands[*].credit", Least: "11%"}, "credits[0].bands[0].credit want at least 11%"},
+		{sla.Floor{Path: "credits[objective=storage-requests].bands[0].credit", Least: "1%"}, "credits[objective=storage-requests].bands[0].credit nothing"},
 		{sla.Floor{Path: "clause.certification.held[*].expires", Least: "2027-03-01T00:00:00Z"}, ""},
 		{sla.Floor{Path: "clause.certification.held[*].expires", Least: "2028-03-01T00:00:00Z"}, "clause.certification.held[0].expires want"},
 		{sla.Floor{Path: "services[*].objectives[*].minRequests", Least: "1"}, "services[0].objectives[0].minRequests want|services[0].objectives[1].minRequests want|services[1].objectives[0].minRequests want"},
@@ -79,6 +98,18 @@ func TestFloors(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotSaidOfAllIsAll(t *testing.T) {
+	a := sample(t, "iaas")
+	a.Credits[0].Cap = ratio.Ratio{}
+	require.NoError(t, a.Check(floor(sla.Floor{Path: "credits[*].cap", Least: "100%"})))
+	a.Credits[0].Cap = must(ratio.Parse("99.9%"))
+	require.Equal(t, []string{"credits[0].cap below"}, list(a.Check(floor(sla.Floor{Path: "credits[*].cap", Least: "100%"}))))
+	a.Credits = nil
+	require.Equal(t, []string{"credits[*].cap below"}, list(a.Check(floor(sla.Floor{Path: "credits[*].cap", Least: "1%"}))), "no credits, no cap of them")
+	a.Exclusions = nil
+	require.NoError(t, a.Check(floor(sla.Floor{Path: "exclusions[*].yearly", Most: "1h"})), "nothing is excluded")
+}
+
 func TestAShareThatIsNoneIsBelow(t *testing.T) {
 	a := sample(t, "iaas")
 	a.Clause.Emergency.Targets[1].Share = "most"
@@ -93,7 +124,7 @@ func TestAnRPOOfNothingIsBelowNoFloor(t *testing.T) {
 	a.Clause.Data.Backup.RPO = nil
 	require.Error(t, a.Check(floor(sla.Floor{Path: "clause.data.backup.rpo", Most: "15m"})))
 	a.Clause.Data = nil
-	require.Error(t, a.Check(floor(sla.Floor{Path: "clause.data.backup.rpo", Most: "15m"})))
+	require.Equal(t, []string{"clause.data.backup.rpo below"}, list(a.Check(floor(sla.Floor{Path: "clause.data.backup.rpo", Most: "15m"}))))
 	a.Clause.Data = &sla.Data{Backup: &sla.Backup{RTO: 0}}
 	require.Error(t, a.Check(floor(sla.Floor{Path: "clause.data.backup.rto", Most: "15m"})), "0 is not a promise")
 }

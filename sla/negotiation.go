@@ -3,6 +3,7 @@ package sla
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -39,10 +40,10 @@ type Proposal struct {
 
 // Step is who does something in a negotiation, and when.
 type Step struct {
-	By     opsec.Party // [opsec.CSP] or [opsec.CSC]
-	Person string
-	Time   time.Time
-	Text   string // why; needed of a proposal and of a refusal
+	By     opsec.Party `json:"by"` // [opsec.CSP] or [opsec.CSC]
+	Person string      `json:"person,omitempty"`
+	Time   time.Time   `json:"time"`
+	Text   string      `json:"text,omitempty"` // why; needed of a proposal and of a refusal
 }
 
 func (s Step) validate(reason bool) error {
@@ -54,7 +55,7 @@ func (s Step) validate(reason bool) error {
 	case reason && strings.TrimSpace(s.Text) == "":
 		return fmt.Errorf("sla: text: nothing is said: %w", opsec.ErrInvalid)
 	}
-	return nil
+	return exactly(reflect.ValueOf(s)) // it goes into the history for good
 }
 
 // maxPaths is how many paths a change lists; of more it lists the fields of the agreement that hold them.
@@ -79,23 +80,17 @@ func (n Negotiation) Propose(step Step, terms *Agreement) (Negotiation, error) {
 	if err := terms.Validate(); err != nil {
 		return n, err
 	}
-	paths, err := Changed(n.Agreement, terms)
+	paths, all, err := listed(n.Agreement, terms)
 	if err != nil {
 		return n, err
 	}
 	if len(paths) == 0 {
 		return n, fmt.Errorf("sla: terms: nothing is changed: %w", opsec.ErrInvalid)
 	}
-	for _, p := range paths {
+	for _, p := range all {
 		if field := top(p); field == "schema" || field == "id" || field == "version" || field == "history" {
 			return n, fmt.Errorf("sla: terms.%s: it is not for a proposal to change: %w", p, opsec.ErrInvalid)
 		}
-	}
-	if len(paths) > maxPaths {
-		for i, p := range paths {
-			paths[i] = top(p)
-		}
-		paths = slices.Compact(paths)
 	}
 	p := &Proposal{By: step.By, Person: step.Person, Time: step.Time, Text: step.Text, Paths: paths}
 	if p.From, err = n.Agreement.Digest(); err != nil {
@@ -109,6 +104,18 @@ func (n Negotiation) Propose(step Step, terms *Agreement) (Negotiation, error) {
 	}
 	n.Open = p
 	return n, nil
+}
+
+// listed returns the paths that a change lists, and all at which two agreements differ.
+func listed(a, b *Agreement) (paths, all []string, err error) {
+	all, err = Changed(a, b)
+	if err != nil || len(all) <= maxPaths {
+		return all, all, err
+	}
+	for _, p := range all {
+		paths = append(paths, top(p))
+	}
+	return slices.Compact(paths), all, nil
 }
 
 // top returns the first name of a path.
@@ -132,7 +139,8 @@ func (n Negotiation) last() time.Time {
 
 // Agree makes the next version of the agreement out of the open proposal. The other party than the one that asked agrees,
 // and nobody agrees to terms below a minimum that applies to them: the error is then that of [Agreement.Check]. Hand in all
-// minimums at hand; a profile that the agreement names cannot be negotiated away.
+// minimums at hand. A profile that the agreement names cannot be negotiated away, nor can a minimum that applies to it by
+// its laws, model and regions: who leaves these for less makes another agreement. A grade may be left for another.
 func (n Negotiation) Agree(step Step, minimums ...Minimum) (Negotiation, error) {
 	change, err := n.answer(step, false)
 	if err != nil {
@@ -146,7 +154,9 @@ func (n Negotiation) Agree(step Step, minimums ...Minimum) (Negotiation, error) 
 			return n, &Fault{Path: fmt.Sprintf("profiles[%d]", i), Rule: RuleBelow, Minimum: p, Text: "a profile of minimums is not negotiated away"}
 		}
 	}
-	if err := n.Open.Terms.Check(minimums...); err != nil {
+	from := *n.Agreement
+	from.Grade = n.Open.Terms.Grade
+	if err := n.Open.Terms.check(&from, minimums); err != nil {
 		return n, err
 	}
 	next, err := n.Open.Terms.clone()
@@ -157,6 +167,9 @@ func (n Negotiation) Agree(step Step, minimums ...Minimum) (Negotiation, error) 
 	next.Version++
 	next.History = append(slices.Concat(n.Agreement.History, n.Refused), change)
 	if err := next.Validate(); err != nil {
+		return n, err
+	}
+	if err := next.Follows(n.Agreement); err != nil { // the proposal may have been touched where it lay
 		return n, err
 	}
 	return Negotiation{Agreement: next}, nil
@@ -244,14 +257,28 @@ func (a *Agreement) Follows(before *Agreement) error {
 			return wrong(at+".agreed", "the last change, and no other, was agreed to")
 		}
 	}
+	last, at := added[len(added)-1], fmt.Sprintf("history[%d]", len(a.History)-1)
+	if last.By != opsec.CSP && last.By != opsec.CSC {
+		return wrong(at+".by", "want CSP or CSC")
+	}
+	if last.AnswerBy != opsec.CSP && last.AnswerBy != opsec.CSC || last.AnswerBy == last.By {
+		return wrong(at+".answerBy", "it was not the other party that agreed")
+	}
 	terms := *a
 	terms.Version, terms.History = before.Version, before.History
 	to, err := terms.Digest()
 	if err != nil {
 		return err
 	}
-	if to != added[len(added)-1].To {
-		return wrong(fmt.Sprintf("history[%d].to", len(a.History)-1), "these are not the terms that were agreed to")
+	if to != last.To {
+		return wrong(at+".to", "these are not the terms that were agreed to")
+	}
+	paths, _, err := listed(before, &terms)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(paths, last.Paths) {
+		return wrong(at+".paths", "these are not the paths that have changed")
 	}
 	return nil
 }

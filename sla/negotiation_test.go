@@ -13,6 +13,7 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla"
 	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/ratio"
 )
 
 // terms returns a copy of what stands, changed.
@@ -178,6 +179,136 @@ func TestAProfileIsNotNegotiatedAway(t *testing.T) {
 	require.Equal(t, opsec.CSP, n.Agreement.History[0].AnswerBy, "taken back by who asked")
 }
 
+// A law that the agreement is under holds, whichever way a proposal takes around it.
+func TestAMinimumIsNotUndercut(t *testing.T) {
+	law := sla.Minimum{ID: "law", Source: "§ 1", Laws: []string{"DE"}, Models: []opsec.ServiceModel{opsec.IaaS}, Regions: []string{"eu-central"}, Floors: []sla.Floor{
+		{Path: "services[*].objectives[scope=instance].target", Least: "99%", Any: true},
+		{Path: "services[*].objectives[*].target", Least: "99.5%"},
+		{Path: "services[*].objectives[*].window.calendar", OneOf: []string{"month"}},
+		{Path: "clause.emergency.targets[measure=acceptance,severity=critical].each", Most: "15m"},
+		{Path: "clause.emergency.targets[measure=acceptance,severity=critical].share", Least: "100%"},
+		{Path: "clause.data.backup.offSite", Least: "1"},
+		{Path: "clause.data.deletion.within", Most: "720h"},
+		{Path: "clause.data.compliance[law=EU].keepMost", Most: "8760h"},
+		{Path: "exclusions[*].yearly", Most: "24h"},
+		{Path: "credits[*].bands[0].credit", Least: "10%"},
+		{Path: "credits[*].cap", Least: "100%"},
+	}}
+	first := sample(t, "iaas")
+	first.Exclusions = first.Exclusions[:1]
+	require.NoError(t, first.Check(law))
+	grade := sla.Minimum{ID: "gold", Source: "house rule", Grades: []string{"gold"}, Floors: []sla.Floor{{Path: "clause.data.backup.offSite", Least: "1"}}}
+	copied := func(s sla.Service, change func(o *metric.Objective)) sla.Service {
+		o := s.Objectives[0]
+		o.ID, s.ID = "new-objective", "new"
+		change(&o)
+		s.Objectives, s.DependsOn = []metric.Objective{o}, nil
+		return s
+	}
+	none := func(a *sla.Agreement) { a.Clause.Data.Backup.OffSite = 0 }
+	for name, c := range map[string]struct {
+		change func(a *sla.Agreement)
+		want   []string
+	}{
+		"better":       {faster, nil},
+		"a figure":     {slower, []string{"clause.emergency.targets[0].each"}},
+		"a unit":       {func(a *sla.Agreement) { a.Clause.Emergency.Targets[0].Each = 15 * hour }, []string{"clause.emergency.targets[0].each"}},
+		"the same":     {func(a *sla.Agreement) { a.Clause.Emergency.Targets[0].Share = "1"; a.Title = "x" }, nil},
+		"a share":      {func(a *sla.Agreement) { a.Clause.Emergency.Targets[0].Share = "0.9999" }, []string{"clause.emergency.targets[0].share"}},
+		"another word": {func(a *sla.Agreement) { a.Clause.Emergency.Targets[0].Severity = "high" }, []string{"clause.emergency.targets[measure=acceptance,severity=critical].each", "clause.emergency.targets[measure=acceptance,severity=critical].share"}},
+		"a mean":       {func(a *sla.Agreement) { g := &a.Clause.Emergency.Targets[0]; g.Mean, g.Each = g.Each, 0 }, []string{"clause.emergency.targets[0].each"}},
+		"a clause":     {func(a *sla.Agreement) { a.Clause.Emergency.Targets = a.Clause.Emergency.Targets[1:] }, []string{"clause.emergency.targets[measure=acceptance,severity=critical].each", "clause.emergency.targets[measure=acceptance,severity=critical].share"}},
+		"a bound":      {func(a *sla.Agreement) { a.Clause.Data.Compliance[1].KeepMost = nil }, []string{"clause.data.compliance[1].keepMost"}},
+		"a service": {func(a *sla.Agreement) {
+			a.Services = append(a.Services, copied(a.Services[0], func(o *metric.Objective) { o.Target = must(ratio.Parse("1%")) }))
+		}, []string{"services[2].objectives[0].target"}},
+		"a window": {func(a *sla.Agreement) {
+			a.Services = append(a.Services, copied(a.Services[0], func(o *metric.Objective) { o.Window.Calendar = "year" }))
+		}, []string{"services[2].objectives[0].window.calendar"}},
+		"a rolling one": {func(a *sla.Agreement) { a.Services[0].Objectives[0].Window = metric.Window{Rolling: 87_600 * hour} }, []string{"services[0].objectives[0].window.calendar"}},
+		"an exclusion": {func(a *sla.Agreement) {
+			a.Exclusions = append(a.Exclusions, sla.ExclusionRule{ID: "x", Category: sla.Preview, Text: "all of it"})
+		}, []string{"exclusions[1].yearly"}},
+		"no exclusion":  {func(a *sla.Agreement) { a.Exclusions = nil }, nil},
+		"a longer year": {func(a *sla.Agreement) { a.Exclusions[0].Yearly++; a.Exclusions[0].Yearly += hour - 1 }, []string{"exclusions[0].yearly"}},
+		"a cap": {func(a *sla.Agreement) {
+			a.Credits[0].Bands = a.Credits[0].Bands[:1]
+			a.Credits[0].Cap = must(ratio.Parse("99%"))
+		}, []string{"credits[0].cap"}},
+		"no credits": {func(a *sla.Agreement) { a.Credits = nil; a.Liabilities = append(a.Liabilities, a.Liabilities[0]) }, []string{"credits[*].bands[0].credit", "credits[*].cap"}},
+		"the law": {func(a *sla.Agreement) {
+			a.Law = a.Law[1:]
+			a.Clause.Data.Compliance = a.Clause.Data.Compliance[1:]
+			none(a)
+		}, []string{"clause.data.backup.offSite"}},
+		"the region":  {func(a *sla.Agreement) { a.Regions[0] = "eu-central-1"; none(a) }, []string{"clause.data.backup.offSite"}},
+		"the model":   {func(a *sla.Agreement) { a.Model, a.Responsibilities.Model = opsec.NaaS, opsec.NaaS; none(a) }, []string{"clause.data.backup.offSite"}},
+		"the grade":   {func(a *sla.Agreement) { a.Grade = "silver"; none(a) }, []string{"clause.data.backup.offSite"}},
+		"another law": {func(a *sla.Agreement) { a.Law = a.Law[1:]; a.Clause.Data.Compliance = a.Clause.Data.Compliance[1:] }, nil},
+	} {
+		n := sla.Negotiation{Agreement: first}
+		n, err := n.Propose(provider(3, "x"), terms(n, c.change))
+		require.NoError(t, err, name)
+		_, err = n.Agree(customer(4, ""), law)
+		got := []string(nil)
+		for _, f := range sla.Faults(err) {
+			got = append(got, f.Path)
+		}
+		require.Equal(t, c.want, got, name)
+		if err != nil {
+			require.ErrorIs(t, err, opsec.ErrInvalid)
+			continue
+		}
+		_, err = n.Agree(customer(4, ""), law, grade)
+		require.NoError(t, err, name)
+	}
+	n := sla.Negotiation{Agreement: first}
+	for name, ok := range map[string]bool{"gold": false, "silver": true} { // gold is what it was; silver is something else
+		n, err := n.Propose(provider(3, "x"), terms(n, func(a *sla.Agreement) { a.Grade = name; none(a) }))
+		require.NoError(t, err)
+		_, err = n.Agree(customer(4, ""), grade)
+		require.Equal(t, ok, err == nil, name)
+	}
+}
+
+// What could not stand in the history is refused at once: a negotiation with it could not end.
+func TestAStepThatCouldNotBeKeptIsRefused(t *testing.T) {
+	n := sla.Negotiation{Agreement: sample(t, "iaas")}
+	for path, change := range map[string]func(s *sla.Step){
+		"text":   func(s *sla.Step) { s.Text = strings.Repeat("x", sla.MaxText+1) },
+		"person": func(s *sla.Step) { s.Person = "A\u202eda" },
+		"time":   func(s *sla.Step) { s.Time = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC) },
+	} {
+		step := customer(3, "x")
+		change(&step)
+		_, err := n.Propose(step, terms(n, faster))
+		require.Equal(t, []string{path + " invalid"}, list(err))
+		open := must(n.Propose(customer(3, "x"), terms(n, faster)))
+		step.By = opsec.CSP
+		for _, answer := range []func(sla.Step) (sla.Negotiation, error){open.Refuse, func(s sla.Step) (sla.Negotiation, error) { return open.Agree(s) }} {
+			_, err = answer(step)
+			require.Equal(t, []string{path + " invalid"}, list(err))
+		}
+	}
+}
+
+// A proposal that was touched where it lay, together with its digest, makes no version.
+func TestAProposalThatWasTouchedMakesNoVersion(t *testing.T) {
+	n := sla.Negotiation{Agreement: sample(t, "iaas")}
+	for want, change := range map[string]func(p *sla.Proposal){
+		"id contradiction":               func(p *sla.Proposal) { p.Terms.ID = "other" },
+		"history missing":                func(p *sla.Proposal) { p.Terms.Version = 7 },
+		"history[0].paths contradiction": func(p *sla.Proposal) { p.Paths = []string{"title"} },
+	} {
+		open := must(n.Propose(customer(3, "x"), terms(n, faster)))
+		change(open.Open)
+		open.Open.To = must(open.Open.Terms.Digest())
+		got, err := open.Agree(provider(4, ""))
+		require.Contains(t, list(err), want)
+		require.Same(t, open.Open, got.Open)
+	}
+}
+
 func TestAHistoryThatWasTouchedDoesNotFollow(t *testing.T) {
 	first := sample(t, "iaas")
 	n := sla.Negotiation{Agreement: first}
@@ -199,6 +330,11 @@ func TestAHistoryThatWasTouchedDoesNotFollow(t *testing.T) {
 		"agreed":            {func(a *sla.Agreement) { a.History[2].Agreed = false }, "history[2].agreed"},
 		"a version":         {func(a *sla.Agreement) { a.History[2].Version = 7 }, "history[2].version"},
 		"one more":          {func(a *sla.Agreement) { a.History = append(a.History, a.History[2]) }, "history[2].agreed"},
+		"their own":         {func(a *sla.Agreement) { a.History[2].AnswerBy = a.History[2].By }, "history[2].answerBy"},
+		"nobody's":          {func(a *sla.Agreement) { a.History[2].By = opsec.Both }, "history[2].by"},
+		"by nobody":         {func(a *sla.Agreement) { a.History[2].AnswerBy = "" }, "history[2].answerBy"},
+		"fewer paths":       {func(a *sla.Agreement) { a.History[2].Paths = nil }, "history[2].paths"},
+		"other paths":       {func(a *sla.Agreement) { a.History[2].Paths[0] = "title" }, "history[2].paths"},
 		"two versions":      {func(a *sla.Agreement) { a.Version = 4 }, "version"},
 		"another id":        {func(a *sla.Agreement) { a.ID = "x" }, "id"},
 	} {

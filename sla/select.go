@@ -11,6 +11,7 @@ import (
 
 // step is a name in a path, with what it takes of a list.
 type step struct {
+	text  string // as it stands in the path
 	name  string
 	all   bool        // [*]
 	index int         // [3]; -1 where there is none
@@ -35,6 +36,7 @@ func parsePath(text string) ([]step, error) {
 		if end >= 0 {
 			s.name = rest[:end]
 		}
+		s.text = s.name
 		if s.name == "" {
 			return bad("a name is empty")
 		}
@@ -43,7 +45,7 @@ func parsePath(text string) ([]step, error) {
 			if !ok {
 				return bad("a bracket is not closed")
 			}
-			rest = after
+			rest, s.text = after, s.name+"["+in+"]"
 			switch {
 			case in == "*":
 				s.all = true
@@ -122,16 +124,16 @@ func typeAt(t reflect.Type, steps []step) (reflect.Type, error) {
 // found is a place that a path leads to.
 type found struct {
 	path   string
-	value  reflect.Value
-	stated bool // a nil pointer, and a text, duration, ratio or time that is zero and not pointed to, state nothing
+	value  reflect.Value // none where the path ends too early: at a nil pointer, or a list without such an item
+	stated bool          // a text, duration, ratio or time that is zero and not pointed to states nothing
 }
 
-// find returns the places that a path, which [typeAt] took, leads to from v.
+// find returns the places that a path, which [typeAt] took, leads to from v: one at least for each item of each list.
 func find(v reflect.Value, path string, steps []step) []found {
 	stated := true
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
-			return nil
+			return nowhere(path, steps)
 		}
 		v = v.Elem()
 	} else if v.Type() == durationType || !v.CanInt() && !v.CanUint() && v.Kind() != reflect.Bool {
@@ -140,10 +142,10 @@ func find(v reflect.Value, path string, steps []step) []found {
 	if len(steps) == 0 {
 		return []found{{path, v, stated}}
 	}
-	s := steps[0]
+	s, above := steps[0], path
 	f, ok := field(v.Type(), s.name)
 	if !ok {
-		return nil
+		return nowhere(path, steps)
 	}
 	v, path = v.FieldByIndex(f.Index), join(path, s.name)
 	if !s.all && s.index < 0 && s.where == nil {
@@ -157,7 +159,18 @@ func find(v reflect.Value, path string, steps []step) []found {
 		}
 		out = append(out, find(item, fmt.Sprintf("%s[%d]", path, i), steps[1:])...)
 	}
+	if out == nil {
+		return nowhere(above, steps)
+	}
 	return out
+}
+
+// nowhere is the place of a path that ends too early.
+func nowhere(path string, steps []step) []found {
+	for _, s := range steps {
+		path = join(path, s.text)
+	}
+	return []found{{path: path}}
 }
 
 func matches(item reflect.Value, where [][2]string) bool {
