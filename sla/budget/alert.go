@@ -61,11 +61,17 @@ func (p Policy) state(factor ratio.Ratio, long, short Counts) State {
 		return Quiet
 	case !fast(l.High) || !fast(s.High):
 		return Undecided
-	case p.Chance.Num() > 0:
-		// More than 2^20 are not few.
-		if unlikely, err := Unlikely(long.Bad, long.Good+long.Bad, p.Target.Complement(), p.Chance); err == nil && !unlikely {
-			return Chance
-		}
+	case p.Chance.Num() == 0 || p.unlikely(long): // even if all that is unknown was good
+		return Firing
+	case p.unlikely(Counts{Good: long.Good, Bad: long.Bad + long.Unknown}):
+		return Undecided
 	}
-	return Firing
+	return Chance
+}
+
+// unlikely reports whether so many bad ones are too many for chance; of more than 2^20 in all that is not asked.
+func (p Policy) unlikely(c Counts) bool {
+	all, over := c.all()
+	unlikely, err := Unlikely(c.Bad, all, p.Target.Complement(), p.Chance)
+	return over || err != nil || unlikely
 }

@@ -122,6 +122,29 @@ func TestOneFailureOfThreeMayBeChance(t *testing.T) {
 	require.Equal(t, []budget.State{budget.Firing}, states(t, p, two, few))
 	many := budget.Counts{Good: 1 << 21, Bad: 1 << 20}
 	require.Equal(t, []budget.State{budget.Firing}, states(t, p, many, many), "more than 2^20 are not few")
+	many = budget.Counts{Good: 1, Bad: 1<<64 - 2, Unknown: 1 << 63}
+	require.Equal(t, []budget.State{budget.Firing}, states(t, p, many, many), "and more than 2^64")
+}
+
+// TestChanceOfAllWorlds makes of what is unknown all that it may be: the verdict is that of every world, or undecided.
+func TestChanceOfAllWorlds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := one(workbook(t, rapid.SampledFrom([]string{"99.9%", "99%", "95%"}).Draw(t, "target"), 30*day))
+		p.Chance = of(t, rapid.SampledFrom([]string{"10%", "1%", "0.1%", "0"}).Draw(t, "chance"))
+		n := rapid.Uint64Max(4)
+		c := budget.Counts{Good: rapid.Uint64Max(30).Draw(t, "good"), Bad: n.Draw(t, "bad"), Unknown: n.Draw(t, "unknown")}
+		short := budget.Counts{Bad: 1}
+		worlds := map[budget.State]bool{}
+		for bad := range c.Unknown + 1 {
+			worlds[states(t, p, budget.Counts{Good: c.Good + c.Unknown - bad, Bad: c.Bad + bad}, short)[0]] = true
+		}
+		got := states(t, p, c, short)[0]
+		if len(worlds) > 1 {
+			require.Equal(t, budget.Undecided, got)
+		} else {
+			require.True(t, worlds[got], got)
+		}
+	})
 }
 
 func TestJudgeSaysWhatWentWrong(t *testing.T) {

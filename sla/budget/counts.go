@@ -25,19 +25,26 @@ func (c Counts) all() (sum uint64, over bool) {
 }
 
 // Range returns the bounds between which the share of what was good lies: the lower takes what is unknown for bad, the
-// upper for good. Where there was nothing, nothing was bad: 100 %. Counts of 2^64 and more are taken as halves of them.
+// upper for good. Where there was nothing, nothing was bad: 100 %. Counts of 2^64 and more are divided by four, and rounded
+// outward.
 func (c Counts) Range() ratio.Range {
-	all, over := c.all()
-	for over {
-		c = Counts{c.Good / 2, c.Bad/2 + c.Bad%2, c.Unknown/2 + c.Unknown%2}
-		all, over = c.all()
+	low, high := c, c
+	if _, over := c.all(); over {
+		up := func(n uint64) uint64 { return n/4 + min(1, n%4) }
+		low = Counts{c.Good / 4, up(c.Bad), up(c.Unknown)}
+		high = Counts{up(c.Good), c.Bad / 4, up(c.Unknown)}
 	}
+	return ratio.Range{Low: low.share(low.Good), High: high.share(high.Good + high.Unknown)}
+}
+
+// share returns a part of all that there was, which is less than 2^64.
+func (c Counts) share(part uint64) ratio.Ratio {
+	all, _ := c.all()
 	if all == 0 {
-		return ratio.Range{Low: ratio.One(), High: ratio.One()}
+		return ratio.One()
 	}
-	low, _ := ratio.New(c.Good, all) // fails for 0 alone
-	high, _ := ratio.New(all-c.Bad, all)
-	return ratio.Range{Low: low, High: high}
+	r, _ := ratio.New(part, all) // fails for 0 alone
+	return r
 }
 
 func (c Counts) plus(o Counts) Counts {

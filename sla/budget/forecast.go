@@ -24,9 +24,14 @@ type Forecast struct {
 //
 // A pace is an assumption, and of a few requests a poor one: see [ClopperPearson] for how well it is known.
 func Ends(b metric.Budget, recent Counts, length time.Duration, now, end int64) (Forecast, error) {
-	_, over := recent.all()
-	if over || length <= 0 || length%time.Millisecond != 0 || now > end {
-		return Forecast{}, fault("recent", "want less than 2^64 counts, a length in whole milliseconds, and a window that has not ended")
+	if _, over := recent.all(); over {
+		return Forecast{}, fault("recent", "more than 2^64 in all")
+	}
+	if !whole(Duration(length)) {
+		return Forecast{}, fault("length", "want whole milliseconds, more than 0, not %v", length)
+	}
+	if now > end {
+		return Forecast{}, fault("end", "want a window that has not ended: %d is before %d", end, now)
 	}
 	used, carry := bits.Add64(b.Used, b.Open, 0)
 	if carry > 0 {
@@ -41,21 +46,19 @@ func Ends(b metric.Budget, recent Counts, length time.Duration, now, end int64) 
 			return nil
 		}
 		ms, rest := bits.Div64(hi, lo, bad)
-		if rest > 0 {
-			ms++ // not past 2^64: bad > 1 where there is a rest
-		}
-		if ms > uint64(end)-uint64(now) {
+		part := min(rest, 1) // of a millisecond is one
+		if left := uint64(end) - uint64(now); ms > left || ms == left && part > 0 {
 			return nil
 		}
-		return new(int64(uint64(now) + ms))
+		return new(int64(uint64(now) + ms + part))
 	}
 	return Forecast{reaches(used, recent.Bad+recent.Unknown), reaches(b.Used, recent.Bad)}, nil
 }
 
 // ends goes on bucket by bucket until the budget is used up, or all of the window is at the pace.
 func (r *Ring) ends(target ratio.Ratio, w, pace window, bad func(Counts) uint64) *int64 {
-	now := r.known(w.sum, w.buckets)
-	late := r.known(pace.sum, pace.buckets)
+	now := r.known(w.sum, w.buckets, r.newest)
+	late := r.known(pace.sum, pace.buckets, r.newest)
 	lateAll, _ := late.all()
 	oldest := r.newest - int64(w.buckets) + 1
 	for step := range uint64(w.buckets + 1) {
@@ -67,7 +70,8 @@ func (r *Ring) ends(target ratio.Ratio, w, pace window, bad func(Counts) uint64)
 			return new((r.newest + 1 + int64(step)) * r.bucket)
 		}
 		if step < uint64(w.buckets) {
-			now = now.minus(r.known(*r.at(oldest + int64(step)), 1))
+			n := oldest + int64(step)
+			now = now.minus(r.known(*r.at(n), 1, n))
 		}
 	}
 	return nil

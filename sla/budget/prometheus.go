@@ -21,7 +21,9 @@ type Source struct {
 	Name    string `json:"name"`
 	Service string `json:"service"`
 	// Bad and All are expressions of PromQL for how much was bad, and how much there was, in which $window stands for the
-	// range, such as sum(rate(http_requests_total{code=~"5.."}[$window])). They give one series without labels each.
+	// range, such as sum(rate(http_requests_total{code=~"5.."}[$window])). They give one series without labels each, also while
+	// nothing is bad: nothing at all is no evidence. Of a counter that first appears with the first failure, write
+	// … or 0 * sum(rate(http_requests_total[$window])).
 	Bad string `json:"bad"`
 	All string `json:"all"`
 }
@@ -48,9 +50,11 @@ func (s Source) validate() error {
 
 // Prometheus returns a file of rules for Prometheus: a recording rule of the bad share for each window, an alert for each
 // rule of the policy, and one for when there is no evidence, because unknown is not good. They are one group, so that alerts
-// are evaluated after what they look at. It is YAML, and the same for the same policy and source. Prometheus decides with floats and extrapolates counters, so that near the edge it may differ from
-// [Policy.Judge]; it knows neither unknown evidence nor Policy.Chance. The error wraps [opsec.ErrInvalid]; that of the
-// expressions as PromQL is for promtool to find.
+// are evaluated after what they look at. It is YAML, and the same for the same policy and source.
+//
+// Prometheus decides with floats and extrapolates counters, so that near the edge it may differ from [Policy.Judge]; it knows
+// neither unknown evidence nor Policy.Chance. The error wraps [opsec.ErrInvalid]; whether the expressions are PromQL is for
+// promtool to find.
 func (p Policy) Prometheus(s Source) ([]byte, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err

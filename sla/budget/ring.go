@@ -18,6 +18,7 @@ type Ring struct {
 	whole   uint64
 	list    []Counts // bucket n is at n modulo their number
 	newest  int64    // number of the newest bucket
+	now     int64    // the latest moment, which is in it
 	moved   bool
 	windows []window // by length, the longest last
 }
@@ -30,7 +31,8 @@ type window struct {
 
 // NewRing makes a ring for windows that are a whole number of buckets each. Whole is how much there is in every bucket, such
 // as its milliseconds times the resources: what Add does not tell of them is unknown, as are those before the first
-// [Ring.Advance]. With 0, as of requests, there is what Add tells. The error wraps [opsec.ErrInvalid].
+// [Ring.Advance]; what of the newest bucket is still to come is not. With 0, as of requests, there is what Add tells. The
+// error wraps [opsec.ErrInvalid].
 func NewRing(bucket time.Duration, windows []time.Duration, whole uint64) (*Ring, error) {
 	if bucket <= 0 || bucket%time.Millisecond != 0 {
 		return nil, fault("bucket", "want whole milliseconds, more than 0")
@@ -54,8 +56,9 @@ func NewRing(bucket time.Duration, windows []time.Duration, whole uint64) (*Ring
 	return r, nil
 }
 
-// Ring makes a ring for the windows of the policy's rules, in the longest buckets that divide them all; see [NewRing] for
-// whole, which is that of a second.
+// Ring makes a ring for the windows of the policy's rules: in tenths of the longest buckets that divide them all, so that a
+// short window does not start empty again and again, or in those buckets where tenths are no whole seconds or too many. See
+// [NewRing] for whole, which is that of a second.
 func (p Policy) Ring(perSecond uint64) (*Ring, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -69,6 +72,9 @@ func (p Policy) Ring(perSecond uint64) (*Ring, error) {
 		}
 	}
 	length := time.Duration(bucket)
+	if tenth := length / 10; length%(10*time.Second) == 0 && slices.Max(list)/tenth <= maxBuckets {
+		length = tenth
+	}
 	hi, lo := bits.Mul64(perSecond, uint64(length.Milliseconds()))
 	if hi > 0 || lo%1000 != 0 {
 		return nil, fault("perSecond", "not a whole number in a bucket of %v", length)
@@ -78,10 +84,13 @@ func (p Policy) Ring(perSecond uint64) (*Ring, error) {
 
 func (r *Ring) longest() *window { return &r.windows[len(r.windows)-1] }
 
-// number returns the number of the bucket in which a moment is: of one that is far off, that of 146 million years from 1970,
-// so that windows before and after it can be reckoned.
+// clamp returns a moment, or if it is far off that of 146 million years from 1970, so that windows before and after it can be
+// reckoned.
+func clamp(at int64) int64 { return max(-1<<62, min(at, 1<<62)) }
+
+// number returns the number of the bucket in which a moment is.
 func (r *Ring) number(at int64) int64 {
-	at = max(-1<<62, min(at, 1<<62))
+	at = clamp(at)
 	n := at / r.bucket
 	if at%r.bucket < 0 {
 		n--
@@ -97,26 +106,26 @@ func (r *Ring) at(n int64) *Counts {
 	return &r.list[i]
 }
 
-// Advance moves on to a moment, in milliseconds since 1970: windows end with the bucket in which it is. Earlier ones change
-// nothing. Moments come from a clock that is trusted, because a leap forward drops what the ring has; evidence does not move
+// Advance moves on to a moment, in milliseconds since 1970: windows end with the bucket in which it is, as far as that has
+// come. Earlier ones change nothing. Moments come from a clock that is trusted, because a leap forward drops what the ring has; evidence does not move
 // it.
 func (r *Ring) Advance(now int64) {
+	now = clamp(now)
+	if r.moved && now <= r.now {
+		return
+	}
 	n := r.number(now)
 	switch {
 	case !r.moved:
 		r.newest, r.moved = n, true
-		return
-	case n <= r.newest:
-		return
 	case uint64(n)-uint64(r.newest) >= uint64(len(r.list)):
 		clear(r.list)
 		for i := range r.windows {
 			r.windows[i].sum = Counts{}
 		}
 		r.newest = n
-		return
 	}
-	for r.newest < n {
+	for r.now = now; r.newest < n; {
 		r.newest++
 		for i := range r.windows {
 			w := &r.windows[i]
@@ -166,7 +175,7 @@ func (r *Ring) Over(length time.Duration) (Counts, error) {
 	if err != nil {
 		return Counts{}, err
 	}
-	return r.known(w.sum, w.buckets), nil
+	return r.known(w.sum, w.buckets, r.newest), nil
 }
 
 func (r *Ring) window(length time.Duration) (window, error) {
@@ -178,19 +187,37 @@ func (r *Ring) window(length time.Duration) (window, error) {
 	return window{}, fault("window", "the ring does not keep %v", length)
 }
 
-// known counts what nothing tells of so many buckets as unknown.
-func (r *Ring) known(c Counts, buckets int) Counts {
+// known counts what nothing tells of so many buckets, up to the last, as unknown.
+func (r *Ring) known(c Counts, buckets int, last int64) Counts {
 	if r.whole > 0 {
 		all, _ := c.all()
 		c.Unknown += r.whole*uint64(buckets) - all
+		if last == r.newest {
+			c.Unknown -= r.ahead()
+		}
 	}
 	return c
 }
 
+// ahead is how much of the newest bucket is still to come: not what was added already.
+func (r *Ring) ahead() uint64 {
+	if !r.moved {
+		return 0
+	}
+	left := uint64((r.newest+1)*r.bucket - 1 - r.now)
+	hi, lo := bits.Mul64(r.whole, left)
+	part, rest := bits.Div64(hi, lo, uint64(r.bucket))
+	in, _ := r.at(r.newest).all()
+	return min(part+min(rest, 1), r.whole-in)
+}
+
 // Forecast returns when the budget of a rolling window is used up if things go on as they did in another, the pace: both are
 // kept by the ring. While they go on, what was bad in the window leaves it again; the moments are ends of buckets. The error
-// wraps [opsec.ErrInvalid].
+// wraps [opsec.ErrInvalid], also before the first [Ring.Advance], when no moment is known.
 func (r *Ring) Forecast(target ratio.Ratio, rolling, pace time.Duration) (Forecast, error) {
+	if !r.moved {
+		return Forecast{}, fault("now", "the ring has not come anywhere yet")
+	}
 	w, err := r.window(rolling)
 	if err != nil {
 		return Forecast{}, err

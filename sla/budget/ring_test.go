@@ -65,6 +65,43 @@ func TestRingCountsWhatIsMissingAsUnknown(t *testing.T) {
 	require.Equal(t, budget.Counts{Good: 79_000, Bad: 1_000, Unknown: 220_000}, over(t, r, 5*time.Minute))
 }
 
+// TestWhatIsStillToComeIsNotUnknown: a healthy service that tells of each second is quiet at every moment, and not undecided
+// because a bucket has begun.
+func TestWhatIsStillToComeIsNotUnknown(t *testing.T) {
+	p := workbook(t, "99.9%", 30*day)
+	r, err := p.Ring(1000)
+	require.NoError(t, err)
+	for at := -72 * 60 * minute; at < 10*minute; at += 1000 {
+		r.Advance(at + 999)
+		require.NoError(t, r.Add(at, budget.Counts{Good: 1000}))
+		if at < 0 {
+			continue
+		}
+		alerts, err := p.Judge(r.Over)
+		require.NoError(t, err)
+		for _, a := range alerts {
+			require.Equal(t, budget.Quiet, a.State, at)
+			require.Zero(t, a.Short.High.Num())
+		}
+	}
+	r.Advance(15*minute - 1) // and then it tells of nothing for five minutes
+	require.Equal(t, budget.Counts{Unknown: 300_000}, over(t, r, 5*time.Minute))
+	alerts, err := p.Judge(r.Over)
+	require.NoError(t, err)
+	require.Equal(t, budget.Undecided, alerts[0].State)
+
+	r = ring(t, 10, 2*time.Minute) // six seconds each
+	for _, c := range []struct {
+		at   int64
+		want uint64
+	}{{0, 10}, {5_998, 10}, {5_999, 11}, {59_998, 19}, {59_999, 20}, {59_000, 20}, {60_000, 10}} {
+		r.Advance(c.at)
+		require.Equal(t, budget.Counts{Unknown: c.want}, over(t, r, 2*time.Minute), c.at)
+	}
+	require.NoError(t, r.Add(60_000, budget.Counts{Good: 7}))
+	require.Equal(t, budget.Counts{Good: 7, Unknown: 10}, over(t, r, 2*time.Minute), "ahead of the clock, in its bucket")
+}
+
 func TestRingFarFromNow(t *testing.T) {
 	for _, far := range []int64{math.MinInt64, math.MinInt64 + 1, math.MaxInt64 - 1, math.MaxInt64} {
 		for _, bucket := range []time.Duration{time.Millisecond, time.Minute, 100 * 365 * day} {
@@ -131,11 +168,11 @@ func TestRingOfAPolicy(t *testing.T) {
 	for _, a := range alerts {
 		require.Equal(t, budget.Undecided, a.State, "nothing is known yet")
 	}
-	// Three days at the target, and then an outage: the page comes after 51.84 s, in the first whole bucket of 5 minutes.
+	// Three days at the target, and then an outage: buckets of 30 seconds.
 	at := int64(0)
-	for ; at < 72*60*minute; at += 5 * minute {
+	for ; at < 72*60*minute; at += minute / 2 {
 		r.Advance(at)
-		require.NoError(t, r.Add(at, budget.Counts{Good: 299_700, Bad: 300}))
+		require.NoError(t, r.Add(at, budget.Counts{Good: 29_970, Bad: 30}))
 	}
 	alerts, err = p.Judge(r.Over)
 	require.NoError(t, err)
@@ -143,16 +180,40 @@ func TestRingOfAPolicy(t *testing.T) {
 		require.Equal(t, budget.Quiet, a.State)
 	}
 	require.Zero(t, alerts[2].Long.Low.Cmp(of(t, "1")), "a burn of exactly 1")
-	r.Advance(at)
-	require.NoError(t, r.Add(at, budget.Counts{Bad: 300_000}))
-	alerts, err = p.Judge(r.Over)
-	require.NoError(t, err)
-	for _, a := range alerts {
-		require.Equal(t, budget.Firing, a.State)
+	for _, want := range [][]budget.State{ // the page comes after 51.84 s, less what was bad before
+		{budget.Quiet, budget.Quiet, budget.Firing},
+		{budget.Firing, budget.Quiet, budget.Firing},
+		{budget.Firing, budget.Quiet, budget.Firing},
+		{budget.Firing, budget.Firing, budget.Firing}, // and after 129.6 s
+	} {
+		r.Advance(at)
+		require.NoError(t, r.Add(at, budget.Counts{Bad: 30_000}))
+		at += minute / 2
+		alerts, err = p.Judge(r.Over)
+		require.NoError(t, err)
+		for i, a := range alerts {
+			require.Equal(t, want[i], a.State)
+		}
 	}
 	p.Rules[0].Short++
 	_, err = p.Ring(0)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
+	for _, c := range []struct{ long, short time.Duration }{
+		{10 * time.Second, 10 * time.Second},      // buckets of a second
+		{15 * time.Second, 5 * time.Second},       // buckets of 5: tenths are no whole seconds
+		{20 * 365 * day, 20 * time.Minute},        // 525,600 buckets: ten times that are too many
+		{1 << 22 * 30 * time.Second, time.Minute}, // buckets of a minute
+		{1 << 22 * 6 * time.Second, time.Minute},  // of 6 s, the most
+		{1 << 22 * 60 * time.Second, time.Minute}, // of a minute, the most
+	} {
+		p := budget.Policy{Target: of(t, "99.9%"), Window: budget.Duration(c.long), Rules: []budget.Rule{
+			{Name: "one", Urgency: budget.Page, Share: of(t, "1%"), Long: budget.Duration(c.long), Short: budget.Duration(c.short)}}}
+		r, err := p.Ring(1)
+		require.NoError(t, err, c)
+		r.Advance(0)
+		require.NoError(t, r.Add(0, budget.Counts{Good: 1}))
+		require.Equal(t, uint64(1), over(t, r, c.long).Good)
+	}
 	p = workbook(t, "99.9%", 30*day)
 	p.Rules[0].Short = budget.Duration(1500 * time.Millisecond)
 	_, err = p.Ring(1)
@@ -175,12 +236,14 @@ func TestRingIsAsAPlainSum(t *testing.T) {
 		r := ring(t, whole, list...)
 		all := map[int64]budget.Counts{}
 		now := rapid.Int64Range(-40, 40).Draw(t, "start")
-		r.Advance(now * minute)
+		latest := now*minute + rapid.Int64Range(0, minute-1).Draw(t, "ms")
+		r.Advance(latest)
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			if rapid.IntRange(0, 2).Draw(t, "what") == 0 {
 				to := now + rapid.OneOf(rapid.Int64Range(-3, 3), rapid.Int64Range(-3, 30)).Draw(t, "move")
-				r.Advance(to*minute + rapid.Int64Range(0, minute-1).Draw(t, "ms"))
-				now = max(now, to)
+				at := to*minute + rapid.Int64Range(0, minute-1).Draw(t, "ms")
+				r.Advance(at)
+				now, latest = max(now, to), max(latest, at)
 				continue
 			}
 			n := now + rapid.Int64Range(-15, 1).Draw(t, "bucket")
@@ -204,7 +267,11 @@ func TestRingIsAsAPlainSum(t *testing.T) {
 			for n := now - int64(w) + 1; n <= now; n++ {
 				c := all[n]
 				if whole > 0 {
-					c.Unknown = whole - c.Good - c.Bad
+					due := whole
+					if n == now { // as much of it as is over
+						due = max(c.Good+c.Bad+c.Unknown, whole*uint64(latest-now*minute+1)/uint64(minute))
+					}
+					c.Unknown = due - c.Good - c.Bad
 				}
 				want = budget.Counts{Good: want.Good + c.Good, Bad: want.Bad + c.Bad, Unknown: want.Unknown + c.Unknown}
 			}
@@ -244,14 +311,54 @@ func TestEndsOfACalendarWindow(t *testing.T) {
 	got, err := budget.Ends(metric.Budget{All: math.MaxUint64}, budget.Counts{Bad: 2}, time.Millisecond, math.MinInt64, math.MaxInt64)
 	require.NoError(t, err)
 	require.Equal(t, at(0), got.Latest)
-	for _, length := range []time.Duration{0, -1, time.Millisecond + 1} {
-		_, err := budget.Ends(left, budget.Counts{}, length, 0, 1)
+	// (6 * 2^64 - 5) / 6 milliseconds are 2^64 when they are rounded up
+	got, err = budget.Ends(metric.Budget{All: 15_811_494_920_322_472_813}, budget.Counts{Bad: 6}, 7*time.Millisecond, math.MinInt64, math.MaxInt64)
+	require.NoError(t, err)
+	require.Nil(t, got.Latest)
+	path := func(err error) string {
+		var f *budget.Fault
+		require.ErrorAs(t, err, &f)
 		require.ErrorIs(t, err, opsec.ErrInvalid)
+		return f.Path
+	}
+	for _, length := range []time.Duration{0, -time.Millisecond, time.Millisecond + 1} {
+		_, err := budget.Ends(left, budget.Counts{}, length, 0, 1)
+		require.Equal(t, "length", path(err))
 	}
 	_, err = budget.Ends(left, budget.Counts{}, time.Hour, 2, 1)
-	require.ErrorIs(t, err, opsec.ErrInvalid)
+	require.Equal(t, "end", path(err))
 	_, err = budget.Ends(left, budget.Counts{Bad: 1 << 63, Good: 1 << 63}, time.Hour, 0, 1)
-	require.ErrorIs(t, err, opsec.ErrInvalid)
+	require.Equal(t, "recent", path(err))
+}
+
+// TestEndsIsAsRationals finds the first millisecond at which the budget is used up.
+func TestEndsIsAsRationals(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.OneOf(rapid.Uint64Max(9), rapid.Uint64())
+		b := metric.Budget{All: n.Draw(t, "all"), Used: n.Draw(t, "used")}
+		recent := budget.Counts{Bad: n.Draw(t, "bad")}
+		length := time.Duration(rapid.OneOf(rapid.Int64Range(1, 9), rapid.Int64Range(1, math.MaxInt64/1_000_000)).Draw(t, "ms")) * time.Millisecond
+		times := rapid.OneOf(rapid.Int64Range(-9, 9), rapid.Int64())
+		now, end := times.Draw(t, "now"), times.Draw(t, "end")
+		now, end = min(now, end), max(now, end)
+		var want *int64
+		if b.Used >= b.All {
+			want = &now
+		} else if recent.Bad > 0 {
+			x := new(big.Rat).SetFrac(whole(b.All-b.Used), whole(recent.Bad))
+			x.Mul(x, big.NewRat(length.Milliseconds(), 1))
+			ms := new(big.Int).Sub(x.Num(), big.NewInt(1)) // rounded up
+			ms.Add(ms.Quo(ms, x.Denom()), big.NewInt(1))
+			ms.Add(ms, big.NewInt(now))
+			if ms.Cmp(big.NewInt(end)) <= 0 {
+				at := ms.Int64()
+				want = &at
+			}
+		}
+		got, err := budget.Ends(b, recent, length, now, end)
+		require.NoError(t, err)
+		require.Equal(t, budget.Forecast{Earliest: want, Latest: want}, got)
+	})
 }
 
 // TestForecastOfARollingWindowComesTrue goes on at the pace, and looks when the budget is used up.
@@ -263,7 +370,7 @@ func TestForecastOfARollingWindowComesTrue(t *testing.T) {
 		r := ring(t, whole, d(window), d(pace))
 		target := of(t, rapid.SampledFrom([]string{"90%", "95%", "50%", "99%"}).Draw(t, "target"))
 		history := make([]budget.Counts, 20)
-		r.Advance(19 * minute)
+		r.Advance(20*minute - 1)
 		for i := range history {
 			c := budget.Counts{Bad: rapid.SampledFrom([]uint64{0, 0, 0, 1, 20}).Draw(t, "bad"), Good: rapid.SampledFrom([]uint64{0, 38, 40}).Draw(t, "good")}
 			if i > 20-max(window, pace)-1 {
@@ -309,8 +416,11 @@ func TestForecastOfARollingWindowComesTrue(t *testing.T) {
 		}
 		require.Equal(t, budget.Forecast{Earliest: plain(true), Latest: plain(false)}, got)
 	})
-	r := ring(t, 0, time.Hour)
-	_, err := r.Forecast(of(t, "99%"), time.Minute, time.Hour)
+	r := ring(t, 60, time.Hour)
+	_, err := r.Forecast(of(t, "99%"), time.Hour, time.Hour)
+	require.ErrorIs(t, err, opsec.ErrInvalid, "it has not come anywhere")
+	r.Advance(0)
+	_, err = r.Forecast(of(t, "99%"), time.Minute, time.Hour)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 	_, err = r.Forecast(of(t, "99%"), time.Hour, time.Minute)
 	require.ErrorIs(t, err, opsec.ErrInvalid)

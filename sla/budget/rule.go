@@ -53,6 +53,9 @@ const maxRules = 32
 // and 5 % in six hours call someone, 10 % in three days are a ticket; the short windows are a twelfth of the long. Of other
 // windows the times are in proportion, in whole seconds; to keep those of 30 days ask for them and set Window after. A
 // window has a tenth of a day at least.
+//
+// The error is that of [Policy.Validate], and the policy is returned beside it: of a low target, drop the rules that it says
+// never fire.
 func Workbook(target ratio.Ratio, window time.Duration) (Policy, error) {
 	const month = 30 * 24 * time.Hour
 	if window < month/300 || window%time.Millisecond != 0 {
@@ -124,8 +127,8 @@ func (p Policy) Validate() error {
 	if !whole(p.Window) {
 		add("window", "want whole milliseconds, more than 0")
 	}
-	if p.Chance.Cmp(ratio.One()) >= 0 {
-		add("chance", "want less than 1")
+	if p.Chance.Cmp(ratio.One()) >= 0 || p.Chance.Num() > 0 && p.Target.Num() == 0 {
+		add("chance", "want less than 1, and 0 for a target of 0 %%, by which nothing is unlikely")
 	}
 	if n := len(p.Rules); n == 0 || n > maxRules {
 		add("rules", "want 1 to %d, not %d", maxRules, n)

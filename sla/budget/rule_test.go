@@ -177,6 +177,11 @@ func TestPolicyNamesAllThatIsWrong(t *testing.T) {
 		require.Contains(t, text(p), "budget: rules[1].", name)
 	}
 	p = workbook(t, "99.9%", 30*day)
+	p.Rules, p.Target, p.Chance = []budget.Rule{{Name: "a", Urgency: budget.Page, Share: of(t, "1%"), Long: p.Window / 2, Short: p.Window / 2}}, of(t, "0%"), of(t, "1%")
+	require.Contains(t, text(p), "chance", "by a target of 0 % nothing is unlikely, and the rule would never fire")
+	p.Chance = ratio.Ratio{}
+	require.NoError(t, p.Validate())
+	p = workbook(t, "99.9%", 30*day)
 	p.Rules = make([]budget.Rule, 33)
 	require.Contains(t, text(p), "want 1 to 32, not 33")
 	_, err := budget.Policy{}.Factor(budget.Rule{})
@@ -240,12 +245,27 @@ func TestBurnIsExact(t *testing.T) {
 	require.Zero(t, budget.Burn(budget.Counts{Good: 9}.Range(), ratio.One()).High.Num())
 }
 
-func TestCountsBeyondAWordAreHalved(t *testing.T) {
-	r := budget.Counts{Good: 1<<64 - 1, Bad: 1<<64 - 1, Unknown: 1<<64 - 1}.Range()
-	require.Equal(t, "33.3", r.Low.Percent(1))
-	require.Equal(t, "66.6", r.High.Percent(1))
-	r = budget.Counts{Good: 1<<64 - 1, Bad: 1}.Range()
-	require.Negative(t, r.High.Cmp(ratio.One()), "a bad one stays")
+// TestRangeIsOutward compares with rationals, also where the sum has more than 64 bits.
+func TestRangeIsOutward(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.OneOf(rapid.Uint64(), rapid.Uint64Max(3), rapid.Uint64Min(1<<64-4))
+		c := budget.Counts{Good: n.Draw(t, "good"), Bad: n.Draw(t, "bad"), Unknown: n.Draw(t, "unknown")}
+		all := new(big.Int).Add(whole(c.Good), whole(c.Bad))
+		all.Add(all, whole(c.Unknown))
+		if all.Sign() == 0 {
+			require.Equal(t, ratio.Range{Low: ratio.One(), High: ratio.One()}, c.Range())
+			return
+		}
+		low := new(big.Rat).Sub(new(big.Rat).SetFrac(whole(c.Good), all), c.Range().Low.Rat())
+		high := new(big.Rat).Sub(c.Range().High.Rat(), new(big.Rat).SetFrac(new(big.Int).Sub(all, whole(c.Bad)), all))
+		for _, off := range []*big.Rat{low, high} {
+			require.GreaterOrEqual(t, off.Sign(), 0)
+			require.Negative(t, off.Cmp(big.NewRat(1, 1<<60)))
+			if all.IsUint64() {
+				require.Zero(t, off.Sign())
+			}
+		}
+	})
 }
 
 func counts(t *rapid.T) budget.Counts {

@@ -106,8 +106,9 @@ func outward(low, high float64) ratio.Range {
 // Clustered returns bounds of the share that is good where failures come together, such as bad minutes in outages: each
 // count is a cluster, such as a day, and clusters are independent, not what is in them. They are Wilson's with the size of
 // the sample divided by the design effect, which is how much more the shares of clusters differ than they would by chance
-// (Kish 1965), never less than 1; where nothing differs, because all is good or all is bad, a cluster is one. What is unknown is left out. They are reckoned with floats, for charts and
-// not for verdicts, and want ten clusters or more to mean anything; the error wraps [opsec.ErrInvalid] for less than two.
+// (Kish 1965), never less than 1; where nothing differs, because all is good or all is bad, a cluster is one. What is unknown
+// is left out. They are reckoned with floats, for charts and not for verdicts, and want ten clusters or more to mean anything;
+// the error wraps [opsec.ErrInvalid] for less than two.
 func Clustered(clusters []Counts, confidence ratio.Ratio) (ratio.Range, error) {
 	var good, all, n float64
 	for _, c := range clusters {
