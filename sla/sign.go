@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -27,9 +28,10 @@ type Signature struct {
 	Value  string      `json:"value"`  // Ed25519 (RFC 8032), base64
 }
 
-// message is what is signed: lines that nothing else in this module signs.
+// message is what is signed: lines that nothing else in this module signs, of ASCII alone, so that no table of characters
+// decides how a name is written.
 func (s Signature) message() []byte {
-	return fmt.Appendf(nil, "opsec.sla.signature/v1\n%s\n%s\n%q\n%s\n", s.Digest, s.Role, s.Party, s.Time.UTC().Format(time.RFC3339Nano))
+	return fmt.Appendf(nil, "opsec.sla.signature/v1\n%s\n%s\n%+q\n%s\n", s.Digest, s.Role, s.Party, s.Time.UTC().Format(time.RFC3339Nano))
 }
 
 // Sealed is an agreement with the signatures of its parties.
@@ -65,11 +67,19 @@ func (a *Agreement) party(name string) *Party {
 
 // key returns the public key that a party has named.
 func (p Party) key() (ed25519.PublicKey, error) {
-	key, err := base64.StdEncoding.Strict().DecodeString(p.PublicKey)
+	key, err := binary(p.PublicKey)
 	if err != nil || weak(key) {
 		return nil, fmt.Errorf("sla: not an Ed25519 public key: %w", opsec.ErrInvalid)
 	}
 	return key, nil
+}
+
+// binary reads base64 of which there is one text alone: package base64 skips line breaks.
+func binary(text string) ([]byte, error) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, fmt.Errorf("sla: base64 with line breaks: %w", opsec.ErrInvalid)
+	}
+	return base64.StdEncoding.Strict().DecodeString(text)
 }
 
 // Keys returns the public keys that the agreement itself names, by the names of the parties. A signature that is verified
@@ -102,8 +112,8 @@ func (a *Agreement) Sign(party string, with crypto.Signer, at time.Time) (Signat
 	switch {
 	case p == nil:
 		return Signature{}, fmt.Errorf("sla: no party of the agreement has this name: %w", opsec.ErrInvalid)
-	case at.IsZero() || at.UTC().Year() > 9999:
-		return Signature{}, fmt.Errorf("sla: when it is signed is not said: %w", opsec.ErrInvalid)
+	case at.IsZero() || at.UTC().Year() < 1 || at.UTC().Year() > 9999:
+		return Signature{}, fmt.Errorf("sla: when it is signed is not said, or no time of a calendar: %w", opsec.ErrInvalid)
 	case !ok || weak(key):
 		return Signature{}, fmt.Errorf("sla: the key is not an Ed25519 key of a strong point: %w", opsec.ErrInvalid)
 	}
@@ -128,8 +138,8 @@ func (a *Agreement) Sign(party string, with crypto.Signer, at time.Time) (Signat
 	return s, nil
 }
 
-// Verify returns nil if each party has signed this very agreement with its key in keys, by the names of the parties, and
-// nobody else did. Otherwise the error wraps [ErrSignature] and says everything that is wrong. A party without a key in
+// Verify returns nil if each party has signed this very agreement with its key in keys, by the names of the parties, no two
+// have one key, and nobody else signed. Otherwise the error wraps [ErrSignature] and says everything that is wrong. A party without a key in
 // keys has not signed: who trusts the keys that the agreement names hands in [Agreement.Keys].
 func (s *Sealed) Verify(keys map[string]ed25519.PublicKey) error {
 	if s.Agreement == nil {
@@ -155,7 +165,7 @@ func (s *Sealed) Verify(keys map[string]ed25519.PublicKey) error {
 			continue
 		}
 		key := keys[g.Party]
-		value, err := base64.StdEncoding.Strict().DecodeString(g.Value)
+		value, err := binary(g.Value)
 		if err != nil || weak(key) || !ed25519.Verify(key, g.message(), value) {
 			wrong("signatures[%d]: not of the key of %q", i, g.Party)
 			continue
@@ -166,10 +176,14 @@ func (s *Sealed) Verify(keys map[string]ed25519.PublicKey) error {
 		}
 		signed[g.Party] = true
 	}
-	names := map[string]bool{}
+	names, whose := map[string]bool{}, map[string]string{}
 	for _, p := range s.Agreement.Parties {
 		if names[p.Name] { // one signature would do for both
 			wrong("two parties have the name %q", p.Name)
+		} else if key := string(keys[p.Name]); whose[key] != "" { // one signer would
+			wrong("%q and %q have the same key", whose[key], p.Name)
+		} else if key != "" {
+			whose[key] = p.Name
 		}
 		names[p.Name] = true
 		if !signed[p.Name] {

@@ -54,7 +54,7 @@ func TestBothPartiesSign(t *testing.T) {
 // signedAnyhow signs an agreement that [sla.Agreement.Sign] would not: the form of the message is as it has been.
 func signedAnyhow(a *sla.Agreement, role opsec.Party, party string, with ed25519.PrivateKey) sla.Signature {
 	s := sla.Signature{Party: party, Role: role, Time: signedAt, Digest: must(a.Digest())}
-	message := fmt.Appendf(nil, "opsec.sla.signature/v1\n%s\n%s\n%q\n2026-03-01T12:00:00Z\n", s.Digest, role, party)
+	message := fmt.Appendf(nil, "opsec.sla.signature/v1\n%s\n%s\n%+q\n2026-03-01T12:00:00Z\n", s.Digest, role, party)
 	s.Value = base64.StdEncoding.EncodeToString(ed25519.Sign(with, message))
 	return s
 }
@@ -63,6 +63,12 @@ func TestTheSignedMessageStaysAsItIs(t *testing.T) {
 	s, keys := sealed(t)
 	require.Equal(t, s.Signatures[0], signedAnyhow(s.Agreement, opsec.CSP, csp, key("csp")))
 	require.NoError(t, s.Verify(keys))
+
+	const name, quoted = "Grün \"\U0001FAE9\" AG", `"Gr\u00fcn \"\U0001fae9\" AG"` // whatever characters a version of Go knows
+	s.Agreement.Parties[1].Name = name
+	g := must(s.Agreement.Sign(name, key("csc"), signedAt.Add(1)))
+	message := "opsec.sla.signature/v1\n" + must(s.Agreement.Digest()) + "\nCSC\n" + quoted + "\n2026-03-01T12:00:00.000000001Z\n"
+	require.True(t, ed25519.Verify(public("csc"), []byte(message), must(base64.StdEncoding.DecodeString(g.Value))))
 }
 
 func TestAnythingElseIsNotSigned(t *testing.T) {
@@ -97,7 +103,12 @@ func TestAnythingElseIsNotSigned(t *testing.T) {
 			s.Agreement.Parties[1].Name = csp
 			s.Signatures = []sla.Signature{signedAnyhow(s.Agreement, opsec.CSP, csp, key("csp"))}
 		}, `two parties have the name "Nimbus Cloud GmbH"`},
-		"not exact": {func(s *sla.Sealed, _ map[string]ed25519.PublicKey) { s.Agreement.Title = "\xff" }, "title"},
+		"one key for two": {func(s *sla.Sealed, keys map[string]ed25519.PublicKey) {
+			s.Signatures[1] = must(s.Agreement.Sign(csc, key("csp"), signedAt))
+			keys[csc] = keys[csp]
+		}, `"Nimbus Cloud GmbH" and "Acme AG" have the same key`},
+		"broken lines": {func(s *sla.Sealed, _ map[string]ed25519.PublicKey) { s.Signatures[1].Value += "\n" }, "signatures[1]: not of the key"},
+		"not exact":    {func(s *sla.Sealed, _ map[string]ed25519.PublicKey) { s.Agreement.Title = "\xff" }, "title"},
 	} {
 		s, keys := sealed(t)
 		c.change(s, keys)
@@ -125,6 +136,12 @@ func TestTheKeysThatAnAgreementNamesBindIt(t *testing.T) {
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 	a.Parties[1].PublicKey = a.Parties[0].PublicKey
 	require.Equal(t, []string{"parties[1].publicKey duplicate"}, list(a.Validate()))
+	for _, sep := range []string{"\n", "\r"} { // the same key, and another text
+		a.Parties[1].PublicKey = a.Parties[0].PublicKey[:9] + sep + a.Parties[0].PublicKey[9:]
+		require.Contains(t, list(a.Validate()), "parties[1].publicKey invalid")
+		_, err = a.Keys()
+		require.ErrorIs(t, err, opsec.ErrInvalid)
+	}
 
 	// A key that is known, and another that the agreement names: the signature is of the first, and the agreement of the second.
 	s, keys = sealed(t)
@@ -162,6 +179,8 @@ func TestWhatCannotBeSignedIsRefused(t *testing.T) {
 	}{
 		{"x", key("csc"), signedAt, opsec.ErrInvalid},
 		{csc, key("csc"), time.Time{}, opsec.ErrInvalid},
+		{csc, key("csc"), time.Date(0, 12, 31, 23, 59, 59, 0, time.UTC), opsec.ErrInvalid},
+		{csc, key("csc"), time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC), opsec.ErrInvalid},
 		{csc, other, signedAt, opsec.ErrInvalid},
 		{csc, signer{public("csc"), func() ([]byte, error) { return nil, broken }}, signedAt, broken},
 		{csc, signer{public("csc"), func() ([]byte, error) { return make([]byte, 64), nil }}, signedAt, opsec.ErrInvalid},
