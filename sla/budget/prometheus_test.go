@@ -2,6 +2,7 @@ package budget_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla/budget"
+	"github.com/cloudopsec/opsec/sla/ratio"
 )
 
 // tool finds a program that a test runs beside; with CI=true it has to be there.
@@ -204,6 +206,109 @@ func TestPrometheusFiresAsJudge(t *testing.T) {
 		out, err := exec.Command(promtool, "test", "rules", write(t, dir, "test.yaml", test)).CombinedOutput()
 		require.NoError(t, err, string(out))
 	})
+}
+
+// TestPrometheusAgreesOnAnyTraffic draws policies and traffic, and compares each rule at each end with Judge, but for burns of
+// exactly the factor, where floats err.
+func TestPrometheusAgreesOnAnyTraffic(t *testing.T) {
+	promtool := tool(t, "promtool")
+	random := rand.New(rand.NewPCG(20, 26))
+	pick := func(list ...int) int { return list[random.IntN(len(list))] }
+	seen := map[budget.State]int{}
+	for _, target := range []string{"99.9%", "99%", "95%", "2/3"} {
+		p := budget.Policy{Target: of(t, target), Window: budget.Duration(day)}
+		for i := 0; i < 6; {
+			long := pick(10, 20, 30, 60, 120)
+			share, _ := ratio.New(uint64(1+random.IntN(300)), 1000)
+			rule := budget.Rule{Name: fmt.Sprintf("r-%d", i), Urgency: budget.Page, Share: share,
+				Long: budget.Duration(time.Duration(long) * time.Minute), Short: budget.Duration(time.Duration(pick(2, 5, 10)) * time.Minute)}
+			p.Rules = append(p.Rules, rule)
+			if p.Validate() != nil { // it could never fire
+				p.Rules = p.Rules[:i]
+				continue
+			}
+			i++
+		}
+		dir := t.TempDir()
+		text, err := p.Prometheus(source)
+		require.NoError(t, err)
+		var f file
+		require.NoError(t, yaml.Load(text, &f))
+		said := map[string]string{}
+		for _, r := range f.Groups[0].Rules {
+			said[r.Alert] = r.Annotations["summary"]
+		}
+		var test strings.Builder
+		fmt.Fprintf(&test, "rule_files: [%q]\nevaluation_interval: 1m\ntests:\n", write(t, dir, "rules.yaml", string(text)))
+		for range 12 {
+			ring, err := p.Ring(0)
+			require.NoError(t, err)
+			good, bad := []string{"0"}, []string{"0"}
+			var g, b uint64
+			minutes := 1 + random.IntN(150)
+			perMille := 0
+			for m := range minutes {
+				if m%20 == 0 {
+					perMille = pick(0, 1, 2, 5, 10, 20, 50, 100, 300, 500, 900, 1000)
+				}
+				c := budget.Counts{}
+				for range pick(0, 10, 100, 500) {
+					if random.IntN(1000) < perMille {
+						c.Bad++
+					} else {
+						c.Good++
+					}
+				}
+				g, b = g+c.Good, b+c.Bad
+				good, bad = append(good, fmt.Sprint(g)), append(bad, fmt.Sprint(b))
+				ring.Advance(int64(m+1)*minute - 1)
+				require.NoError(t, ring.Add(int64(m)*minute, c))
+			}
+			fmt.Fprintf(&test, "  - interval: 1m\n    input_series:\n      - {series: 'http_requests_total{code=\"200\",job=\"vm\"}', values: '%s'}\n"+
+				"      - {series: 'http_requests_total{code=\"500\",job=\"vm\"}', values: '%s'}\n    alert_rule_test:\n", strings.Join(good, " "), strings.Join(bad, " "))
+			alerts, err := p.Judge(ring.Over)
+			require.NoError(t, err)
+			for _, a := range alerts {
+				if a.Long.Low.Cmp(a.Factor) == 0 || a.Short.Low.Cmp(a.Factor) == 0 {
+					continue
+				}
+				seen[a.State]++
+				name := "SLOBudgetBurn_" + strings.ReplaceAll(a.Rule, "-", "_")
+				require.NotEmpty(t, said[name])
+				fmt.Fprintf(&test, "      - {eval_time: %dm, alertname: %s, exp_alerts: [", minutes, name)
+				if a.State == budget.Firing {
+					fmt.Fprintf(&test, "{exp_labels: {severity: page, slo: availability, service: vm.eu-1}, exp_annotations: {summary: %q}}", said[name])
+				}
+				test.WriteString("]}\n")
+			}
+		}
+		out, err := exec.Command(promtool, "test", "rules", write(t, dir, "test.yaml", test.String())).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	require.Greater(t, seen[budget.Firing], 50)
+	require.Greater(t, seen[budget.Quiet], 50)
+}
+
+// TestNothingBadYet: a counter of failures that is not there before the first is no evidence, but where the source says so.
+func TestNothingBadYet(t *testing.T) {
+	promtool := tool(t, "promtool")
+	for orZero, want := range map[string]string{
+		"": `{exp_labels: {severity: ticket, slo: availability, service: vm.eu-1}, ` +
+			`exp_annotations: {summary: "nothing tells whether availability of vm.eu-1 is met: unknown is not good"}}`,
+		" or 0 * " + source.All: "",
+	} {
+		s := source
+		s.Bad += orZero
+		text, err := workbook(t, "99.9%", 30*day).Prometheus(s)
+		require.NoError(t, err)
+		dir := t.TempDir()
+		test := fmt.Sprintf("rule_files: [%q]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n"+
+			"      - {series: 'http_requests_total{code=\"200\",job=\"vm\"}', values: '0+100x60'}\n    alert_rule_test:\n"+
+			"      - {eval_time: 30m, alertname: SLOEvidenceMissing, exp_alerts: [%s]}\n"+
+			"      - {eval_time: 30m, alertname: SLOBudgetBurn_fast, exp_alerts: []}\n", write(t, dir, "rules.yaml", string(text)), want)
+		out, err := exec.Command(promtool, "test", "rules", write(t, dir, "test.yaml", test)).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
 }
 
 // FuzzPrometheus looks for names and expressions that are taken, and come out of the YAML as something else.
