@@ -13,11 +13,13 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/internal/jsondiff"
 	"github.com/cloudopsec/opsec/sla/ratio"
+	"github.com/cloudopsec/opsec/sla/response"
 )
 
-// Canonical returns the agreement as canonical JSON (RFC 8785), with times in UTC and ratios in lowest terms: the same bytes for the same agreement,
-// whatever it was read from. The error wraps [opsec.ErrInvalid], of what could not be written exactly, such as a text that
-// is not UTF-8.
+// Canonical returns the agreement as canonical JSON (RFC 8785), with times in UTC and ratios in lowest terms: the same bytes
+// for the same agreement, whatever it was read from. What is said and what would hold anyhow, such as a share of 100%, are
+// two; so are lists in another order. The error wraps [opsec.ErrInvalid], of what could not be written exactly, such as a
+// text that is not UTF-8.
 func (a *Agreement) Canonical() ([]byte, error) {
 	if err := exactly(reflect.ValueOf(a)); err != nil {
 		return nil, err
@@ -32,6 +34,11 @@ func (a *Agreement) Canonical() ([]byte, error) {
 			v.Set(reflect.ValueOf(v.Interface().(time.Time).UTC()))
 		case ratioType:
 			v.Set(reflect.ValueOf(reduced(v.Interface().(ratio.Ratio))))
+		case targetType:
+			t := v.Addr().Interface().(*response.Target)
+			if share, err := ratio.Parse(t.Share); err == nil {
+				t.Share = reduced(share).String()
+			}
 		}
 		return true
 	})

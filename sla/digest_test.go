@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/calendar"
 	"github.com/cloudopsec/opsec/sla"
 	"github.com/cloudopsec/opsec/sla/ratio"
 )
@@ -66,7 +68,7 @@ func canonical(w *bytes.Buffer, v any) {
 func TestCanonicalFormIsThatOfRFC8785(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := sample(t, rapid.SampledFrom([]string{"iaas", "saas"}).Draw(t, "sample"))
-		a.Title = rapid.StringOf(rapid.SampledFrom([]rune("a\"\\/\n\té€<>&\u2028\u2029\u007e\U0001F600"))).Draw(t, "title")
+		a.Title = rapid.StringOf(rapid.SampledFrom([]rune("a\"\\/\n\té€<>&\u200d\u007e\U0001F600"))).Draw(t, "title")
 		a.Version = rapid.IntRange(-1<<53+1, 1<<53-1).Draw(t, "version")
 		a.Effective = a.Effective.In(time.UTC)
 		got, err := a.Canonical()
@@ -158,6 +160,12 @@ func TestWhatCannotBeExactHasNoDigest(t *testing.T) {
 		"expires":                               func(a *sla.Agreement) { a.Expires = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"grade":                                 func(a *sla.Agreement) { a.Grade = strings.Repeat("x", sla.MaxText+1) },
 		"clause.documents.list[0]":              func(a *sla.Agreement) { a.Clause.Documents.List[0] = "\u2066" },
+		"effective": func(a *sla.Agreement) { // JSON has no seconds of a zone: it would be another moment
+			a.Effective = a.Effective.In(time.FixedZone("LMT", 3208))
+		},
+		"clause.certification.held[0].expires": func(a *sla.Agreement) { // which JSON has no form of
+			a.Clause.Certification.Held[0].Expires = time.Date(9999, 12, 31, 23, 30, 0, 0, time.UTC).In(time.FixedZone("", 3600))
+		},
 	} {
 		a := sample(t, "iaas")
 		change(a)
@@ -167,6 +175,109 @@ func TestWhatCannotBeExactHasNoDigest(t *testing.T) {
 		_, err = sla.Changed(a, a)
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
+}
+
+func TestWhatIsSignedIsSeen(t *testing.T) {
+	a := sample(t, "iaas")
+	for _, r := range "\u0000\u001f\u007f\u0085\u009f\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2060\u2066\u2069\u206f\ufeff\U000E0000\U000E007F" {
+		a.Title = "a" + string(r) + "b"
+		require.Equal(t, []string{"title invalid"}, list(a.Validate()), "%U", r)
+		_, err := a.Digest()
+		require.Equal(t, []string{"title invalid"}, list(err), "%U", r)
+	}
+	a.Title = "n\t\n \u00a0\u200c\u200d\u2027\u202f\u2070 \U0001F469\u200d\U0001F680 ä \ufefe\U000E0080"
+	require.NoError(t, a.Validate())
+}
+
+func TestASharesFormDoesNotMatter(t *testing.T) {
+	a := sample(t, "iaas")
+	want := must(a.Digest())
+	for _, same := range []string{"0.95", "95.0%", "95 %", "19/20", "95/100"} {
+		a.Clause.Emergency.Targets[1].Share = same
+		require.Equal(t, want, must(a.Digest()))
+	}
+	a.Clause.Emergency.Targets[1].Share = "95.1%"
+	require.NotEqual(t, want, must(a.Digest()))
+}
+
+// fill sets everything that a value holds to something, each to something else, and calls leaf for it with its path.
+func fill(v reflect.Value, path string, n *int, leaf func(path string, v reflect.Value)) {
+	*n++
+	switch x := v.Addr().Interface().(type) {
+	case *time.Time:
+		*x = time.Date(2026, 1, 1, 0, 0, *n, 0, time.UTC)
+	case *ratio.Ratio:
+		*x = must(ratio.New(1, uint64(*n)))
+	case *calendar.Policy:
+		*x = calendar.Policy{Zone: "UTC", Hours: calendar.AlwaysOn()}
+	default:
+		switch v.Kind() {
+		case reflect.Pointer:
+			v.Set(reflect.New(v.Type().Elem()))
+			fill(v.Elem(), path, n, leaf)
+			return
+		case reflect.Slice:
+			v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+			fill(v.Index(0), path+"[0]", n, leaf)
+			fill(v.Index(1), path+"[1]", n, leaf)
+			return
+		case reflect.Struct:
+			for f, field := range v.Fields() {
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				fill(field, strings.TrimPrefix(path+"."+name, "."), n, leaf)
+			}
+			return
+		case reflect.String:
+			v.SetString(fmt.Sprint("text ", *n))
+		case reflect.Bool:
+			v.SetBool(true)
+		case reflect.Int, reflect.Int64:
+			v.SetInt(int64(*n))
+		case reflect.Uint64:
+			v.SetUint(uint64(*n))
+		default:
+			panic(v.Type())
+		}
+	}
+	leaf(path, v)
+}
+
+func TestWhateverChangesChangesTheDigest(t *testing.T) {
+	var a sla.Agreement
+	leaves, n := map[string]reflect.Value{}, 0
+	fill(reflect.ValueOf(&a).Elem(), "", &n, func(path string, v reflect.Value) { leaves[path] = v })
+	require.Greater(t, len(leaves), 300)
+	b, err := sla.Parse(must((&sla.Agreement{Schema: sla.Schema}).JSON()))
+	require.NoError(t, err)
+	fill(reflect.ValueOf(b).Elem(), "", new(int), func(string, reflect.Value) {})
+	want := must(b.Digest())
+	require.Equal(t, want, must(a.Digest()))
+	for path, v := range leaves {
+		before := reflect.ValueOf(v.Interface())
+		switch x := v.Addr().Interface().(type) {
+		case *time.Time:
+			*x = x.Add(1)
+		case *ratio.Ratio:
+			*x = must(ratio.New(x.Num()*1000+1, x.Den()*1000))
+		case *calendar.Policy:
+			x.Zone, path = "Europe/Berlin", path+".zone"
+		default:
+			switch v.Kind() {
+			case reflect.String:
+				v.SetString(v.String() + " ")
+			case reflect.Bool:
+				v.SetBool(false)
+			case reflect.Int, reflect.Int64:
+				v.SetInt(v.Int() + 1)
+			case reflect.Uint64:
+				v.SetUint(v.Uint() + 1)
+			}
+		}
+		require.NotEqual(t, want, must(a.Digest()), path)
+		require.Equal(t, []string{path}, must(sla.Changed(&a, b)))
+		v.Set(before)
+	}
+	require.Equal(t, want, must(a.Digest()))
 }
 
 func TestWhatHasChanged(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -39,6 +41,13 @@ func decode(text []byte, into any) error {
 	if len(text) > MaxSize {
 		return fmt.Errorf("sla: %d bytes, want up to %d: %w", len(text), MaxSize, opsec.ErrInvalid)
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if bytes.ContainsAny(text, "\u0085\u2028\u2029") { // lines end there in YAML, and in JSON they do not
+		return fmt.Errorf("sla: a line break other than CR and LF: %w", opsec.ErrInvalid)
+	}
+	if json.Valid(text) {
+		text = pair.ReplaceAllFunc(text, character)
+	}
 	root, err := strictyaml.Load(text, depth)
 	if err == nil {
 		err = exact(root, fields(reflect.TypeOf(into), map[string]bool{}, map[reflect.Type]bool{}))
@@ -53,6 +62,19 @@ func decode(text []byte, into any) error {
 		return fmt.Errorf("sla: %w: %w", err, opsec.ErrInvalid)
 	}
 	return nil
+}
+
+// pair is a character that JSON writes as two surrogates, which YAML does not take; or a backslash, so that one which is
+// escaped begins none.
+var pair = regexp.MustCompile(`\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)
+
+// character returns the character of a pair.
+func character(pair []byte) []byte {
+	var s string
+	if len(pair) == 2 || json.Unmarshal([]byte(`"`+string(pair)+`"`), &s) != nil {
+		return pair
+	}
+	return []byte(s)
 }
 
 // fields adds the names of all fields of a type to known. That one of them stands in a place of another is for the decoder
@@ -74,11 +96,14 @@ func fields(t reflect.Type, known map[string]bool, seen map[reflect.Type]bool) m
 	return known
 }
 
-// exact refuses names of fields that are not known.
+// exact refuses names of fields that are not known, and numbers such as 010, which is 8 in YAML 1.1.
 func exact(n *yaml.Node, known map[string]bool) error {
 	for i, c := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 0 && !known[c.Value] {
 			return fmt.Errorf("line %d: a field that is not known, or in another letter case", c.Line)
+		}
+		if v, err := strconv.Atoi(c.Value); c.Tag == "!!int" && err == nil && strconv.Itoa(v) != c.Value {
+			return fmt.Errorf("line %d: a number with a sign or a zero before it, which not all read alike", c.Line)
 		}
 		if err := exact(c, known); err != nil {
 			return err

@@ -1,17 +1,24 @@
 package sla_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"runtime"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/ratio"
 )
 
 // sample reads an agreement of testdata.
@@ -77,6 +84,14 @@ func TestForeignTextIsRefused(t *testing.T) {
 		"schema: opsec.sla/v1\neffective: yesterday":                              "parsing time",
 		"schema: opsec.sla/v1\rtitle: 1.5":                                        "line 2: put the float in quotes",
 		"schema: opsec.sla/v1\nversion: 1.5":                                      "",
+		"schema: opsec.sla/v1\nversion: 010":                                      "line 2: a number with a sign or a zero",
+		"schema: opsec.sla/v1\nversion: +1":                                       "line 2: a number with a sign or a zero",
+		"schema: opsec.sla/v1\ntitle: \"a\u2028b\"":                               "a line break other than",
+		"schema: opsec.sla/v1\ntitle: \"a \u0085 b\"":                             "a line break other than",
+		`{"schema": "opsec.sla/v1", "title": "a` + "\u2029" + `b"}`:               "a line break other than",
+		`{"schema": "opsec.sla/v1", "title": "\ud83d"}`:                           "",
+		`{"schema": "opsec.sla/v1", "title": "\ude00\ud83d"}`:                     "",
+		"schema: opsec.sla/v1\ntitle: \"\\ud83d\\ude00\"":                         "",
 		"schema: opsec.sla/v1\ntitle: *x":                                         "",
 		"schema: opsec.sla/v1\ntitle: !!str x":                                    "tag",
 		"schema: opsec.sla/v1\n---\nschema: opsec.sla/v1":                         "",
@@ -89,6 +104,70 @@ func TestForeignTextIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, want, text)
 		require.Nil(t, a)
 	}
+}
+
+// JSON is read as package encoding/json reads it, however its writer escapes and indents.
+func TestJSONIsReadAsJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		title := rapid.StringOf(rapid.SampledFrom([]rune("aud83\\\\\"/ \n\té<>&:#-'\u200d\u2028\u00a0\U0001F600\U00010000\U0010FFFD"))).Draw(t, "title")
+		var text []byte
+		if rapid.Bool().Draw(t, "ascii") { // as Python and others write it
+			text = []byte(`{"title":"`)
+			for _, u := range utf16.Encode([]rune(title)) {
+				if u < ' ' || u > '~' || u == '"' || u == '\\' {
+					text = fmt.Appendf(text, rapid.SampledFrom([]string{`\u%04x`, `\u%04X`}).Draw(t, "hex"), u)
+				} else {
+					text = append(text, byte(u))
+				}
+			}
+			text = append(text, `","version":3,"schema":"opsec.sla/v1","services":[{"objectives":[{"good":0.5}]}]}`...)
+		} else {
+			text = must(json.Marshal(map[string]any{"title": title, "version": 3, "schema": sla.Schema, "services": []any{map[string]any{"objectives": []any{map[string]any{"good": 0.5}}}}}))
+		}
+		var w bytes.Buffer
+		if err := json.Indent(&w, text, rapid.SampledFrom([]string{"", "\t", "\r\n"}).Draw(t, "prefix"), rapid.SampledFrom([]string{"", "\t", "  "}).Draw(t, "indent")); err != nil {
+			t.Fatal(err)
+		}
+		if rapid.Bool().Draw(t, "mark") {
+			text = append([]byte("\ufeff"), w.Bytes()...)
+		} else {
+			text = w.Bytes()
+		}
+		got, err := sla.Parse(text)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		want := &sla.Agreement{Schema: sla.Schema, Version: 3, Title: title, Services: []sla.Service{{Objectives: []metric.Objective{{Good: must(ratio.Parse("0.5"))}}}}}
+		if !reflect.DeepEqual(want, got) {
+			t.Fatalf("%q\n%q\n%s", want.Title, got.Title, text)
+		}
+	})
+}
+
+// Package json takes a field in another letter case for the same: there must be no two that only differ so.
+func TestNoTwoFieldsDifferByLetterCaseAlone(t *testing.T) {
+	names, seen := map[string]string{}, map[reflect.Type]bool{}
+	var look func(of reflect.Type)
+	look = func(of reflect.Type) {
+		for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
+			of = of.Elem()
+		}
+		if of.Kind() != reflect.Struct || seen[of] {
+			return
+		}
+		seen[of] = true
+		for f := range of.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if low := strings.ToLower(name); f.IsExported() {
+				require.Contains(t, []string{"", name}, names[low])
+				names[low] = name
+				look(f.Type)
+			}
+		}
+	}
+	look(reflect.TypeFor[sla.Sealed]())
+	look(reflect.TypeFor[sla.Minimum]())
+	require.Greater(t, len(names), 150)
 }
 
 func TestAResourceIsOfAService(t *testing.T) {

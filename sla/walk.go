@@ -11,6 +11,7 @@ import (
 
 	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/ratio"
+	"github.com/cloudopsec/opsec/sla/response"
 )
 
 // The kinds of leaves that rules look at.
@@ -19,6 +20,7 @@ var (
 	timeType      = reflect.TypeFor[time.Time]()
 	ratioType     = reflect.TypeFor[ratio.Ratio]()
 	durationType  = reflect.TypeFor[metric.Duration]()
+	targetType    = reflect.TypeFor[response.Target]()
 )
 
 // leaf reports whether a type stands in JSON as one value.
@@ -87,8 +89,14 @@ const maxNumber int64 = 1<<53 - 1
 func odd(v reflect.Value) string {
 	switch {
 	case v.Type() == timeType:
-		if y := v.Interface().(time.Time).UTC().Year(); y < 1 || y > 9999 {
-			return "want a year of 1 to 9999"
+		t := v.Interface().(time.Time)
+		for _, y := range []int{t.Year(), t.UTC().Year()} {
+			if y < 1 || y > 9999 {
+				return "want a year of 1 to 9999"
+			}
+		}
+		if _, ahead := t.Zone(); ahead%60 != 0 { // JSON would leave off the seconds
+			return "want a zone that is whole minutes ahead of UTC"
 		}
 	case v.Type() == durationType: // stands as a text
 	case v.Kind() == reflect.String:
@@ -97,7 +105,7 @@ func odd(v reflect.Value) string {
 			return fmt.Sprintf("%d bytes, want up to %d", len(s), MaxText)
 		}
 		if !utf8.ValidString(s) || strings.ContainsFunc(s, hidden) {
-			return "want UTF-8 without control characters and marks that turn the direction of text"
+			return "want UTF-8 without control characters, and without characters that are not seen or turn the direction of text"
 		}
 	case v.Kind() == reflect.Slice && v.Len() > MaxItems:
 		return fmt.Sprintf("%d items, want up to %d", v.Len(), MaxItems)
@@ -107,7 +115,14 @@ func odd(v reflect.Value) string {
 	return ""
 }
 
-// hidden reports whether a character is not for a contract: what is signed must be what is seen.
+// hidden reports whether a character is not for a contract: what is signed must be what is seen. Joiners, which scripts
+// and emoji need, may stand.
 func hidden(r rune) bool {
-	return unicode.IsControl(r) && r != '\n' && r != '\t' || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+	switch {
+	case r == '\n', r == '\t':
+		return false
+	case r == 0x061C, r == 0x200B, r == 0x200E, r == 0x200F, r >= 0x2028 && r <= 0x202E, r >= 0x2060 && r <= 0x206F, r == 0xFEFF, r >= 0xE0000 && r <= 0xE007F:
+		return true
+	}
+	return unicode.IsControl(r)
 }
