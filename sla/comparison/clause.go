@@ -2,7 +2,7 @@ package comparison
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,31 +12,48 @@ import (
 // stands is shown of what is there, and says nothing.
 const stands = "stated"
 
-// part compares two things that are there once, or not at all: nothing promises less than anything.
+// part compares two things that are there once, or not at all: nothing promises less than anything. What says nothing is not
+// there.
 func part[T any](path, clause string, a, b *T, compare func(t *terms, a, b *T)) []Difference {
-	switch {
-	case a == nil && b == nil:
+	switch inA, inB := says(a, compare), says(b, compare); {
+	case !inA && !inB:
 		return nil
-	case a == nil:
+	case !inA:
 		return []Difference{{path, clause, Stronger, "", stands, "an element more"}}
-	case b == nil:
+	case !inB:
 		return []Difference{{path, clause, Weaker, stands, "", "an element that is missing"}}
 	}
-	var list []row
-	compare(&terms{rel: same, rows: &list}, a, b)
-	return differences(path, clause, list)
+	return weigh(path, clause, func(t *terms) { compare(t, a, b) })
 }
 
-// statement compares a measure that is stated.
+// says reports whether something is there, and is not the same as one with empty fields.
+func says[T any](one *T, compare func(t *terms, a, b *T)) bool {
+	t := terms{rel: same}
+	if one != nil {
+		compare(&t, new(T), one)
+	}
+	return t.rel != same
+}
+
+// statement compares a measure that is stated. A scope alone says nothing.
 func statement(path, clause string, a, b *sla.Statement) []Difference {
-	return part(path, clause, a, b, func(t *terms, a, b *sla.Statement) {
-		t.words("text", a.Text, b.Text)
-		t.scope("scope", a.Scope, b.Scope)
-		t.set("controls", a.Controls, b.Controls)
-		t.words("evidence", a.Evidence, b.Evidence)
-		t.short("interval", a.Interval, b.Interval)
-		t.within("within", a.Within, b.Within)
-	})
+	for _, s := range []**sla.Statement{&a, &b} {
+		if all := value(*s); *s != nil {
+			if all.Scope = nil; !says(&all, compareStatements) {
+				*s = nil
+			}
+		}
+	}
+	return part(path, clause, a, b, compareStatements)
+}
+
+func compareStatements(t *terms, a, b *sla.Statement) {
+	t.words("text", a.Text, b.Text)
+	t.scope("scope", a.Scope, b.Scope)
+	t.set("controls", a.Controls, b.Controls)
+	t.words("evidence", a.Evidence, b.Evidence)
+	t.short("interval", a.Interval, b.Interval)
+	t.within("within", a.Within, b.Within)
 }
 
 // elements compares those of clauses 7.2.2.1 to 7.2.2.8.
@@ -45,7 +62,7 @@ func elements(a, b *sla.Clause) (out []Difference) {
 
 	x, y := value(a.Continuity), value(b.Continuity)
 	add(targets("clause.continuity.recovery", "7.2.2.1", x.Recovery, y.Recovery, newClock(nil), newClock(nil)))
-	add(part("clause.continuity", "7.2.2.1", &x, &y, func(t *terms, a, b *sla.Continuity) { t.words("disaster", a.Disaster, b.Disaster) }))
+	add(weigh("clause.continuity", "7.2.2.1", func(t *terms) { t.words("disaster", x.Disaster, y.Disaster) }))
 
 	add(data(value(a.Data), value(b.Data)))
 	add(emergency(value(a.Emergency), value(b.Emergency)))
@@ -124,6 +141,7 @@ func data(a, b sla.Data) (out []Difference) {
 		id:      func(c *sla.Compliance) string { return "law=" + c.Law },
 		key:     func(c *sla.Compliance) string { return c.Law },
 		compare: compareCompliance,
+		empty:   func(c *sla.Compliance) bool { return !says(c, compareCompliance) },
 		show:    func(c *sla.Compliance) string { return c.Law },
 		came:    "a jurisdiction more",
 		went:    "nothing is said of the jurisdiction",
@@ -155,8 +173,9 @@ var encryption = &kind[sla.Encryption]{
 		}
 		return e.Data + ": " + e.Algorithm
 	},
-	came: "protected data more",
-	went: "nothing is said of its protection",
+	came:  "protected data more",
+	went:  "nothing is said of its protection",
+	empty: func(e *sla.Encryption) bool { return strings.TrimSpace(e.Algorithm+e.KeyOwner+e.Protection) == "" },
 }
 
 func compareEncryption(t *terms, a, b *sla.Encryption) {
@@ -171,38 +190,36 @@ func compareEncryption(t *terms, a, b *sla.Encryption) {
 }
 
 // strongerAlgorithm reports whether two names differ in nothing but the length of the key of AES or RSA, or the version of
-// TLS, and the first has more. What else is stronger is for people to weigh.
+// TLS, and the first has more. What else is stronger is for people to weigh, and what nobody has is not.
 func strongerAlgorithm(high, low string) bool {
-	for _, family := range []string{"AES-", "RSA-", "TLS 1."} {
+	for family, rising := range map[string]string{"AES-": "128 192 256", "RSA-": "1024 2048 3072 4096 8192", "TLS 1.": "0 1 2 3"} {
 		h, okHigh := strings.CutPrefix(high, family)
 		l, okLow := strings.CutPrefix(low, family)
-		if !okHigh || !okLow {
-			continue
+		if okHigh && okLow {
+			h, modeHigh, _ := strings.Cut(h, "-")
+			l, modeLow, _ := strings.Cut(l, "-")
+			list := strings.Fields(rising)
+			i := slices.Index(list, l)
+			return i >= 0 && slices.Index(list, h) > i && modeHigh == modeLow
 		}
-		h, modeHigh, _ := strings.Cut(h, "-")
-		l, modeLow, _ := strings.Cut(l, "-")
-		x, errHigh := strconv.ParseUint(h, 10, 16)
-		y, errLow := strconv.ParseUint(l, 10, 16)
-		return errHigh == nil && errLow == nil && modeHigh == modeLow && x > y
 	}
 	return false
 }
 
 // emergency is clause 7.2.2.3.
 func emergency(a, b sla.Emergency) (out []Difference) {
-	var list []row
-	t := &terms{rel: same, rows: &list}
-	t.there("hotline", a.Hotline, b.Hotline)
 	x, y := emergencyClock(a.Hours), emergencyClock(b.Hours)
-	switch none := len(a.Hours.Hours) == 0; {
-	case none == (len(b.Hours.Hours) == 0):
-		t.hours("hours", x, y)
-	case none:
-		t.alike("hours", "", y.text, "")
-	default:
-		t.alike("hours", x.text, "", "")
-	}
-	out = append(out, differences("clause.emergency", "7.2.2.3", list)...)
+	out = weigh("clause.emergency", "7.2.2.3", func(t *terms) {
+		t.there("hotline", a.Hotline, b.Hotline)
+		switch none := len(a.Hours.Hours) == 0; {
+		case none == (len(b.Hours.Hours) == 0):
+			t.hours("hours", x, y)
+		case none:
+			t.alike("hours", "", y.text, "")
+		default:
+			t.alike("hours", x.text, "", "")
+		}
+	})
 	return append(out, targets("clause.emergency.targets", "7.2.2.3", a.Targets, b.Targets, x, y)...)
 }
 
@@ -222,7 +239,7 @@ func monitoring(a, b sla.Monitoring) (out []Difference) {
 	}
 	out = append(out, k.differences(a.Objects, b.Objects)...)
 	out = append(out, targets("clause.monitoring.notification", "7.2.2.6", a.Notification, b.Notification, newClock(nil), newClock(nil))...)
-	return append(out, part("clause.monitoring", "7.2.2.6", &a, &b, func(t *terms, a, b *sla.Monitoring) {
+	return append(out, weigh("clause.monitoring", "7.2.2.6", func(t *terms) {
 		t.set("modes", a.Modes, b.Modes)
 		t.words("self", a.Self, b.Self)
 	})...)
@@ -252,5 +269,5 @@ func moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.Format(time.RFC3339)
+	return t.Format(time.RFC3339Nano)
 }

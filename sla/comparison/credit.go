@@ -111,7 +111,10 @@ func credits(a, b []table) []Difference {
 		show:    func(t *table) string { return t.Objective + ": " + showBands(t) },
 		came:    "credits more",
 		went:    "nothing is owed by it",
-		single:  true,
+		empty: func(t *table) bool { // in a group its cap may count
+			return t.Group == "" && !slices.ContainsFunc(t.owed, func(r ratio.Ratio) bool { return r.Num() > 0 })
+		},
+		single: true,
 	}
 	return k.differences(a, b)
 }
@@ -145,10 +148,14 @@ func compareTables(t *terms, a, b *table) {
 	t.group(a.Group, b.Group)
 	t.minimum(a.Minimum, b.Minimum)
 	t.rank("rounding", rounding(a), rounding(b), func(high, low string) bool {
-		return high == string(credit.Up) || low == string(credit.Down)
+		i := slices.Index(roundings, credit.Rounding(low))
+		return i >= 0 && slices.Index(roundings, credit.Rounding(high)) > i
 	}, "by at most a coin")
 	t.claim(a.Table, b.Table)
 }
+
+// roundings are those of credits, from the one that gives least.
+var roundings = []credit.Rounding{credit.Down, credit.HalfEven, credit.HalfUp, credit.Up}
 
 func rounding(t *table) string {
 	if t.Rounding == "" {
@@ -221,15 +228,19 @@ func (t *terms) group(a, b string) {
 	}
 }
 
-// minimum compares amounts that credits must exceed: none is the strongest.
+// minimum compares amounts that credits must exceed: none is the strongest, as is 0, which each credit exceeds.
 func (t *terms) minimum(a, b string) {
-	rel := wording(a, b).reverse()
-	if rel == 0 {
-		x, unitA, okA := amount(a)
-		y, unitB, okB := amount(b)
-		if okA && okB && unitA == unitB {
-			rel = sign(x.Cmp(y))
+	x, unitA, okA := amount(a)
+	y, unitB, okB := amount(b)
+	none := func(s string, r ratio.Ratio, ok bool) string {
+		if ok && r.Num() == 0 {
+			return ""
 		}
+		return s
+	}
+	rel := wording(none(a, x, okA), none(b, y, okB)).reverse()
+	if rel == 0 && okA && okB && unitA == unitB {
+		rel = sign(x.Cmp(y))
 	}
 	if t.differ(rel) {
 		why := "amounts that cannot be compared"

@@ -2,7 +2,6 @@ package comparison
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla"
@@ -70,18 +69,15 @@ func stated(a *sla.Agreement) *sla.Agreement {
 }
 
 func compare(a, b *sla.Agreement, ofA, ofB responsibility.Matrix) (out []Difference) {
-	var list []row
-	t := &terms{rel: same, rows: &list}
-	t.alike("model", string(a.Model), string(b.Model), "services of another model")
-	out = append(out, differences("", "7.1", list)...)
+	out = weigh("", "7.1", func(t *terms) { t.alike("model", string(a.Model), string(b.Model), "services of another model") })
 	out = append(out, responsibilities(ofA, ofB)...)
 
-	list = nil
-	const places = "more is not better: people have to weigh where data may be, and under which law"
-	t.alike("regions", sorted(a.Regions), sorted(b.Regions), places)
-	t.alike("law", sorted(a.Law), sorted(b.Law), places)
-	t.set("profiles", a.Profiles, b.Profiles)
-	out = append(out, differences("", "7.2.1", list)...)
+	out = append(out, weigh("", "7.2.1", func(t *terms) {
+		const why = "more is not better: people have to weigh where data may be, and under which law"
+		t.places("regions", a.Regions, b.Regions, why)
+		t.places("law", a.Law, b.Law, why)
+		t.set("profiles", a.Profiles, b.Profiles)
+	})...)
 	out = append(out, exclusions(a.Exclusions, b.Exclusions)...)
 	out = append(out, credits(tables(a), tables(b))...)
 	out = append(out, liabilities(a.Liabilities, b.Liabilities, opsec.CSP)...)
@@ -95,12 +91,6 @@ func compare(a, b *sla.Agreement, ofA, ofB responsibility.Matrix) (out []Differe
 		seen[d] = true
 		return was
 	})
-}
-
-func sorted(list []string) string {
-	list = slices.Clone(list)
-	slices.Sort(list)
-	return strings.Join(slices.Compact(list), ", ")
 }
 
 // Element is what the differences of a clause come to.

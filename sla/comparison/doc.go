@@ -27,17 +27,19 @@
 // more controls, fewer and tighter exclusions, credits that are higher for some figure and lower for none, longer keys of
 // the same cipher, and more that the provider answers for. A target that is judged in each month is stronger than the same
 // one of a year, because a bad month cannot be made up for. Backups that are kept longer are stronger; the bounds that laws
-// put on it are compared as they stand. Texts that differ are incomparable: people have to weigh them. Regions, governing
-// laws, service models and sets of resources have no order.
+// put on it are compared as they stand. Texts that differ are incomparable: people have to weigh them, and what is noted of a
+// layer likewise, because it may take a part out again. Regions, governing laws, service models and sets of resources have no
+// order; neither have credits of machines that are judged each by itself beside those of all together.
 //
 // What is not a promise is not compared: ids and titles, parties and contacts, where a document or a hotline is found, the
-// grade, the term, the currency, the zone of reports, what services depend on, sources of tables, and the history.
+// grade, the term, the currency, the zone of reports, what services depend on, sources of tables, and the history. An element
+// in which nothing is said is not there.
 //
 // # Promises
 //
 // The verdicts are a partial order: an agreement is equal to itself; weaker is stronger seen from the other side; what is
-// stronger than something stronger is stronger. Where a list of promises is compared, names and order do not matter, and
-// neither does a promise that another one of the list keeps anyway. Stronger is never said where the other could be the
+// stronger than something stronger is stronger. Where a list of promises is compared, names and order do not matter (but for
+// the words of groups of credits), and neither does a promise that another one of the list keeps anyway. Stronger is never said where the other could be the
 // better one: tests hold the verdicts on objectives, times to respond, exclusions and credits against what packages metric,
 // response, sla and credit make of random evidence. No float decides.
 //

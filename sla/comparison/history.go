@@ -114,7 +114,7 @@ func (h History) periods(w metric.Window) (out []timeline.Span, err error) {
 	if w.Calendar == "" {
 		at = at.Add(time.Duration(w.Rolling))
 	}
-	for {
+	for !at.After(h.To) {
 		_, p, err := w.At(at)
 		if err != nil {
 			return nil, fmt.Errorf("comparison: history: %w", err)
@@ -133,11 +133,13 @@ func (h History) periods(w metric.Window) (out []timeline.Span, err error) {
 			at = at.Add(time.Duration(w.Rolling))
 		}
 	}
+	return out, nil
 }
 
 // Credits compares what two agreements owe for the same history, by service: b is stronger where it owes more. A and B of
 // the differences are the mean shares of the fee; of a service for which both owe the same there is none. Where they hang on
-// what is not known, and no table is stronger whatever it was, the verdict is [Incomparable].
+// what is not known, and no table is stronger whatever it was, the verdict is [Incomparable]. Like [History.Owed] it looks at
+// shares alone: not at minimums, rounding and how long a claim may be made.
 func Credits(a, b *sla.Agreement, h History) (out []Difference, err error) {
 	inA, inB := tables(stated(a)), tables(stated(b))
 	var services []string
@@ -150,6 +152,9 @@ func Credits(a, b *sla.Agreement, h History) (out []Difference, err error) {
 		of := func(list []table) (out []table) {
 			for _, t := range list {
 				if t.service == s {
+					share := *t.Table
+					share.Minimum, share.Rounding, share.Claim, share.Months = "", "", 0, 0
+					t.Table = &share
 					out = append(out, t)
 				}
 			}

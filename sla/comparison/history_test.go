@@ -158,6 +158,18 @@ func TestWhatIsNotKnownDecidesOnlyWhereItMust(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []comparison.Difference{{Path: "credits[service=vm]", Clause: "7.2.1", Verdict: comparison.Stronger,
 		A: "0.000% to 17.222%", B: "0.000% to 20.667%", Reason: "more is owed for the same history"}}, list)
+	claimed := func(a *sla.Agreement) {
+		c := &a.Credits[0]
+		c.Claim, c.Minimum, c.Rounding = hours(720), "1.00 EUR", credit.Down
+	}
+	list, err = comparison.Credits(offer(month), offer(month, claimed), h)
+	require.NoError(t, err)
+	require.Empty(t, list, "how long a claim may be made is no share of a fee")
+	claimed(more)
+	list, err = comparison.Credits(offer(month), more, h)
+	require.NoError(t, err)
+	require.Equal(t, comparison.Stronger, list[0].Verdict)
+	require.NotEmpty(t, more.Credits[0].Claim, "what is compared stays as it is")
 	list, err = comparison.Credits(offer(month), other, h)
 	require.NoError(t, err)
 	require.Equal(t, comparison.Incomparable, list[0].Verdict)
@@ -198,7 +210,14 @@ func TestHistoriesThatAreRefused(t *testing.T) {
 			require.ErrorIs(t, err, opsec.ErrInvalid)
 		})
 	}
-	list, err := comparison.History{From: january, To: january.Add(1), Services: in}.Owed(offer(month))
+	last := time.Date(9998, 12, 1, 0, 0, 0, 0, time.UTC)
+	list, err := comparison.History{From: last, To: last.AddDate(0, 0, 30), Services: in}.Owed(offer(metric.Window{Rolling: hours(31 * 24)}))
+	require.NoError(t, err)
+	require.Empty(t, list, "a window that ends after the history, and after all time")
+	list, err = comparison.History{From: last.AddDate(0, 0, -1), To: last.AddDate(0, 0, 30), Services: in}.Owed(offer(metric.Window{Rolling: hours(31 * 24)}))
+	require.NoError(t, err)
+	require.Len(t, list, 1, "one that ends with the history")
+	list, err = comparison.History{From: january, To: january.Add(1), Services: in}.Owed(offer(month))
 	require.NoError(t, err)
 	require.Empty(t, list)
 	diff, err := comparison.Credits(offer(month), nil, comparison.History{From: january, To: january.Add(1), Services: in})

@@ -109,10 +109,13 @@ func (c *clock) covers(o *clock) bool {
 	return true
 }
 
-// within reports whether all time of part is in whole.
+// within reports whether all time of part is in whole. Spans of both are sorted and apart.
 func within(part, whole []calendar.Span) bool {
 	for _, s := range part {
-		if !slices.ContainsFunc(whole, func(w calendar.Span) bool { return w.Start <= s.Start && s.End <= w.End }) {
+		for len(whole) > 0 && whole[0].End < s.End {
+			whole = whole[1:]
+		}
+		if len(whole) == 0 || whole[0].Start > s.Start {
 			return false
 		}
 	}

@@ -38,6 +38,7 @@ func drawObjective(t *rapid.T) metric.Objective {
 		Target: one(t, "target", of("50%"), of("90%"), of("99%")),
 		Method: one(t, "method", "", metric.Time, metric.Slices, metric.Slices, metric.Requests, metric.MeanRate),
 		Window: drawWindow(t),
+		Scope:  one(t, "scope", "", "", "instance"),
 	}
 	switch o.Method {
 	case "":
@@ -219,6 +220,29 @@ func fill(t *rapid.T, a *sla.Agreement, parts uint16) {
 				Expires: one(t, "expires", time.Time{}, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC))}
 		})}
 	}
+	if part(9) {
+		a.Law, a.Profiles = one(t, "law", nil, []string{"DE"}, []string{"EU", "DE"}), one(t, "profiles", nil, []string{"a"}, []string{"b", "a"})
+		a.Clause.Continuity = &sla.Continuity{Disaster: one(t, "disaster", "", "a", "b"), Recovery: some(t, "recovery", 1, drawTarget)}
+		a.Clause.Documents = &sla.Documents{Where: one(t, "where", "", "a", "b"), List: one(t, "list", nil, []string{"a"}), Formats: one(t, "formats", nil, []string{"html"}),
+			Keep: one(t, "keep", -1, 0, hours(1), hours(2))}
+		d := sla.Data{
+			Isolation: &sla.Isolation{Kind: one(t, "kind", "", "logical", "physical", "odd"), Text: one(t, "apart", "", "a", "b")},
+			Deletion: &sla.Deletion{Method: one(t, "method", "", "a"), Within: one(t, "deleted", -1, 0, hours(1), hours(2)),
+				BeforeReuse: rapid.Bool().Draw(t, "reuse"), Certificate: rapid.Bool().Draw(t, "certificate")},
+			Backup: &sla.Backup{RTO: one(t, "rto", 0, hours(1), hours(2)), Retention: one(t, "retention", 0, hours(1), hours(2)),
+				OnSite: one(t, "on site", 0, 1), OffSite: one(t, "off site", 0, 1)},
+			Compliance: some(t, "compliance", 2, func(t *rapid.T) sla.Compliance {
+				return sla.Compliance{Law: one(t, "of", "DE", "EU"), Storage: one(t, "storage", "", "a", "b")}
+			}),
+		}
+		if rapid.Bool().Draw(t, "rpo") {
+			d.Backup.RPO = &d.Backup.RTO
+		}
+		if have := a.Clause.Data; have != nil {
+			d.Physical, d.Encryption = have.Physical, have.Encryption
+		}
+		a.Clause.Data = &d
+	}
 }
 
 func atLeast(b, a *sla.Agreement) bool {
@@ -264,7 +288,7 @@ func TestTheVerdictsAreAPartialOrder(t *testing.T) {
 
 // TestOneKindAtATimeIsAPartialOrder draws three lists of promises of one kind, which is where transitivity is hard.
 func TestOneKindAtATimeIsAPartialOrder(t *testing.T) {
-	for i, name := range []string{"services", "emergency", "exclusions", "credits", "liabilities", "responsibilities", "data", "measures", "monitoring"} {
+	for i, name := range []string{"services", "emergency", "exclusions", "credits", "liabilities", "responsibilities", "data", "measures", "monitoring", "elements"} {
 		t.Run(name, func(t *testing.T) {
 			var chains int
 			rapid.Check(t, func(t *rapid.T) {

@@ -20,6 +20,7 @@ func objectives(service string) *kind[metric.Objective] {
 		show:    showObjective,
 		came:    "an objective more",
 		went:    "nothing promises it",
+		empty:   func(o *metric.Objective) bool { return o.Target.Num() == 0 },
 	}
 }
 
@@ -226,10 +227,9 @@ func services(a, b []sla.Service) (out []Difference) {
 			x, y := sides[i][s.ID], sides[1-i][s.ID]
 			d := Difference{Path: fmt.Sprintf("services[id=%s]", s.ID), Clause: "7.2.2.1"}
 			if y != nil {
-				var list []row
-				t := &terms{rel: same, rows: &list}
-				t.alike("resources", sorted(resources(x)), sorted(resources(y)), "of other resources there is another figure: good ones can make up for bad ones")
-				out = append(out, differences(d.Path, d.Clause, list)...)
+				out = append(out, weigh(d.Path, d.Clause, func(t *terms) {
+					t.places("resources", resources(x), resources(y), "of other resources there is another figure: good ones can make up for bad ones")
+				})...)
 				out = append(out, objectives(s.ID).differences(x.Objectives, y.Objectives)...)
 				continue
 			}

@@ -19,6 +19,7 @@ type kind[T any] struct {
 	came    string // why a promise is there that was not
 	went    string
 
+	empty   func(*T) bool              // what is there promises nothing, and is not looked at; nil: none
 	burden  bool                       // what is listed is the customer's to bear: more of it is weaker
 	single  bool                       // they add up, so that one promise keeps one alone
 	alike   func(a, b *T) bool         // of those of a key, whether terms can be shown side by side; nil: all
@@ -36,6 +37,9 @@ func (k *kind[T]) differences(a, b []T) (out []Difference) {
 	groups := map[string]*group{}
 	for i, list := range [][]T{a, b} {
 		for j := range list {
+			if k.empty != nil && k.empty(&list[j]) {
+				continue
+			}
 			key := k.key(&list[j])
 			g := groups[key]
 			if g == nil {
@@ -271,9 +275,7 @@ func (k *kind[T]) at(one *T) string { return fmt.Sprintf("%s[%s]", k.path, k.id(
 
 // rows are the terms in which two promises differ.
 func (k *kind[T]) rows(a, b *T) []Difference {
-	var list []row
-	k.compare(&terms{rel: same, rows: &list}, a, b)
-	return differences(k.at(a), k.clause, list)
+	return weigh(k.at(a), k.clause, func(t *terms) { k.compare(t, a, b) })
 }
 
 // alone is a promise that only one of the agreements has.
@@ -286,15 +288,4 @@ func (k *kind[T]) alone(one *T, rel relation, inA bool) Difference {
 		d.A, d.B, d.Reason = d.B, "", k.went
 	}
 	return d
-}
-
-func differences(path, clause string, list []row) (out []Difference) {
-	for _, r := range list {
-		at := r.name
-		if path != "" {
-			at = path + "." + r.name
-		}
-		out = append(out, Difference{at, clause, r.rel.verdict(), r.a, r.b, r.why})
-	}
-	return out
 }

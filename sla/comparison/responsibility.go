@@ -2,7 +2,7 @@ package comparison
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla/responsibility"
@@ -10,36 +10,33 @@ import (
 
 // responsibilities compares who answers for which layer: the more the provider does the stronger.
 func responsibilities(a, b responsibility.Matrix) (out []Difference) {
-	notes := func(m responsibility.Matrix, l responsibility.Layer) string {
-		var list []string
-		for _, x := range m.Assignments {
-			if x.Layer == l && x.Party == opsec.Both {
-				list = append(list, x.Note)
-			}
-		}
-		return strings.Join(list, "; ")
+	note := func(m responsibility.Matrix, l responsibility.Layer) string {
+		i := slices.IndexFunc(m.Assignments, func(x responsibility.Assignment) bool { return x.Layer == l })
+		return m.Assignments[i].Note
 	}
 	for _, l := range responsibility.Layers() {
 		x, y := a.Attribute(l), b.Attribute(l)
-		var list []row
-		t := &terms{rel: same, rows: &list}
-		rel := relation(0)
-		if more(y, x) {
-			rel |= atLeast
-		}
-		if more(x, y) {
-			rel |= atMost
-		}
-		if t.differ(rel) {
-			why := "the customer answers for it, or nobody"
-			if rel != 0 {
-				why = gained(rel, "the provider answers for more", "the provider answers for less")
+		out = append(out, weigh(fmt.Sprintf("responsibilities.assignments[layer=%s]", l), "7.1", func(t *terms) {
+			rel := relation(0)
+			if more(y, x) {
+				rel |= atLeast
 			}
-			t.write("party", string(x), string(y), rel, why)
-		} else if x == opsec.Both {
-			t.words("note", notes(a, l), notes(b, l))
-		}
-		out = append(out, differences(fmt.Sprintf("responsibilities.assignments[layer=%s]", l), "7.1", list)...)
+			if more(x, y) {
+				rel |= atMost
+			}
+			switch {
+			case t.differ(rel):
+				why := "the customer answers for it, or nobody"
+				if rel != 0 {
+					why = gained(rel, "the provider answers for more", "the provider answers for less")
+				}
+				t.write("party", string(x), string(y), rel, why)
+			case x == opsec.Both: // how it is shared
+				t.words("note", note(a, l), note(b, l))
+			case x != "": // a note may take out a part of the layer
+				t.read("note", note(a, l), note(b, l))
+			}
+		})...)
 	}
 	return out
 }

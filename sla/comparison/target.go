@@ -34,7 +34,9 @@ func pledges(list []response.Target, on *clock) (out []pledge) {
 			if t.Share != "" {
 				share, _ = ratio.Parse(t.Share) // one that cannot be read promises nothing
 			}
-			out = append(out, pledge{t, false, t.Each, share, c})
+			if share.Num() > 0 {
+				out = append(out, pledge{t, false, t.Each, share, c})
+			}
 		}
 	}
 	return out

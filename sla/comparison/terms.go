@@ -24,6 +24,20 @@ type row struct {
 	rel             relation
 }
 
+// weigh writes down the terms in which two things differ.
+func weigh(path, clause string, compare func(t *terms)) (out []Difference) {
+	var list []row
+	compare(&terms{rel: same, rows: &list})
+	for _, r := range list {
+		at := r.name
+		if path != "" {
+			at = path + "." + r.name
+		}
+		out = append(out, Difference{at, clause, r.rel.verdict(), r.a, r.b, r.why})
+	}
+	return out
+}
+
 // differ takes a term in, and reports whether it is to be written down.
 func (t *terms) differ(rel relation) bool {
 	t.rel &= rel
@@ -209,6 +223,7 @@ func said(rel relation, otherwise string) string {
 
 // rank compares words that have an order, by a function that says whether one is at least as strong as another.
 func (t *terms) rank(name, a, b string, reaches func(high, low string) bool, why string) {
+	a, b = strings.TrimSpace(a), strings.TrimSpace(b)
 	rel := relation(0)
 	if a == b || a == "" || reaches(b, a) {
 		rel |= atLeast
@@ -262,6 +277,17 @@ func all(list []string) string {
 func (t *terms) alike(name, a, b, why string) {
 	if rel := wording(a, b); t.differ(rel) {
 		t.write(name, a, b, rel, said(rel, why))
+	}
+}
+
+// places compares lists that have no order, neither of the one and the other nor of what is in them.
+func (t *terms) places(name string, a, b []string, why string) {
+	rel := included(a, b)
+	if rel != same && len(a) > 0 && len(b) > 0 {
+		rel = 0
+	}
+	if t.differ(rel) {
+		t.write(name, strings.Join(a, ", "), strings.Join(b, ", "), rel, said(rel, why))
 	}
 }
 
