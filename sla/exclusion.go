@@ -182,22 +182,28 @@ func (a *Agreement) admit(e Exclusion, rule *ExclusionRule) Ruling {
 			return no("the customer alone does not answer for the %s layer", e.Layer)
 		}
 	}
-	for _, s := range e.Services {
-		if a.Service(s) == nil || len(rule.Services) > 0 && !slices.Contains(rule.Services, s) {
-			r.Why = "not for all services that it names: the rule does not cover them"
-		}
-	}
+	named, covered := set(e.Services), set(rule.Services)
 	for _, s := range a.Services {
-		named := len(e.Services) == 0 || slices.Contains(e.Services, s.ID)
-		if named && (len(rule.Services) == 0 || slices.Contains(rule.Services, s.ID)) {
+		if (len(named) == 0 || named[s.ID]) && (len(covered) == 0 || covered[s.ID]) {
 			r.Services = append(r.Services, s.ID)
 		}
 	}
-	if len(r.Services) == 0 {
+	switch {
+	case len(r.Services) == 0:
 		return no("it is for no service that the rule covers")
+	case len(r.Services) < len(named):
+		r.Why = "not for all services that it names: the rule does not cover them"
 	}
 	r.Within = timeline.Line{{Start: e.Start.UnixMilli(), End: e.End.UnixMilli()}}
 	return r
+}
+
+func set(ids []string) map[string]bool {
+	m := map[string]bool{}
+	for _, id := range ids {
+		m[id] = true
+	}
+	return m
 }
 
 // longest cuts what goes on for longer than the rule allows. Rulings come in order of their starts; runs holds, by rule and

@@ -77,6 +77,7 @@ func TestAnExclusionHoldsAsFarAsItsRuleGoes(t *testing.T) {
 		"as the agreement expires": {func(e *sla.Exclusion) { e.Start, e.End = at("2027-02-28T22:00:00Z"), at("2027-03-01T00:00:00Z") }, timeline.Line{span("2027-02-28T22:00:00Z", "2027-02-28T23:00:00Z")}, "the agreement was not in force all of the time"},
 		"far future":               {func(e *sla.Exclusion) { e.Start, e.End = time.Unix(1<<55, 0), time.Unix(1<<55+1, 0) }, nil, "its start or its end is no time of a calendar"},
 		"for no service":           {func(e *sla.Exclusion) { e.Services = []string{"x"} }, nil, "it is for no service that the rule covers"},
+		"for a service twice":      {func(e *sla.Exclusion) { e.Services = []string{"storage", "storage"} }, two, ""},
 		"for a service and none":   {func(e *sla.Exclusion) { e.Services = []string{"storage", "x"} }, two, "not for all services that it names: the rule does not cover them"},
 	} {
 		e := planned(c.change)

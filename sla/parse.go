@@ -147,7 +147,7 @@ func quoted(text []byte, root *yaml.Node) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// JSON returns the agreement as indented JSON, in the order of the Recommendation; [Parse] reads it back. The form that
+// JSON returns the agreement as indented JSON, in the order of the Recommendation; [Parse] reads it back, up to [MaxSize]. The form that
 // digests are made of is that of [Agreement.Canonical].
 func (a *Agreement) JSON() ([]byte, error) { return indented(a) }
 
@@ -162,7 +162,7 @@ func indented(v any) ([]byte, error) {
 	return w.Bytes(), nil
 }
 
-// YAML returns the agreement as YAML, in the order of the Recommendation; [Parse] reads it back.
+// YAML returns the agreement as YAML, in the order of the Recommendation; [Parse] reads it back, up to [MaxSize].
 func (a *Agreement) YAML() ([]byte, error) {
 	text, err := json.Marshal(a)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla/credit"
@@ -105,7 +106,7 @@ func (c *checker) id(path, id string, seen map[string]bool) {
 	switch {
 	case id == "":
 		c.fault(path, RuleMissing, "no id")
-	case len(id) > 128 || strings.ContainsAny(id, " \t\n"):
+	case len(id) > 128 || strings.ContainsFunc(id, unicode.IsSpace):
 		c.fault(path, RuleInvalid, "want an id of up to 128 bytes without spaces")
 	case seen[id]:
 		c.fault(path, RuleDuplicate, "another one has this id")

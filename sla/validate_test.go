@@ -108,10 +108,14 @@ func drop(a *sla.Agreement, path string) {
 func TestFaultsHaveTheirPaths(t *testing.T) {
 	day := 24 * hour
 	for want, change := range map[string]func(a *sla.Agreement){
-		"id invalid":            func(a *sla.Agreement) { a.ID = "a b" },
-		"version invalid":       func(a *sla.Agreement) { a.Version = -1 },
-		"history missing":       func(a *sla.Agreement) { a.Version = 2 },
-		"expires contradiction": func(a *sla.Agreement) { a.Expires = a.Effective },
+		"id invalid":                           func(a *sla.Agreement) { a.ID = "a b" },
+		"regions[0] missing":                   func(a *sla.Agreement) { a.Regions[0] = "" },
+		"services[0].objectives[1].id invalid": func(a *sla.Agreement) { a.Services[0].Objectives[1].ID = "a\u00a0b" },
+		"services[0].objectives[1].id missing": func(a *sla.Agreement) { a.Services[0].Objectives[1].ID = "" },
+		"credits[0].id invalid":                func(a *sla.Agreement) { a.Credits[0].ID = strings.Repeat("x", 129) },
+		"version invalid":                      func(a *sla.Agreement) { a.Version = -1 },
+		"history missing":                      func(a *sla.Agreement) { a.Version = 2 },
+		"expires contradiction":                func(a *sla.Agreement) { a.Expires = a.Effective },
 		"effective invalid|expires contradiction|clause.certification.held[0].expires contradiction": func(a *sla.Agreement) { a.Effective = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"parties[0].role invalid": func(a *sla.Agreement) {
 			a.Parties = append(a.Parties[:1:1], a.Parties...)
