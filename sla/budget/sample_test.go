@@ -146,6 +146,9 @@ func TestBoundsOfKnownSamples(t *testing.T) {
 	r, err := budget.ClopperPearson(1<<20-1, 1<<20, of(t, "95%"))
 	require.NoError(t, err)
 	require.Equal(t, "99.9994 99.9999", show(r))
+	r, err = budget.ClopperPearson(1_028_576, 1<<20, of(t, "95%"))
+	require.NoError(t, err)
+	require.Equal(t, "980662897 981187469", fmt.Sprint(r.Low.Num(), " ", r.High.Num()), "billionths, by sums of 60 decimals")
 	for _, f := range []func(uint64, uint64, ratio.Ratio) (ratio.Range, error){budget.ClopperPearson, budget.Wilson} {
 		for _, c := range []struct {
 			good, all  uint64
