@@ -21,9 +21,22 @@ type Meter struct {
 
 // origin is what is known of a source.
 type origin struct {
-	last uint32 // the resource of its last evidence
-	mark int64  // how far its evidence goes
-	top  uint64 // its highest number: what has a higher one is new
+	last   uint32 // the resource of its last evidence
+	mark   int64  // how far its evidence goes
+	number top    // its highest number, and the highest resource with that
+	series top    // its highest resource, and the highest number of that
+}
+
+// top is the highest of pairs. A piece that is above it is new.
+type top struct{ major, minor uint64 }
+
+// raise makes a higher pair the top. It reports whether it is one.
+func (t *top) raise(major, minor uint64) bool {
+	if major < t.major || major == t.major && minor <= t.minor {
+		return false
+	}
+	*t = top{major, minor}
+	return true
 }
 
 // New returns a meter without evidence.
@@ -81,9 +94,9 @@ func (m *Meter) mark(r record, t tally) (fresh bool) {
 		end = r.start
 	}
 	o.mark = max(o.mark, end)
-	fresh = r.seq > o.top
-	o.top = max(o.top, r.seq)
-	return fresh
+	id := uint64(r.resource())
+	rising := o.number.raise(r.seq, id) // of a source that goes through its resources again and again
+	return o.series.raise(id, r.seq) || rising
 }
 
 // number returns the numbers of the source and the resource of evidence, and gives some to new ones.

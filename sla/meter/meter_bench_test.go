@@ -146,27 +146,52 @@ func watch() (peak *atomic.Uint64, stop func()) {
 	return peak, func() { close(done) }
 }
 
-// BenchmarkAddTenMillion adds as many pieces in order to a new meter, with the names and all memory. Then it asks for nothing, for
+// BenchmarkAddTenMillion adds as many pieces in order to a new meter, with the names and all memory: in rounds through the
+// resources, numbered by the source or for each resource alone, and resource after resource. Then it asks for nothing, for
 // which all is put in order.
 func BenchmarkAddTenMillion(b *testing.B) {
-	const pieces = 10_000_000
 	for _, n := range []int{1, 1000, 100_000, 1_000_000} {
-		names := resources(n)
-		b.Run(fmt.Sprintf("%d resources", n), func(b *testing.B) {
-			var added time.Duration
-			for b.Loop() {
-				start := time.Now()
-				m := meter.New()
-				for i := range pieces {
-					at := begin + int64(i/n)*1000
-					_ = m.Add(meter.Evidence{Source: "probe", Seq: uint64(i), Resource: names[i%n], Span: timeline.Span{Start: at, End: at + 1000}, State: meter.Up})
-				}
-				added += time.Since(start)
-				m.Digest(timeline.Span{})
-			}
-			per := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / float64(b.N) / pieces }
-			b.ReportMetric(per(added), "ns/add")
-			b.ReportMetric(per(b.Elapsed()), "with-order-ns/add")
-		})
+		addTenMillion(b, n, "")
 	}
+	addTenMillion(b, 100_000, numberedAlike)
+	addTenMillion(b, 100_000, oneByOne)
+}
+
+const (
+	numberedAlike = ", numbered alike"
+	oneByOne      = ", one by one"
+)
+
+func addTenMillion(b *testing.B, n int, how string) {
+	const pieces = 10_000_000
+	names := resources(n)
+	outer, inner := pieces/n, n
+	if how == oneByOne {
+		outer, inner = inner, outer
+	}
+	b.Run(fmt.Sprintf("%d resources%s", n, how), func(b *testing.B) {
+		var added time.Duration
+		for b.Loop() {
+			start := time.Now()
+			m := meter.New()
+			for i := range outer {
+				for j := range inner {
+					resource, round, seq := j, i, i*inner+j
+					switch how {
+					case numberedAlike:
+						seq = round
+					case oneByOne:
+						resource, round, seq = i, j, j
+					}
+					at := begin + int64(round)*1000
+					_ = m.Add(meter.Evidence{Source: "probe", Seq: uint64(seq), Resource: names[resource], Span: timeline.Span{Start: at, End: at + 1000}, State: meter.Up})
+				}
+			}
+			added += time.Since(start)
+			m.Digest(timeline.Span{})
+		}
+		per := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / float64(b.N) / pieces }
+		b.ReportMetric(per(added), "ns/add")
+		b.ReportMetric(per(b.Elapsed()), "with-order-ns/add")
+	})
 }

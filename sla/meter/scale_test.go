@@ -94,6 +94,36 @@ func TestWhatComesAgainTakesNoMemory(t *testing.T) {
 	runtime.KeepAlive(m)
 }
 
+// TestAddInOrderTakesItsRoomAlone adds what comes in order of a source, which is new, and need not be compared with all else:
+// in rounds through its resources, numbered by the source or for each resource alone, and resource after resource.
+func TestAddInOrderTakesItsRoomAlone(t *testing.T) {
+	if race.Enabled {
+		t.Skip("memory is another under the race detector")
+	}
+	const n, each = 100, 22_000 // in all more than waits for being put in order when it is doubtful
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprint("vm-", i)
+	}
+	for how, piece := range map[string]func(i int) (resource, seq int){
+		"numbered by the source": func(i int) (int, int) { return i % n, i },
+		"numbered by resource":   func(i int) (int, int) { return i % n, i / n },
+		"one by one":             func(i int) (int, int) { return i / each, i % each },
+	} {
+		m := meter.New()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for i := range n * each {
+			resource, seq := piece(i)
+			if m.Add(Evidence{Source: "s", Seq: uint64(seq), Resource: names[resource], Span: span(int64(i), int64(i+1)), State: meter.Up}) != nil {
+				t.Fatal("not added")
+			}
+		}
+		runtime.ReadMemStats(&after)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(n*each*36), how)
+	}
+}
+
 // TestReaderMayStop ends each way of reading in the middle.
 func TestReaderMayStop(t *testing.T) {
 	m := meter.New()
