@@ -98,9 +98,12 @@ func (p Policy) Factor(r Rule) (ratio.Ratio, error) {
 }
 
 // Detects returns how long it takes until a rule fires when, after none was, such a share is bad, at even traffic; false if
-// it never does. [ratio.One] is a total outage. It is rounded up to milliseconds.
+// it never does. [ratio.One] is a total outage, and the most there is. It is rounded up to milliseconds.
 func (p Policy) Detects(r Rule, bad ratio.Ratio) (time.Duration, bool) {
 	factor, err := p.Factor(r)
+	if bad.Cmp(ratio.One()) > 0 {
+		bad = ratio.One()
+	}
 	if err != nil || !beyond(bad, factor, p.Target) {
 		return 0, false
 	}

@@ -147,6 +147,9 @@ func TestDetectionTime(t *testing.T) {
 	got, fires := p.Detects(p.Rules[0], of(t, "1.440001%"))
 	require.True(t, fires)
 	require.LessOrEqual(t, got, time.Hour)
+	got, fires = p.Detects(p.Rules[0], of(t, "200%"))
+	require.True(t, fires)
+	require.Equal(t, 51841*time.Millisecond, got, "no more than all is bad")
 	_, fires = p.Detects(budget.Rule{}, ratio.One())
 	require.False(t, fires)
 }

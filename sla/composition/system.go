@@ -3,6 +3,7 @@ package composition
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cloudopsec/opsec/sla/ratio"
 )
@@ -19,13 +20,13 @@ type Node struct {
 func Part(id string) Node { return Node{Part: id} }
 
 // Serial returns a node that works while all of them do.
-func Serial(of ...Node) Node { return Node{Need: len(of), Of: of} }
+func Serial(of ...Node) Node { return AtLeast(len(of), of...) }
 
 // Parallel returns a node that works while any of them does.
-func Parallel(of ...Node) Node { return Node{Need: 1, Of: of} }
+func Parallel(of ...Node) Node { return AtLeast(1, of...) }
 
 // AtLeast returns a node that works while so many of them do.
-func AtLeast(need int, of ...Node) Node { return Node{Need: need, Of: of} }
+func AtLeast(need int, of ...Node) Node { return Node{Need: need, Of: slices.Clone(of)} }
 
 // System is what a service is made of.
 type System struct {

@@ -223,6 +223,15 @@ func TestKnownSystems(t *testing.T) {
 	}
 }
 
+func TestNodesKeepNothingOfTheirArguments(t *testing.T) {
+	for _, of := range []func(...c.Node) c.Node{c.Serial, c.Parallel, func(n ...c.Node) c.Node { return c.AtLeast(1, n...) }} {
+		nodes := list("a b")
+		n := of(nodes...)
+		nodes[0] = c.Part("ghost")
+		require.NoError(t, c.System{Parts: known(t, map[string]string{"a": "0.9", "b": "0.9"}), Top: n}.Validate())
+	}
+}
+
 func TestExactlyAtTheTargetIsMet(t *testing.T) {
 	s := c.System{Parts: known(t, map[string]string{"a": "99.9%", "b": "99.9%"}), Top: c.Serial(list("a b")...)}
 	f, err := s.Availability()
@@ -333,7 +342,7 @@ func TestValidateCaps(t *testing.T) {
 	}
 	require.ErrorIs(t, c.System{Parts: parts, Top: bomb}.Validate(), opsec.ErrInvalid)
 	ring := make([]c.Node, 1) // it is made of itself
-	ring[0] = c.Parallel(ring...)
+	ring[0] = c.Node{Need: 1, Of: ring}
 	require.ErrorContains(t, c.System{Parts: parts, Top: ring[0]}.Validate(), "deeper than 64")
 	for _, n := range []int{256, 257} {
 		s := row(t, n)
