@@ -40,7 +40,7 @@ services:
 	fmt.Println(err)
 	// Output:
 	// acme-iaas 99.99% <nil>
-	// sla: line 2: a field that is not known, or in another letter case: invalid
+	// sla: line 2: "ID" is no field that is known there; letter case counts: invalid
 }
 
 func ExampleAgreement_Validate() {

@@ -2,6 +2,7 @@ package sla
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -50,7 +51,7 @@ func decode(text []byte, into any) error {
 	}
 	root, err := strictyaml.Load(text, depth)
 	if err == nil {
-		err = exact(root, fields(reflect.TypeOf(into), map[string]bool{}, map[reflect.Type]bool{}))
+		err = exact(root, reflect.TypeOf(into))
 	}
 	if err == nil {
 		text, err = quoted(text, root)
@@ -77,36 +78,42 @@ func character(pair []byte) []byte {
 	return []byte(s)
 }
 
-// fields adds the names of all fields of a type to known. That one of them stands in a place of another is for the decoder
-// to refuse; it would take one in other letter case, though, and of two of these the last.
-func fields(t reflect.Type, known map[string]bool, seen map[reflect.Type]bool) map[string]bool {
+// exact refuses names that are no fields of a type, which the decoder would take in other letter case; texts that are not of
+// their form, for the decoder does not say where they stand; and numbers such as 010, which is 8 in YAML 1.1.
+func exact(n *yaml.Node, t reflect.Type) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	switch {
-	case t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice:
-		return fields(t.Elem(), known, seen)
-	case t.Kind() != reflect.Struct || seen[t] || leaf(t):
-		return known
-	}
-	seen[t] = true
-	for f := range t.Fields() {
-		if f.IsExported() {
-			known[name(f)] = true
-			fields(f.Type, known, seen)
+	case n.Kind == yaml.ScalarNode:
+		if v, err := strconv.Atoi(n.Value); n.Tag == "!!int" && err == nil && strconv.Itoa(v) != n.Value {
+			return fmt.Errorf("line %d: a number with a sign or a zero before it, which not all read alike", n.Line)
 		}
-	}
-	return known
-}
-
-// exact refuses names of fields that are not known, and numbers such as 010, which is 8 in YAML 1.1.
-func exact(n *yaml.Node, known map[string]bool) error {
-	for i, c := range n.Content {
-		if n.Kind == yaml.MappingNode && i%2 == 0 && !known[c.Value] {
-			return fmt.Errorf("line %d: a field that is not known, or in another letter case", c.Line)
+		if form, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler); ok {
+			if err := form.UnmarshalText([]byte(n.Value)); err != nil {
+				return fmt.Errorf("line %d: %w", n.Line, err)
+			}
 		}
-		if v, err := strconv.Atoi(c.Value); c.Tag == "!!int" && err == nil && strconv.Itoa(v) != c.Value {
-			return fmt.Errorf("line %d: a number with a sign or a zero before it, which not all read alike", c.Line)
+	case n.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			f, ok := field(t, n.Content[i].Value)
+			if !ok {
+				return fmt.Errorf("line %d: %.40q is no field that is known there; letter case counts", n.Content[i].Line, n.Content[i].Value)
+			}
+			if err := exact(n.Content[i+1], f.Type); err != nil {
+				return err
+			}
 		}
-		if err := exact(c, known); err != nil {
-			return err
+	case n.Kind == yaml.SequenceNode && t.Kind() != reflect.Slice:
+		return fmt.Errorf("line %d: a list where none is known", n.Line)
+	default: // a list, or the document
+		if n.Kind == yaml.SequenceNode {
+			t = t.Elem()
+		}
+		for _, c := range n.Content {
+			if err := exact(c, t); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
