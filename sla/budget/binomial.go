@@ -13,7 +13,7 @@ import (
 const (
 	precision = 256
 	slack     = 200
-	maxBits   = 1 << 18 // of a probability as a fraction
+	maxBits   = 1 << 16 // of a probability as a fraction
 )
 
 // binomial is the probability of k or more of n.

@@ -15,7 +15,7 @@ const maxSample = 1 << 20
 // three requests is a share of 33 % and no news. Integers and proven bounds decide, at ties too.
 //
 // The error wraps [opsec.ErrInvalid]: more bad than all, more than 2^20 in all, a share or a chance of more than 1, or a tie
-// that only numbers of more than 2^18 bits would tell.
+// that only numbers of more than 2^16 bits would tell.
 func Unlikely(bad, all uint64, share, chance ratio.Ratio) (bool, error) {
 	if bad > all || all > maxSample || share.Cmp(ratio.One()) > 0 || chance.Cmp(ratio.One()) > 0 {
 		return false, fault("sample", "want bad <= all <= %d, share and chance of 1 at most", maxSample)

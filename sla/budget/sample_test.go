@@ -72,6 +72,7 @@ func TestUnlikelyAtTiesAndEdges(t *testing.T) {
 		{1, 1 << 20, "18446744073709551614/18446744073709551615", "18446744073709551614/18446744073709551615", false},
 		{10_000, 19_999, "1/2", "1/2", true}, // a tie of 20,000 bits
 		{9_999, 19_999, "1/2", "1/2", false},
+		{16_384, 32_767, "1/2", "1/2", true},       // of 2^16 bits, less two
 		{524_288, 1 << 20, "1/2", "50.03%", false}, // 50.039 %
 		{524_288, 1 << 20, "1/2", "50.04%", true},
 	} {
@@ -83,11 +84,12 @@ func TestUnlikelyAtTiesAndEdges(t *testing.T) {
 		bad, all      uint64
 		share, chance string
 	}{
-		"more bad than all":  {2, 1, "1%", "1%"},
-		"too many":           {1, 1<<20 + 1, "1%", "1%"},
-		"a share of 2":       {1, 1, "2", "1%"},
-		"a chance of 2":      {1, 1, "1%", "2"},
-		"a tie of 2^21 bits": {1 << 19, 1<<20 - 1, "1/2", "1/2"},
+		"more bad than all":           {2, 1, "1%", "1%"},
+		"too many":                    {1, 1<<20 + 1, "1%", "1%"},
+		"a share of 2":                {1, 1, "2", "1%"},
+		"a chance of 2":               {1, 1, "1%", "2"},
+		"a tie of 2^21 bits":          {1 << 19, 1<<20 - 1, "1/2", "1/2"},
+		"a tie of 2^16 bits, and two": {16_385, 32_769, "1/2", "1/2"},
 	} {
 		_, err := budget.Unlikely(c.bad, c.all, of(t, c.share), of(t, c.chance))
 		require.ErrorIs(t, err, opsec.ErrInvalid, name)
