@@ -149,7 +149,7 @@ type Continuity struct {
 type Statement struct {
 	Text     string           `json:"text"`
 	Scope    []string         `json:"scope,omitempty"`    // services, or layers, that it covers; none: all
-	Controls []string         `json:"controls,omitempty"` // such as "mfa", "jit", "ids": words that [Compare] compares
+	Controls []string         `json:"controls,omitempty"` // such as "mfa", "jit", "ids": words that package comparison compares
 	Evidence string           `json:"evidence,omitempty"` // how the customer can check it: a report, an audit, a certificate
 	Interval metric.Duration  `json:"interval,omitempty"` // how often it is renewed or checked
 	Within   *metric.Duration `json:"within,omitempty"`   // how soon it is done, where that is promised: patches, deletion

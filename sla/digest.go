@@ -79,7 +79,7 @@ func exactly(v reflect.Value) (err error) {
 // clone returns a copy that shares nothing.
 func (a *Agreement) clone() (*Agreement, error) {
 	c := new(Agreement)
-	text, err := json.Marshal(a)
+	text, err := json.Marshal(a.listed())
 	if err == nil {
 		err = json.Unmarshal(text, c)
 	}

@@ -80,7 +80,7 @@ func (n Negotiation) Propose(step Step, terms *Agreement) (Negotiation, error) {
 	if err := terms.Validate(); err != nil {
 		return n, err
 	}
-	paths, all, err := listed(n.Agreement, terms)
+	paths, all, err := changes(n.Agreement, terms)
 	if err != nil {
 		return n, err
 	}
@@ -106,8 +106,8 @@ func (n Negotiation) Propose(step Step, terms *Agreement) (Negotiation, error) {
 	return n, nil
 }
 
-// listed returns the paths that a change lists, and all at which two agreements differ.
-func listed(a, b *Agreement) (paths, all []string, err error) {
+// changes returns the paths that a change lists, and all at which two agreements differ.
+func changes(a, b *Agreement) (paths, all []string, err error) {
 	all, err = Changed(a, b)
 	if err != nil || len(all) <= maxPaths {
 		return all, all, err
@@ -273,7 +273,7 @@ func (a *Agreement) Follows(before *Agreement) error {
 	if to != last.To {
 		return wrong(at+".to", "these are not the terms that were agreed to")
 	}
-	paths, _, err := listed(before, &terms)
+	paths, _, err := changes(before, &terms)
 	if err != nil {
 		return err
 	}

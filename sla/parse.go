@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/internal/strictyaml"
+	"github.com/cloudopsec/opsec/sla/credit"
 )
 
 // MaxSize is how many bytes the text of an agreement, of a sealed one or of a minimum may have.
@@ -156,7 +158,20 @@ func quoted(text []byte, root *yaml.Node) ([]byte, error) {
 
 // JSON returns the agreement as indented JSON, in the order of the Recommendation; [Parse] reads it back, up to [MaxSize]. The form that
 // digests are made of is that of [Agreement.Canonical].
-func (a *Agreement) JSON() ([]byte, error) { return indented(a) }
+func (a *Agreement) JSON() ([]byte, error) { return indented(a.listed()) }
+
+// listed returns the agreement without a list that JSON would write as null, which [Parse] does not take. Bands are the only
+// ones that JSON does not leave out.
+func (a *Agreement) listed() *Agreement {
+	c := *a
+	c.Credits = slices.Clone(a.Credits)
+	for i := range c.Credits {
+		if c.Credits[i].Bands == nil {
+			c.Credits[i].Bands = []credit.Band{}
+		}
+	}
+	return &c
+}
 
 func indented(v any) ([]byte, error) {
 	var w bytes.Buffer
@@ -171,7 +186,7 @@ func indented(v any) ([]byte, error) {
 
 // YAML returns the agreement as YAML, in the order of the Recommendation; [Parse] reads it back, up to [MaxSize].
 func (a *Agreement) YAML() ([]byte, error) {
-	text, err := json.Marshal(a)
+	text, err := json.Marshal(a.listed())
 	if err != nil {
 		return nil, fmt.Errorf("sla: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla"
+	"github.com/cloudopsec/opsec/sla/credit"
 	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/ratio"
 )
@@ -68,6 +69,18 @@ func TestADraftWithGapsReadsBack(t *testing.T) {
 			require.True(t, reflect.DeepEqual(a, got), "%+v\n%+v", a, got)
 		}
 	}
+	a, b := &sla.Agreement{Schema: sla.Schema, Credits: make([]credit.Table, 1)}, &sla.Agreement{Schema: sla.Schema, Credits: []credit.Table{{Bands: []credit.Band{}}}}
+	for _, write := range []func() ([]byte, error){a.YAML, a.JSON, a.Canonical, b.JSON} {
+		got, err := sla.Parse(must(write()))
+		require.NoError(t, err)
+		require.Equal(t, b, got)
+		require.Equal(t, must(a.Digest()), must(got.Digest()))
+	}
+	s, err := sla.ParseSealed(must((&sla.Sealed{Agreement: a}).JSON()))
+	require.NoError(t, err)
+	require.Equal(t, b, s.Agreement)
+	require.Nil(t, a.Credits[0].Bands, "nothing of the agreement has changed")
+	require.Equal(t, "{\n  \"agreement\": null\n}\n", string(must(new(sla.Sealed).JSON())))
 }
 
 func TestForeignTextIsRefused(t *testing.T) {

@@ -53,7 +53,13 @@ func ParseSealed(text []byte) (*Sealed, error) {
 }
 
 // JSON returns the sealed agreement as indented JSON; [ParseSealed] reads it back.
-func (s *Sealed) JSON() ([]byte, error) { return indented(s) }
+func (s *Sealed) JSON() ([]byte, error) {
+	c := *s
+	if s.Agreement != nil {
+		c.Agreement = s.Agreement.listed()
+	}
+	return indented(c)
+}
 
 // party returns a party by its name, or nil.
 func (a *Agreement) party(name string) *Party {
