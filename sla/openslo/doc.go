@@ -34,7 +34,7 @@
 //
 // An SLO of several objectives becomes so many, whose ids are its name with a number. Slices without requests are unknown
 // (metric.EmptyUnknown): OpenSLO does not say what they are. Windows of the calendar begin with the day, week (on Monday),
-// month, quarter or year; a startTime at another moment is reported.
+// month, quarter or year, at midnight; with a startTime at another moment they are others, and not taken.
 //
 // # Promises
 //
@@ -44,6 +44,6 @@
 //
 // # What it will not do
 //
-// Read v1alpha and v2alpha. Carry alert policies over: see package budget for rules. Query anything: an [Source] may well
+// Read v1alpha and v2alpha. Carry alert policies over: see package budget for rules. Query anything: a [Source] may well
 // hold a password that somebody wrote into a query, so treat it as you treat the file.
 package openslo

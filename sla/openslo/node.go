@@ -2,12 +2,13 @@ package openslo
 
 import (
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
-// maxMarks is how many commas and brackets there may be: they make nodes of 200 bytes each out of two bytes.
+// Of commas and brackets there may be maxMarks, and of dashes and colons twice as many: each makes nodes of 200 bytes out of two.
 const maxMarks = 1 << 16
 
 // load parses a stream of documents, with nothing in them that a few bytes could make large.
@@ -15,14 +16,25 @@ func load(text []byte) ([]*yaml.Node, error) {
 	if len(text) > MaxSize {
 		return nil, invalid("%d bytes, want up to %d", len(text), MaxSize)
 	}
-	marks := 0
-	for _, c := range text {
-		if strings.IndexByte(",[]{}", c) >= 0 {
-			marks++
+	marks, ends := 0, 0
+	for i, c := range text {
+		switch c {
+		case ',', '[', ']', '{', '}':
+			marks += 2
+		case '-', '?', ':', '.':
+			if i+1 < len(text) && text[i+1] > ' ' {
+				continue
+			}
+			if marks++; i >= 2 && text[i-1] == c && text[i-2] == c {
+				ends++ // maybe of a document: "---" or "..."
+			}
 		}
 	}
-	if marks > maxMarks {
-		return nil, invalid("%d commas and brackets, want up to %d", marks, maxMarks)
+	if marks > 2*maxMarks {
+		return nil, invalid("want up to %d commas and brackets, or twice as many dashes and colons", maxMarks)
+	}
+	if ends > 4*MaxDocuments {
+		return nil, invalid("want up to %d documents", MaxDocuments)
 	}
 	var docs []yaml.Node
 	limit := yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(depth)))
@@ -150,12 +162,17 @@ func (o *object) lost(report func(path, text string)) {
 	}
 }
 
-// clip keeps names of others short.
+// clip keeps names of others short, and in a line.
 func clip(s string) string {
 	if len(s) > 80 {
-		return strings.ToValidUTF8(s[:80], "") + "..."
+		s = strings.ToValidUTF8(s[:80], "") + "..."
 	}
-	return s
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }
 
 // dump writes a value as YAML.

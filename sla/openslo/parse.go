@@ -44,8 +44,8 @@ func Parse(text []byte) (Document, []Loss, error) {
 	var objectives []*object
 	var indicators []string
 	names := map[string]bool{}
-	for i, n := range nodes {
-		o, kind, name, err := r.head(i, n)
+	for _, n := range nodes {
+		o, kind, name, err := r.head(n)
 		if err != nil {
 			return Document{}, nil, err
 		}
@@ -59,7 +59,8 @@ func Parse(text []byte) (Document, []Loss, error) {
 			err = r.named(o, name)
 		case "SLI":
 			r.indicators[name], indicators = o.get("spec"), append(indicators, name)
-			if title, _ := o.title(); title != "" {
+			var title string
+			if title, err = o.title(); title != "" {
 				r.lose(o.at("metadata.displayName"), "there is no place for it")
 			}
 			o.lost(r.lose)
@@ -68,7 +69,7 @@ func Parse(text []byte) (Document, []Loss, error) {
 		case "DataSource", "AlertPolicy", "AlertCondition", "AlertNotificationTarget":
 			r.leave(o.path, "there is no place for it")
 		default:
-			err = invalid("document %d: kind: %q is unknown", i+1, clip(kind))
+			err = invalid("%s: line %d: kind: %q is unknown", o.path, n.Line, clip(kind))
 		}
 		if err != nil {
 			return Document{}, nil, err
@@ -90,8 +91,8 @@ func Parse(text []byte) (Document, []Loss, error) {
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,117}[A-Za-z0-9])?$`)
 
 // head reads what every document has.
-func (r *reader) head(i int, n *yaml.Node) (o *object, kind, name string, err error) {
-	if o, err = newObject(fmt.Sprintf("document %d", i+1), n); err != nil {
+func (r *reader) head(n *yaml.Node) (o *object, kind, name string, err error) {
+	if o, err = newObject(fmt.Sprintf("document at line %d", n.Line), n); err != nil {
 		return nil, "", "", err
 	}
 	version, err := o.text("apiVersion")
@@ -267,7 +268,7 @@ func (r *reader) source(o *object) (*Source, error) {
 		}
 		r.used[ref] = true
 		if r.dumped[ref] == nil {
-			s, err := newSource(ref, spec)
+			s, err := newSource("SLI/"+ref, ref, spec)
 			if err != nil {
 				return nil, err
 			}
@@ -286,15 +287,12 @@ func (r *reader) source(o *object) (*Source, error) {
 	meta.lost(r.lose)
 	spec := inline.get("spec")
 	inline.lost(r.lose)
-	return newSource(name, spec)
+	return newSource(inline.path, name, spec)
 }
 
-func newSource(name string, spec *yaml.Node) (*Source, error) {
-	if spec == nil {
-		return &Source{Indicator: name}, nil
-	}
-	if spec.Kind != yaml.MappingNode {
-		return nil, invalid("line %d: the spec of an indicator has fields", spec.Line)
+func newSource(path, name string, spec *yaml.Node) (*Source, error) {
+	if spec == nil || spec.Kind != yaml.MappingNode {
+		return nil, invalid("%s.spec: want fields", path)
 	}
 	text, err := dump(spec)
 	return &Source{Indicator: name, Spec: text}, err

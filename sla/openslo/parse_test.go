@@ -101,14 +101,8 @@ func TestWhatIsRead(t *testing.T) {
 		{"a month", calendar("1M", "2026-03-01 00:00:00"), with(month), nil},
 		{"a month, as a text", calendar("1M", "'2026-03-01T00:00:00'"), with(month), nil},
 		{"a month, as a date", calendar("1M", "2026-03-01"), with(month), nil},
-		{"a month that begins at noon", calendar("1M", "2026-03-01 12:00:00"), with(month), []string{
-			"SLO/checkout.spec.timeWindow[0].calendar.startTime: each month begins at its first midnight here, on Monday if it is a week"}},
 		{"a week", calendar("1w", "2026-03-02 00:00:00"), with(func(o *metric.Objective) { o.Window = metric.Window{Calendar: "week", Zone: "America/New_York"} }), nil},
-		{"a week from Sunday", calendar("1w", "2026-03-01 00:00:00"), with(func(o *metric.Objective) { o.Window = metric.Window{Calendar: "week", Zone: "America/New_York"} }), []string{
-			"SLO/checkout.spec.timeWindow[0].calendar.startTime: each week begins at its first midnight here, on Monday if it is a week"}},
 		{"a quarter", calendar("1Q", "2026-04-01 00:00:00"), with(func(o *metric.Objective) { o.Window = metric.Window{Calendar: "quarter", Zone: "America/New_York"} }), nil},
-		{"a quarter from March", calendar("1Q", "2026-03-01 00:00:00"), with(func(o *metric.Objective) { o.Window = metric.Window{Calendar: "quarter", Zone: "America/New_York"} }), []string{
-			"SLO/checkout.spec.timeWindow[0].calendar.startTime: each quarter begins at its first midnight here, on Monday if it is a week"}},
 		{"a year", calendar("1Y", "2026-01-01 00:00:00"), with(func(o *metric.Objective) { o.Window = metric.Window{Calendar: "year", Zone: "America/New_York"} }), nil},
 		{"a day", calendar("1d", "2026-03-17 00:00:00"), with(func(o *metric.Objective) { o.Window = metric.Window{Calendar: "day", Zone: "America/New_York"} }), nil},
 		{"no zone", []string{window, "  - {duration: 1M, isRolling: false}\n"}, with(func(o *metric.Objective) { o.Window = metric.Window{Calendar: "month", Zone: "UTC"} }), []string{
@@ -156,6 +150,13 @@ func TestWhatHasAnotherMeaningHereIsNotTaken(t *testing.T) {
 		{"hours by the calendar", calendar("1h", "2026-03-01 00:00:00"), "windows of the calendar are"},
 		{"a zone that is not there", []string{window, "  - {duration: 1M, calendar: {startTime: 2026-03-01 00:00:00, timeZone: Mars/Olympus}}\n"}, "window.zone"},
 		{"the zone of the machine", []string{window, "  - {duration: 1M, calendar: {timeZone: Local}}\n"}, "window.zone"},
+		{"a month that begins at noon", calendar("1M", "2026-03-01 12:00:00"), "SLO/checkout: not taken: its timeWindow: with that startTime it is another month"},
+		{"a month from its second day", calendar("1M", "2026-03-02 00:00:00"), "another month"},
+		{"a week from Sunday", calendar("1w", "2026-03-01 00:00:00"), "another week"},
+		{"a quarter from March", calendar("1Q", "2026-03-01 00:00:00"), "another quarter"},
+		{"a year from April", calendar("1Y", "2026-04-01 00:00:00"), "another year"},
+		{"a year from its first second on", calendar("1Y", "2026-01-01 00:00:01"), "another year"},
+		{"a day from noon", calendar("1d", "2026-03-01 12:00:00"), "another day"},
 		{"a window of 20 years", []string{"4w", "1200w"}, "window.rolling"},
 		{"slices of a month", []string{"timeSliceWindow: 1m", "timeSliceWindow: 1M"}, "SLO/checkout.spec.objectives[0]: not taken: its timeSliceWindow: months"},
 		{"slices that do not divide a day", []string{"timeSliceWindow: 1m", "timeSliceWindow: 7m"}, "whole milliseconds that divide a day"},
@@ -175,8 +176,8 @@ func TestWhatHasAnotherMeaningHereIsNotTaken(t *testing.T) {
 
 func TestWhatIsRefused(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
-		{"another version", shop("openslo/v1", "openslo/v1alpha"), `document 1: apiVersion: "openslo/v1alpha", want openslo/v1`},
-		{"another kind", shop("kind: SLO", "kind: SLA"), `kind: "SLA" is unknown`},
+		{"another version", shop("openslo/v1", "openslo/v1alpha"), `document at line 1: apiVersion: "openslo/v1alpha", want openslo/v1`},
+		{"another kind", shop("kind: SLO", "kind: SLA"), `SLA/checkout: line 1: kind: "SLA" is unknown`},
 		{"no name", shop("  name: checkout\n", ""), "metadata.name"},
 		{"a name with a space", shop("name: checkout\n", "name: check out\n"), "metadata.name"},
 		{"a name with a line", shop("name: checkout\n", "name: \"check\\nout\"\n"), "metadata.name"},
@@ -186,7 +187,12 @@ func TestWhatIsRefused(t *testing.T) {
 		{"an indicator of the SLO and one of its own", shop("{target", "{indicatorRef: x, target"), "an indicator of its own"},
 		{"an indicator that is a text", shop("{name: checkout-good}", "{name: checkout-good}\n    x: &a b"), "an anchor"},
 		{"a spec that is a text", "apiVersion: openslo/v1\nkind: SLI\nmetadata: {name: checkout-good}\nspec: text\n---\n" +
-			shop(shop()[strings.Index(shop(), "  indicator"):strings.Index(shop(), "  timeWindow")], "  indicatorRef: checkout-good\n"), "has fields"},
+			shop(shop()[strings.Index(shop(), "  indicator"):strings.Index(shop(), "  timeWindow")], "  indicatorRef: checkout-good\n"), "SLI/checkout-good.spec: want fields"},
+		{"an SLI without a spec", "apiVersion: openslo/v1\nkind: SLI\nmetadata: {name: checkout-good}\n---\n" +
+			shop(shop()[strings.Index(shop(), "  indicator"):strings.Index(shop(), "  timeWindow")], "  indicatorRef: checkout-good\n"), "SLI/checkout-good.spec: want fields"},
+		{"an indicator without a spec", shop(shop()[strings.Index(shop(), "    spec:"):strings.Index(shop(), "  timeWindow")], ""), "SLO/checkout.spec.indicator.spec: want fields"},
+		{"an indicator of nothing", shop(shop()[strings.Index(shop(), "  indicator:"):strings.Index(shop(), "  timeWindow")], "  indicator: {}\n"), "SLO/checkout.spec.indicator.spec: want fields"},
+		{"an SLI whose title is no text", "apiVersion: openslo/v1\nkind: SLI\nmetadata: {name: x, displayName: {a: b}}\nspec: {a: b}\n", "SLI/x.metadata.displayName"},
 		{"no objectives", shop(objective, ""), "objectives: none"},
 		{"no target", shop("target: 0.9995, ", ""), "want target or targetPercent"},
 		{"both targets", shop("target: 0.9995", "target: 0.9995, targetPercent: 99.95"), "want target or targetPercent"},
@@ -220,6 +226,19 @@ func TestWhatIsRefused(t *testing.T) {
 		{"marks", strings.Repeat("[],", 40_000), "commas and brackets"},
 		{"size", strings.Repeat("#", openslo.MaxSize+1), "want up to 1048576"},
 		{"documents", strings.Repeat("---\na: b\n", openslo.MaxDocuments+1), "1001 documents"},
+		{"documents of nothing", strings.Repeat("---\n", 20_000), "up to 1000 documents"},
+		{"documents that end", strings.Repeat("a\n...\n", 20_000), "up to 1000 documents"},
+		{"items of nothing", strings.Repeat("-\n", openslo.MaxSize/2), "dashes and colons"},
+		{"questions", strings.Repeat("?\n", openslo.MaxSize/2), "dashes and colons"},
+		{"fields of nothing", strings.Repeat("a:\n", openslo.MaxSize/3), "dashes and colons"},
+		{"items within items", strings.Repeat("- - - -\n", openslo.MaxSize/8), "dashes and colons"},
+		{"marks of 16 bits", "\xff\xfe" + strings.Repeat("-\x00\n\x00", openslo.MaxSize/4-1), "dashes and colons"},
+		{"aliases of aliases", "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n", "an anchor"},
+		{"an alias of itself", "a: &a [*a]\n", "openslo: "},
+		{"a name that is joined in", "<<: {apiVersion: openslo/v1}\n", "no text"},
+		{"a name that is a list", "? [a]\n: b\n", "no text"},
+		{"a name in quotes and without", "kind: SLO\n\"kind\": SLI\n", "twice"},
+		{"bytes that are no text", "a: \xff\n", "openslo: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			doc, lost, err := openslo.Parse([]byte(c.text))

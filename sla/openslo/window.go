@@ -107,8 +107,8 @@ func (r *reader) window(spec *object) (w metric.Window, why string, err error) {
 			}
 			return w, why, nil
 		}
-		if w.Zone, err = r.calendar(o.at("calendar"), w.Calendar, cal); err != nil {
-			return w, "", err
+		if w.Zone, why, err = r.calendar(o.at("calendar"), w.Calendar, cal); why != "" || err != nil {
+			return w, why, err
 		}
 	}
 	if err := w.Validate(); err != nil {
@@ -117,16 +117,15 @@ func (r *reader) window(spec *object) (w metric.Window, why string, err error) {
 	return w, "", nil
 }
 
-// calendar reads the zone of a window, and reports one that does not begin when windows do here.
-func (r *reader) calendar(path, kind string, n *yaml.Node) (string, error) {
+// calendar reads the zone of a window. If it returns a reason the window does not begin when windows do here.
+func (r *reader) calendar(path, kind string, n *yaml.Node) (zone, why string, err error) {
 	o, err := newObject(path, n)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer o.lost(r.lose)
-	zone, err := o.text("timeZone")
-	if err != nil {
-		return "", err
+	if zone, err = o.text("timeZone"); err != nil {
+		return "", "", err
 	}
 	if zone == "" {
 		r.lose(o.at("timeZone"), "none is said: UTC is taken")
@@ -134,7 +133,7 @@ func (r *reader) calendar(path, kind string, n *yaml.Node) (string, error) {
 	}
 	text, err := o.text("startTime")
 	if err != nil || text == "" {
-		return zone, err
+		return zone, "", err
 	}
 	var start time.Time
 	for _, layout := range []string{time.DateTime, "2006-01-02T15:04:05", time.DateOnly} {
@@ -143,7 +142,7 @@ func (r *reader) calendar(path, kind string, n *yaml.Node) (string, error) {
 		}
 	}
 	if err != nil {
-		return "", invalid("%s: %q is not a time such as %s", o.at("startTime"), clip(text), begin)
+		return "", "", invalid("%s: %q is not a time such as %s", o.at("startTime"), clip(text), begin)
 	}
 	first := map[string]bool{
 		"day":     true,
@@ -153,9 +152,9 @@ func (r *reader) calendar(path, kind string, n *yaml.Node) (string, error) {
 		"year":    start.YearDay() == 1,
 	}
 	if start.Format(time.TimeOnly) != "00:00:00" || !first[kind] {
-		r.lose(o.at("startTime"), "each "+kind+" begins at its first midnight here, on Monday if it is a week")
+		why = "with that startTime it is another " + kind + ": here one begins with its first day, a week on Monday, at midnight"
 	}
-	return zone, nil
+	return zone, why, nil
 }
 
 // truth returns "true", "false", or "" for a field that is missing.

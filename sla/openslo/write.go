@@ -3,10 +3,12 @@ package openslo
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
@@ -19,7 +21,7 @@ import (
 type writer struct {
 	docs []*yaml.Node
 	lost []Loss
-	ids  map[string]bool
+	ids  map[string]bool // such as "SLO/search"
 }
 
 // YAML returns a Service for each service and an SLO for each objective, in OpenSLO v1, and what of them is lost. An
@@ -39,6 +41,11 @@ func (d Document) YAML() ([]byte, []Loss, error) {
 			if err := w.objective(s, o, source, ok); err != nil {
 				return nil, nil, err
 			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(d.Sources)) {
+		if !w.ids["SLO/"+id] {
+			w.lose("Source/"+clip(id), "no objective has this id")
 		}
 	}
 	if len(w.docs) == 0 {
@@ -63,28 +70,35 @@ func (d Document) YAML() ([]byte, []Loss, error) {
 // portable are the names that every tool takes (RFC 1123).
 var portable = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// name checks the name of a document.
-func (w *writer) name(path, name string) error {
-	if !nameForm.MatchString(name) {
-		return invalid("%s: id: want up to 119 letters, digits, dots, dashes and underscores", path)
+// name checks the name of a document, and returns its path.
+func (w *writer) name(kind, name, title string) (path string, err error) {
+	id := kind + "/" + name
+	path = kind + "/" + clip(name)
+	switch {
+	case !nameForm.MatchString(name):
+		return "", invalid("%s: id: want up to 119 letters, digits, dots, dashes and underscores", path)
+	case w.ids[id]:
+		return "", invalid("%s: it stands twice", path)
+	case !good(title):
+		return "", invalid("%s: title: want up to %d bytes of UTF-8", path, maxText)
 	}
-	if w.ids[path] {
-		return invalid("%s: it stands twice", path)
-	}
-	w.ids[path] = true
+	w.ids[id] = true
 	if !portable.MatchString(name) {
 		w.lose(path, "not all tools take its name: 63 small letters, digits and dashes")
 	}
-	return nil
+	return path, nil
 }
+
+// good reports whether a text can be read again.
+func good(s string) bool { return len(s) <= maxText && utf8.ValidString(s) }
 
 func (w *writer) lose(path, form string, args ...any) {
 	w.lost = append(w.lost, Loss{Path: path, Text: fmt.Sprintf(form, args...)})
 }
 
 func (w *writer) service(s *sla.Service) error {
-	path := "Service/" + clip(s.ID)
-	if err := w.name(path, s.ID); err != nil {
+	path, err := w.name("Service", s.ID, s.Title)
+	if err != nil {
 		return err
 	}
 	if len(s.Resources) > 0 {
@@ -93,20 +107,14 @@ func (w *writer) service(s *sla.Service) error {
 	if len(s.DependsOn) > 0 {
 		w.lose(path, "what it depends on")
 	}
-	if len(s.Title) > maxText {
-		return invalid("%s: title: want up to %d bytes", path, maxText)
-	}
 	w.docs = append(w.docs, document("Service", s.ID, s.Title, fields(nil)))
 	return nil
 }
 
 func (w *writer) objective(s *sla.Service, o *metric.Objective, source Source, sourced bool) error {
-	path := "SLO/" + clip(o.ID)
-	if err := w.name(path, o.ID); err != nil {
+	path, err := w.name("SLO", o.ID, o.Title)
+	if err != nil {
 		return err
-	}
-	if len(o.Title) > maxText {
-		return invalid("%s: title: want up to %d bytes", path, maxText)
 	}
 	before := len(w.lost)
 	method, objective, why := w.reckoning(path, o)
@@ -232,6 +240,9 @@ func timeWindow(w metric.Window) (*yaml.Node, string) {
 
 // indicator returns the fields that lead to the SLI.
 func indicator(path string, s Source) ([]*yaml.Node, error) {
+	if !good(s.Indicator) || !good(s.Op) || !good(s.Value) {
+		return nil, invalid("%s: its source: want texts of up to %d bytes of UTF-8", path, maxText)
+	}
 	if s.Spec == "" {
 		if s.Indicator == "" {
 			return nil, invalid("%s: its source has neither an indicator nor a spec", path)
@@ -275,13 +286,10 @@ func scalar(tag, value string) *yaml.Node {
 
 func text(s string) *yaml.Node { return scalar("!!str", s) }
 
-// number returns a number as it stands, and what is none as a text.
+// number returns what YAML takes for a number as it stands, and what is none as a text.
 func number(s string) *yaml.Node {
-	if _, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return scalar("!!int", s)
-	}
-	if decimalForm.MatchString(s) {
-		return scalar("!!float", s)
+	if docs, err := load([]byte(s)); err == nil && len(docs) == 1 && docs[0].Value == s && (docs[0].Tag == "!!int" || docs[0].Tag == "!!float") {
+		return scalar(docs[0].Tag, s)
 	}
 	return text(s)
 }

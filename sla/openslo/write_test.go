@@ -2,6 +2,7 @@ package openslo_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,10 @@ func TestWhatIsLostInWriting(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"Service/shop: its resources", "Service/shop: what it depends on", "SLO/web: where its figures come from is not known: define an SLI web"}, lines(lost))
 	require.Contains(t, string(text), "indicatorRef: web")
+	text, lost, err = openslo.Document{Services: []sla.Service{{ID: "shop"}}, Sources: map[string]openslo.Source{"web": {Indicator: "x"}, "app": {}, "shop": {}}}.YAML()
+	require.NoError(t, err)
+	require.Equal(t, []string{"Source/app: no objective has this id", "Source/shop: no objective has this id", "Source/web: no objective has this id"}, lines(lost))
+	require.NotEmpty(t, text)
 	text, lost, err = openslo.Document{}.YAML()
 	require.NoError(t, err)
 	require.Empty(t, text)
@@ -107,6 +112,13 @@ func TestWhatCannotBeWritten(t *testing.T) {
 		{"a source that is no YAML", doc(func(d *openslo.Document) { d.Sources["web"] = openslo.Source{Spec: "a: ["} }), "SLO/web: its source: openslo: "},
 		{"a source of two documents", doc(func(d *openslo.Document) { d.Sources["web"] = openslo.Source{Spec: "a: b\n---\nc: d"} }), "want the fields of a spec"},
 		{"a source that is a text", doc(func(d *openslo.Document) { d.Sources["web"] = openslo.Source{Spec: "a"} }), "want the fields of a spec"},
+		{"a title that is no UTF-8", doc(func(d *openslo.Document) { d.Services[0].Title = "\xff" }), "Service/shop: title: want up to"},
+		{"an indicator that is no UTF-8", doc(func(d *openslo.Document) { d.Sources["web"] = openslo.Source{Indicator: "\xff"} }), "SLO/web: its source: want texts"},
+		{"an operator that is no UTF-8", doc(func(d *openslo.Document) { d.Sources["web"] = openslo.Source{Indicator: "x", Op: "\xff"} }), "SLO/web: its source: want texts"},
+		{"a long value", doc(func(d *openslo.Document) {
+			d.Sources["web"] = openslo.Source{Indicator: "x", Value: strings.Repeat("1", 1051)}
+		}), "SLO/web: its source: want texts"},
+		{"a name of many lines", doc(func(d *openslo.Document) { d.Services[0].ID = "a\nb\x1b" }), "Service/a\uFFFDb\uFFFD: id: want"},
 		{"a long title", doc(func(d *openslo.Document) { d.Services[0].Title = strings.Repeat("x", 1051) }), "title: want up to"},
 		{"a long title of an objective", doc(func(d *openslo.Document) { d.Services[0].Objectives[0].Title = strings.Repeat("x", 1051) }), "title: want up to"},
 	} {
@@ -118,6 +130,157 @@ func TestWhatCannotBeWritten(t *testing.T) {
 			require.Empty(t, lost)
 		})
 	}
+}
+
+// TestLongIDsAreDifferentOnes although the paths of losses are cut.
+func TestLongIDsAreDifferentOnes(t *testing.T) {
+	d := openslo.Document{Services: []sla.Service{{ID: strings.Repeat("s", 119)}}, Sources: map[string]openslo.Source{}}
+	for _, end := range []string{"a", "b"} {
+		o := metric.Objective{ID: strings.Repeat("o", 118) + end, Target: of("99.9%"), Method: metric.Requests, Window: metric.Window{Calendar: "month", Zone: "UTC"}}
+		d.Services[0].Objectives = append(d.Services[0].Objectives, o)
+		d.Sources[o.ID] = openslo.Source{Indicator: "x", Spec: "a: b"}
+	}
+	text, lost, err := d.YAML()
+	require.NoError(t, err)
+	require.Len(t, lost, 3, "three names that not all tools take: %v", lost)
+	got, _, err := openslo.Parse(text)
+	require.NoError(t, err)
+	require.Equal(t, d.Services, got.Services)
+}
+
+// TestNumbersStayNumbers: other tools do not take a text for the value that a metric is compared with.
+func TestNumbersStayNumbers(t *testing.T) {
+	o := metric.Objective{ID: "web", Target: of("99.9%"), Method: metric.Requests, Window: metric.Window{Calendar: "month", Zone: "UTC"}}
+	for value, want := range map[string]string{
+		"500": "500", "0.50": "0.50", "-0.5": "-0.5", "-1": "-1", "+5": "+5", "1e3": "1e3", "1E-3": "1E-3", ".5": ".5", "99999999999999999999": "99999999999999999999",
+		"x": "x", "true": "'true'", "1 s": "1 s", "null": "'null'", "'5'": "'''5'''", "5 # five": "'5 # five'", "&a 5": "'&a 5'", "!!int 5": "'!!int 5'",
+	} {
+		text, _, err := openslo.Document{Services: []sla.Service{{ID: "shop", Objectives: []metric.Objective{o}}},
+			Sources: map[string]openslo.Source{"web": {Indicator: "x", Spec: "a: b", Value: value}}}.YAML()
+		require.NoError(t, err)
+		_, line, _ := strings.Cut(string(text), "value: ")
+		require.Equal(t, want, strings.TrimSpace(line), value)
+		got, _, err := openslo.Parse(text)
+		require.NoError(t, err)
+		require.Equal(t, value, got.Sources["web"].Value)
+	}
+}
+
+// TestEveryFieldIsWrittenOrReported changes each field by itself: another text is written, or it is reported.
+func TestEveryFieldIsWrittenOrReported(t *testing.T) {
+	type doc = openslo.Document
+	objective := func(do func(*metric.Objective)) func(*doc) {
+		return func(d *doc) { do(&d.Services[0].Objectives[0]) }
+	}
+	service := func(do func(*sla.Service)) func(*doc) { return func(d *doc) { do(&d.Services[0]) } }
+	source := func(do func(*openslo.Source)) func(*doc) {
+		return func(d *doc) {
+			s := d.Sources["web"]
+			do(&s)
+			d.Sources["web"] = s
+		}
+	}
+	states := func(o *metric.Objective) { o.Good = ratio.Ratio{} }
+	changes := map[string]func(*doc){
+		"Service.ID":         service(func(s *sla.Service) { s.ID = "x" }),
+		"Service.Title":      service(func(s *sla.Service) { s.Title = "x" }),
+		"Service.Resources":  service(func(s *sla.Service) { s.Resources = []string{"x"} }),
+		"Service.Objectives": service(func(s *sla.Service) { s.Objectives = nil }),
+		"Service.DependsOn":  service(func(s *sla.Service) { s.DependsOn = []string{"x"} }),
+		"Objective.ID":       objective(func(o *metric.Objective) { o.ID = "x" }),
+		"Objective.Title":    objective(func(o *metric.Objective) { o.Title = "x" }),
+		"Objective.Target":   objective(func(o *metric.Objective) { o.Target = of("99.91%") }),
+		"Objective.Method":   objective(func(o *metric.Objective) { o.Method, o.Good = metric.MeanRate, ratio.Ratio{} }),
+		"Objective.Window":   objective(func(o *metric.Objective) { o.Window.Calendar = "day" }),
+		"Objective.Scope":    objective(func(o *metric.Objective) { o.Scope = "x" }),
+		"Objective.Slice":    objective(func(o *metric.Objective) { o.Slice = 2 * minute }),
+		"Objective.Good":     objective(func(o *metric.Objective) { o.Good = of("95.1%") }),
+		"Objective.Least":    objective(func(o *metric.Objective) { o.Least = 2 }),
+		"Objective.Run":      objective(func(o *metric.Objective) { o.Run = 2 }),
+		"Objective.Empty":    objective(func(o *metric.Objective) { o.Empty = metric.EmptySkip }),
+		"Objective.Partial":  objective(func(o *metric.Objective) { states(o); o.Partial = metric.PartialGood }),
+		"Objective.Degraded": objective(func(o *metric.Objective) { states(o); o.Degraded = metric.DegradedUp }),
+		"Window.Calendar":    objective(func(o *metric.Objective) { o.Window.Calendar = "week" }),
+		"Window.Zone":        objective(func(o *metric.Objective) { o.Window.Zone = "Europe/Berlin" }),
+		"Window.Rolling":     objective(func(o *metric.Objective) { o.Window = metric.Window{Rolling: minute} }),
+		"Source.Indicator":   source(func(s *openslo.Source) { s.Indicator = "x" }),
+		"Source.Spec":        source(func(s *openslo.Source) { s.Spec = "a: c" }),
+		"Source.Op":          source(func(s *openslo.Source) { s.Op = "gt" }),
+		"Source.Value":       source(func(s *openslo.Source) { s.Value = "1" }),
+	}
+	base := func() doc {
+		return doc{Services: []sla.Service{{ID: "shop", Objectives: []metric.Objective{{ID: "web", Target: of("99.9%"), Method: metric.Slices, Good: of("95%"),
+			Slice: minute, Window: metric.Window{Calendar: "month", Zone: "UTC"}}}}}, Sources: map[string]openslo.Source{"web": {Indicator: "good", Spec: "a: b"}}}
+	}
+	written, _, err := base().YAML()
+	require.NoError(t, err)
+	for _, of := range []reflect.Type{reflect.TypeFor[sla.Service](), reflect.TypeFor[metric.Objective](), reflect.TypeFor[metric.Window](), reflect.TypeFor[openslo.Source]()} {
+		for f := range of.Fields() {
+			name := of.Name() + "." + f.Name
+			require.Contains(t, changes, name, "a field that this package does not know of")
+			d := base()
+			changes[name](&d)
+			text, lost, err := d.YAML()
+			require.NoError(t, err)
+			require.True(t, string(text) != string(written) || len(lost) > 0, name)
+		}
+	}
+}
+
+// TestWhatIsNotReportedIsReadBackTheSame draws objectives of all sorts.
+func TestWhatIsNotReportedIsReadBackTheSame(t *testing.T) {
+	seen := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		o := metric.Objective{
+			ID: "web", Method: rapid.SampledFrom([]metric.Method{metric.Requests, metric.Slices, metric.Slices, metric.MeanRate, metric.Time}).Draw(t, "method"),
+			Target: of(rapid.SampledFrom([]string{"99.9%", "100%", "1/3", "0.00000000000000001", "0.5"}).Draw(t, "target")),
+			Scope:  rapid.SampledFrom([]string{"", "", "", "zone"}).Draw(t, "scope"),
+			Slice:  rapid.SampledFrom([]metric.Duration{0, minute, 5 * minute, minute / 2}).Draw(t, "slice"),
+			Run:    rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "run"),
+			Least:  rapid.SampledFrom([]uint64{0, 0, 1, 2}).Draw(t, "least"),
+			Empty:  rapid.SampledFrom([]metric.Empty{"", "", metric.EmptyUnknown, metric.EmptyGood, metric.EmptySkip}).Draw(t, "empty"),
+			Window: rapid.SampledFrom([]metric.Window{{Calendar: "month"}, {Calendar: "week", Zone: "Asia/Tokyo"}, {Rolling: 90 * minute}, {Rolling: minute / 2}}).Draw(t, "window"),
+		}
+		if rapid.Bool().Draw(t, "good") {
+			o.Good = of(rapid.SampledFrom([]string{"100%", "95%", "2/3"}).Draw(t, "rate"))
+		}
+		if o.Validate() != nil {
+			t.Skip("not valid")
+		}
+		text, lost, err := openslo.Document{Services: []sla.Service{{ID: "shop", Objectives: []metric.Objective{o}}},
+			Sources: map[string]openslo.Source{"web": {Indicator: "good", Spec: "a: b"}}}.YAML()
+		require.NoError(t, err)
+		got, unread, err := openslo.Parse(text)
+		require.NoError(t, err)
+		require.Empty(t, unread, "%s", text)
+		switch {
+		case len(lost) == 0:
+			seen["the same"]++
+			back := got.Services[0].Objectives[0]
+			if o.Window.Calendar != "" && o.Window.Zone == "" {
+				o.Window.Zone = "UTC"
+			}
+			o.Run, back.Run, o.Least, back.Least = max(o.Run, 1), max(back.Run, 1), max(o.Least, 1), max(back.Least, 1)
+			if o.Empty == metric.EmptyUnknown {
+				o.Empty = ""
+			}
+			require.Equal(t, asJSON(t, o), asJSON(t, back))
+		case lost[0].Whole:
+			seen["not taken"]++
+			require.Len(t, lost, 1)
+			require.Empty(t, got.Services[0].Objectives)
+		default:
+			seen["reported"]++
+			require.Len(t, got.Services[0].Objectives, 1)
+		}
+	})
+	t.Log(seen)
+}
+
+func asJSON(t require.TestingT, v any) string {
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(text)
 }
 
 func drawDocument(t *rapid.T) openslo.Document {
