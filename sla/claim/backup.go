@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloudopsec/opsec/sla/metric"
@@ -31,7 +32,7 @@ func (c *check) backups() error {
 			}
 		}
 	}
-	list, given, err := collect(c.ctx, "backups", c.s.Backups, c.from.Add(-time.Duration(back)), c.end)
+	list, given, err := collect(c, "backups", c.s.Backups, time.Duration(back))
 	if err != nil {
 		return err
 	}
@@ -43,13 +44,20 @@ func (c *check) backups() error {
 		return p
 	}
 	rpo, rto, kept := stated("clause.data.backup.rpo"), stated("clause.data.backup.rto"), stated("clause.data.backup.retention")
-	on, off, tests := stated("clause.data.backup.onSite"), stated("clause.data.backup.offSite"), stated("clause.data.backup.testEvery")
+	var on, off *Promise // where copies are promised
+	if b.OnSite > 0 {
+		on = stated("clause.data.backup.onSite")
+	}
+	if b.OffSite > 0 {
+		off = stated("clause.data.backup.offSite")
+	}
+	tests := stated("clause.data.backup.testEvery")
 	for _, s := range list {
 		since := s.Since
 		if since.IsZero() {
 			since = c.from
 		}
-		judged := timeline.Line{c.span}.And(timeline.Line{span(since, s.Until)})
+		judged := timeline.Line{c.span}.And(timeline.Line{span(since, first(s.Until, s.Seen))})
 		if len(judged) > 0 {
 			if err := c.exposure(rpo, s, uint64(time.Duration(*b.RPO).Milliseconds()), judged[0]); err != nil {
 				return err
@@ -58,24 +66,45 @@ func (c *check) backups() error {
 		for _, x := range s.Points {
 			c.copies(on, s, x, false, b.OnSite, time.Duration(*b.RPO), judged)
 			c.copies(off, s, x, true, b.OffSite, time.Duration(*b.RPO), judged)
-			c.kept(kept, s, x, time.Duration(b.Retention))
+			c.kept(kept, s, x, time.Duration(b.Retention), s.Until)
 		}
 	}
 	for i, l := range laws {
 		if l.KeepLeast != nil {
 			p := stated(fmt.Sprintf("clause.data.compliance[%d].keepLeast", i))
-			each(list, func(s Backup, x Point) { c.kept(p, s, x, time.Duration(*l.KeepLeast)) })
+			each(list, func(s Backup, x Point) { c.kept(p, s, x, time.Duration(*l.KeepLeast), time.Time{}) })
 		}
 		if l.KeepMost != nil {
 			p := stated(fmt.Sprintf("clause.data.compliance[%d].keepMost", i))
 			each(list, func(s Backup, x Point) { c.long(p, s, x, time.Duration(*l.KeepMost)) })
 		}
 	}
+	for _, s := range list {
+		if !c.stale(s) {
+			continue
+		}
+		for _, path := range c.paths {
+			if strings.HasPrefix(path, "clause.data.backup.") || strings.HasPrefix(path, "clause.data.compliance[") {
+				c.promise(path).find(Stale, s.Source, s.Seen, s.Evidence, "nobody has looked since")
+			}
+		}
+	}
 	if len(list) == 0 {
 		return nil
 	}
-	c.restores(rto, list, time.Duration(b.RTO))
+	c.restores(rto, list, time.Duration(b.RTO), time.Duration(b.TestEvery))
 	return c.tests(tests, list, b.TestEvery)
+}
+
+// stale reports whether something may have come after a source was seen that matters in the period.
+func (c *check) stale(s Backup) bool {
+	if !s.Seen.Before(c.end) || !s.Since.Before(c.end) {
+		return false
+	}
+	if s.Until.IsZero() {
+		return true
+	}
+	return slices.ContainsFunc(s.Points, func(x Point) bool { return slices.ContainsFunc(x.Copies, func(c Copy) bool { return c.Gone.IsZero() }) })
 }
 
 // each calls a function for every point.
@@ -105,7 +134,7 @@ func (c *check) exposure(p *Promise, s Backup, rpo uint64, judged timeline.Span)
 			points = append(points, one)
 		}
 	}
-	p.Looked += len(s.Points)
+	p.Looked++
 	x, err := metric.Expose(points, rpo, judged)
 	if err != nil {
 		return fmt.Errorf("claim: %s: %w", p.Path, err)
@@ -123,10 +152,9 @@ func (c *check) exposure(p *Promise, s Backup, rpo uint64, judged timeline.Span)
 // copies judges that a point had as many copies on a side as promised, from the recovery point objective after it was taken
 // until the last of its copies went. A point that was never copied anywhere is none.
 func (c *check) copies(p *Promise, s Backup, x Point, off bool, want int, rpo time.Duration, judged timeline.Line) {
-	if want == 0 {
+	if p == nil {
 		return
 	}
-	p.Looked++
 	var side, all []timeline.Span
 	for _, copied := range x.Copies {
 		if copied.Durable.IsZero() {
@@ -137,7 +165,11 @@ func (c *check) copies(p *Promise, s Backup, x Point, off bool, want int, rpo ti
 			side = append(side, span(copied.Durable, copied.Gone))
 		}
 	}
-	lacking := timeline.Union(all).And(timeline.Line{span(x.Taken.Add(rpo), time.Time{})}).And(judged).Without(deep(side, want))
+	due := timeline.Union(all).And(timeline.Line{span(x.Taken.Add(rpo), time.Time{})}).And(judged)
+	if len(due) > 0 {
+		p.Looked++
+	}
+	lacking := due.Without(deep(side, want))
 	if len(lacking) > 0 {
 		p.find(FewCopies, s.Source+": "+x.ID, time.UnixMilli(lacking[0].Start), s.Evidence, "fewer than %d copies for %s", want, length(lacking.Length()))
 	}
@@ -185,76 +217,96 @@ func (c *check) gone(x Point) (last time.Time, ever bool) {
 }
 
 // kept judges that a point was kept for as long as promised, or until its source ceased: from then on the promise of deletion
-// holds.
-func (c *check) kept(p *Promise, s Backup, x Point, least time.Duration) {
-	p.Looked++
+// holds, and what the law asks for, which knows no such end.
+func (c *check) kept(p *Promise, s Backup, x Point, least time.Duration, ceased time.Time) {
 	last, ever := c.gone(x)
-	if !s.Until.IsZero() && !last.Before(s.Until) {
-		return
+	if !ever || !last.IsZero() && last.Before(c.from) {
+		return // not there, or long gone
 	}
-	if ever && !last.IsZero() && !last.Before(c.from) && last.Sub(x.Taken) < least {
+	p.Looked++
+	if !last.IsZero() && last.Sub(x.Taken) < least && (ceased.IsZero() || last.Before(ceased)) {
 		p.find(DeletedEarly, s.Source+": "+x.ID, last, s.Evidence, "kept for %s, promised is %s", last.Sub(x.Taken), least)
 	}
 }
 
 // restores judges how long restores of the period took. If there was none, the newest before stands for them when it was
-// good.
-func (c *check) restores(p *Promise, list []Backup, rto time.Duration) {
+// good, and not longer before than tests are promised.
+func (c *check) restores(p *Promise, list []Backup, rto, every time.Duration) {
 	var newest *Restore
 	for _, s := range list {
 		for _, r := range s.Restores {
 			if !r.Ended.Before(c.end) {
 				continue
 			}
-			good := r.Passed && r.Took <= rto
-			if newest == nil || r.Ended.After(newest.Ended) || r.Ended.Equal(newest.Ended) && !good {
+			r.ID, r.Evidence = s.Source+": "+r.ID, cmp.Or(r.Evidence, s.Evidence)
+			if newest == nil || newer(r, *newest, rto) {
 				newest = &r
 			}
 			if r.Ended.Before(c.from) {
 				continue
 			}
 			p.Looked++
-			switch evidence := cmp.Or(r.Evidence, s.Evidence); {
+			switch {
 			case !r.Passed:
-				p.find(Failed, s.Source+": "+r.ID, r.Ended, evidence, "the restore failed after %s", r.Took)
-			case !good:
-				p.find(Slow, s.Source+": "+r.ID, r.Ended, evidence, "it took %s, promised is %s", r.Took, rto)
+				p.find(Failed, r.ID, r.Ended, r.Evidence, "the restore failed after %s", r.Took)
+			case r.Took > rto:
+				p.find(Slow, r.ID, r.Ended, r.Evidence, "it took %s, promised is %s", r.Took, rto)
 			}
 		}
 	}
-	if p.Looked > 0 {
-		return
-	}
-	if newest == nil || !newest.Passed || newest.Took > rto {
+	switch {
+	case p.Looked > 0:
+	case newest == nil || !newest.good(rto):
 		p.find(Unstated, "", time.Time{}, "", "there was no restore in the period, and no good one was the last before")
-		return
+	case newest.Ended.Before(c.from.Add(-every)):
+		p.find(Stale, newest.ID, newest.Ended, newest.Evidence, "there was no restore in the period, and the last before is older than %s", every)
+	default:
+		p.Looked++
 	}
-	p.Looked++
+}
+
+func (r Restore) good(rto time.Duration) bool { return r.Passed && r.Took <= rto }
+
+// newer orders restores by when they ended, and those of the same time so that a bad one is the newest.
+func newer(a, b Restore, rto time.Duration) bool {
+	if a.good(rto) != b.good(rto) && a.Ended.Equal(b.Ended) {
+		return b.good(rto)
+	}
+	return cmp.Or(a.Ended.Compare(b.Ended), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Evidence, b.Evidence)) > 0
 }
 
 // tests judges that restores were tested often enough: of any source.
 func (c *check) tests(p *Promise, list []Backup, every metric.Duration) error {
 	var times []time.Time
+	var seen time.Time
 	for _, s := range list {
+		if s.Seen.After(seen) {
+			seen = s.Seen
+		}
 		for _, r := range s.Restores {
+			if !r.Ended.Before(c.end) {
+				continue
+			}
 			if p.Looked++; r.Passed {
 				times = append(times, r.Ended)
 			}
 		}
 	}
-	return c.often(p, "restores that passed", every, times)
+	return c.often(p, "restores that passed", every, times, first(seen, c.end))
 }
 
 // long judges that a point was not kept for longer than is allowed.
 func (c *check) long(p *Promise, s Backup, x Point, most time.Duration) {
-	p.Looked++
 	last, ever := c.gone(x)
 	due := x.Taken.Add(most)
+	if !ever || !last.IsZero() && last.Before(c.from) {
+		return
+	}
+	p.Looked++
 	switch {
-	case !ever:
 	case last.IsZero() && due.Before(c.end):
 		p.find(KeptLong, s.Source+": "+x.ID, due, s.Evidence, "still kept, allowed is %s", most)
-	case !last.IsZero() && last.After(due) && !last.Before(c.from):
+	case last.After(due):
 		p.find(KeptLong, s.Source+": "+x.ID, due, s.Evidence, "kept for %s, allowed is %s", last.Sub(x.Taken), most)
 	}
 }

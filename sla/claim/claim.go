@@ -28,7 +28,7 @@ type Report struct {
 type Promise struct {
 	Path     string        `json:"path"` // in the agreement, such as "clause.data.backup.rpo"
 	Verdict  ratio.Verdict `json:"verdict"`
-	Looked   int           `json:"looked"`             // statements that were about it
+	Looked   int           `json:"looked"`             // statements that were about it, in time; of none it is not met
 	Broken   int           `json:"broken,omitempty"`   // findings, all of them
 	Findings []Finding     `json:"findings,omitempty"` // the first of them by time, up to [MaxFindings]
 }
@@ -53,7 +53,7 @@ type Rule string
 const (
 	Unstated     Rule = "unstated"    // nobody says whether it is so: the verdict is open
 	Unclaimed    Rule = "unclaimed"   // stated, and nothing is promised of it
-	Stale        Rule = "stale"       // nobody has looked in the period: the verdict is open
+	Stale        Rule = "stale"       // nobody has looked in the period, or until its end: the verdict is open
 	InClear      Rule = "in-clear"    // not encrypted
 	Algorithm    Rule = "algorithm"   // another one than promised
 	KeyOwner     Rule = "key-owner"   // another one than promised
@@ -188,7 +188,7 @@ func utc(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}
-	return t.UTC()
+	return t.UTC().Round(0)
 }
 
 // unstated says that nothing was stated.
@@ -196,10 +196,13 @@ func (p *Promise) unstated() {
 	p.find(Unstated, "", time.Time{}, "", "nobody states whether it is so")
 }
 
-// settle puts everything in order, and closes no verdict before the period ends.
+// settle puts everything in order, and closes no verdict of which nobody has stated anything, nor before the period ends.
 func (c *check) settle() {
 	for _, path := range c.paths {
 		p := c.promises[path]
+		if c.prove(p); p.Verdict == ratio.Met && p.Looked == 0 {
+			p.unstated()
+		}
 		if p.Verdict == ratio.Met && c.span != c.whole {
 			p.Verdict = ratio.Undecided
 		}
@@ -211,9 +214,7 @@ func (c *check) settle() {
 	}
 	for path, list := range c.proofs {
 		for _, x := range list {
-			if c.promises[path] == nil {
-				c.unclaimed(path, x.At, x.Evidence, "no promise in words has this path")
-			}
+			c.unclaimed(path, x.At, x.Evidence, "no promise has this path")
 		}
 	}
 	order(c.r.Unclaimed)
@@ -223,7 +224,7 @@ func (c *check) settle() {
 
 // unclaimed notes a statement of what nobody has promised.
 func (c *check) unclaimed(subject string, at time.Time, evidence, text string) {
-	c.r.Unclaimed = append(c.r.Unclaimed, Finding{Unclaimed, Unclaimed.severity(), subject, at.UTC(), text, evidence})
+	c.r.Unclaimed = append(c.r.Unclaimed, Finding{Unclaimed, Unclaimed.severity(), subject, utc(at), text, evidence})
 }
 
 func order(list []Finding) {
@@ -240,9 +241,13 @@ func (c *check) happened(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// often judges that something was done at least every so often: at no moment was the last time longer ago. The first is due that
-// long after the agreement came into force.
-func (c *check) often(p *Promise, what string, every metric.Duration, times []time.Time) error {
+// often judges that something was done at least every so often, until a moment: at none was the last time longer ago. The first is
+// due that long after the agreement came into force.
+func (c *check) often(p *Promise, what string, every metric.Duration, times []time.Time, until time.Time) error {
+	judged := timeline.Span{Start: c.span.Start, End: min(c.span.End, until.UnixMilli())}
+	if judged.Start >= judged.End {
+		return nil
+	}
 	points := []metric.Point{{Taken: c.a.Effective.UnixMilli(), Usable: c.a.Effective.UnixMilli()}}
 	last := c.a.Effective
 	for _, t := range times {
@@ -254,7 +259,7 @@ func (c *check) often(p *Promise, what string, every metric.Duration, times []ti
 			last = t
 		}
 	}
-	x, err := metric.Expose(points, uint64(time.Duration(every).Milliseconds()), c.span)
+	x, err := metric.Expose(points, uint64(time.Duration(every).Milliseconds()), judged)
 	if err != nil {
 		return fmt.Errorf("claim: %s: %w", p.Path, err)
 	}

@@ -1,6 +1,7 @@
 package claim
 
 import (
+	"slices"
 	"time"
 )
 
@@ -34,7 +35,7 @@ func (c *check) data() error {
 func (c *check) deletions() error {
 	e := c.a.Clause.Data.Deletion
 	within := time.Duration(e.Within)
-	list, given, err := collect(c.ctx, "deletions", c.s.Deletions, c.from.Add(-within), c.end)
+	list, given, err := collect(c, "deletions", c.s.Deletions, within)
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (c *check) deletions() error {
 		if !reused.IsZero() && (deleted.IsZero() || deleted.After(reused)) {
 			p.find(Reused, d.Resource, reused, d.Evidence, "another customer was given it before its data was deleted")
 		}
-		if !deleted.IsZero() && !Covers(e.Method, d.Method) {
+		if !deleted.IsZero() && !same(e.Method, d.Method) {
 			p.find(Method, d.Resource, deleted, d.Evidence, "by %.100q, promised is %q", d.Method, e.Method)
 		}
 		if !deleted.IsZero() && e.Certificate && d.Certificate == "" {
@@ -71,7 +72,7 @@ func (c *check) deletions() error {
 func (c *check) patches() error {
 	e := c.a.Clause.Measures.Patches
 	within := time.Duration(*e.Within)
-	list, given, err := collect(c.ctx, "patches", c.s.Patches, c.from.Add(-max(within, time.Duration(e.Interval))), c.end)
+	list, given, err := collect(c, "patches", c.s.Patches, max(within, time.Duration(e.Interval)))
 	if err != nil {
 		return err
 	}
@@ -87,9 +88,11 @@ func (c *check) patches() error {
 			continue
 		}
 		applied, due := c.happened(x.Applied), x.Released.Add(within)
-		times = append(times, applied)
-		if !applied.IsZero() && applied.Before(c.from) {
-			continue
+		if !applied.IsZero() {
+			times = append(times, applied)
+			if applied.Before(c.from) {
+				continue
+			}
 		}
 		p.Looked++
 		subject := x.ID
@@ -104,15 +107,10 @@ func (c *check) patches() error {
 		}
 	}
 	regular.Looked += len(times)
-	return c.often(regular, "patches that were applied", e.Interval, times)
+	return c.often(regular, "patches that were applied", e.Interval, times, c.end)
 }
 
 // in reports whether something that a statement names is in a scope: an empty one has all, and who names nothing is in all.
 func in(scope []string, name string) bool {
-	for _, s := range scope {
-		if s == name {
-			return true
-		}
-	}
-	return len(scope) == 0 || name == ""
+	return len(scope) == 0 || name == "" || slices.Contains(scope, name)
 }

@@ -25,11 +25,14 @@
 // # Promises
 //
 // Every promise that can be looked at has a verdict. It is met only when somebody has stated so, with evidence that is
-// cited; nobody's statement is no statement, and leaves it undecided. What lies after as-of is not known: a promise for all of a
-// period is not met before its end. Exactly in time is in time. The order in which statements come does not matter.
+// cited; nobody's statement is no statement, and leaves it undecided: that there was nothing to delete or to patch a [Proof] says.
+// A statement holds until it was seen, and what came later is not known; nor is what lies after as-of: a promise for all of a
+// period is not met before its end. Where statements contradict one another, the worse one counts. Exactly in time is in time;
+// where lengths of time are added up, moments are taken to the millisecond. The order in which statements come does not matter.
 //
 // # What it will not do
 //
 // Believe texts: what an agreement says in words alone is shown by a [Proof], somebody's look at it. Look at evidence: it
-// cites it. Find systems that no statement is about. Take a statement without evidence: it is an error.
+// cites it, and a source that reads what others have signed checks the signatures. Find systems that no statement is about. Take
+// a statement without evidence, of another's tenant, or of what came after it was seen: it is an error.
 package claim

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec/sla"
 )
@@ -19,15 +20,20 @@ type place struct {
 // encryption holds what is encrypted beside what was promised. Entries of an agreement for the same data in the same phase are
 // choices; what is promised without an algorithm is a promise in words.
 func (c *check) encryption() error {
-	uses, given, err := collect(c.ctx, "encryption", c.s.Encryption, c.from, c.end)
+	uses, given, err := collect(c, "encryption", c.s.Encryption, 0)
 	if err != nil {
 		return err
 	}
-	stated := map[place][]Use{}
+	type look struct {
+		place
+		at string
+	}
+	stated, looked := map[place][]Use{}, map[look]bool{} // in the period
 	for _, u := range uses {
 		if u.Seen.Before(c.end) {
 			at := place{u.Data, u.Phase}
 			stated[at] = append(stated[at], u)
+			looked[look{at, u.At}] = looked[look{at, u.At}] || !u.Seen.Before(c.from)
 		}
 	}
 	promised := map[place][]sla.Encryption{}
@@ -51,7 +57,9 @@ func (c *check) encryption() error {
 		}
 		for _, u := range stated[at] {
 			if u.Seen.Before(c.from) {
-				p.find(Stale, u.At, u.Seen, u.Evidence, "seen before the period, and not in it")
+				if !looked[look{at, u.At}] {
+					p.find(Stale, u.At, u.Seen, u.Evidence, "seen before the period, and not in it")
+				}
 				continue
 			}
 			judge(p, u, promised[at])
@@ -99,7 +107,8 @@ func judge(p *Promise, u Use, choices []sla.Encryption) {
 
 // Covers reports whether an algorithm or protocol is what was promised: the same name, whatever its letter case and dashes,
 // with the same numbers or such as are greater in the first place in which they differ. TLS 1.3 is covered by TLS 1.2, and
-// AES256_GCM by AES-128-GCM, but not the other way round; AES-256-CBC is neither.
+// AES256_GCM by AES-128-GCM, but not the other way round; AES-256-CBC is neither. So promise names whose numbers are sizes or
+// versions, of which more is better.
 func Covers(promised, used string) bool {
 	a, m := parts(promised)
 	b, n := parts(used)
@@ -108,23 +117,29 @@ func Covers(promised, used string) bool {
 	}) <= 0
 }
 
+// same reports whether two names differ in letter case and dashes at most.
+func same(a, b string) bool {
+	x, m := parts(a)
+	y, n := parts(b)
+	return x == y && slices.Equal(m, n)
+}
+
 // parts takes a name apart: into its letters, with # for each number, and the numbers without leading zeros.
 func parts(name string) (letters string, numbers []string) {
 	var b strings.Builder
-	digits := false
-	for _, r := range name {
-		switch {
-		case r >= '0' && r <= '9':
-			if !digits {
-				b.WriteByte('#')
-				numbers = append(numbers, "")
-			}
-			last := &numbers[len(numbers)-1]
-			*last = strings.TrimLeft(*last+string(r), "0")
-		case unicode.IsLetter(r):
+	digit := func(r rune) bool { return r >= '0' && r <= '9' }
+	for name != "" {
+		if rest := strings.TrimLeftFunc(name, digit); len(rest) < len(name) {
+			b.WriteByte('#')
+			numbers = append(numbers, strings.TrimLeft(name[:len(name)-len(rest)], "0"))
+			name = rest
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(name)
+		if unicode.IsLetter(r) {
 			b.WriteRune(unicode.ToLower(r))
 		}
-		digits = r >= '0' && r <= '9'
+		name = name[size:]
 	}
 	return b.String(), numbers
 }

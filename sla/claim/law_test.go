@@ -70,7 +70,7 @@ func drawWorld(t *rapid.T) *world {
 	for i := range rapid.IntRange(0, 3).Draw(t, "documents") {
 		from := minute("from")
 		w.documents = append(w.documents, claim.Document{Name: "audit summaries", Format: rapid.SampledFrom([]string{"html", "pdf"}).Draw(t, "format"),
-			From: from, Until: from.Add(time.Duration(rapid.IntRange(0, 2000).Draw(t, "until")) * time.Minute), Evidence: fmt.Sprint(i)})
+			From: from, Until: from.Add(time.Duration(rapid.IntRange(0, 2000).Draw(t, "until")) * time.Minute), Seen: minute("seen"), Evidence: fmt.Sprint(i)})
 	}
 	return w
 }

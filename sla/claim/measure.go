@@ -1,7 +1,6 @@
 package claim
 
 import (
-	"slices"
 	"time"
 
 	"github.com/cloudopsec/opsec/sla"
@@ -21,7 +20,7 @@ func (c *check) proof() error {
 		m.Traffic, m.Malware, c.a.Clause.Certification.Training} {
 		back = max(back, time.Duration(s.Interval))
 	}
-	list, given, err := collect(c.ctx, "proofs", c.s.Proofs, c.from.Add(-back), c.end)
+	list, given, err := collect(c, "proofs", c.s.Proofs, back)
 	if err != nil {
 		return err
 	}
@@ -34,31 +33,48 @@ func (c *check) proof() error {
 	return nil
 }
 
-// words holds a promise in words beside the proofs of it: none of the period failed, and where it says how often it is
-// renewed or checked, that is how often one passed; else one did that is not older than the agreement.
+// words holds a promise in words beside the proofs of it: none of the period failed, nor was the last before it one that did,
+// and where it says how often it is renewed or checked, that is how often one passed; else one did that is not older than the
+// agreement.
 func (c *check) words(m measure) error {
 	p := c.promise(m.path)
-	proofs := c.proofs[m.path]
-	p.Looked += len(proofs)
 	var passed []time.Time
-	for _, x := range proofs {
-		switch {
-		case x.Passed:
+	var last time.Time // that passed
+	for _, x := range c.proofs[m.path] {
+		if x.Passed {
 			passed = append(passed, x.At)
-		case !x.At.Before(c.from):
-			p.find(Failed, "", x.At, x.Evidence, "looked at, and not as promised")
+			if x.At.After(last) {
+				last = x.At
+			}
 		}
 	}
+	for _, x := range c.proofs[m.path] {
+		if !x.Passed && x.At.Before(c.from) && !x.At.Before(last) {
+			p.find(Stale, "", x.At, x.Evidence, "the last who looked found it not as promised, before the period")
+		}
+	}
+	c.prove(p)
 	switch {
 	case !c.proven:
 		p.unstated()
 		return nil
 	case m.is.Interval > 0:
-		return c.often(p, "looked at, and found as promised", m.is.Interval, passed)
-	case !slices.ContainsFunc(passed, func(t time.Time) bool { return !t.Before(c.a.Effective) }):
+		return c.often(p, "looked at, and found as promised", m.is.Interval, passed, c.end)
+	case last.Before(c.a.Effective):
 		p.unstated()
 	}
 	return nil
+}
+
+// prove takes the proofs of a promise: none of the period failed.
+func (c *check) prove(p *Promise) {
+	for _, x := range c.proofs[p.Path] {
+		p.Looked++
+		if !x.Passed && !x.At.Before(c.from) {
+			p.find(Failed, "", x.At, x.Evidence, "looked at, and not as promised")
+		}
+	}
+	delete(c.proofs, p.Path)
 }
 
 // measures looks at clause 7.2.2.4.

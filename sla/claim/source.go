@@ -1,9 +1,11 @@
 package claim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/cloudopsec/opsec"
@@ -31,7 +33,9 @@ func (l List[T]) Statements(context.Context, time.Time, time.Time) iter.Seq2[T, 
 	}
 }
 
-// Sources are those who state something. Of what a nil one would state nothing is known.
+// Sources are those who state something. Of what a nil one would state nothing is known. What they state is of the customer of the
+// agreement, or of all: whoever wires them sees to it, and a statement that names a tenant who is not a customer of the
+// agreement is an error.
 type Sources struct {
 	Encryption   Source[Use]
 	Backups      Source[Backup]
@@ -45,20 +49,23 @@ type Sources struct {
 
 // Use states how some data is encrypted in a place.
 type Use struct {
-	Data      string    `json:"data"` // as in the agreement
+	Tenant    string    `json:"tenant,omitempty"` // whose data it is; empty: not said
+	Data      string    `json:"data"`             // as in the agreement
 	Phase     sla.Phase `json:"phase"`
 	At        string    `json:"at"`                  // which system, or connection
 	Algorithm string    `json:"algorithm,omitempty"` // empty: in clear
 	KeyOwner  string    `json:"keyOwner,omitempty"`  // "provider", "customer" or "third-party"
-	Seen      time.Time `json:"seen"`                // when it was so
+	Seen      time.Time `json:"seen"`                // when it was so: for a place, one look in the period will do
 	Evidence  string    `json:"evidence"`            // digest, or where to find it, as in all statements
 }
 
 // Backup states which recovery points there are of a system, and which restores were made.
 type Backup struct {
-	Source   string    `json:"source"`         // what is backed up
-	Since    time.Time `json:"since,omitzero"` // when it began to exist; zero: before the period
-	Until    time.Time `json:"until,omitzero"` // when it ceased to; zero: it has not
+	Tenant   string    `json:"tenant,omitempty"` // whose it is; empty: not said
+	Source   string    `json:"source"`           // what is backed up
+	Since    time.Time `json:"since,omitzero"`   // when it began to exist; zero: before the period
+	Until    time.Time `json:"until,omitzero"`   // when it ceased to; zero: it has not
+	Seen     time.Time `json:"seen"`             // until when all of this is known, and nothing is in it that came later
 	Points   []Point   `json:"points,omitempty"`
 	Restores []Restore `json:"restores,omitempty"`
 	Evidence string    `json:"evidence"`
@@ -99,6 +106,7 @@ type Patch struct {
 
 // Deletion states how data of a resource went.
 type Deletion struct {
+	Tenant      string    `json:"tenant,omitempty"` // whose data it was; empty: not said
 	Resource    string    `json:"resource"`
 	Ordered     time.Time `json:"ordered"`              // by the customer, or the contract's end
 	Deleted     time.Time `json:"deleted,omitzero"`     // zero: not yet
@@ -111,8 +119,8 @@ type Deletion struct {
 // Audit states that an audit was held.
 type Audit struct {
 	ID        string    `json:"id"`
-	By        string    `json:"by"` // "internal" or "third-party"
-	Scope     []string  `json:"scope,omitempty"`
+	By        string    `json:"by"`    // "internal" or "third-party"
+	Scope     []string  `json:"scope"` // what of that of the agreement; one at least
 	Closed    time.Time `json:"closed"`
 	Published time.Time `json:"published,omitzero"` // when customers could see the results; zero: not yet
 	Evidence  string    `json:"evidence"`
@@ -124,6 +132,7 @@ type Certificate struct {
 	From      time.Time `json:"from"`
 	Until     time.Time `json:"until"`              // it expires
 	Withdrawn time.Time `json:"withdrawn,omitzero"` // zero: it was not
+	Seen      time.Time `json:"seen"`               // until when this is known
 	Evidence  string    `json:"evidence"`
 }
 
@@ -133,12 +142,13 @@ type Document struct {
 	Format   string    `json:"format"`
 	From     time.Time `json:"from"`
 	Until    time.Time `json:"until,omitzero"` // zero: it still can
+	Seen     time.Time `json:"seen"`           // until when this is known
 	Evidence string    `json:"evidence"`
 }
 
-// Proof states that somebody has looked at a measure that is promised in words.
+// Proof states that somebody has looked at a measure that is promised in words, or at another promise.
 type Proof struct {
-	Measure  string    `json:"measure"` // path in the agreement, such as "clause.measures.traffic"
+	Measure  string    `json:"measure"` // path of the promise, such as "clause.measures.traffic"
 	At       time.Time `json:"at"`
 	Passed   bool      `json:"passed"`
 	Evidence string    `json:"evidence"`
@@ -147,23 +157,26 @@ type Proof struct {
 // MaxStatements is how many a source may yield, with points and copies.
 const MaxStatements = 10_000_000
 
-// maxText is how long what names something in a statement may be.
+// maxText is how long a text in a statement may be.
 const maxText = 1000
 
-// collect reads a source. The second result is false when there is none.
-func collect[T interface{ check() (int, error) }](ctx context.Context, what string, from Source[T], since, until time.Time) ([]T, bool, error) {
+// collect reads a source, from so long before the period on. The second result is false when there is none.
+func collect[T interface{ check() (int, error) }](c *check, what string, from Source[T], back time.Duration) ([]T, bool, error) {
 	if from == nil {
 		return nil, false, nil
 	}
 	var list []T
 	size := 0
-	for x, err := range from.Statements(ctx, since, until) {
+	for x, err := range from.Statements(c.ctx, c.from.Add(-back), c.end) {
 		n := 0
 		if err == nil {
-			err = context.Cause(ctx)
+			err = context.Cause(c.ctx)
 		}
 		if err == nil {
 			n, err = x.check()
+		}
+		if of, ok := any(x).(interface{ whose() string }); ok && err == nil && of.whose() != "" && !c.customer(of.whose()) {
+			err = fmt.Errorf("tenant: %.100q is no customer of the agreement: %w", of.whose(), opsec.ErrInvalid)
 		}
 		if size += n; err == nil && size > MaxStatements {
 			err = fmt.Errorf("more than %d: %w", MaxStatements, opsec.ErrInvalid)
@@ -173,7 +186,16 @@ func collect[T interface{ check() (int, error) }](ctx context.Context, what stri
 		}
 		list = append(list, x)
 	}
-	return list, true, context.Cause(ctx)
+	return list, true, context.Cause(c.ctx)
+}
+
+func (u Use) whose() string      { return u.Tenant }
+func (b Backup) whose() string   { return b.Tenant }
+func (d Deletion) whose() string { return d.Tenant }
+
+// customer reports whether a tenant is a party to the agreement.
+func (c *check) customer(tenant string) bool {
+	return slices.ContainsFunc(c.a.Parties, func(p sla.Party) bool { return p.Role == opsec.CSC && p.Tenant == tenant })
 }
 
 // sane refuses a statement without evidence, without what it is about, or with times that cannot be. Times come in pairs of a
@@ -193,6 +215,16 @@ func sane(evidence, about string, names []string, times ...time.Time) error {
 	return nil
 }
 
+// short refuses long texts.
+func short(texts ...string) error {
+	for _, t := range texts {
+		if len(t) > maxText {
+			return fmt.Errorf("a text of %d bytes: want at most %d: %w", len(t), maxText, opsec.ErrInvalid)
+		}
+	}
+	return nil
+}
+
 // after refuses an end before a beginning.
 func after(name string, from, until time.Time) error {
 	if !until.IsZero() && until.Before(from) {
@@ -202,37 +234,33 @@ func after(name string, from, until time.Time) error {
 }
 
 func (u Use) check() (int, error) {
-	return 1, sane(u.Evidence, u.Data, []string{"seen"}, u.Seen)
+	return 1, cmp.Or(sane(u.Evidence, u.Data, []string{"seen"}, u.Seen), short(string(u.Phase), u.At, u.Algorithm, u.KeyOwner))
 }
 
 func (b Backup) check() (int, error) {
 	size := 1 + len(b.Points) + len(b.Restores)
-	if err := sane(b.Evidence, b.Source, []string{"", "since", "until"}, time.Unix(0, 0), b.Since, b.Until); err != nil {
+	if err := cmp.Or(sane(b.Evidence, b.Source, []string{"seen", "since", "until"}, b.Seen, b.Since, b.Until), after("until", b.Since, b.Until),
+		b.known("until", b.Until)); err != nil {
 		return 0, err
 	}
-	if err := after("until", b.Since, b.Until); err != nil {
-		return 0, err
-	}
+	ids := make(map[string]bool, len(b.Points))
 	for i, p := range b.Points {
 		size += len(p.Copies)
-		err := sane(b.Evidence, p.ID, []string{"taken"}, p.Taken)
+		err := cmp.Or(sane(b.Evidence, p.ID, []string{"taken"}, p.Taken), b.known("taken", p.Taken))
+		if err == nil && ids[p.ID] {
+			err = fmt.Errorf("id: %.100q is there twice: %w", p.ID, opsec.ErrInvalid)
+		}
+		ids[p.ID] = true
 		for _, c := range p.Copies {
-			if err == nil {
-				err = sane(b.Evidence, p.ID, []string{"taken", "durable", "gone"}, p.Taken, c.Durable, c.Gone)
-			}
-			if err == nil {
-				err = after("durable", p.Taken, c.Durable)
-			}
-			if err == nil {
-				err = after("gone", c.Durable, c.Gone)
-			}
+			err = cmp.Or(err, sane(b.Evidence, p.ID, []string{"taken", "durable", "gone"}, p.Taken, c.Durable, c.Gone),
+				after("durable", p.Taken, c.Durable), after("gone", c.Durable, c.Gone), b.known("durable", c.Durable), b.known("gone", c.Gone))
 		}
 		if err != nil {
 			return 0, fmt.Errorf("points[%d]: %w", i, err)
 		}
 	}
 	for i, r := range b.Restores {
-		err := sane(b.Evidence, r.ID, []string{"ended"}, r.Ended)
+		err := cmp.Or(sane(b.Evidence, r.ID, []string{"ended"}, r.Ended), short(r.Evidence), b.known("ended", r.Ended))
 		if err == nil && r.Took < 0 {
 			err = fmt.Errorf("took: negative: %w", opsec.ErrInvalid)
 		}
@@ -243,29 +271,39 @@ func (b Backup) check() (int, error) {
 	return size, nil
 }
 
+// known refuses what came after the backups were seen.
+func (b Backup) known(name string, t time.Time) error {
+	if t.After(b.Seen) {
+		return fmt.Errorf("%s: after it was seen: %w", name, opsec.ErrInvalid)
+	}
+	return nil
+}
+
 func (p Patch) check() (int, error) {
-	err := sane(p.Evidence, p.ID, []string{"released", "applied"}, p.Released, p.Applied)
-	return 1, err // a patch may come before its release
+	// A patch may come before its release.
+	return 1, cmp.Or(sane(p.Evidence, p.ID, []string{"released", "applied"}, p.Released, p.Applied), short(p.System, p.Scope))
 }
 
 func (d Deletion) check() (int, error) {
-	err := sane(d.Evidence, d.Resource, []string{"ordered", "deleted", "reused"}, d.Ordered, d.Deleted, d.Reused)
-	if err == nil {
-		err = after("deleted", d.Ordered, d.Deleted)
-	}
-	return 1, err
+	return 1, cmp.Or(sane(d.Evidence, d.Resource, []string{"ordered", "deleted", "reused"}, d.Ordered, d.Deleted, d.Reused),
+		after("deleted", d.Ordered, d.Deleted), short(d.Method, d.Certificate))
 }
 
 func (a Audit) check() (int, error) {
-	err := sane(a.Evidence, a.ID, []string{"closed", "published"}, a.Closed, a.Published)
-	if err == nil && a.By != "internal" && a.By != "third-party" {
+	err := cmp.Or(sane(a.Evidence, a.ID, []string{"closed", "published"}, a.Closed, a.Published), short(a.Scope...))
+	switch {
+	case err != nil:
+	case a.By != "internal" && a.By != "third-party":
 		err = fmt.Errorf("by: want internal or third-party: %w", opsec.ErrInvalid)
+	case len(a.Scope) == 0:
+		err = fmt.Errorf("scope: want what was audited: %w", opsec.ErrInvalid)
 	}
-	return 1, err
+	return 1 + len(a.Scope), err
 }
 
 func (c Certificate) check() (int, error) {
-	err := sane(c.Evidence, c.Name, []string{"from", "until", "withdrawn"}, c.From, c.Until, c.Withdrawn)
+	err := cmp.Or(sane(c.Evidence, c.Name, []string{"seen"}, c.Seen),
+		sane(c.Evidence, c.Name, []string{"from", "until", "withdrawn"}, c.From, c.Until, c.Withdrawn))
 	if err == nil && !c.Until.After(c.From) {
 		err = fmt.Errorf("until: not after from: %w", opsec.ErrInvalid)
 	}
@@ -273,11 +311,8 @@ func (c Certificate) check() (int, error) {
 }
 
 func (d Document) check() (int, error) {
-	err := sane(d.Evidence, d.Name, []string{"from", "until"}, d.From, d.Until)
-	if err == nil {
-		err = after("until", d.From, d.Until)
-	}
-	return 1, err
+	return 1, cmp.Or(sane(d.Evidence, d.Name, []string{"seen"}, d.Seen), sane(d.Evidence, d.Name, []string{"from", "until"}, d.From, d.Until),
+		after("until", d.From, d.Until), short(d.Format))
 }
 
 func (p Proof) check() (int, error) {
