@@ -24,7 +24,9 @@ func (c *checker) clause() {
 	}
 	if e := all.Emergency; c.has("clause.emergency", e != nil, "7.2.2.3") {
 		c.text("clause.emergency.hotline", e.Hotline)
-		if err := e.Hours.Validate(); err != nil {
+		if len(e.Hours.Hours) == 0 {
+			c.fault("clause.emergency.hours", RuleMissing, "when the hotline answers is not said")
+		} else if err := e.Hours.Validate(); err != nil {
 			c.adopt("clause.emergency.hours", RuleInvalid, err)
 		} else if !fiveByEight(e.Hours.Hours) {
 			c.fault("clause.emergency.hours", RuleInvalid, "less than 5x8: the hotline answers on five days a week for eight hours at least")
@@ -32,13 +34,13 @@ func (c *checker) clause() {
 		c.targets("clause.emergency.targets", e.Targets, targets, response.Acceptance, response.Troubleshooting)
 	}
 	if e := all.Measures; c.has("clause.measures", e != nil, "7.2.2.4") {
-		c.statement("clause.measures.virtualization", e.Virtualization)
-		c.statement("clause.measures.isolation", e.Isolation)
-		c.statement("clause.measures.privileged", e.Privileged)
-		c.statement("clause.measures.authentication", e.Authentication)
-		c.statement("clause.measures.traffic", e.Traffic)
-		c.statement("clause.measures.malware", e.Malware)
-		if p := e.Patches; c.statement("clause.measures.patches", p) && (p.Within == nil || p.Interval <= 0) {
+		c.statement("7.2.2.4", "clause.measures.virtualization", e.Virtualization)
+		c.statement("7.2.2.4", "clause.measures.isolation", e.Isolation)
+		c.statement("7.2.2.4", "clause.measures.privileged", e.Privileged)
+		c.statement("7.2.2.4", "clause.measures.authentication", e.Authentication)
+		c.statement("7.2.2.4", "clause.measures.traffic", e.Traffic)
+		c.statement("7.2.2.4", "clause.measures.malware", e.Malware)
+		if p := e.Patches; c.statement("7.2.2.4", "clause.measures.patches", p) && (p.Within == nil || p.Interval <= 0) {
 			c.fault("clause.measures.patches", RuleUnmeasurable, "how often patches are made, and within what time of their release, is not said")
 		}
 	}
@@ -96,8 +98,8 @@ func (c *checker) severity(path string, s opsec.Severity) {
 }
 
 // statement asks for a measure that says how it can be checked.
-func (c *checker) statement(path string, s *Statement) bool {
-	if !c.has(path, s != nil, "7.2.2") {
+func (c *checker) statement(clause, path string, s *Statement) bool {
+	if !c.has(path, s != nil, clause) {
 		return false
 	}
 	c.text(path+".text", s.Text)
@@ -144,8 +146,8 @@ func (c *checker) targets(path string, list []response.Target, ids map[string]bo
 }
 
 func (c *checker) data(e *Data) {
-	c.statement("clause.data.physical", e.Physical)
-	c.statement("clause.data.medium", e.Medium)
+	c.statement("7.2.2.2", "clause.data.physical", e.Physical)
+	c.statement("7.2.2.2", "clause.data.medium", e.Medium)
 	phases := map[Phase]bool{}
 	for i, x := range e.Encryption {
 		at := fmt.Sprintf("clause.data.encryption[%d]", i)
@@ -165,7 +167,7 @@ func (c *checker) data(e *Data) {
 			c.fault("clause.data.encryption", RuleMissing, "how data %s is protected is not said (7.2.1)", p)
 		}
 	}
-	c.statement("clause.data.access", e.Access)
+	c.statement("7.2.2.2", "clause.data.access", e.Access)
 	if x := e.Isolation; c.has("clause.data.isolation", x != nil, "7.2.2.2") {
 		c.one("clause.data.isolation.kind", x.Kind, "logical", "physical")
 		c.text("clause.data.isolation.text", x.Text)
@@ -180,7 +182,7 @@ func (c *checker) data(e *Data) {
 	if x := e.Backup; c.has("clause.data.backup", x != nil, "7.2.2.2") {
 		c.backup(x)
 	}
-	c.statement("clause.data.operations", e.Operations)
+	c.statement("7.2.2.2", "clause.data.operations", e.Operations)
 	c.compliance(e.Compliance)
 }
 
@@ -260,7 +262,7 @@ func (c *checker) certification(e *Certification) {
 			c.fault(at+".expires", RuleContradiction, "it has expired before the agreement begins")
 		}
 	}
-	c.statement("clause.certification.training", e.Training)
+	c.statement("7.2.2.7", "clause.certification.training", e.Training)
 }
 
 // fiveByEight reports whether hours begin on five days of the week at least, and last for eight hours at least each.

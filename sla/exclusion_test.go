@@ -193,6 +193,11 @@ func TestOneIdIsOneExclusion(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, got[0].Valid() || got[1].Valid())
 	again = e
+	again.Services = []string{"storage"}
+	got, err = a.Judge([]sla.Exclusion{e, again})
+	require.NoError(t, err)
+	require.False(t, got[0].Valid() || got[1].Valid())
+	again = e
 	again.End = e.End.Add(1)
 	got, err = a.Judge([]sla.Exclusion{e, again})
 	require.NoError(t, err)

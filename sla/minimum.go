@@ -265,5 +265,5 @@ func (f Floor) compare(v reflect.Value, bound string) (int, error) {
 		have, err := ratio.Parse(v.String())
 		return have.Cmp(r), err
 	}
-	return 0, fmt.Errorf("path: what it leads to has no least and no most: %w", opsec.ErrInvalid)
+	return 0, errors.New("path: what it leads to has no least and no most")
 }

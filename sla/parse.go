@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -61,10 +62,13 @@ func decode(text []byte, into any) error {
 	if err == nil {
 		err = strictyaml.Decode(text, depth, into)
 	}
-	if err != nil {
-		return fmt.Errorf("sla: %w: %w", err, opsec.ErrInvalid)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, opsec.ErrInvalid):
+		return fmt.Errorf("sla: %w", err)
 	}
-	return nil
+	return fmt.Errorf("sla: %w: %w", err, opsec.ErrInvalid)
 }
 
 // pair is a character that JSON writes as two surrogates, which YAML does not take; or a backslash, so that one which is
@@ -80,21 +84,16 @@ func character(pair []byte) []byte {
 	return []byte(s)
 }
 
-// exact refuses names that are no fields of a type, which the decoder would take in other letter case; texts that are not of
-// their form, for the decoder does not say where they stand; and numbers such as 010, which is 8 in YAML 1.1.
+// exact refuses names that are no fields of a type, which the decoder would take in other letter case; numbers such as 010,
+// which is 8 in YAML 1.1; and values that are not of their form, for the decoder does not say where they stand.
 func exact(n *yaml.Node, t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	switch {
 	case n.Kind == yaml.ScalarNode:
-		if v, err := strconv.Atoi(n.Value); n.Tag == "!!int" && err == nil && strconv.Itoa(v) != n.Value {
-			return fmt.Errorf("line %d: a number with a sign or a zero before it, which not all read alike", n.Line)
-		}
-		if form, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler); ok {
-			if err := form.UnmarshalText([]byte(n.Value)); err != nil {
-				return fmt.Errorf("line %d: %w", n.Line, err)
-			}
+		if err := value(n, t); err != nil {
+			return fmt.Errorf("line %d: %w", n.Line, err)
 		}
 	case n.Kind == yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
@@ -117,6 +116,25 @@ func exact(n *yaml.Node, t reflect.Type) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// value refuses a value that is not of its form.
+func value(n *yaml.Node, t reflect.Type) error {
+	if v, err := strconv.Atoi(n.Value); n.Tag == "!!int" && err == nil && strconv.Itoa(v) != n.Value {
+		return errors.New("a number with a sign or a zero before it, which not all read alike")
+	}
+	form, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler)
+	switch kind := t.Kind(); {
+	case (ok || kind == reflect.String) && (n.Tag == "!!int" || n.Tag == "!!bool"):
+		return fmt.Errorf("want a text: put %.40s in quotes", n.Value)
+	case ok:
+		return form.UnmarshalText([]byte(n.Value))
+	case kind == reflect.Bool && n.Tag != "!!bool":
+		return errors.New("want true or false")
+	case (kind == reflect.Int || kind == reflect.Uint64) && n.Tag != "!!int":
+		return errors.New("want a whole number")
 	}
 	return nil
 }

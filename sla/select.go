@@ -5,8 +5,6 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-
-	"github.com/cloudopsec/opsec"
 )
 
 // step is a name in a path, with what it takes of a list.
@@ -24,7 +22,7 @@ const maxPath = 256
 // parsePath reads a path such as "clause.emergency.targets[measure=acceptance,severity=critical].each".
 func parsePath(text string) ([]step, error) {
 	bad := func(why string) ([]step, error) {
-		return nil, fmt.Errorf("sla: path: %s: %w", why, opsec.ErrInvalid)
+		return nil, fmt.Errorf("path: %s", why)
 	}
 	if text == "" || len(text) > maxPath {
 		return bad(fmt.Sprintf("want 1 to %d bytes", maxPath))
@@ -99,19 +97,19 @@ func typeAt(t reflect.Type, steps []step) (reflect.Type, error) {
 	for _, s := range steps {
 		f, ok := field(t, s.name)
 		if !ok {
-			return nil, fmt.Errorf("sla: path: an agreement has no %q there: %w", s.name, opsec.ErrInvalid)
+			return nil, fmt.Errorf("path: an agreement has no %q there", s.name)
 		}
 		t = f.Type
 		if !s.all && s.index < 0 && s.where == nil {
 			continue
 		}
 		if t.Kind() != reflect.Slice || leaf(t) {
-			return nil, fmt.Errorf("sla: path: %q is no list: %w", s.name, opsec.ErrInvalid)
+			return nil, fmt.Errorf("path: %q is no list", s.name)
 		}
 		t = t.Elem()
 		for _, w := range s.where {
 			if f, ok := field(t, w[0]); !ok || f.Type.Kind() != reflect.String {
-				return nil, fmt.Errorf("sla: path: no text %q of %q: %w", w[0], s.name, opsec.ErrInvalid)
+				return nil, fmt.Errorf("path: no text %q of %q", w[0], s.name)
 			}
 		}
 	}

@@ -82,11 +82,13 @@ func TestEachElementOfTheClauseIsAskedFor(t *testing.T) {
 		a := sample(t, "iaas")
 		drop(a, "clause.data."+want)
 		require.Equal(t, []string{"clause.data." + want + " missing"}, list(a.Validate()))
+		require.Equal(t, "clause 7.2.2.2 asks for it", sla.Faults(a.Validate())[0].Text)
 	}
 	for _, want := range []string{"virtualization", "isolation", "privileged", "authentication", "traffic", "malware", "patches"} {
 		a := sample(t, "iaas")
 		drop(a, "clause.measures."+want)
 		require.Equal(t, []string{"clause.measures." + want + " missing"}, list(a.Validate()))
+		require.Equal(t, "clause 7.2.2.4 asks for it", sla.Faults(a.Validate())[0].Text)
 	}
 }
 
@@ -148,8 +150,9 @@ func TestFaultsHaveTheirPaths(t *testing.T) {
 		"clause.continuity.disaster missing":                                                     func(a *sla.Agreement) { a.Clause.Continuity.Disaster = "\t" },
 		"clause.emergency.targets[0].id duplicate":                                               func(a *sla.Agreement) { a.Clause.Emergency.Targets[0].ID = "recovery-all" },
 		"clause.emergency.targets missing":                                                       func(a *sla.Agreement) { a.Clause.Emergency.Targets = a.Clause.Emergency.Targets[:2] },
+		"clause.emergency.hours invalid":                                                         func(a *sla.Agreement) { a.Clause.Emergency.Hours.Zone = "nowhere" },
 		"clause.emergency.hotline missing":                                                       func(a *sla.Agreement) { a.Clause.Emergency.Hotline = "" },
-		"clause.emergency.hours invalid":                                                         func(a *sla.Agreement) { a.Clause.Emergency.Hours.Hours = a.Clause.Emergency.Hours.Hours[:0] },
+		"clause.emergency.hours missing":                                                         func(a *sla.Agreement) { a.Clause.Emergency.Hours.Hours = a.Clause.Emergency.Hours.Hours[:0] },
 		"clause.measures.patches unmeasurable":                                                   func(a *sla.Agreement) { a.Clause.Measures.Patches.Within = nil },
 		"clause.measures.malware.evidence unmeasurable":                                          func(a *sla.Agreement) { a.Clause.Measures.Malware.Evidence = "" },
 		"clause.measures.malware.scope[0] unknown":                                               func(a *sla.Agreement) { a.Clause.Measures.Malware.Scope = []string{"x", "compute", "network"} },
