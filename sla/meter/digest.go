@@ -1,9 +1,14 @@
 package meter
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"hash"
+	"math"
+	"slices"
+	"sort"
 
 	"github.com/cloudopsec/opsec/sla/timeline"
 )
@@ -29,29 +34,83 @@ func (m *Meter) Digest(period timeline.Span) string {
 }
 
 func (v *view) digest(period timeline.Span) string {
-	h := sha256.New()
-	buf := append(make([]byte, 0, 2*full), "opsec sla evidence 1\n"...)
-	buf = binary.AppendVarint(binary.AppendVarint(buf, period.Start), period.End)
-	var counting []record
-	for resource, list := range v.all() {
-		counting = counting[:0]
-		for r := range v.within(list, period) {
-			counting = append(counting, *r)
-		}
-		if len(counting) > 0 {
-			buf = v.append(buf, resource, counting)
-		}
-		if len(buf) >= full {
-			h.Write(buf)
-			buf = buf[:0]
-		}
-	}
-	h.Write(buf)
-	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+	return v.digests([]timeline.Span{period})[period]
 }
 
-// full is the bytes with which a buffer is written out.
-const full = 1 << 16
+// digests returns those of several periods. It takes time by the periods that each piece is in, not by all.
+func (v *view) digests(periods []timeline.Span) map[timeline.Span]string {
+	sums := newSums(periods)
+	for resource, list := range v.all() {
+		for r, end := range v.within(list, sums.hull()) {
+			sums.take(r, end)
+		}
+		for _, s := range sums.touched {
+			if s.buf = v.append(s.buf, resource, s.records); len(s.buf) >= 1<<12 {
+				s.hash.Write(s.buf)
+				s.buf = s.buf[:0]
+			}
+			s.records = s.records[:0]
+		}
+		sums.touched = sums.touched[:0]
+	}
+	out := map[timeline.Span]string{}
+	for _, s := range sums.list {
+		s.hash.Write(s.buf)
+		out[s.period] = digestText(s.hash.Sum(nil))
+	}
+	return out
+}
+
+func digestText(sum []byte) string { return "sha256:" + hex.EncodeToString(sum) }
+
+// sum is a digest that is being made.
+type sum struct {
+	period  timeline.Span
+	reach   int64 // the latest end of this period and of those before it
+	hash    hash.Hash
+	buf     []byte   // not hashed yet
+	records []record // of the resource that is looked at
+}
+
+// sums are of periods in order of their starts.
+type sums struct {
+	list    []*sum
+	touched []*sum // that have records
+}
+
+func newSums(periods []timeline.Span) *sums {
+	periods = slices.Clone(periods)
+	slices.SortFunc(periods, func(a, b timeline.Span) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) })
+	var all sums
+	reach := int64(math.MinInt64)
+	for _, p := range slices.Compact(periods) {
+		reach = max(reach, p.End)
+		buf := []byte("opsec sla evidence 1\n")
+		buf = binary.AppendVarint(binary.AppendVarint(buf, p.Start), p.End)
+		all.list = append(all.list, &sum{period: p, reach: reach, hash: sha256.New(), buf: buf})
+	}
+	return &all
+}
+
+// hull is the time in which all periods are.
+func (s *sums) hull() (p timeline.Span) {
+	if len(s.list) > 0 {
+		p = timeline.Span{Start: s.list[0].period.Start, End: s.list[len(s.list)-1].reach}
+	}
+	return p
+}
+
+// take gives a record to the periods in which it is.
+func (s *sums) take(r *record, end int64) {
+	for i := sort.Search(len(s.list), func(i int) bool { return s.list[i].period.Start >= end }) - 1; i >= 0 && s.list[i].reach > r.start; i-- {
+		if one := s.list[i]; one.period.End > r.start {
+			if len(one.records) == 0 {
+				s.touched = append(s.touched, one)
+			}
+			one.records = append(one.records, *r)
+		}
+	}
+}
 
 // append appends the form of a resource and its records, which are in order of the sources' names.
 func (v *view) append(buf []byte, resource uint32, list []record) []byte {

@@ -24,8 +24,11 @@ func (m *Meter) Merge(other *Meter) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := min(len(m.seals), len(kept.seals))
-	if !slices.Equal(m.seals[:n], kept.seals[:n]) {
-		return fmt.Errorf("%w: seal %d of a meter is another in the other", ErrSealed, n)
+	for i := range n {
+		if a, b := m.seals[i], kept.seals[i]; a != b {
+			return fmt.Errorf("%w: seal %d is %s of the period from %d to %d, and %s of that from %d to %d in the other",
+				ErrSealed, i+1, a.Digest, a.Period.Start, a.Period.End, b.Digest, b.Period.Start, b.Period.End)
+		}
 	}
 	if uint64(len(m.sources.list)+len(kept.sources)) > maxSources || uint64(len(m.resources.list)+len(kept.resources)) > maxResources {
 		return invalid("sources, resources", "more than a meter holds")

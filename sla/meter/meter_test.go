@@ -1,6 +1,8 @@
 package meter_test
 
 import (
+	"bytes"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -167,6 +169,8 @@ func TestRestatingAMonthRestatesTheQuarter(t *testing.T) {
 		seals = append(seals, s)
 	}
 	require.NoError(t, m.Add(Evidence{Source: "s", Seq: 1, Resource: "vm", Span: span(20, 25), State: meter.Down}))
+	_, err := m.Restate(next, seals[1].Digest, "why")
+	require.ErrorIs(t, err, opsec.ErrInvalid, "what came late is of the month, though it changes the next")
 	got, err := m.Restate(month, seals[0].Digest, "why")
 	require.NoError(t, err)
 	require.Len(t, got, 3, "the open state ends in the month, and is no more in the next")
@@ -187,7 +191,95 @@ func TestMetersThatAreSealedApartAreNotMerged(t *testing.T) {
 	}
 	before := save(t, a)
 	require.ErrorIs(t, a.Merge(b), meter.ErrSealed)
+	require.ErrorContains(t, a.Merge(b), "seal 1 is "+a.Seals()[0].Digest)
 	require.Equal(t, before, save(t, a))
+}
+
+// TestEdgesOfWhatIsSealed has pieces that start or end at the edges of a sealed period, and one millisecond beside.
+func TestEdgesOfWhatIsSealed(t *testing.T) {
+	p := span(100, 200)
+	piece := func(seq uint64, from, to int64) Evidence {
+		return Evidence{Source: "s", Seq: seq, Resource: "vm", Span: span(from, to), State: meter.Up}
+	}
+	slice := func(seq uint64, from, to int64) Evidence {
+		return Evidence{Source: "s", Seq: seq, Resource: "vm", Span: span(from, to), Total: 1}
+	}
+	m := meter.New()
+	seal, err := m.Seal(p)
+	require.NoError(t, err)
+	in := []Evidence{piece(0, 50, 101), piece(1, 100, 101), piece(2, 199, 200), piece(3, 199, 300), piece(4, 99, meter.Open), slice(5, 100, 101), slice(6, 199, 300)}
+	before := []Evidence{piece(7, 50, 100), slice(8, 99, 150), slice(9, 99, 100)}
+	after := []Evidence{piece(10, 200, 201), piece(11, 201, 300), slice(12, 200, 201), piece(13, 200, meter.Open)}
+	for _, e := range slices.Concat(in, before, after) {
+		require.NoError(t, m.Add(e))
+	}
+	ever := span(-1000, 1000)
+	require.Equal(t, slices.Concat(in, before), slices.Collect(m.Late()))
+	require.Equal(t, after, slices.Collect(m.Evidence(ever)))
+	require.Equal(t, seal.Digest, m.Digest(p))
+	m = load(t, save(t, m))
+	_, err = m.Restate(p, seal.Digest, "why")
+	require.NoError(t, err)
+	require.Equal(t, before, slices.Collect(m.Late()))
+	require.Equal(t, slices.Concat(in, after), slices.Collect(m.Evidence(ever)))
+	_, err = m.Seal(span(0, 100))
+	require.NoError(t, err)
+	require.NoError(t, m.Add(piece(14, 150, 160)))
+	require.Contains(t, slices.Collect(m.Late()), piece(14, 150, 160), "a period that is sealed later, and ends earlier, unseals nothing")
+}
+
+// TestSealsAreForSeveralGoroutines adds, while others seal, restate, save and ask.
+func TestSealsAreForSeveralGoroutines(t *testing.T) {
+	m, p := meter.New(), span(0, 100)
+	for i := range int64(100) {
+		require.NoError(t, m.Add(Evidence{Source: "s", Seq: uint64(i), Resource: "vm", Span: span(i, i+1), State: meter.Up}))
+	}
+	seal, err := m.Seal(p)
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	for g := range 4 {
+		all.Go(func() {
+			for i := range int64(100) {
+				if m.Add(Evidence{Source: "late", Seq: uint64(i), Resource: string(rune('a' + g)), Span: span(i, i+1), State: meter.Down}) != nil {
+					t.Error("not added")
+				}
+				switch i % 10 {
+				case 1:
+					seals := m.Seals()
+					if _, err := m.Restate(p, seals[len(seals)-1].Digest, "why"); err != nil && !errors.Is(err, opsec.ErrInvalid) {
+						t.Error(err)
+					}
+				case 3:
+					var file bytes.Buffer
+					if m.Save(&file) != nil {
+						t.Error("not saved")
+					} else if _, err := meter.Load(&file); err != nil {
+						t.Error(err)
+					}
+				case 5:
+					if s, err := m.Seal(p); err != nil || s.Cites == "" && s != seal {
+						t.Error(s, err)
+					}
+				case 7:
+					for range m.Late() {
+						m.Behind(i)
+					}
+				case 9:
+					for range m.Conflicts() {
+						t.Error("there is none")
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	seals := m.Seals()
+	require.Equal(t, seal, seals[0])
+	for i, s := range seals[1:] {
+		require.Equal(t, seals[i].Digest, s.Cites)
+	}
+	require.Equal(t, seals[len(seals)-1].Digest, m.Digest(p))
+	require.Equal(t, 500, len(slices.Collect(m.Evidence(p)))+len(slices.Collect(m.Late())))
 }
 
 // TestMeterIsForSeveralGoroutines is for the race detector, and for readers that add and merge.

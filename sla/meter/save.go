@@ -11,11 +11,16 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/cloudopsec/opsec/internal/strictjson"
 	"github.com/cloudopsec/opsec/sla/timeline"
 )
+
+// full is the bytes with which a buffer is written out.
+const full = 1 << 16
 
 // saved is how a saved meter begins.
 const saved = "opsec sla meter 1\n"
@@ -62,10 +67,11 @@ func (m *Meter) Save(w io.Writer) error {
 	return nil
 }
 
-// Load reads a meter that was saved, and nothing after it. What is not exactly what [Meter.Save] writes is an error that wraps
-// [opsec.ErrInvalid], also when the seals are not those of the evidence; errors of the reader are wrapped. It takes memory by
-// what it has read, some twenty times as much: who reads from strangers bounds the reader. That nobody wrote another meter in the
-// place of this one the digest cannot tell.
+// Load reads a meter that was saved. What comes after it is not looked at, though some of it may have been read. What is not
+// exactly what [Meter.Save] writes is an error that wraps [opsec.ErrInvalid], also when the seals are not those of the evidence;
+// errors of the reader are wrapped. It takes memory by what it has read, some twenty times as much, and time by the sealed
+// periods that each piece is in, which may be all: who reads from strangers bounds the reader. That nobody wrote another meter
+// in the place of this one the digest cannot tell.
 func Load(r io.Reader) (*Meter, error) {
 	m := New()
 	in := &reader{r: bufio.NewReaderSize(r, full), h: sha256.New()}
@@ -91,17 +97,21 @@ func Load(r io.Reader) (*Meter, error) {
 
 // verify returns an error unless the last seal of each period is that of the evidence, and what is kept aside has to be.
 func (m *Meter) verify() error {
-	last := map[timeline.Span]Seal{}
+	last := map[timeline.Span]string{}
 	for _, s := range m.seals {
-		if old := last[s.Period]; s.Cites != old.Digest || (s.Why == "") != (s.Cites == "") {
-			return invalid("seals", "the seal of the period from %d to %d does not cite that before it", s.Period.Start, s.Period.End)
+		old, again := last[s.Period]
+		first := !again && s.Cites == "" && s.Why == ""
+		next := again && s.Cites == old && s.Digest != old && !badReason(s.Why)
+		if !first && !next {
+			return invalid("seals", "that of the period from %d to %d does not cite the one before it, and say why", s.Period.Start, s.Period.End)
 		}
-		last[s.Period] = s
+		last[s.Period] = s.Digest
 	}
 	v := m.view(&m.kept)
-	for p, s := range last {
-		if v.digest(p) != s.Digest {
-			return invalid("seals", "the digest of the period from %d to %d is another", p.Start, p.End)
+	digests := v.digests(slices.Collect(maps.Keys(last)))
+	for _, s := range m.seals {
+		if digests[s.Period] != last[s.Period] {
+			return invalid("seals", "the digest of the period from %d to %d is another", s.Period.Start, s.Period.End)
 		}
 	}
 	m.late.settle(len(m.resources.list))
@@ -225,7 +235,8 @@ func (in *reader) seals() (seals []Seal) {
 		in.fail("seals", "they are not written as they were")
 	}
 	for _, s := range seals {
-		if _, err := hex.DecodeString(strings.TrimPrefix(s.Digest, "sha256:")); err != nil || len(s.Digest) != len("sha256:")+2*sha256.Size || badPeriod(s.Period) {
+		sum, err := hex.DecodeString(strings.TrimPrefix(s.Digest, "sha256:"))
+		if err != nil || len(sum) != sha256.Size || s.Digest != digestText(sum) || badPeriod(s.Period) {
 			in.fail("seals", "that of the period from %d to %d", s.Period.Start, s.Period.End)
 		}
 	}

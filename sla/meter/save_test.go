@@ -3,8 +3,11 @@ package meter_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -71,15 +74,17 @@ func (s *short) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// form is a saved meter with the right digest.
+func form(body string) []byte {
+	b := []byte("opsec sla meter 1\n" + body)
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
 // TestFormsOfOthersAreRefused loads what is signed with the right digest, but is not what Save writes.
 func TestFormsOfOthersAreRefused(t *testing.T) {
 	const seals = "\x02[]"
 	name := "\x02vm\x01\x01s" // a resource, and its only source
-	form := func(body string) []byte {
-		b := []byte("opsec sla meter 1\n" + body)
-		sum := sha256.Sum256(b)
-		return append(b, sum[:]...)
-	}
 	good := form(seals + "\x01" + name + "\x01\x01\x07\x00\x05" + "\x00")
 	m := load(t, good)
 	require.Equal(t, good, save(t, m))
@@ -129,6 +134,75 @@ func TestSealsThatAreNotOfTheEvidenceAreRefused(t *testing.T) {
 	require.ErrorIs(t, sign(`"end":40`, `"end":-1`), opsec.ErrInvalid)
 	require.ErrorIs(t, sign(`"cites":"sha256:`, `"cites":"sha257:`), opsec.ErrInvalid)
 	require.ErrorIs(t, sign(`"digest":"sha256:`, `"digest":"sha257:`), opsec.ErrInvalid)
+}
+
+// TestChainsOfSealsThatNobodyMadeAreRefused loads a meter without evidence whose seals are not what Seal and Restate make.
+func TestChainsOfSealsThatNobodyMadeAreRefused(t *testing.T) {
+	p := span(0, 9)
+	old, last := "sha256:"+strings.Repeat("0a", sha256.Size), meter.New().Digest(p)
+	load := func(seals ...meter.Seal) error {
+		text, err := json.Marshal(seals)
+		require.NoError(t, err)
+		_, err = meter.Load(bytes.NewReader(form(string(binary.AppendUvarint(nil, uint64(len(text)))) + string(text) + "\x00\x00")))
+		return err
+	}
+	chain := func(change func(first, next *meter.Seal)) error {
+		first, next := meter.Seal{Period: p, Digest: old}, meter.Seal{Period: p, Digest: last, Cites: old, Why: "why"}
+		change(&first, &next)
+		return load(first, next)
+	}
+	require.NoError(t, chain(func(*meter.Seal, *meter.Seal) {}))
+	require.NoError(t, load(meter.Seal{Period: p, Digest: last}))
+	for what, change := range map[string]func(first, next *meter.Seal){
+		"a first that says why":      func(first, _ *meter.Seal) { first.Why = "why" },
+		"a first that cites":         func(first, _ *meter.Seal) { first.Cites = last },
+		"a first that cites itself":  func(first, _ *meter.Seal) { first.Cites, first.Why = old, "why" },
+		"a second that cites none":   func(_, next *meter.Seal) { next.Cites, next.Why = "", "" },
+		"a second without a reason":  func(_, next *meter.Seal) { next.Why = "" },
+		"a second with a blank":      func(_, next *meter.Seal) { next.Why = " " },
+		"a second with a long one":   func(_, next *meter.Seal) { next.Why = strings.Repeat("x", meter.MaxName+1) },
+		"a second that cites itself": func(first, next *meter.Seal) { first.Digest, next.Cites = last, last },
+		"other periods":              func(first, _ *meter.Seal) { first.Period.End++ },
+		"capital letters": func(first, next *meter.Seal) {
+			first.Digest = "sha256:" + strings.ToUpper(old[7:])
+			next.Cites = first.Digest
+		},
+		"no prefix": func(first, next *meter.Seal) {
+			first.Digest = strings.Repeat("0a", 35) + "0"
+			next.Cites = first.Digest
+		},
+		"too long": func(first, next *meter.Seal) { first.Digest += "0a"; next.Cites = first.Digest },
+	} {
+		require.ErrorIs(t, chain(change), opsec.ErrInvalid, what)
+	}
+}
+
+// TestAPieceMayBeInManySealedPeriods saves and loads many seals, and restates them: it takes time by the pieces of each.
+func TestAPieceMayBeInManySealedPeriods(t *testing.T) {
+	const days = 300
+	m := meter.New()
+	for i := range int64(days) {
+		require.NoError(t, m.Add(Evidence{Source: "s", Seq: uint64(i), Resource: "vm", Span: span(10*i, 10*i+10), State: meter.Up}))
+	}
+	var seals []meter.Seal
+	for i := range int64(days) {
+		for _, p := range []Span{span(10*i, 10*i+10), span(0, 10*i+10)} { // each day, and all days up to it
+			s, err := m.Seal(p)
+			require.NoError(t, err)
+			seals = append(seals, s)
+		}
+	}
+	require.Equal(t, seals[0], seals[1])
+	late := Evidence{Source: "log", Resource: "vm", Span: span(1995, 2005), State: meter.Down} // of days 199 and 200
+	require.NoError(t, m.Add(late))
+	m = load(t, save(t, m))
+	got, err := m.Restate(span(2000, 2010), m.Digest(span(2000, 2010)), "a log was found")
+	require.NoError(t, err)
+	require.Len(t, got, 2+days-199, "two days, and all sums from the first of them on")
+	for _, s := range got {
+		require.Equal(t, m.Digest(s.Period), s.Digest)
+	}
+	require.Equal(t, save(t, m), save(t, load(t, save(t, m))))
 }
 
 func FuzzLoad(f *testing.F) {

@@ -94,6 +94,27 @@ func TestWhatComesAgainTakesNoMemory(t *testing.T) {
 	runtime.KeepAlive(m)
 }
 
+// TestNamesThatAreAlikeInATable has so many names that some have the same hash, and asks for them in another order than they came.
+func TestNamesThatAreAlikeInATable(t *testing.T) {
+	const n = 300_000
+	m := meter.New()
+	for i := range 2 * n {
+		k := i * 7 % n
+		if m.Add(Evidence{Source: "s", Seq: 1, Resource: fmt.Sprint("vm-", k), Span: span(int64(k), int64(k+1)), State: meter.Up}) != nil {
+			t.Fatal("not added")
+		}
+		if i == n {
+			m.Digest(span(0, 1))
+		}
+	}
+	seen := 0
+	m.Resources(span(0, n), func(name string, in metric.Input) bool {
+		seen++
+		return name == fmt.Sprint("vm-", in.States.Up[0].Start) && in.States.Up.Length() == 1
+	})
+	require.Equal(t, n, seen)
+}
+
 // TestAddInOrderTakesItsRoomAlone adds what comes in order of a source, which is new, and need not be compared with all else:
 // in rounds through its resources, numbered by the source or for each resource alone, and resource after resource.
 func TestAddInOrderTakesItsRoomAlone(t *testing.T) {

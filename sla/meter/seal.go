@@ -2,6 +2,7 @@ package meter
 
 import (
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,6 +41,9 @@ func (m *Meter) Seal(period timeline.Span) (Seal, error) {
 
 // badPeriod reports whether a period cannot be sealed.
 func badPeriod(p timeline.Span) bool { return p.Start >= p.End || p.Start < earliest || p.End > latest }
+
+// badReason reports whether a text cannot say why a period is restated.
+func badReason(why string) bool { return strings.TrimSpace(why) == "" || checkName("why", why) != nil }
 
 // seal returns the last seal of a period.
 func (m *Meter) seal(period timeline.Span) (Seal, bool) {
@@ -104,7 +108,8 @@ func (s *set) keep(resources int, wanted func(*record) bool) {
 // with last, and says why. Other sealed periods that are changed by it are sealed anew as well, for the same reason; all new
 // seals are returned, in the order in which the periods were first sealed. If nothing that was kept aside changes the period,
 // or another digest is the last, the error wraps [opsec.ErrInvalid], and nothing is changed. It takes the time of a
-// [Meter.Digest] of each period that is sealed.
+// [Meter.Digest], and more for pieces that are in several sealed periods. A state that ends before the period is of a period
+// before, also if it ends one that is open and would last into this: seal and restate that.
 func (m *Meter) Restate(period timeline.Span, cites, why string) ([]Seal, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,7 +119,7 @@ func (m *Meter) Restate(period timeline.Span, cites, why string) ([]Seal, error)
 		return nil, invalid("period", "from %d to %d is not sealed", period.Start, period.End)
 	case cites != last.Digest:
 		return nil, invalid("cites", "%.80q is not the digest of the period", cites)
-	case strings.TrimSpace(why) == "" || checkName("why", why) != nil:
+	case badReason(why):
 		return nil, invalid("why", "want 1 to %d bytes of UTF-8", MaxName)
 	}
 	m.sift()
@@ -129,18 +134,20 @@ func (m *Meter) Restate(period timeline.Span, cites, why string) ([]Seal, error)
 		return out
 	})
 	v := m.view(&kept)
-	var seals []Seal
-	for i, s := range m.seals {
-		if slices.ContainsFunc(m.seals[:i], func(o Seal) bool { return o.Period == s.Period }) {
-			continue
-		}
-		old, _ := m.seal(s.Period)
-		if digest := v.digest(s.Period); digest != old.Digest {
-			seals = append(seals, Seal{Period: s.Period, Digest: digest, Cites: old.Digest, Why: why})
-		}
+	cited := map[timeline.Span]string{}
+	for _, s := range m.seals {
+		cited[s.Period] = s.Digest
 	}
-	if !slices.ContainsFunc(seals, func(s Seal) bool { return s.Period == period }) {
-		return nil, invalid("period", "nothing that came late changes it")
+	digests := v.digests(slices.Collect(maps.Keys(cited)))
+	if digests[period] == cites {
+		return nil, invalid("period", "nothing that was kept aside of it changes it")
+	}
+	var seals []Seal
+	for _, s := range m.seals {
+		if digest, old := digests[s.Period], cited[s.Period]; digest != old {
+			seals = append(seals, Seal{Period: s.Period, Digest: digest, Cites: old, Why: why})
+			cited[s.Period] = digest // the period may have more seals
+		}
 	}
 	m.kept, m.late, m.seals = kept, late, append(m.seals, seals...)
 	return slices.Clone(seals), nil
