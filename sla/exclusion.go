@@ -93,9 +93,7 @@ func (a *Agreement) Judge(exclusions []Exclusion) (Rulings, error) {
 			}
 		}
 	}
-	slices.SortFunc(order, func(i, j int) int {
-		return cmp.Or(cmp.Compare(out[i].Within[0].Start, out[j].Within[0].Start), cmp.Compare(out[i].ID, out[j].ID))
-	})
+	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(out[i].Within[0].Start, out[j].Within[0].Start) })
 	runs, paid := map[[2]string]timeline.Span{}, map[string][]timeline.Span{}
 	for _, i := range order {
 		r := &out[i]

@@ -75,6 +75,7 @@ func TestAnExclusionHoldsAsFarAsItsRuleGoes(t *testing.T) {
 			e.Noticed = at("2026-02-01T00:00:00Z")
 		}, timeline.Line{span("2026-02-28T23:00:00Z", "2026-03-01T00:00:00Z")}, "the agreement was not in force all of the time"},
 		"as the agreement expires": {func(e *sla.Exclusion) { e.Start, e.End = at("2027-02-28T22:00:00Z"), at("2027-03-01T00:00:00Z") }, timeline.Line{span("2027-02-28T22:00:00Z", "2027-02-28T23:00:00Z")}, "the agreement was not in force all of the time"},
+		"before all calendars":     {func(e *sla.Exclusion) { e.Start = time.Date(0, 12, 31, 23, 59, 59, 0, time.UTC) }, nil, "its start or its end is no time of a calendar"},
 		"far future":               {func(e *sla.Exclusion) { e.Start, e.End = time.Unix(1<<55, 0), time.Unix(1<<55+1, 0) }, nil, "its start or its end is no time of a calendar"},
 		"for no service":           {func(e *sla.Exclusion) { e.Services = []string{"x"} }, nil, "it is for no service that the rule covers"},
 		"for a service twice":      {func(e *sla.Exclusion) { e.Services = []string{"storage", "storage"} }, two, ""},

@@ -263,6 +263,16 @@ func TestAMinimumIsNotUndercut(t *testing.T) {
 		require.NoError(t, err, name)
 	}
 	n := sla.Negotiation{Agreement: first}
+	more := sla.Minimum{ID: "fr", Source: "§ 2", Laws: []string{"FR"}, Floors: []sla.Floor{{Path: "clause.data.backup.offSite", Least: "2"}}}
+	under, err := n.Propose(provider(3, "x"), terms(n, func(a *sla.Agreement) { // and a law that comes holds at once
+		a.Law = append(a.Law, "FR")
+		x := a.Clause.Data.Compliance[0]
+		x.Law = "FR"
+		a.Clause.Data.Compliance = append(a.Clause.Data.Compliance, x)
+	}))
+	require.NoError(t, err)
+	_, err = under.Agree(customer(4, ""), law, more)
+	require.Equal(t, []string{"clause.data.backup.offSite below"}, list(err))
 	for name, ok := range map[string]bool{"gold": false, "silver": true} { // gold is what it was; silver is something else
 		n, err := n.Propose(provider(3, "x"), terms(n, func(a *sla.Agreement) { a.Grade = name; none(a) }))
 		require.NoError(t, err)
