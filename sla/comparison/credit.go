@@ -111,8 +111,8 @@ func credits(a, b []table) []Difference {
 		show:    func(t *table) string { return t.Objective + ": " + showBands(t) },
 		came:    "credits more",
 		went:    "nothing is owed by it",
-		empty: func(t *table) bool { // in a group its cap may count
-			return t.Group == "" && !slices.ContainsFunc(t.owed, func(r ratio.Ratio) bool { return r.Num() > 0 })
+		empty: func(t *table) bool { // what its cap does for others of its group is a term of theirs
+			return !slices.ContainsFunc(t.owed, func(r ratio.Ratio) bool { return r.Num() > 0 })
 		},
 		single: true,
 	}

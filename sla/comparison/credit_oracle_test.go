@@ -115,6 +115,8 @@ func TestWhoIsJudgedAsOneDecidesCredits(t *testing.T) {
 	asked, offered := scoped(""), scoped("instance")
 	asked.Services[0].Objectives[0].Method = ""
 	require.Equal(t, comparison.Stronger, comparison.Overall(comparison.Compare(asked, offered)))
+	require.Equal(t, comparison.Weaker, comparison.Overall(comparison.Compare(offered, asked)))
+	require.Empty(t, comparison.Meets(offered, asked))
 }
 
 // TestACapHoldsForItsGroup: a table that leaves a group takes the group's cap with it, or is capped by less.

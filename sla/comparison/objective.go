@@ -80,7 +80,7 @@ func (t *terms) reckoning(a, b *metric.Objective, nested bool) {
 	if a.Slice != b.Slice && t.differ(0) {
 		t.write("slice", length(positive(a.Slice)), length(positive(b.Slice)), 0, "slices of another length give another figure")
 	}
-	if a.Method == metric.Slices && b.Method == metric.Slices && a.Good.Num() > 0 && b.Good.Num() > 0 {
+	if a.Good.Num() > 0 && b.Good.Num() > 0 {
 		t.share("good", a.Good, b.Good)
 	}
 	t.empties(a, b)
@@ -183,7 +183,7 @@ func makesUp(part, whole metric.Window, nested bool) bool {
 		return false
 	}
 	if part.Calendar == "" && whole.Calendar == "" {
-		return part.Rolling > 0 && whole.Rolling%part.Rolling == 0
+		return part.Rolling > 0 && whole.Rolling > 0 && whole.Rolling%part.Rolling == 0
 	}
 	up := map[string][]string{"day": {"week", "month", "quarter", "year"}, "month": {"quarter", "year"}, "quarter": {"year"}}
 	for _, w := range up[part.Calendar] {

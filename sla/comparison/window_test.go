@@ -55,6 +55,10 @@ func TestWindowsThatMakeUpOthers(t *testing.T) {
 		{"nothing is asked of how", by("month"), by("day"), func(o *metric.Objective) { o.Method = "" }, nil, stronger},
 		{"nothing is said of how", by("month"), by("day"), func(o *metric.Objective) { o.Method = "" }, func(o *metric.Objective) { o.Method = "" }, incomparable},
 		{"no window is asked for", metric.Window{}, by("year"), nil, nil, stronger},
+		{"windows that are none", metric.Window{Zone: "UTC"}, metric.Window{Zone: "UTC", Rolling: metric.Duration(hour)}, nil, nil, incomparable},
+		{"windows of less than nothing", rolling(-2), rolling(-1), nil, nil, incomparable},
+		{"a part of less than nothing", rolling(-2), rolling(1), nil, nil, incomparable},
+		{"a window of less than nothing", rolling(24), rolling(-1), nil, nil, incomparable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := metric.Objective{ID: "x", Target: of("99%"), Method: metric.Time, Window: c.a}

@@ -32,14 +32,16 @@
 // Written are also objectives by states, whose SLI must then give the share of time that was up: metric.Slices as Timeslices
 // whose timeSliceTarget is 1, metric.Time as RatioTimeslices of a minute. They are read back as objectives by requests.
 //
-// An SLO of several objectives becomes so many, whose ids are its name with a number. Slices without requests are unknown
+// An SLO of several objectives becomes so many, whose ids are its name with a number; the parts of a composite are judged each
+// by itself. Slices without requests are unknown
 // (metric.EmptyUnknown): OpenSLO does not say what they are. Windows of the calendar begin with the day, week (on Monday),
 // month, quarter or year, at midnight; with a startTime at another moment they are others, and not taken.
 //
 // # Promises
 //
-// What is not carried over is reported with its path, in both directions; where an objective would have another meaning it is
-// left out as a whole. What is written is read back the same, except for what was reported. Texts are bounded, and anchors,
+// What is not carried over is reported with its path, in both directions. Where an objective would have another meaning it is
+// left out as a whole. It is written without what its SLI must see to, such as its scope, and what was agreed in the provider's
+// favour, such as that bad slices count in runs alone. What is written is read back the same, except for what was reported. Texts are bounded, and anchors,
 // aliases, tags and names that stand twice are refused. Connections of data sources, which may hold secrets, are never kept.
 //
 // # What it will not do
