@@ -198,21 +198,20 @@ func TestRingOfAPolicy(t *testing.T) {
 	p.Rules[0].Short++
 	_, err = p.Ring(0)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
-	for _, c := range []struct{ long, short time.Duration }{
-		{10 * time.Second, 10 * time.Second},      // buckets of a second
-		{15 * time.Second, 5 * time.Second},       // buckets of 5: tenths are no whole seconds
-		{20 * 365 * day, 20 * time.Minute},        // 525,600 buckets: ten times that are too many
-		{1 << 22 * 30 * time.Second, time.Minute}, // buckets of a minute
-		{1 << 22 * 6 * time.Second, time.Minute},  // of 6 s, the most
-		{1 << 22 * 60 * time.Second, time.Minute}, // of a minute, the most
+	for _, c := range []struct{ long, short, bucket time.Duration }{
+		{10 * time.Second, 10 * time.Second, time.Second},
+		{15 * time.Second, 5 * time.Second, 5 * time.Second}, // tenths are no whole seconds
+		{4_194_300 * time.Second, 10 * time.Second, time.Second},
+		{4_194_310 * time.Second, 10 * time.Second, 10 * time.Second}, // tenths are more than 2^22
+		{1 << 22 * time.Minute, time.Minute, time.Minute},
 	} {
 		p := budget.Policy{Target: of(t, "99.9%"), Window: budget.Duration(c.long), Rules: []budget.Rule{
 			{Name: "one", Urgency: budget.Page, Share: of(t, "1%"), Long: budget.Duration(c.long), Short: budget.Duration(c.short)}}}
 		r, err := p.Ring(1)
 		require.NoError(t, err, c)
 		r.Advance(0)
-		require.NoError(t, r.Add(0, budget.Counts{Good: 1}))
-		require.Equal(t, uint64(1), over(t, r, c.long).Good)
+		require.NoError(t, r.Add(c.bucket.Milliseconds()-1, budget.Counts{Good: 1}))
+		require.ErrorIs(t, r.Add(c.bucket.Milliseconds(), budget.Counts{Good: 1}), budget.ErrAhead)
 	}
 	p = workbook(t, "99.9%", 30*day)
 	p.Rules[0].Short = budget.Duration(1500 * time.Millisecond)
@@ -370,14 +369,18 @@ func TestForecastOfARollingWindowComesTrue(t *testing.T) {
 		r := ring(t, whole, d(window), d(pace))
 		target := of(t, rapid.SampledFrom([]string{"90%", "95%", "50%", "99%"}).Draw(t, "target"))
 		history := make([]budget.Counts, 20)
-		r.Advance(20*minute - 1)
+		late := rapid.OneOf(rapid.Just(minute-1), rapid.Int64Range(0, minute-1)).Draw(t, "ms") // of the newest bucket
+		r.Advance(19*minute + late)
 		for i := range history {
 			c := budget.Counts{Bad: rapid.SampledFrom([]uint64{0, 0, 0, 1, 20}).Draw(t, "bad"), Good: rapid.SampledFrom([]uint64{0, 38, 40}).Draw(t, "good")}
 			if i > 20-max(window, pace)-1 {
 				require.NoError(t, r.Add(int64(i)*minute, c))
 			}
-			if whole > 0 {
-				c.Unknown = whole - c.Good - c.Bad
+			if due := whole; whole > 0 {
+				if i == 19 {
+					due = max(c.Good+c.Bad, whole*uint64(late+1)/uint64(minute))
+				}
+				c.Unknown = due - c.Good - c.Bad
 			}
 			history[i] = c
 		}
@@ -416,8 +419,18 @@ func TestForecastOfARollingWindowComesTrue(t *testing.T) {
 		}
 		require.Equal(t, budget.Forecast{Earliest: plain(true), Latest: plain(false)}, got)
 	})
-	r := ring(t, 60, time.Hour)
-	_, err := r.Forecast(of(t, "99%"), time.Hour, time.Hour)
+	r := ring(t, 0, time.Minute, 3*time.Minute)
+	r.Advance(9 * minute)
+	at := func(ms int64) *int64 { return &ms }
+	require.NoError(t, r.Add(8*minute, budget.Counts{Good: 1, Bad: 1}))
+	f, err := r.Forecast(of(t, "50%"), time.Minute, 3*time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, at(11*minute), f.Latest, "nothing is in the window now; then exactly all of the budget is used up")
+	f, err = r.Forecast(of(t, "50%"), 3*time.Minute, time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, at(10*minute), f.Latest, "it is now")
+	r = ring(t, 60, time.Hour)
+	_, err = r.Forecast(of(t, "99%"), time.Hour, time.Hour)
 	require.ErrorIs(t, err, opsec.ErrInvalid, "it has not come anywhere")
 	r.Advance(0)
 	_, err = r.Forecast(of(t, "99%"), time.Minute, time.Hour)

@@ -129,6 +129,6 @@ func Clustered(clusters []Counts, confidence ratio.Ratio) (ratio.Range, error) {
 	if p > 0 && p < 1 {
 		effect = max(1, squares*n/(n-1)/(all*p*(1-p)))
 	}
-	low, high := wilson(p, max(1, all/effect), confidence)
+	low, high := wilson(p, all/effect, confidence)
 	return outward(low, high), nil
 }
