@@ -138,6 +138,21 @@ func TestForeignTextIsRefused(t *testing.T) {
 	}
 }
 
+func TestAnyTextReadsBack(t *testing.T) {
+	words := []string{"a", " ", "  ", "\n", "\n\n", "\t", "- ", ": ", ":", " #", "'", "\"", "\\", "%", "@", "`", "&x", "*x", "!!str", "|", ">-", "[", "]", "{", "}", ",", "?", "~", "null", "true", "010", "1.5", ".inf", "2026-03-01",
+		"...", "---", "<<", "é", "\u00a0", "\u200d", "\U0001F600", "\ufffd", strings.Repeat("x", 100), "\\ud83d\\ude00"}
+	rapid.Check(t, func(t *rapid.T) {
+		title := strings.Join(rapid.SliceOfN(rapid.SampledFrom(words), 0, 8).Draw(t, "title"), "")
+		a := &sla.Agreement{Schema: sla.Schema, Title: title, Law: []string{title, "x"}, Liabilities: []sla.Liability{{Text: title}}}
+		for _, write := range []func() ([]byte, error){a.YAML, a.JSON, a.Canonical} {
+			text := must(write())
+			if got, err := sla.Parse(text); err != nil || !reflect.DeepEqual(a, got) {
+				t.Fatalf("%v\n%s", err, text)
+			}
+		}
+	})
+}
+
 // JSON is read as package encoding/json reads it, however its writer escapes and indents.
 func TestJSONIsReadAsJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
