@@ -30,15 +30,13 @@ func (o Objective) counts(s *sweep, counts []Count) (Result, error) {
 
 // count sends the counts of a period to a sink, slice by slice; of Requests, count by count.
 func (o Objective) count(s *sweep, counts []Count, to sink) error {
-	first := sort.Search(len(counts), func(i int) bool { return counts[i].Start >= s.period.Start })
-	last := first
-	for ; last < len(counts) && counts[last].Start < s.period.End; last++ {
-		c := counts[last]
-		if c.Good > c.Total || last > first && c.Start < counts[last-1].Start {
-			return fault(fmt.Sprintf("counts[%d]", last), "more good than all, or not in order")
+	for i, c := range counts {
+		if c.Good > c.Total || i > 0 && c.Start < counts[i-1].Start {
+			return fault(fmt.Sprintf("counts[%d]", i), "more good than all, or not in order")
 		}
 	}
-	if counts = counts[first:last]; o.Method == Requests {
+	from := func(ms int64) int { return sort.Search(len(counts), func(i int) bool { return counts[i].Start >= ms }) }
+	if counts = counts[from(s.period.Start):from(s.period.End)]; o.Method == Requests {
 		return o.requests(s, counts, to)
 	}
 	size := o.size()
@@ -71,11 +69,11 @@ func (o Objective) count(s *sweep, counts []Count, to sink) error {
 				}
 				counts = counts[1:]
 			}
-			if total < max(o.Least, 1) {
-				if total > 0 || seen != 0 {
-					to.empty(1, excluded)
-				}
-			} else {
+			switch {
+			case seen == 0: // not deployed
+			case total < max(o.Least, 1):
+				to.empty(1, excluded)
+			default:
 				to.rated(good, total, excluded)
 			}
 			at++
@@ -91,19 +89,27 @@ func (o Objective) count(s *sweep, counts []Count, to sink) error {
 // requests sends counts as they are.
 func (o Objective) requests(s *sweep, counts []Count, to sink) error {
 	length := int64(max(o.size(), 1))
+	deployed, ahead := s.deployed, *s
+	bare := s.period.Start // from when on it is next deployed, and not excluded
 	var all, carry uint64
 	for _, c := range counts {
+		end := s.period.End
+		if end-c.Start > length {
+			end = c.Start + length
+		}
+		if c.Total == 0 || deployed.next(c.Start, true) >= end {
+			continue
+		}
 		if all, carry = bits.Add64(all, c.Total, 0); carry > 0 {
 			return overflow()
 		}
-		if c.Total == 0 {
-			continue
+		for bare = max(bare, c.Start); bare < end; {
+			at := bare
+			if bare = ahead.excluded.next(ahead.deployed.next(at, true), false); bare == at {
+				break
+			}
 		}
-		if s.excluded.until <= c.Start {
-			s.excluded.move(c.Start)
-		}
-		e := s.excluded
-		to.rated(c.Good, c.Total, e.in && (e.until-c.Start >= length || e.until >= s.period.End))
+		to.rated(c.Good, c.Total, bare >= end)
 	}
 	if all == 0 { // one stands for those that may have been
 		var seen sight

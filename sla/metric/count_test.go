@@ -11,48 +11,51 @@ import (
 
 	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/ratio"
-	"github.com/cloudopsec/opsec/sla/timeline"
 )
 
-// served is what came in a slice of 10 ms.
+// served is what came in a slice.
 type served struct {
-	counts      []metric.Count
-	excluded    int // how many of its milliseconds, from its start
-	good, total uint64
-	there       bool
+	good, total     uint64
+	there, excluded bool
 }
 
-// traffic draws up to 8 slices.
-func traffic(t *rapid.T) (list []served, in metric.Input, p timeline.Span) {
-	in.Deployed = timeline.Line{}
-	n := rapid.IntRange(1, 8).Draw(t, "slices")
-	length := n * 10
-	if rapid.Bool().Draw(t, "short") {
-		length -= rapid.IntRange(1, 9).Draw(t, "by")
+// traffic draws up to 8 slices, of which the last may be shorter, and counts that start anywhere in them or outside.
+func traffic(t *rapid.T) (size int, list []moment, counts []metric.Count) {
+	size = rapid.IntRange(1, 4).Draw(t, "size")
+	list = moments(t)
+	list = list[:min(len(list), 8*size)]
+	for at := -3; at < len(list)+3; at += rapid.SampledFrom([]int{0, 1, 1, 2, 3, 4, 9}).Draw(t, "gap") {
+		total := rapid.Uint64Range(0, 12).Draw(t, "total")
+		counts = append(counts, metric.Count{Start: begin + int64(at), Total: total, Good: rapid.Uint64Range(0, total).Draw(t, "good")})
+		if rapid.IntRange(0, 9).Draw(t, "end") == 0 {
+			break
+		}
 	}
-	for i := range n {
-		at := int64(begin + 10*i)
-		s := served{there: rapid.IntRange(0, 4).Draw(t, "there") > 0}
-		for range rapid.SampledFrom([]int{0, 1, 1, 1, 2}).Draw(t, "counts") {
-			total := rapid.Uint64Range(0, 12).Draw(t, "total")
-			c := metric.Count{Start: at, Total: total, Good: rapid.Uint64Range(0, total).Draw(t, "good")}
-			s.counts = append(s.counts, c)
-			s.good, s.total = s.good+c.Good, s.total+c.Total
-		}
-		s.excluded = rapid.SampledFrom([]int{0, 0, 5, 9, 10}).Draw(t, "excluded")
-		if end := begin + int64(length); s.there {
-			in.Deployed = timeline.Union(append(in.Deployed, timeline.Span{Start: at, End: at + 10}))
-			in.Excluded = timeline.Union(append(in.Excluded, timeline.Span{Start: at, End: min(at+int64(s.excluded), end)}))
-		} else {
-			s.excluded = 0
-		}
-		if i == n-1 && at+int64(s.excluded) >= begin+int64(length) { // the last slice ends there
-			s.excluded = 10
-		}
-		in.Counts = append(in.Counts, s.counts...)
-		list = append(list, s)
+	return size, list, counts
+}
+
+// stretch is what is so of the milliseconds from one on: a resource was there at some, and all at which it was are excluded.
+func stretch(list []moment, from, size int) (s served) {
+	s.excluded = true
+	for _, m := range list[from:min(from+size, len(list))] {
+		s.there = s.there || m.there
+		s.excluded = s.excluded && (m.excluded || !m.there)
 	}
-	return list, in, timeline.Span{Start: begin, End: begin + int64(length)}
+	return s
+}
+
+// cut deals counts out to the slices in which they start.
+func cut(size int, list []moment, counts []metric.Count) (out []served) {
+	for from := 0; from < len(list); from += size {
+		s := stretch(list, from, size)
+		for _, c := range counts {
+			if at := int(c.Start - begin); at >= from && at < min(from+size, len(list)) {
+				s.good, s.total = s.good+c.Good, s.total+c.Total
+			}
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // rate is that of a slice in a world.
@@ -64,11 +67,13 @@ type rate struct {
 // plainRates reckons what slices are in a world: the rates of those of which nothing is known are as given.
 func plainRates(o metric.Objective, list []served, unknown []*big.Rat) (out []rate) {
 	for _, s := range list {
-		r := rate{excluded: s.excluded == 10}
+		r := rate{excluded: s.excluded}
 		switch {
+		case !s.there:
+			continue
 		case s.total >= max(o.Least, 1):
 			r.of = new(big.Rat).SetFrac64(int64(s.good), int64(s.total))
-		case !s.there && s.total == 0 || o.Empty == metric.EmptySkip:
+		case o.Empty == metric.EmptySkip:
 			continue
 		case o.Empty == metric.EmptyGood:
 			r.of = big.NewRat(1, 1)
@@ -106,22 +111,31 @@ func plainFigure(o metric.Objective, list []rate, exclude bool) *big.Rat {
 	return good.Quo(good, of)
 }
 
+// rated draws an objective that is judged by the rates of slices.
+func rated(t *rapid.T, size int) metric.Objective {
+	o := metric.Objective{
+		Method: rapid.SampledFrom([]metric.Method{metric.Slices, metric.MeanRate}).Draw(t, "method"),
+		Slice:  metric.Duration(time.Duration(size) * time.Millisecond),
+		Empty:  rapid.SampledFrom([]metric.Empty{"", metric.EmptyGood, metric.EmptySkip}).Draw(t, "empty"),
+		Least:  rapid.Uint64Range(0, 3).Draw(t, "least"),
+	}
+	if o.Method == metric.Slices {
+		o.Run = rapid.IntRange(0, 3).Draw(t, "run")
+		o.Good = rapid.SampledFrom([]ratio.Ratio{parse(t, "1/2"), parse(t, "2/3"), ratio.One()}).Draw(t, "good")
+	}
+	return o
+}
+
 // TestRatesAreThoseOfAllWorlds has every slice of which nothing is known be at its worst or best.
 func TestRatesAreThoseOfAllWorlds(t *testing.T) {
 	decided := map[ratio.Verdict]int{}
 	blurred := 0
 	rapid.Check(t, func(t *rapid.T) {
-		o := metric.Objective{
-			Method: rapid.SampledFrom([]metric.Method{metric.Slices, metric.MeanRate}).Draw(t, "method"),
-			Slice:  metric.Duration(10 * time.Millisecond),
-			Empty:  rapid.SampledFrom([]metric.Empty{"", metric.EmptyGood, metric.EmptySkip}).Draw(t, "empty"),
-			Least:  rapid.Uint64Range(0, 3).Draw(t, "least"),
-		}
-		if o.Method == metric.Slices {
-			o.Run = rapid.IntRange(0, 3).Draw(t, "run")
-			o.Good = rapid.SampledFrom([]ratio.Ratio{parse(t, "1/2"), parse(t, "2/3"), ratio.One()}).Draw(t, "good")
-		}
-		list, in, p := traffic(t)
+		size, moments, counts := traffic(t)
+		o := rated(t, size)
+		in, p := input(moments), period(len(moments))
+		in.Counts = counts
+		list := cut(size, moments, counts)
 		r, err := o.Measure(in, p)
 		require.NoError(t, err)
 		var bounds [2][2]*big.Rat
@@ -188,28 +202,39 @@ func TestRatesAreThoseOfAllWorlds(t *testing.T) {
 
 func TestRequestsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		list, in, p := traffic(t)
-		o := metric.Objective{Method: metric.Requests, Slice: metric.Duration(10 * time.Millisecond)}
+		size, list, counts := traffic(t)
+		o := metric.Objective{Method: metric.Requests, Slice: metric.Duration(time.Duration(size) * time.Millisecond)}
+		if rapid.Bool().Draw(t, "no slice") {
+			o.Slice, size = 0, 1
+		}
+		in, p := input(list), period(len(list))
+		in.Counts = counts
 		r, err := o.Measure(in, p)
 		require.NoError(t, err)
 		var want metric.Result
-		for _, s := range list {
-			want.Raw.Good += s.good
-			want.Raw.Bad += s.total - s.good
-			want.Counted.Good += s.good
-			if s.excluded == 10 {
-				want.Counted.Excluded += s.total - s.good
-			} else {
-				want.Counted.Bad += s.total - s.good
+		for _, c := range counts {
+			if c.Start < p.Start || c.Start >= p.End {
+				continue
 			}
+			s := stretch(list, int(c.Start-begin), size)
+			switch {
+			case !s.there:
+				continue
+			case s.excluded:
+				want.Counted.Excluded += c.Total - c.Good
+			default:
+				want.Counted.Bad += c.Total - c.Good
+			}
+			want.Raw.Good += c.Good
+			want.Raw.Bad += c.Total - c.Good
+			want.Counted.Good += c.Good
 		}
-		there, counted := in.Deployed.Length() > 0, in.Deployed.Within(p).Without(in.Excluded).Length() > 0
-		if there && want.Raw.Good+want.Raw.Bad == 0 {
+		if s := stretch(list, 0, len(list)); s.there && want.Raw.Good+want.Raw.Bad == 0 {
 			want.Raw.Unknown = 1
-			if counted {
-				want.Counted.Unknown = 1
-			} else {
+			if s.excluded {
 				want.Counted.ExcludedUnknown = 1
+			} else {
+				want.Counted.Unknown = 1
 			}
 		}
 		require.Equal(t, want, r)
@@ -218,6 +243,61 @@ func TestRequestsAddUp(t *testing.T) {
 		r, err = o.Measure(in, p)
 		require.NoError(t, err)
 		require.Equal(t, want, r)
+	})
+}
+
+// TestExclusionNeverLowersRates is as [TestExclusionNeverLowersAvailability], by requests.
+func TestExclusionNeverLowersRates(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size, list, counts := traffic(t)
+		o := rated(t, size)
+		if rapid.IntRange(0, 2).Draw(t, "requests") == 0 {
+			o = metric.Objective{Method: metric.Requests, Slice: o.Slice}
+		}
+		of := func() metric.Result {
+			in := input(list)
+			in.Counts = counts
+			r, err := o.Measure(in, period(len(list)))
+			require.NoError(t, err)
+			return r
+		}
+		before := of()
+		for i := range list {
+			list[i].excluded = list[i].excluded || rapid.Bool().Draw(t, "more")
+		}
+		after := of()
+		require.Equal(t, before.Raw, after.Raw)
+		for _, pair := range [][2]ratio.Range{
+			{before.Raw.Range(), before.Counted.Range()},
+			{before.Counted.Range(), after.Counted.Range()},
+		} {
+			require.GreaterOrEqual(t, pair[1].Low.Cmp(pair[0].Low), 0)
+			require.GreaterOrEqual(t, pair[1].High.Cmp(pair[0].High), 0)
+		}
+	})
+}
+
+// TestSlicesWithoutCountsWidenTheBounds loses all counts of some slices.
+func TestSlicesWithoutCountsWidenTheBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size, list, counts := traffic(t)
+		o := rated(t, size)
+		o.Empty = metric.EmptyUnknown
+		in := input(list)
+		in.Counts = counts
+		before, err := o.Measure(in, period(len(list)))
+		require.NoError(t, err)
+		lost := rapid.SliceOfN(rapid.Bool(), 8, 8).Draw(t, "lost")
+		in.Counts = nil
+		for _, c := range counts {
+			if at := int(c.Start - begin); at < 0 || at >= len(list) || !lost[at/size] {
+				in.Counts = append(in.Counts, c)
+			}
+		}
+		after, err := o.Measure(in, period(len(list)))
+		require.NoError(t, err)
+		wider(t, before.Raw.Range(), after.Raw.Range())
+		wider(t, before.Counted.Range(), after.Counted.Range())
 	})
 }
 

@@ -36,8 +36,8 @@
 //
 // What no evidence covers is neither up nor down. Figures are bounds, and they are the closest: the figure is at the lower
 // if all that is unknown was bad, at the upper if it was good, and whatever it was, it is not outside. Less evidence never
-// moves a bound inward, and an exclusion of bad time never lowers one. Tests compare them with a plain reckoning of all
-// that may have been.
+// moves a bound inward: less of the states, or none of a slice of requests. An exclusion of bad time never lowers one.
+// Tests compare them with a plain reckoning of all that may have been.
 //
 // A measurement takes time by the pieces of evidence, not by the length of the period or the number of slices, and
 // allocates nothing that grows.
@@ -45,6 +45,6 @@
 // # What it will not do
 //
 // Decide which exclusions are valid (package sla), which sources to believe, or what a resource's requests weigh. Tell an
-// interval without requests from one whose counter was broken: [EmptyGood] trusts the counter, and the zero value does
-// not. Statistics: the figures of a sample are in package budget.
+// interval without requests from one whose counter was broken: [EmptyGood] trusts the counter, and so does [Requests]; the
+// zero value does not. Statistics: the figures of a sample are in package budget.
 package metric

@@ -163,6 +163,17 @@ func TestEvidenceThatIsNotInOrderIsRefused(t *testing.T) {
 			}
 		}
 	}
+	// What is outside the period must be in order too, or what is inside might not be found.
+	for _, l := range []timeline.Line{
+		{{Start: begin + 2*day, End: begin + 3*day}, {Start: begin, End: begin + 5}},
+		{{Start: begin - 50, End: begin - 40}, {Start: begin + 5, End: begin + 9}, {Start: begin - 30, End: begin - 20},
+			{Start: begin - 10, End: begin - 5}, {Start: begin - 4, End: begin - 3}},
+	} {
+		_, err := metric.Objective{Method: metric.Time}.Measure(metric.Input{States: metric.States{Down: l}}, p)
+		var f *metric.Fault
+		require.ErrorAs(t, err, &f, "%v", l)
+		require.Regexp(t, `^states\.down\[[12]\]$`, f.Path)
+	}
 	touching := timeline.Line{{Start: begin, End: begin + 5}, {Start: begin + 5, End: begin + day}}
 	r, err := metric.Objective{Method: metric.Time}.Measure(metric.Input{States: metric.States{Up: touching}}, p)
 	require.NoError(t, err)
@@ -174,6 +185,8 @@ func TestEvidenceThatIsNotInOrderIsRefused(t *testing.T) {
 		for _, counts := range [][]metric.Count{
 			{{Start: begin, Good: 2, Total: 1}},
 			{{Start: begin + minute, Total: 1}, {Start: begin, Total: 1}},
+			{{Start: begin + 2*day, Total: 1}, {Start: begin, Total: 1}},
+			{{Start: begin - 9, Total: 1}, {Start: begin, Total: 1}, {Start: begin - 8, Total: 1}, {Start: begin - 7, Total: 1}, {Start: begin - 6, Total: 1}},
 			{{Start: begin, Total: math.MaxUint64}, {Start: begin, Total: 1}},
 		} {
 			_, err := o.Measure(metric.Input{Counts: counts}, p)
@@ -186,7 +199,8 @@ func TestObjectiveThatCannotBeMeasuredIsRefused(t *testing.T) {
 	p := timeline.Span{Start: begin, End: begin + day}
 	for _, o := range []metric.Objective{
 		{}, {Method: "uptime"}, {Method: metric.Slices}, {Method: metric.MeanRate}, {Method: metric.Slices, Slice: -1},
-		{Method: metric.Slices, Slice: 999}, {Method: metric.Requests, Slice: -1},
+		{Method: metric.Slices, Slice: 999}, {Method: metric.Requests, Slice: -1}, {Method: metric.Requests, Slice: 999},
+		{Method: metric.MeanRate, Slice: 1_500_000}, {Method: metric.Slices, Slice: -metric.Duration(time.Minute)},
 	} {
 		_, err := o.Measure(metric.Input{}, p)
 		require.ErrorIs(t, err, opsec.ErrInvalid, "%+v", o)
@@ -222,4 +236,33 @@ func TestPeriodIsHalfOpen(t *testing.T) {
 	r, err = metric.Objective{Method: metric.Time}.Measure(metric.Input{States: metric.States{Up: l}}, p)
 	require.NoError(t, err)
 	require.Equal(t, metric.Tally{Unknown: 10 * minute}, r.Raw)
+}
+
+// TestOutsideServiceHoursNothingCounts is of a service that was promised from the second minute until before the fifth.
+func TestOutsideServiceHoursNothingCounts(t *testing.T) {
+	p := timeline.Span{Start: begin, End: begin + 6*minute}
+	in := metric.Input{Deployed: timeline.Line{{Start: begin + minute, End: begin + 4*minute}}}
+	for i, good := range []uint64{0, 10, 10, 5, 0, 0} {
+		in.Counts = append(in.Counts, metric.Count{Start: begin + int64(i)*minute, Good: good, Total: 10})
+	}
+	slice := metric.Duration(time.Minute)
+	for name, c := range map[string]struct {
+		o    metric.Objective
+		want metric.Tally
+	}{
+		"requests":            {metric.Objective{Method: metric.Requests}, metric.Tally{Good: 25, Bad: 5}},
+		"requests of minutes": {metric.Objective{Method: metric.Requests, Slice: slice}, metric.Tally{Good: 25, Bad: 5}},
+		"requests, longer":    {metric.Objective{Method: metric.Requests, Slice: 2 * slice}, metric.Tally{Good: 25, Bad: 15}}, // the first goes on into it
+		"minutes":             {metric.Objective{Method: metric.Slices, Slice: slice, Good: ratio.One()}, metric.Tally{Good: 2, Bad: 1}},
+		"rates":               {metric.Objective{Method: metric.MeanRate, Slice: slice}, metric.Tally{Good: 5 << 31, Bad: 1 << 31}},
+		"rates, longer":       {metric.Objective{Method: metric.MeanRate, Slice: 2 * slice}, metric.Tally{Good: 5 << 30, Bad: 3 << 30}},
+	} {
+		r, err := c.o.Measure(in, p)
+		require.NoError(t, err)
+		require.Equal(t, c.want, r.Raw, name)
+	}
+	in.Deployed = in.Deployed.Within(timeline.Span{Start: begin + 5*minute, End: begin + 6*minute}) // none of it
+	r, err := metric.Objective{Method: metric.Requests}.Measure(in, p)
+	require.NoError(t, err)
+	require.Equal(t, metric.Result{}, r)
 }

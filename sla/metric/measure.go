@@ -7,6 +7,7 @@ import (
 )
 
 // States is what was seen of a resource: where none of the lines is, nothing is known. Where they overlap the worst holds.
+// Lines are in order; spans of one may touch.
 type States struct {
 	Up       timeline.Line `json:"up,omitempty"`
 	Degraded timeline.Line `json:"degraded,omitempty"`
@@ -20,7 +21,7 @@ type Count struct {
 	Total uint64 `json:"total"` //
 }
 
-// Input is the evidence of one resource. What of it is outside the period is not looked at.
+// Input is the evidence of one resource. What of it is outside the period does not count.
 type Input struct {
 	States States  // for Time, and for Slices without Good
 	Counts []Count // for the others, in order of Start; those that start in the same slice add up
@@ -40,11 +41,13 @@ const longest = 36525 * 86_400_000
 // A run of bad slices is cut at the ends of the period, and is what it was without the exclusions: an exclusion within it
 // takes out its own slices alone.
 //
+// A count of requests belongs to the slice in which it starts; of Requests, to the time of Slice from its start on, or to
+// its start alone. Where the resource was not deployed in any of that, the count is left out.
+//
 // An exclusion takes out bad time, never good time, so that it does not lower a figure: what is bad in it is
 // [Tally.Excluded], what is unknown in it [Tally.ExcludedUnknown]. By states, a slice is taken out when all that is bad or
 // unknown in it is excluded; of Partial good, and by requests, when all of it is. Of Requests and MeanRate what is taken
-// out of an excluded slice is its bad requests, or the bad part of its rate; of Requests without Slice those of a count
-// that starts in the exclusion.
+// out of a slice is its bad requests, or the bad part of its rate.
 //
 // The error wraps [opsec.ErrInvalid]: the objective does not say how to measure, evidence is not in order, or more than a
 // tally holds. It takes time by the pieces of evidence, not by the length of the period, and no memory.
@@ -79,13 +82,9 @@ func (o Objective) byCount() bool {
 func (o Objective) sweep(in *Input, period timeline.Span) (sweep, error) {
 	switch o.Method {
 	case Time:
-	case Slices, MeanRate:
-		if o.slice() < time.Millisecond {
-			return sweep{}, fault("slice", "method %s wants a slice", o.Method)
-		}
-	case Requests:
-		if o.slice() < 0 {
-			return sweep{}, fault("slice", "negative")
+	case Slices, MeanRate, Requests:
+		if d := o.slice(); d < 0 || d%time.Millisecond != 0 || d == 0 && o.Method != Requests {
+			return sweep{}, fault("slice", "method %s wants whole milliseconds", o.Method)
 		}
 	default:
 		return sweep{}, fault("method", "%.20q is none of time, slices, requests and mean-rate", o.Method)

@@ -20,13 +20,15 @@ const (
 	// Slices is good slices of all slices, such as minutes (Google): a slice is bad by its states or its rate of requests, and
 	// bad slices count only in runs of MinConsecutive.
 	Slices Method = "slices"
-	// Requests is good requests of all requests in the window.
+	// Requests is good requests of all requests in the window. It knows of none that nobody counted: where a counter was
+	// broken nothing is unknown, but for a resource without any requests, for which one stands that is.
 	Requests Method = "requests"
 	// MeanRate is the mean of the rates of good requests of all slices (Amazon S3).
 	MeanRate Method = "mean-rate"
 )
 
-// Empty is what a slice without requests (or with fewer than MinRequests) is.
+// Empty is what a slice without requests (or with fewer than MinRequests) is. Of Requests it is what a resource without any
+// is: unknown, or left out.
 type Empty string
 
 // What an empty slice may be.

@@ -1,7 +1,9 @@
 package metric_test
 
 import (
+	"math"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,8 +44,12 @@ func worlds(list []moment, yield func([]moment)) {
 
 // plainly reckons a world as a contract would, one millisecond after the other.
 func plainly(o metric.Objective, w []moment, exclude bool) *big.Rat {
+	return share(tell(o, w, exclude))
+}
+
+// tell counts what is good in a world, and what is bad.
+func tell(o metric.Objective, w []moment, exclude bool) (good, lost int64) {
 	bad := func(m moment) bool { return m.state == 'b' || m.state == 'd' && o.Degraded != metric.DegradedUp }
-	var good, lost int64
 	if o.Method == metric.Time {
 		for _, m := range w {
 			switch {
@@ -54,7 +60,7 @@ func plainly(o metric.Objective, w []moment, exclude bool) *big.Rat {
 				lost++
 			}
 		}
-		return share(good, lost)
+		return good, lost
 	}
 	type slice struct{ bad, out bool }
 	var list []slice
@@ -105,7 +111,7 @@ func plainly(o metric.Objective, w []moment, exclude bool) *big.Rat {
 			}
 		}
 	}
-	return share(good, lost)
+	return good, lost
 }
 
 func runOf[T any](list []T, i int, in func(T) bool) (n int) {
@@ -150,6 +156,42 @@ func input(list []moment) metric.Input {
 	}
 	if in.Deployed == nil {
 		in.Deployed = timeline.Line{}
+	}
+	return in
+}
+
+// noisy is the same evidence as others may bring it: a better state where a worse one holds, spans in pieces that touch, and
+// what is outside the period.
+func noisy(t *rapid.T, list []moment) metric.Input {
+	better := func(worse string, share int) timeline.Line {
+		return line(list, func(m moment) bool {
+			return strings.IndexByte(worse, m.state) >= 0 && rapid.IntRange(0, share).Draw(t, "too") == 0
+		})
+	}
+	plain := input(list)
+	in := metric.Input{
+		States: metric.States{
+			Up: plain.States.Up.Or(better("db", 2)), Degraded: plain.States.Degraded.Or(better("b", 2)), Down: plain.States.Down,
+		},
+		Excluded: plain.Excluded, Deployed: plain.Deployed,
+	}
+	for _, l := range []*timeline.Line{&in.States.Up, &in.States.Degraded, &in.States.Down, &in.Excluded, &in.Deployed} {
+		all := append(timeline.Line{{Start: begin - 9, End: begin - 7}, {Start: begin - 3, End: begin}}, *l...)
+		all = append(all, timeline.Span{Start: begin + int64(len(list)), End: math.MaxInt64})
+		if rapid.Bool().Draw(t, "outside") {
+			*l = all
+		}
+		var pieces timeline.Line
+		for _, s := range *l {
+			if cut := rapid.Int64Range(-4, 6).Draw(t, "cut"); 0 < cut && cut < s.End-s.Start {
+				pieces = append(pieces, timeline.Span{Start: s.Start, End: s.Start + cut})
+				s.Start += cut
+			}
+			pieces = append(pieces, s)
+		}
+		if pieces != nil {
+			*l = pieces
+		}
 	}
 	return in
 }
@@ -201,7 +243,8 @@ func measure(t require.TestingT, o metric.Objective, list []moment) metric.Resul
 func TestBoundsAreThoseOfAllWorlds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o, list := objective(t), moments(t)
-		r := measure(t, o, list)
+		r, err := o.Measure(noisy(t, list), period(len(list)))
+		require.NoError(t, err)
 		for _, exclude := range []bool{false, true} {
 			var low, high *big.Rat
 			worlds(list, func(w []moment) {
@@ -221,6 +264,45 @@ func TestBoundsAreThoseOfAllWorlds(t *testing.T) {
 			require.Zero(t, g.Low.Rat().Cmp(low), "low %v, want %v", g.Low, low)
 			require.Zero(t, g.High.Rat().Cmp(high), "high %v, want %v", g.High, high)
 		}
+	})
+}
+
+// TestResourcesAddUp tries all ways in which two resources may have been.
+func TestResourcesAddUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := objective(t)
+		var sum metric.Result
+		var pairs [2][][2]int64 // of the worlds of each resource, what is good and what is bad
+		exclude := rapid.Bool().Draw(t, "exclude")
+		for i := range pairs {
+			list := moments(t)
+			require.NoError(t, sum.Add(measure(t, o, list)))
+			seen := map[[2]int64]bool{}
+			worlds(list, func(w []moment) {
+				good, lost := tell(o, w, exclude)
+				if pair := [2]int64{good, lost}; !seen[pair] {
+					seen[pair], pairs[i] = true, append(pairs[i], pair)
+				}
+			})
+		}
+		low, high := big.NewRat(1, 1), new(big.Rat)
+		for _, a := range pairs[0] {
+			for _, b := range pairs[1] {
+				got := share(a[0]+b[0], a[1]+b[1])
+				if got.Cmp(low) < 0 {
+					low = got
+				}
+				if got.Cmp(high) > 0 {
+					high = got
+				}
+			}
+		}
+		g := sum.Raw.Range()
+		if exclude {
+			g = sum.Counted.Range()
+		}
+		require.Zero(t, g.Low.Rat().Cmp(low), "low %v, want %v", g.Low, low)
+		require.Zero(t, g.High.Rat().Cmp(high), "high %v, want %v", g.High, high)
 	})
 }
 

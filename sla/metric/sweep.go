@@ -1,8 +1,9 @@
 package metric
 
 import (
+	"cmp"
+	"fmt"
 	"math"
-	"sort"
 
 	"github.com/cloudopsec/opsec/sla/timeline"
 )
@@ -21,7 +22,6 @@ const (
 type sweep struct {
 	period                                 timeline.Span
 	down, degraded, up, excluded, deployed cursor
-	everywhere                             bool  // deployed is not looked at
 	worse                                  class // what degraded time is
 }
 
@@ -30,16 +30,21 @@ func newSweep(in *Input, period timeline.Span, counted bool) (s sweep, err error
 	if period.Start >= period.End || uint64(period.End)-uint64(period.Start) > longest {
 		return s, fault("period", "from %d to %d: want 1 ms to 100 years", period.Start, period.End)
 	}
-	s = sweep{period: period, everywhere: in.Deployed == nil, worse: bad}
+	var seen States
 	if !counted {
-		s.down.begin(in.States.Down, "states.down", period, &err)
-		s.degraded.begin(in.States.Degraded, "states.degraded", period, &err)
-		s.up.begin(in.States.Up, "states.up", period, &err)
-	} else {
-		s.down.until, s.degraded.until, s.up.until = math.MaxInt64, math.MaxInt64, math.MaxInt64
+		seen = in.States
 	}
-	s.excluded.begin(in.Excluded, "excluded", period, &err)
-	s.deployed.begin(in.Deployed, "deployed", period, &err)
+	s = sweep{period: period, worse: bad}
+	err = cmp.Or(
+		s.down.begin(seen.Down, "states.down", period.Start),
+		s.degraded.begin(seen.Degraded, "states.degraded", period.Start),
+		s.up.begin(seen.Up, "states.up", period.Start),
+		s.excluded.begin(in.Excluded, "excluded", period.Start),
+		s.deployed.begin(in.Deployed, "deployed", period.Start),
+	)
+	if in.Deployed == nil {
+		s.deployed = cursor{in: true, until: math.MaxInt64}
+	}
 	return s, err
 }
 
@@ -50,22 +55,20 @@ type cursor struct {
 	until int64 // so long that stays so
 }
 
-// begin finds the part of a line that touches a period, and checks it.
-func (c *cursor) begin(l timeline.Line, name string, period timeline.Span, err *error) {
-	if len(l) > 0 && l[0].End <= period.Start {
-		l = l[sort.Search(len(l), func(i int) bool { return l[i].End > period.Start }):]
-	}
-	for i := 0; i < len(l) && l[i].Start < period.End; i++ {
+// begin checks a line, and goes to where a period starts. What is not in order is refused wherever it is: else what is in
+// the period may not be found.
+func (c *cursor) begin(l timeline.Line, name string, start int64) error {
+	for i := range l {
 		if l[i].Start >= l[i].End || i > 0 && l[i].Start < l[i-1].End {
-			*err = fault(name, "the span from %d to %d is empty, or not after that before it", l[i].Start, l[i].End)
-			return
+			return fault(fmt.Sprintf("%s[%d]", name, i), "the span from %d to %d is empty, or not after that before it", l[i].Start, l[i].End)
 		}
 	}
 	c.rest = l
-	c.move(period.Start)
+	c.move(start)
+	return nil
 }
 
-// move goes on to a moment.
+// move goes on to a moment. Spans that touch are one.
 func (c *cursor) move(at int64) {
 	for len(c.rest) > 0 && c.rest[0].End <= at {
 		c.rest = c.rest[1:]
@@ -74,10 +77,24 @@ func (c *cursor) move(at int64) {
 	case len(c.rest) == 0:
 		c.in, c.until = false, math.MaxInt64
 	case c.rest[0].Start <= at:
+		for len(c.rest) > 1 && c.rest[1].Start == c.rest[0].End {
+			c.rest = c.rest[1:]
+		}
 		c.in, c.until = true, c.rest[0].End
 	default:
 		c.in, c.until = false, c.rest[0].Start
 	}
+}
+
+// next returns the first moment, not before one, that is in the line or that is not.
+func (c *cursor) next(at int64, in bool) int64 {
+	if c.until <= at {
+		c.move(at)
+	}
+	if c.in == in {
+		return at
+	}
+	return c.until
 }
 
 // each calls yield for the stretches of the period in order, in each of which all is alike.
@@ -93,7 +110,7 @@ func (s *sweep) each(yield func(ms uint64, c class, excluded bool)) {
 		}
 		c := unknown
 		switch {
-		case !s.everywhere && !s.deployed.in:
+		case !s.deployed.in:
 			c = absent
 		case s.down.in:
 			c = bad

@@ -12,7 +12,8 @@ type Span struct {
 	End   int64 `json:"end"`
 }
 
-// Line is spans in order that neither overlap nor touch, and of which none is empty.
+// Line is spans in order that neither overlap nor touch, and of which none is empty. What makes lines here returns none that
+// is nil: a nil line may mean "always" elsewhere, and a line of nothing must not.
 type Line []Span
 
 // Length returns how long the line is, in milliseconds.
@@ -25,7 +26,7 @@ func (l Line) Length() (ms uint64) {
 
 // And returns the time that is in both lines.
 func (l Line) And(o Line) Line {
-	var out Line
+	out := Line{}
 	for i, j := 0, 0; i < len(l) && j < len(o); {
 		if s := (Span{max(l[i].Start, o[j].Start), min(l[i].End, o[j].End)}); s.Start < s.End {
 			out = append(out, s)
@@ -53,7 +54,7 @@ func (l Line) Or(o Line) Line {
 
 // Without returns the time of l that is not in o.
 func (l Line) Without(o Line) Line {
-	var out Line
+	out := Line{}
 	j := 0
 	for _, s := range l {
 		for j < len(o) && o[j].End <= s.Start {
@@ -80,7 +81,7 @@ func (l Line) Within(s Span) Line {
 		to++
 	}
 	if from == to || s.Start >= s.End {
-		return nil
+		return Line{}
 	}
 	out := slices.Clone(l[from:to:to])
 	out[0].Start = max(out[0].Start, s.Start)

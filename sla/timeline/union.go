@@ -6,9 +6,13 @@ import (
 	"slices"
 )
 
-// Union returns the time that is in any of the spans. It may reorder the list, and returns a part of it. A list in order of
-// its starts is read once; of another a copy is made, and sorted by digits: O(n) either way.
+// Union returns the time that is in any of the spans. It uses the list up: what it returns is a part of it, and the rest is
+// spans in no order. A list in order of its starts is read once; of another a copy is made, and sorted by digits: O(n) either
+// way.
 func Union(list []Span) Line {
+	if list == nil {
+		return Line{}
+	}
 	n, read := join(list)
 	if read < len(list) { // what was read is a line now, and the rest is as it was
 		list = list[:n+copy(list[n:], list[read:])]
