@@ -184,7 +184,7 @@ func compareEncryption(t *terms, a, b *sla.Encryption) {
 	t.rank("keyOwner", a.KeyOwner, b.KeyOwner, func(high, low string) bool {
 		return high == "customer" && (low == "provider" || low == "third-party")
 	}, "whose the keys are")
-	if (a.Algorithm == "") == (b.Algorithm == "") { // what is encrypted needs no other protection
+	if (strings.TrimSpace(a.Algorithm) == "") == (strings.TrimSpace(b.Algorithm) == "") { // what is encrypted needs no other protection
 		t.words("protection", a.Protection, b.Protection)
 	}
 }
@@ -252,7 +252,7 @@ func certification(a, b sla.Certification) []Difference {
 		id:  func(c *sla.Certificate) string { return "name=" + c.Name },
 		key: func(c *sla.Certificate) string { return c.Name },
 		compare: func(t *terms, a, b *sla.Certificate) {
-			t.alike("issuer", a.Issuer, b.Issuer, "another issuer")
+			t.words("issuer", a.Issuer, b.Issuer)
 			t.words("scope", a.Scope, b.Scope)
 			if rel := sign(b.Expires.Compare(a.Expires)); t.differ(rel) {
 				t.write("expires", moment(a.Expires), moment(b.Expires), rel, gained(rel, "it is valid for longer", "it expires before"))

@@ -218,7 +218,7 @@ func (t *terms) bands(a, b *table) {
 
 // group: of the tables of a group only the greatest credit is owed; of those that are in none, all.
 func (t *terms) group(a, b string) {
-	rel := wording(a, b).reverse()
+	rel := literally(a, b).reverse()
 	if t.differ(rel) {
 		why := "other tables share the greatest credit"
 		if rel != 0 {
@@ -267,8 +267,11 @@ func (t *terms) claim(a, b *credit.Table) {
 	bounds := func(x *credit.Table) (least, longest metric.Duration, s string) {
 		switch {
 		case x.Months > 0:
-			m := metric.Duration(min(x.Months, 1200))
-			return m * 28 * day, m * 31 * day, fmt.Sprintf("%d months", x.Months)
+			if least, longest = 1200*28*day, 1<<63-1; x.Months <= 1200 {
+				m := metric.Duration(x.Months)
+				least, longest = m*28*day, m*31*day
+			}
+			return least, longest, fmt.Sprintf("%d months", x.Months)
 		case x.Claim > 0:
 			return x.Claim, x.Claim, text(x.Claim)
 		}

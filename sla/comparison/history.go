@@ -27,8 +27,11 @@ type Owed struct {
 	Credit  ratio.Range   `json:"credit"` // of the fee of the period: low if what is unknown was good
 }
 
-// maxPeriods is how many periods of an objective a history may have.
-const maxPeriods = 10_000
+// The bounds of how many periods of an objective a history may have, and of all tables together.
+const (
+	maxPeriods = 10_000
+	maxJudged  = 100_000
+)
 
 // Owed returns what an agreement owes for a history, by service and period: of each objective's windows those that lie in
 // the history as a whole, rolling ones one after the other from its begin. Amounts of money, and minimums of them, are not
@@ -43,7 +46,7 @@ func (h History) owed(tables []table) (out []Owed, err error) {
 		period  timeline.Span
 	}
 	var order []key
-	dues := map[key][]credit.Due{}
+	dues, judged := map[key][]credit.Due{}, 0
 	for _, t := range tables {
 		resources := h.Services[t.service]
 		if len(resources) == 0 {
@@ -52,6 +55,9 @@ func (h History) owed(tables []table) (out []Owed, err error) {
 		periods, err := h.periods(t.objective.Window)
 		if err != nil {
 			return nil, err
+		}
+		if judged += len(periods); judged > maxJudged {
+			return nil, invalid(fmt.Sprintf("its tables have more than %d periods of a window in all", maxJudged))
 		}
 		for _, p := range periods {
 			due, err := t.due(resources, p)
@@ -99,9 +105,12 @@ func (t *table) due(resources []metric.Input, p timeline.Span) (credit.Due, erro
 	return each.Due(t.service, "", end)
 }
 
+func invalid(why string) error {
+	return fmt.Errorf("comparison: history: %s: %w", why, opsec.ErrInvalid)
+}
+
 // periods returns the windows that lie in the history.
 func (h History) periods(w metric.Window) (out []timeline.Span, err error) {
-	invalid := func(why string) error { return fmt.Errorf("comparison: history: %s: %w", why, opsec.ErrInvalid) }
 	if !h.From.Before(h.To) {
 		return nil, invalid("it ends before it begins")
 	}

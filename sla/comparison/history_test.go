@@ -193,6 +193,11 @@ func TestHistoriesThatAreRefused(t *testing.T) {
 		{"too many periods", january, april, metric.Window{Rolling: metric.Duration(time.Millisecond)}, nil, "more than 10000 periods"},
 		{"no window", january, april, metric.Window{}, nil, "window"},
 		{"another calendar", january, april, metric.Window{Calendar: "moon"}, nil, "window"},
+		{"too many periods of all tables", january, april, metric.Window{Rolling: hours(1)}, func(a *sla.Agreement) {
+			for range 47 { // 2,160 hours each
+				a.Credits = append(a.Credits, a.Credits[0])
+			}
+		}, "more than 100000 periods of a window in all"},
 		{"no method", january, april, month, func(a *sla.Agreement) { a.Services[0].Objectives[0].Method = "" }, `credits "c"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -116,6 +116,37 @@ func TestNotesAreRead(t *testing.T) {
 	require.Len(t, comparison.Meets(of(opsec.CSP, "managed images alone"), of(opsec.CSP, "")), 1)
 }
 
+// TestWordsThatAreReadToTheLetter: a space makes another word of them, by which less may be owed or promised.
+func TestWordsThatAreReadToTheLetter(t *testing.T) {
+	for name, do := range map[string]func(*sla.Agreement, string){
+		"scope":  func(a *sla.Agreement, end string) { a.Services[0].Objectives[0].Scope = "instance" + end },
+		"method": func(a *sla.Agreement, end string) { a.Services[0].Objectives[0].Method = metric.Method("time" + end) },
+		"degraded": func(a *sla.Agreement, end string) {
+			a.Services[0].Objectives[0].Degraded = metric.Degraded("down" + end)
+		},
+		"group": func(a *sla.Agreement, end string) { a.Credits[0].Group = "g" + end },
+		"model": func(a *sla.Agreement, end string) { a.Model = opsec.ServiceModel("IaaS" + end) },
+	} {
+		a, b := offer(month), offer(month)
+		do(a, "")
+		do(b, " ")
+		require.Equal(t, comparison.Incomparable, comparison.Overall(comparison.Compare(a, b)), name)
+	}
+}
+
+// TestBlankWordsSayNothing of a hotline, or of an algorithm.
+func TestBlankWordsSayNothing(t *testing.T) {
+	call := func(hotline string) *sla.Agreement {
+		return &sla.Agreement{Clause: sla.Clause{Emergency: &sla.Emergency{Hotline: hotline}}}
+	}
+	require.Equal(t, comparison.Stronger, comparison.Overall(comparison.Compare(call(" "), call("+49 30 1"))))
+	require.Empty(t, comparison.Compare(call("+49 30 1"), call("+49 30 2")))
+	walls := func(algorithm, text string) *sla.Agreement {
+		return &sla.Agreement{Clause: sla.Clause{Data: &sla.Data{Encryption: []sla.Encryption{{Data: "x", Phase: sla.AtRest, Algorithm: algorithm, Protection: text}}}}}
+	}
+	require.Equal(t, comparison.Incomparable, comparison.Overall(comparison.Compare(walls("", "walls"), walls(" ", "fences"))))
+}
+
 // TestNamesOfAlgorithms: what nobody has is not stronger.
 func TestNamesOfAlgorithms(t *testing.T) {
 	of := func(name string) *sla.Agreement {
@@ -149,6 +180,7 @@ func TestTermsOfPayment(t *testing.T) {
 		return offer(month, func(a *sla.Agreement) { do(&a.Credits[0]) })
 	}
 	least := func(s string) *sla.Agreement { return table(func(x *credit.Table) { x.Minimum = s }) }
+	months := func(n int) *sla.Agreement { return table(func(x *credit.Table) { x.Months = n }) }
 	round := func(r credit.Rounding) *sla.Agreement { return table(func(x *credit.Table) { x.Rounding = r }) }
 	for _, c := range []struct {
 		a, b *sla.Agreement
@@ -162,6 +194,13 @@ func TestTermsOfPayment(t *testing.T) {
 		{least("1 EUR"), least("1 USD"), comparison.Incomparable},
 		{least("1 EUR"), least("1% EUR"), comparison.Incomparable},
 		{least("1 EUR"), least("one"), comparison.Incomparable},
+		{months(1201), months(1200), comparison.Weaker},
+		{months(2000), table(func(x *credit.Table) { x.Claim = hours(24 * 37_200) }), comparison.Incomparable},
+		{months(2000), months(0), comparison.Stronger},
+		{months(1), table(func(x *credit.Table) { x.Claim = hours(24 * 31) }), comparison.Stronger},
+		{months(1), table(func(x *credit.Table) { x.Claim = hours(24*31) - 1 }), comparison.Incomparable},
+		{months(1), table(func(x *credit.Table) { x.Claim = hours(24 * 28) }), comparison.Weaker},
+		{months(1), table(func(x *credit.Table) { x.Claim = hours(24*28) + 1 }), comparison.Incomparable},
 		{round(credit.Down), round(credit.HalfEven), comparison.Stronger},
 		{round(credit.HalfEven), round(""), comparison.Stronger},
 		{round(credit.HalfUp), round(""), comparison.Equal},

@@ -107,7 +107,7 @@ func (t *terms) policy(name, a, b, strict, lax string) {
 	if b == "" {
 		b = strict
 	}
-	rel := wording(a, b)
+	rel := literally(a, b)
 	switch {
 	case a == lax && b == strict:
 		rel = atLeast

@@ -182,7 +182,7 @@ func (t *terms) words(name, a, b string) {
 
 // there compares where something is found: that it moved is no difference.
 func (t *terms) there(name, a, b string) {
-	if a == "" || b == "" {
+	if strings.TrimSpace(a) == "" || strings.TrimSpace(b) == "" {
 		t.words(name, a, b)
 	}
 }
@@ -273,11 +273,23 @@ func all(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-// alike compares what has no order.
+// alike compares words that have no order, as those do which read them: to the letter.
 func (t *terms) alike(name, a, b, why string) {
-	if rel := wording(a, b); t.differ(rel) {
+	if rel := literally(a, b); t.differ(rel) {
 		t.write(name, a, b, rel, said(rel, why))
 	}
+}
+
+func literally(a, b string) relation {
+	switch {
+	case a == b:
+		return same
+	case a == "":
+		return atLeast
+	case b == "":
+		return atMost
+	}
+	return 0
 }
 
 // places compares lists that have no order, neither of the one and the other nor of what is in them.
