@@ -234,7 +234,8 @@ func viewCurve(c Curve) curveView {
 	if c.Limit > 0 {
 		v.Limit = fmt.Sprintf("%.2f", y(c.Limit))
 	}
-	v.First, v.Last = day(first), day(last)
+	layout := axis(first, last)
+	v.First, v.Last = first.Format(layout), last.Format(layout)
 	return v
 }
 

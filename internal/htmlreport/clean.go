@@ -26,7 +26,7 @@ func cleanText(t Text) Text {
 	list := make(Text, len(t))
 	for i, s := range t {
 		s.Text = clean(s.Text)
-		if s.Link != "" && !linked(s.Link) {
+		if s.Link != "" && !Linked(s.Link) {
 			s.Link = ""
 		}
 		list[i] = s
@@ -34,8 +34,8 @@ func cleanText(t Text) Text {
 	return list
 }
 
-// linked says whether something may be linked to: a place in the page, a file beside it, or a page of the web.
-func linked(to string) bool {
+// Linked says whether something may be linked to: a place in the page, a file beside it, or a page of the web.
+func Linked(to string) bool {
 	if id, ok := strings.CutPrefix(to, "#"); ok {
 		return anchor(id)
 	}

@@ -254,9 +254,10 @@ func viewTimeline(t Timeline) timelineView {
 		x = min(x, 100-width)
 		v.Rows = append(v.Rows, periodView{clean(r.Label), clean(r.Note), r.Tone, percent(x), percent(width)})
 	}
-	v.First, v.Last = day(first), day(last)
+	layout := axis(first, last)
+	v.First, v.Last = first.Format(layout), last.Format(layout)
 	if !t.Now.IsZero() {
-		v.Now, v.Today = percent(share(t.Now)), day(t.Now)+" (the line)"
+		v.Now, v.Today = percent(share(t.Now)), t.Now.Format(layout)+" (the line)"
 	}
 	return v
 }
@@ -284,5 +285,16 @@ func (t Timeline) span() (first, last time.Time) {
 }
 
 func day(t time.Time) string { return t.Format(time.DateOnly) }
+
+// axis returns how the ends of an axis are written: by their days, and where these are near each other with the time as well.
+func axis(first, last time.Time) string {
+	switch {
+	case last.Sub(first) > 48*time.Hour:
+		return time.DateOnly
+	case last.Sub(first) > 2*time.Minute:
+		return "2006-01-02 15:04"
+	}
+	return time.DateTime
+}
 
 func percent(f float64) string { return strconv.FormatFloat(f, 'f', 3, 64) }

@@ -154,7 +154,7 @@ func spans(t Text, br string) string {
 	var b strings.Builder
 	for _, s := range trimmed(t) {
 		switch {
-		case s.Link != "" && linked(s.Link) && !strings.HasPrefix(s.Link, "#"):
+		case s.Link != "" && Linked(s.Link) && !strings.HasPrefix(s.Link, "#"):
 			fmt.Fprintf(&b, "[%s](%s)", inline(s.Text, " "), s.Link)
 		case s.Code:
 			b.WriteString(code(s.Text))

@@ -138,7 +138,7 @@ type Span struct {
 	Text string
 	Code bool
 	Mark Tone
-	Link string // "#id" of a section, "./file" beside the page, or an http or https URL; any other is shown as text
+	Link string // "#id" of a section, "./file" beside the page, or an http or https URL; of any other, see [Linked], Text alone is shown
 }
 
 // Plain returns text.

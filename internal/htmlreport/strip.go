@@ -75,8 +75,11 @@ func (m *markdown) strip(s Strip) {
 	}
 }
 
-// stripHeight is that of a row, in pixels.
-const stripHeight = 24
+// stripHeight is that of a row, in pixels; leastApart is how wide cells are at least that have a gap between them, in per cent.
+const (
+	stripHeight = 24
+	leastApart  = 0.7
+)
 
 type stripView struct {
 	Caption, First, Last string
@@ -96,6 +99,9 @@ type stripCell struct {
 
 func viewStrip(s Strip) stripView {
 	v := stripView{Caption: clean(s.Caption), First: day(s.From), Last: day(s.Until.Add(-1))}
+	if layout := axis(s.From, s.Until); layout != time.DateOnly {
+		v.First, v.Last = s.From.Format(layout), s.Until.Format(layout)
+	}
 	share := func(at time.Time) float64 { return 100 * at.Sub(s.From).Seconds() / s.Until.Sub(s.From).Seconds() }
 	for _, r := range s.Rows {
 		lane := laneView{Label: clean(r.Label)}
@@ -107,13 +113,18 @@ func viewStrip(s Strip) stripView {
 		for _, c := range r.Cells {
 			x := share(c.From)
 			width := share(c.Until) - x
+			if width > leastApart {
+				width -= min(width/10, 0.35)
+			} else { // a gap would be as wide as they are; the next one covers what is too much, so that no seam shines through
+				width = min(1.5*width, 100-x)
+			}
 			cell := stripCell{Title: clean(c.Title)}
 			var sizes []uint64
 			for _, p := range c.Shares {
 				sizes = append(sizes, p.Size)
 			}
 			stack(sizes, stripHeight, func(i int, y, height float64) {
-				cell.Rects = append(cell.Rects, cellRect{c.Shares[i].Tone, percent(x), percent(width * 0.9), percent(y), percent(height)})
+				cell.Rects = append(cell.Rects, cellRect{c.Shares[i].Tone, percent(x), percent(width), percent(y), percent(height)})
 			})
 			lane.Cells = append(lane.Cells, cell)
 		}

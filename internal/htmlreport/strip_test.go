@@ -25,15 +25,30 @@ func TestStrip(t *testing.T) {
 	}}}
 	text := render(t, pageOf(s))
 	for _, want := range []string{
-		"March &lt;", "vm &lt;", "<title>half &lt;</title>", "up 1 d &lt;", "<span>2026-03-01</span><span>2026-03-03</span>",
-		`<rect class="good" x="0.000%" width="45.000%" y="0.000" height="24.000"/>`,
-		`<rect class="good" x="50.000%" width="45.000%" y="12.000" height="12.000"/><rect class="unknown" x="50.000%" width="45.000%" y="0.000" height="12.000"/>`,
+		"March &lt;", "vm &lt;", "<title>half &lt;</title>", "up 1 d &lt;", "<span>2026-03-01 12:00</span><span>2026-03-03 12:00</span>",
+		`<rect class="good" x="0.000%" width="49.650%" y="0.000" height="24.000"/>`,
+		`<rect class="good" x="50.000%" width="49.650%" y="12.000" height="12.000"/><rect class="unknown" x="50.000%" width="49.650%" y="0.000" height="12.000"/>`,
 	} {
 		require.Contains(t, text, want)
 	}
 	require.Equal(t, 1, strings.Count(text, "<title>half"))
 	require.NotContains(t, text, "down", "there is none")
 	require.Equal(t, "# T\n\n## S\n\n**March \\<**\n\n- vm \\<: up 1 d \\<\n", markdown(t, pageOf(s)))
+}
+
+// Cells have a gap between them while they are wide enough for one, and none is beyond the end.
+func TestCellsOfAnyWidth(t *testing.T) {
+	for days, want := range map[int]string{1: `x="0.000%" width="99.650%"`, 31: `x="96.774%" width="2.903%"`, 366: `x="99.727%" width="0.273%"`} {
+		s := htmlreport.Strip{From: march(1), Until: march(1 + days), Rows: []htmlreport.Lane{{Label: "l"}}}
+		for i := range days {
+			s.Rows[0].Cells = append(s.Rows[0].Cells, htmlreport.Cell{From: march(1 + i), Until: march(2 + i), Shares: []htmlreport.Share{{Size: 1, Tone: htmlreport.Bad}}})
+		}
+		page := render(t, pageOf(s))
+		require.Contains(t, page, want)
+		if days == 366 {
+			require.Contains(t, page, `x="0.000%" width="0.410%"`, "up to the next, and below it")
+		}
+	}
 }
 
 // However large the other shares are, each is seen, and all of them fill the cell.
@@ -84,6 +99,34 @@ func TestTimelineShowsAllOfItsTime(t *testing.T) {
 	text := render(t, pageOf(line))
 	require.Contains(t, text, `x="50.000%" y="3" width="25.000%"`)
 	require.Contains(t, text, "<span>2026-03-01</span><span>2026-03-21</span>")
+}
+
+// On an axis of a night the time is of use, and on one of a month the day is.
+func TestAxesAreWrittenByTheirLength(t *testing.T) {
+	start := time.Date(2026, 3, 9, 22, 0, 0, 0, time.UTC)
+	for length, want := range map[time.Duration][2]string{
+		0:                          {"2026-03-09 22:00:00", "2026-03-09 22:00:00"},
+		2 * time.Minute:            {"2026-03-09 22:00:00", "2026-03-09 22:02:00"},
+		2*time.Minute + 1:          {"2026-03-09 22:00", "2026-03-09 22:02"},
+		8 * time.Hour:              {"2026-03-09 22:00", "2026-03-10 06:00"},
+		48 * time.Hour:             {"2026-03-09 22:00", "2026-03-11 22:00"},
+		48*time.Hour + time.Second: {"2026-03-09", "2026-03-11"},
+		365 * 24 * time.Hour:       {"2026-03-09", "2027-03-09"},
+		90 * 365 * 24 * time.Hour:  {"2026-03-09", "2116-02-16"},
+	} {
+		end := start.Add(length)
+		ends := "<span>" + want[0] + "</span><span>" + want[1] + "</span>"
+		require.Contains(t, render(t, pageOf(htmlreport.Timeline{From: start, Until: end, Rows: []htmlreport.Period{{Label: "i", From: start, Until: end, Tone: htmlreport.Bad}}})), ends, length)
+		require.Contains(t, render(t, pageOf(htmlreport.Curve{Samples: []htmlreport.Sample{{At: start}, {At: end}}})), strings.ReplaceAll(ends, "</span><", "</span> – <"), length)
+		if length > 0 {
+			require.Contains(t, render(t, pageOf(htmlreport.Strip{From: start, Until: end, Rows: []htmlreport.Lane{{Label: "l"}}})), ends, length)
+		}
+	}
+	midnight := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	require.Contains(t, render(t, pageOf(htmlreport.Strip{From: midnight, Until: midnight.AddDate(0, 1, 0), Rows: []htmlreport.Lane{{Label: "l"}}})),
+		"<span>2026-03-01</span><span>2026-03-31</span>", "the last day is the last that is shown")
+	page := render(t, pageOf(htmlreport.Timeline{Now: start.Add(time.Hour), From: start, Until: start.Add(8 * time.Hour)}))
+	require.Contains(t, page, "<span>2026-03-09 23:00 (the line)</span>")
 }
 
 func TestPartsInWords(t *testing.T) {

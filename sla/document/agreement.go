@@ -107,7 +107,7 @@ func (c contract) summary() htmlreport.Section {
 // leftOut says how many rows of n a table does not have.
 func leftOut(s htmlreport.Section, n, most int) htmlreport.Section {
 	if n > most {
-		s.Blocks = append(s.Blocks, htmlreport.Paragraph(plain(fmt.Sprintf("%s more %s left out here, and in the JSON.", grouped(uint64(n-most)), were(n-most)))))
+		s.Blocks = append(s.Blocks, htmlreport.Paragraph(plain(fmt.Sprintf("%s more %s left out here; the JSON has all of them.", grouped(uint64(n-most)), were(n-most)))))
 	}
 	return s
 }

@@ -64,9 +64,9 @@ func (c contract) clause() []htmlreport.Section {
 	}
 }
 
-// place leads to an address, and says the host; on paper the address stands beside it.
+// place leads to an address, and says the host; on paper the address stands beside it. What may not be linked to is said as it is.
 func place(where string) htmlreport.Text {
-	if u, err := url.Parse(where); err == nil && u.Host != "" && u.User == nil {
+	if u, err := url.Parse(where); err == nil && u.Host != "" && u.User == nil && htmlreport.Linked(where) {
 		return htmlreport.Link(u.Host, where)
 	}
 	return plain(where)

@@ -23,12 +23,18 @@ func (p performance) service(i int, v recompute.Service) htmlreport.Section {
 // mostDays is how many rows the table of days has.
 const mostDays = 40
 
-// days lists those on which something was not up.
+// days lists those on which something was not up; those in a row that were alike are one.
 func (p performance) days(v recompute.Service) []htmlreport.Block {
 	t := htmlreport.Table{Caption: "Days on which not all was up", Columns: []htmlreport.Column{{Title: "Day", Short: true}}}
 	sum := day{}
 	for _, d := range v.Strip {
 		sum.add(dayOf(d))
+	}
+	switch {
+	case len(v.Strip) == 0:
+		return nil
+	case sum == day{}:
+		return []htmlreport.Block{htmlreport.Paragraph(plain("Nothing of it was seen on any day."))}
 	}
 	for i, s := range states[1:] {
 		if sum[i+1] > 0 {
@@ -36,29 +42,42 @@ func (p performance) days(v recompute.Service) []htmlreport.Block {
 		}
 	}
 	n := 0
-	for _, d := range v.Strip {
-		parts := dayOf(d)
+	for i, k := 0, 0; i < len(v.Strip); i = k {
+		parts := dayOf(v.Strip[i])
+		for k = i + 1; k < len(v.Strip) && dayOf(v.Strip[k]) == parts; k++ {
+		}
 		if parts == (day{parts[0]}) && parts[0] > 0 {
 			continue
 		}
-		if n++; n > mostDays {
-			continue
+		if n++; n <= mostDays {
+			t.Rows = append(t.Rows, p.alike(v, i, k, sum))
 		}
-		row := []htmlreport.Text{plain(p.day(d.Start))}
-		for i, part := range parts[1:] {
-			switch {
-			case part > 0:
-				row = append(row, plain(size(v, part)))
-			case sum[i+1] > 0:
-				row = append(row, nil)
-			}
-		}
-		t.Rows = append(t.Rows, row)
 	}
-	if n == 0 && len(v.Strip) > 0 {
+	if n == 0 {
 		return []htmlreport.Block{htmlreport.Paragraph(plain("All of it was up on each day."))}
 	}
 	return leftOut(htmlreport.Section{Blocks: telling(t)}, n, mostDays).Blocks
+}
+
+// alike is the row of a day, or of days in a row that were alike.
+func (p performance) alike(v recompute.Service, from, until int, sum day) []htmlreport.Text {
+	parts, name, each := dayOf(v.Strip[from]), p.day(v.Strip[from].Start), ""
+	if until > from+1 {
+		name, each = name+" to"+nbsp+p.day(v.Strip[until-1].Start), " each"
+	}
+	if parts == (day{}) {
+		name += ": nothing was seen"
+	}
+	row := []htmlreport.Text{plain(name)}
+	for i, part := range parts[1:] {
+		switch {
+		case part > 0:
+			row = append(row, plain(size(v, part)+each))
+		case sum[i+1] > 0:
+			row = append(row, nil)
+		}
+	}
+	return row
 }
 
 func (p performance) objective(v recompute.Service, o recompute.Objective) (list []htmlreport.Block) {

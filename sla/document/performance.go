@@ -95,8 +95,8 @@ func (p performance) summary() htmlreport.Section {
 	if missed > 0 {
 		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Bad, Title: fmt.Sprintf("%d of %s missed the recovery point", missed, plural(len(sources), "source of backups"))})
 	}
-	if due := p.due(); due != nil {
-		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Warn, Title: "Credits are due", Text: due})
+	if due, title := p.due(); due != nil {
+		s.Blocks = append(s.Blocks, htmlreport.Callout{Tone: htmlreport.Warn, Title: title, Text: due})
 	}
 	s.Blocks = append(s.Blocks, telling(t)...)
 	if strip := p.strip(); len(strip.Rows) > 0 {
@@ -108,7 +108,7 @@ func (p performance) summary() htmlreport.Section {
 // figure shows the bounds of an objective; where each resource is judged alone they are of all together.
 func (p performance) figure(o recompute.Objective) string {
 	text := figure(o.Figure.Availability, o.Target)
-	if alone(o) {
+	if alone(o) && o.Resources > 0 {
 		text = fmt.Sprintf("%s of %s in breach; together %s", grouped(uint64(o.Broken)), grouped(uint64(o.Resources)), text)
 	}
 	return text
@@ -157,6 +157,9 @@ func (p performance) strip() htmlreport.Strip {
 			}
 			cell.Title = p.day(d.Start) + ": " + v.words(s)
 			lane.Cells = append(lane.Cells, cell)
+		}
+		if sum == (day{}) {
+			lane.Parts = []htmlreport.Part{{Count: 1, Text: "nothing was seen", Tone: htmlreport.Unknown}}
 		}
 		for i, part := range sum {
 			if part > 0 {
@@ -218,13 +221,16 @@ func requests(s recompute.Service) bool {
 	return len(s.Objectives) > 0
 }
 
-// due sums up in words what is owed.
-func (p performance) due() (t htmlreport.Text) {
-	n := 0
+// due sums up in words what is owed, or may be.
+func (p performance) due() (t htmlreport.Text, title string) {
+	n, title := 0, "Credits may be due"
 	for _, s := range p.Report.Report.Services {
 		for _, x := range s.Totals {
 			if x.Credit.High.Num() == 0 {
 				continue
+			}
+			if x.Credit.Low.Num() > 0 {
+				title = "Credits are due"
 			}
 			if n++; n > mostNames {
 				continue
@@ -241,7 +247,7 @@ func (p performance) due() (t htmlreport.Text) {
 	if n > 0 {
 		t = append(t, plain(".")...)
 	}
-	return t
+	return t, title
 }
 
 // owed writes a credit: the share of the fee, and the money where it is known.

@@ -337,3 +337,39 @@ func TestIncidentsAndExclusionsAtTheEdges(t *testing.T) {
 	require.NotContains(t, html(t, d), "<span>2026-02-20</span>", "the chart is of the month")
 	require.Contains(t, md, "| 2026-03-04 01:00 to 06:00 | in part 4 h for storage |")
 }
+
+// A year, months of which were alike; and nothing at all.
+func TestDaysThatWereAlike(t *testing.T) {
+	in := input(t)
+	year := span("2026-01-01T00:00:00+01:00", "2027-01-01T00:00:00+01:00")
+	spring := span("2026-02-01T00:00:00+01:00", "2026-03-01T00:00:00+01:00")
+	line := func(s ...timeline.Span) timeline.Line { return timeline.Union(s) }
+	in.Period, in.AsOf, in.Incidents, in.Exclusions, in.Fees = "2026", at("2027-02-01T00:00:00Z"), nil, nil, nil
+	in.States = seen{
+		"storage": {States: metric.States{Down: line(spring), Up: line(year).Without(line(spring))}},
+		"vm-1":    {Deployed: line(spring), States: metric.States{Up: line(spring)}},
+	}
+	md := markdown(t, provider(t, compute(t, in)))
+	require.Contains(t, md, "| Day | Down |\n|---|---|\n| 2026-02-01 to 2026-02-28 | 1 d each |\n\n")
+	require.Contains(t, md, "## Virtual machines\n\n**Days on which not all was up**\n\n| Day |\n|---|\n| 2026-01-01 to 2026-01-31: nothing was seen |\n")
+
+	in.States = seen{"storage": states(nil, nil)}
+	in.Period, in.AsOf = "2026-03", at("2026-04-02T00:00:00Z")
+	r := compute(t, in)
+	md = markdown(t, provider(t, r))
+	require.Contains(t, md, "## Virtual machines\n\nNothing of it was seen on any day.\n")
+	require.Contains(t, md, "- Virtual machines: nothing was seen\n")
+	require.NotContains(t, md, "0 of 0 in breach")
+	require.Contains(t, md, "**Credits may be due.** `compute` 0 % to 100 % of the fee.", "it is not known whether they are")
+	require.NotContains(t, md, "Credits are due")
+	r.Report.Services[1].Strip[3] = timeline.Strip{Start: r.Report.Services[1].Strip[3].Start, End: r.Report.Services[1].Strip[3].End}
+	r.Report.Services[1].Strip[5].Unknown = 1
+	require.Contains(t, markdown(t, provider(t, r)), "| Day | Unknown |\n|---|---|\n| 2026-03-04: nothing was seen |  |\n| 2026-03-06 | 1 ms |\n")
+}
+
+func TestACreditForSureIsDue(t *testing.T) {
+	in := input(t)
+	in.Agreement.Services[1].Objectives = in.Agreement.Services[1].Objectives[:1]
+	in.States = seen{"storage": states([]timeline.Span{march}, nil)}
+	require.Contains(t, markdown(t, provider(t, compute(t, in))), "**Credits are due.** `compute` 0 % to 100 % of the fee, 0.00 EUR to 4800.00 EUR; `storage` 30 % of the fee, 360.00 EUR.")
+}
