@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/sla/credit"
 	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/ratio"
 	"github.com/cloudopsec/opsec/sla/timeline"
@@ -25,14 +26,26 @@ func parse(t require.TestingT, text string) ratio.Ratio {
 	return r
 }
 
-// edges are targets and edges of bands of published agreements (Amazon S3, EC2; Azure; Google Compute Engine).
-var edges = []string{"95%", "99%", "98%", "99.5%", "99.9%", "99.95%", "99.99%", "99.999%"}
+// edges returns targets of published agreements (Amazon S3, EC2; Azure; Google Compute Engine), and the edges of all bands of
+// package credit.
+func edges(t *testing.T) []string {
+	list := []string{"95%", "98%", "99%", "99.5%", "99.9%", "99.95%", "99.99%", "99.999%"}
+	for _, table := range credit.Published() {
+		for _, b := range table.Bands {
+			if text := b.Below.String(); !slices.Contains(list, text) {
+				list = append(list, text)
+			}
+		}
+	}
+	require.GreaterOrEqual(t, len(list), 8)
+	return list
+}
 
 // TestExactlyAtTargetIsMet goes through windows of minutes, slices and milliseconds at every edge: what may be bad may be,
 // and one more is a breach. A comparison of floats errs in many of these.
 func TestExactlyAtTargetIsMet(t *testing.T) {
 	floats, exact := 0, 0
-	for _, text := range edges {
+	for _, text := range edges(t) {
 		target := parse(t, text)
 		value, _ := target.Rat().Float64()
 		for _, all := range []uint64{
@@ -57,6 +70,63 @@ func TestExactlyAtTargetIsMet(t *testing.T) {
 	require.Greater(t, exact, 60)
 	require.Greater(t, floats, exact/4, "floats err in so many of the cases in which the budget is used up exactly")
 	t.Logf("floats err in %d of %d", floats, exact)
+}
+
+// TestEveryMethodIsExactAtEveryEdge measures evidence of which just as much is bad as may be, and evidence of which one unit
+// more is: a millisecond, a minute, a request, or a request of one slice of 8,928.
+func TestEveryMethodIsExactAtEveryEdge(t *testing.T) {
+	p := timeline.Span{Start: begin, End: begin + 31*day}
+	const requests = 12_345_600_000 // all of the edges are whole of it
+	for _, text := range edges(t) {
+		target := parse(t, text)
+		may := func(all uint64) int64 {
+			n, _ := target.Complement().Of(all)
+			return int64(n)
+		}
+		downFor := func(ms int64) metric.Input {
+			const at int64 = begin + 3*day
+			return metric.Input{States: metric.States{Up: timeline.Line{p}, Down: timeline.Line{{Start: at, End: at + ms}}}}
+		}
+		_, whole := target.Of(requests)
+		require.True(t, whole, text)
+		rates := func(less uint64) metric.Input {
+			var in metric.Input
+			for at := p.Start; at < p.End; at += 5 * minute {
+				in.Counts = append(in.Counts, metric.Count{Start: at, Good: target.Num(), Total: target.Den()})
+			}
+			in.Counts[5000].Good -= less
+			return in
+		}
+		failed := func(n int64) metric.Input {
+			return metric.Input{Counts: []metric.Count{
+				{Start: begin, Good: 1, Total: 1}, {Start: begin + day, Good: requests - uint64(n) - 1, Total: requests - 1}}}
+		}
+		time5, time1 := metric.Duration(5*time.Minute), metric.Duration(time.Minute)
+		for _, c := range []struct {
+			o             metric.Objective
+			met, breached metric.Input
+		}{
+			{metric.Objective{Method: metric.Time}, downFor(may(31 * day)), downFor(may(31*day) + 1)},
+			{metric.Objective{Method: metric.Slices, Slice: time1}, downFor(may(44640) * minute), downFor(may(44640)*minute + 1)},
+			{metric.Objective{Method: metric.Slices, Slice: time1, Partial: metric.PartialGood},
+				downFor((may(44640)+1)*minute - 1), downFor((may(44640) + 1) * minute)},
+			{metric.Objective{Method: metric.Requests}, failed(may(requests)), failed(may(requests) + 1)},
+			{metric.Objective{Method: metric.MeanRate, Slice: time5}, rates(0), rates(1)},
+		} {
+			c.o.Target = target
+			for _, pair := range []struct {
+				in   metric.Input
+				want ratio.Verdict
+			}{{c.met, ratio.Met}, {c.breached, ratio.Breach}} {
+				if len(pair.in.States.Down) > 0 && pair.in.States.Down[0].Start == pair.in.States.Down[0].End {
+					pair.in.States.Down = nil
+				}
+				_, f, err := c.o.Judge(slices.Values([]metric.Input{pair.in}), p)
+				require.NoError(t, err)
+				require.Equal(t, pair.want, f.Verdict, "%s %s %s", c.o.Method, c.o.Partial, text)
+			}
+		}
+	}
 }
 
 // TestExamplesOfOpenSLO are those of its examples/budgeting-method and examples/treat-low-traffic-as-equally-important.
