@@ -117,7 +117,7 @@ func (m Minimum) Applies(a *Agreement) bool {
 
 // Check returns nil if the agreement reaches every minimum that applies to it, and all profiles that it names are among
 // them; else a [*Fault] of [RuleBelow] or [RuleProfile] for each shortcoming, joined. A minimum that is not valid is an
-// error of its own. Check does not validate the agreement.
+// error of its own. Like [Agreement.Validate], which it does not do, Check reports up to 1,000.
 func (a *Agreement) Check(minimums ...Minimum) error { return a.check(a, minimums) }
 
 // check checks an agreement by the minimums that apply to it, or to what it comes from.
@@ -169,8 +169,9 @@ func (c *checker) floor(m Minimum, f Floor) {
 	good, before := 0, len(c.faults)
 	for _, p := range places {
 		if !p.value.IsValid() && steps[0].name == "exclusions" && (f.Least != "" || f.Most != "" || len(f.OneOf) > 0) {
-			good++ // nothing is excluded
-		} else if why := f.judge(p); why != "" {
+			continue // nothing is excluded
+		}
+		if why := f.judge(p); why != "" {
 			below(p.path, "%s", why)
 		} else {
 			good++

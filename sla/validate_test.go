@@ -252,6 +252,7 @@ func TestFaultsAreBounded(t *testing.T) {
 	a.Services = make([]sla.Service, 10_000)
 	a.Credits = make([]credit.Table, 10_000)
 	require.Len(t, sla.Faults(a.Validate()), 1000)
+	require.Len(t, sla.Faults(a.Check(floor(sla.Floor{Path: "services[*].id"}))), 1000)
 }
 
 func TestFaultsOfOtherErrors(t *testing.T) {
