@@ -80,7 +80,7 @@ func (c *check) backups() error {
 		}
 	}
 	for _, s := range list {
-		if !c.stale(s) {
+		if !s.Seen.Before(c.end) {
 			continue
 		}
 		for _, path := range c.paths {
@@ -94,17 +94,6 @@ func (c *check) backups() error {
 	}
 	c.restores(rto, list, time.Duration(b.RTO), time.Duration(b.TestEvery))
 	return c.tests(tests, list, b.TestEvery)
-}
-
-// stale reports whether something may have come after a source was seen that matters in the period.
-func (c *check) stale(s Backup) bool {
-	if !s.Seen.Before(c.end) || !s.Since.Before(c.end) {
-		return false
-	}
-	if s.Until.IsZero() {
-		return true
-	}
-	return slices.ContainsFunc(s.Points, func(x Point) bool { return slices.ContainsFunc(x.Copies, func(c Copy) bool { return c.Gone.IsZero() }) })
 }
 
 // each calls a function for every point.
@@ -304,7 +293,8 @@ func (c *check) long(p *Promise, s Backup, x Point, most time.Duration) {
 	}
 	p.Looked++
 	switch {
-	case last.IsZero() && due.Before(c.end):
+	case last.IsZero() && s.Seen.Before(c.from): // it may have gone before the period
+	case last.IsZero() && due.Before(first(s.Seen, c.end)):
 		p.find(KeptLong, s.Source+": "+x.ID, due, s.Evidence, "still kept, allowed is %s", most)
 	case last.After(due):
 		p.find(KeptLong, s.Source+": "+x.ID, due, s.Evidence, "kept for %s, allowed is %s", last.Sub(x.Taken), most)

@@ -319,7 +319,7 @@ func TestWhatIsAsPromisedIsNotFound(t *testing.T) {
 			w.backups = append(w.backups, claim.Backup{Source: "new", Since: until.Add(-15 * time.Minute), Seen: until, Evidence: "x"})
 		},
 		"source that went": func(w *world) {
-			w.backups = append(w.backups, claim.Backup{Source: "old", Until: from, Seen: from, Evidence: "x"})
+			w.backups = append(w.backups, claim.Backup{Source: "old", Until: from, Seen: until, Evidence: "x"})
 		},
 		"source yet to come": func(w *world) {
 			w.backups = append(w.backups, claim.Backup{Source: "later", Since: until, Seen: until, Evidence: "x"})

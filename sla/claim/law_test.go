@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloudopsec/opsec/sla"
 	"github.com/cloudopsec/opsec/sla/claim"
+	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/ratio"
 )
 
@@ -121,6 +122,43 @@ func TestABreachStaysOne(t *testing.T) {
 		for i, p := range early.Promises {
 			if p.Verdict == ratio.Breach && late.Promises[i].Verdict != ratio.Breach {
 				t.Fatalf("%s: %v, and then %v", p.Path, p, late.Promises[i])
+			}
+		}
+	})
+}
+
+// Who has looked earlier knows less, and nothing else: what is met or broken by what was seen then is so by all that was.
+func TestWhoLooksEarlierOnlyKnowsLess(t *testing.T) {
+	a := agreement(t, "iaas")
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		b := &w.backups[0]
+		most := metric.Duration(rapid.IntRange(1, 4000).Draw(t, "most")) * metric.Duration(time.Minute)
+		a.Clause.Data.Compliance[1].KeepMost, a.Clause.Data.Backup.Retention = &most, most
+		a.Clause.Data.Backup.TestEvery = metric.Duration(rapid.IntRange(1, 4000).Draw(t, "every")) * metric.Duration(time.Minute)
+		if rapid.Bool().Draw(t, "ceased") {
+			b.Until = from.Add(time.Duration(rapid.IntRange(0, 1500).Draw(t, "until")) * time.Minute)
+		}
+		full := look(t, a, w, until)
+		seen := from.Add(time.Duration(rapid.IntRange(-500, 1500).Draw(t, "looked")) * time.Minute)
+		if b.Since.After(seen) {
+			seen = b.Since
+		}
+		seenAt(b, seen)
+		if b.Until.After(seen) {
+			b.Until = time.Time{}
+		}
+		for i := range w.certs {
+			w.certs[i].Seen = seen
+		}
+		for i := range w.documents {
+			if d := &w.documents[i]; d.Seen.After(seen) {
+				d.Seen = seen
+			}
+		}
+		for i, p := range look(t, a, w, until).Promises {
+			if p.Verdict != ratio.Undecided && p.Verdict != full.Promises[i].Verdict {
+				t.Fatalf("%s by %s: %v, and by all %v", p.Path, seen, p, full.Promises[i])
 			}
 		}
 	})

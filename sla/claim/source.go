@@ -240,7 +240,7 @@ func (u Use) check() (int, error) {
 func (b Backup) check() (int, error) {
 	size := 1 + len(b.Points) + len(b.Restores)
 	if err := cmp.Or(sane(b.Evidence, b.Source, []string{"seen", "since", "until"}, b.Seen, b.Since, b.Until), after("until", b.Since, b.Until),
-		b.known("until", b.Until)); err != nil {
+		b.known("since", b.Since), b.known("until", b.Until)); err != nil {
 		return 0, err
 	}
 	ids := make(map[string]bool, len(b.Points))

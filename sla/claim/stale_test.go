@@ -25,8 +25,12 @@ func seenAt(b *claim.Backup, seen time.Time) {
 	b.Points = slices.DeleteFunc(b.Points, func(p claim.Point) bool { return p.Taken.After(seen) })
 	for i := range b.Points {
 		for j := range b.Points[i].Copies {
-			if c := &b.Points[i].Copies[j]; c.Durable.After(seen) {
+			c := &b.Points[i].Copies[j]
+			if c.Durable.After(seen) {
 				c.Durable = time.Time{}
+			}
+			if c.Gone.After(seen) {
+				c.Gone = time.Time{}
 			}
 		}
 	}
@@ -65,16 +69,12 @@ func TestNothingButAStatementOfThePeriodIsMet(t *testing.T) {
 			seenAt(&w.backups[0], noon)
 			w.backups[0].Points = w.backups[0].Points[:2]
 		}, append([]string{"data.backup.rpo breach exposed stale"}, backed("undecided stale")[1:]...)},
-		"ceased, with a point that is still there": {func(w *world) {
+		"ceased, and not seen since": {func(w *world) {
 			w.backups = append(w.backups, claim.Backup{Source: "x", Since: at(8, 0, 0), Until: at(9, 0, 0), Seen: at(9, 0, 0), Evidence: "x",
 				Points: []claim.Point{{ID: "1", Taken: at(8, 0, 0), Copies: []claim.Copy{{Durable: at(8, 0, 0)}}}}})
 		}, backed("undecided stale")},
-		"ceased, with all its points": {func(w *world) {
-			w.backups = append(w.backups, claim.Backup{Source: "x", Since: at(8, 0, 0), Until: at(9, 0, 0), Seen: at(9, 0, 0), Evidence: "x",
-				Points: []claim.Point{{ID: "1", Taken: at(8, 0, 0), Copies: []claim.Copy{{Durable: at(8, 0, 0), Gone: at(9, 0, 0)}}}}})
-		}, nil},
 		"no source of the period": {func(w *world) {
-			w.backups = []claim.Backup{{Source: "later", Since: until, Seen: until, Evidence: "x"}, {Source: "old", Until: from, Seen: from, Evidence: "x"}}
+			w.backups = []claim.Backup{{Source: "later", Since: until, Seen: until, Evidence: "x"}, {Source: "old", Until: from, Seen: until, Evidence: "x"}}
 		}, backed("undecided unstated")},
 		"points that were never copied": {func(w *world) {
 			for i := range w.backups[0].Points {
@@ -229,6 +229,7 @@ func TestWhatCannotBeKnownIsRefused(t *testing.T) {
 	long, digits := strings.Repeat("x", 1001), strings.Repeat("7", 1<<20)
 	for want, change := range map[string]func(*world){
 		"backups[0]: seen: ":                   func(w *world) { w.backups[0].Seen = time.Time{} },
+		"backups[0]: since: after it was seen": func(w *world) { w.backups[0].Since = w.backups[0].Seen.Add(1) },
 		"backups[0]: until: after it was seen": func(w *world) { w.backups[0].Until = w.backups[0].Seen.Add(1) },
 		"backups[0]: points[143]: taken: after ": func(w *world) {
 			seen := w.backups[0].Points[143].Taken.Add(-1)
