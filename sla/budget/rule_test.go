@@ -284,3 +284,35 @@ func rational(t *rapid.T) ratio.Ratio {
 }
 
 func whole(n uint64) *big.Int { return new(big.Int).SetUint64(n) }
+
+// FuzzPolicy looks for policies from elsewhere that are neither refused nor judged.
+func FuzzPolicy(f *testing.F) {
+	doc, err := json.Marshal(workbook(f, "99.9%", 30*day))
+	require.NoError(f, err)
+	f.Add(doc, uint64(5), uint64(3), uint64(1))
+	f.Add([]byte(`{"target":"1/3","window":"1h","chance":"1%","rules":[{"name":"a","urgency":"page","share":"1/9","long":"1m","short":"1ms"}]}`), uint64(0), uint64(9), uint64(1<<63))
+	f.Fuzz(func(t *testing.T, doc []byte, good, bad, unknown uint64) {
+		var p budget.Policy
+		if json.Unmarshal(doc, &p) != nil {
+			return
+		}
+		valid := p.Validate()
+		c := budget.Counts{Good: good, Bad: bad, Unknown: unknown}
+		alerts, err := p.Judge(func(time.Duration) (budget.Counts, error) { return c, nil })
+		require.Equal(t, valid, err)
+		text, err := p.Prometheus(source)
+		require.Equal(t, valid, err)
+		if valid != nil {
+			require.ErrorIs(t, err, opsec.ErrInvalid)
+			return
+		}
+		require.Len(t, alerts, len(p.Rules))
+		for i, r := range p.Rules {
+			took, fires := p.Detects(r, ratio.One())
+			require.True(t, fires)
+			require.LessOrEqual(t, took, time.Duration(r.Long))
+			require.LessOrEqual(t, alerts[i].Long.Low.Cmp(alerts[i].Long.High), 0)
+			require.Contains(t, string(text), "SLOBudgetBurn_"+strings.ReplaceAll(r.Name, "-", "_"))
+		}
+	})
+}

@@ -2,6 +2,7 @@ package composition_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -442,4 +443,30 @@ func TestSystemIsData(t *testing.T) {
 	var back c.System
 	require.NoError(t, json.Unmarshal(doc, &back))
 	require.Zero(t, exactly(t, back).Cmp(exactly(t, s)))
+}
+
+// FuzzSystem looks for systems from elsewhere that are neither refused nor reckoned.
+func FuzzSystem(f *testing.F) {
+	f.Add([]byte(`{"parts":{"a":{"low":"99%","high":"1"},"b":{"low":"1/3","high":"1/2"}},"top":{"need":1,"of":[{"part":"a"},{"need":2,"of":[{"part":"a"},{"part":"b"}]}]}}`))
+	f.Add([]byte(`{"parts":{"a":{"low":"0","high":"0"}},"top":{"part":"a"}}`))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		var s c.System
+		if json.Unmarshal(doc, &s) != nil {
+			return
+		}
+		valid := s.Validate()
+		figure, err := s.Availability()
+		bounds, err2 := s.Whatever()
+		require.Equal(t, valid == nil, err2 == nil)
+		if err != nil {
+			require.True(t, errors.Is(err, opsec.ErrInvalid) || valid == nil && errors.Is(err, c.ErrIntricate))
+			return
+		}
+		require.NoError(t, valid)
+		order := []*big.Rat{new(big.Rat), bounds.Low, figure.Low, figure.High, bounds.High, big.NewRat(1, 1)}
+		require.True(t, slices.IsSortedFunc(order, (*big.Rat).Cmp))
+		weights, err := s.Weights()
+		require.NoError(t, err)
+		require.Len(t, weights, len(s.Parts))
+	})
 }
