@@ -164,10 +164,14 @@ func known(e metric.Empty) bool {
 	return e == metric.EmptyUnknown || e == metric.EmptySkip || e == metric.EmptyGood
 }
 
-// additive reports whether the figure of a window is between those of its parts: slices of neither count across the edges
-// of windows, and are not cut by them.
+// additive reports whether the figure of a window is between those of its parts: slices do not count across the edges of
+// windows, and are not cut by them. A day by the calendar has whole quarters of an hour, whatever the clock does.
 func additive(o *metric.Objective) bool {
-	return o.Method != "" && o.Run <= 1 && (o.Slice == 0 || o.Slice > 0 && 15*time.Minute%time.Duration(o.Slice) == 0)
+	whole := o.Window.Rolling
+	if o.Window.Calendar != "" {
+		whole = metric.Duration(15 * time.Minute)
+	}
+	return o.Method != "" && o.Run <= 1 && (o.Slice == 0 || o.Slice > 0 && whole%o.Slice == 0)
 }
 
 // makesUp reports whether windows of one sort make up those of another, or are the same: what holds in each of the parts holds

@@ -180,6 +180,8 @@ func TestWhatIsRefused(t *testing.T) {
 		{"another kind", shop("kind: SLO", "kind: SLA"), `SLA/checkout: line 1: kind: "SLA" is unknown`},
 		{"no name", shop("  name: checkout\n", ""), "metadata.name"},
 		{"a name with a space", shop("name: checkout\n", "name: check out\n"), "metadata.name"},
+		{"a title that is too long", shop("displayName: Checkout", "displayName: "+strings.Repeat("x", 1051)), "SLO/checkout.metadata.displayName: line 5: want a text of up to 1050 bytes"},
+		{"a title that is a list", shop("displayName: Checkout", "displayName: [x]"), "SLO/checkout.metadata.displayName: line 5: want a text"},
 		{"a name with a line", shop("name: checkout\n", "name: \"check\\nout\"\n"), "metadata.name"},
 		{"no service", shop("  service: shop\n", ""), "spec.service: want the name"},
 		{"no indicator", shop(shop()[strings.Index(shop(), "  indicator"):strings.Index(shop(), "  timeWindow")], ""), "no indicator"},
