@@ -18,9 +18,9 @@ import (
 // Ruling says what of an exclusion holds.
 type Ruling struct {
 	Exclusion
-	Services []string      `json:"services"`         // of those that it is for, the ones that the rule covers, in the agreement's order; in JSON too they stand for its own
-	Within   timeline.Line `json:"within,omitempty"` // when it holds; nothing of it does when that is empty
-	Why      string        `json:"why,omitempty"`    // not, or not all of it
+	Services []string      `json:"services,omitempty"` // of those that it is for, the ones that the rule covers, in the agreement's order; in JSON they stand in the place of its own
+	Within   timeline.Line `json:"within,omitempty"`   // when it holds; nothing of it does when that is empty
+	Why      string        `json:"why,omitempty"`      // not, or not all of it
 }
 
 // Valid reports whether anything of the exclusion holds.

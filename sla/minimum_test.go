@@ -2,6 +2,7 @@ package sla_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,7 +187,8 @@ func TestAMinimumThatCouldNotBeAppliedIsRefused(t *testing.T) {
 		require.ErrorIs(t, floor(f).Validate(), opsec.ErrInvalid, "%+v", f)
 	}
 	ok := sla.Floor{Path: "grade"}
-	for _, m := range []sla.Minimum{{}, {ID: "m", Source: "x"}, {ID: "m", Floors: []sla.Floor{ok}}, {Source: "x", Floors: []sla.Floor{ok}}} {
+	require.NoError(t, sla.Minimum{ID: "m", Source: "x", Floors: slices.Repeat([]sla.Floor{ok}, sla.MaxItems)}.Validate())
+	for _, m := range []sla.Minimum{{}, {ID: "m", Source: "x", Floors: slices.Repeat([]sla.Floor{ok}, sla.MaxItems+1)}, {ID: "m", Source: "x"}, {ID: "m", Floors: []sla.Floor{ok}}, {Source: "x", Floors: []sla.Floor{ok}}} {
 		require.ErrorIs(t, m.Validate(), opsec.ErrInvalid)
 	}
 }

@@ -217,7 +217,8 @@ func (n Negotiation) answer(step Step, reason bool) (Change, error) {
 }
 
 // Follows returns nil if a is what its history says: the next version after another, by a proposal that the other party
-// agreed to, with nothing of the history before lost or changed. Otherwise the error wraps [opsec.ErrInvalid].
+// agreed to and that lists the paths that have changed, with nothing of the history before lost or changed. Otherwise the
+// error wraps [opsec.ErrInvalid].
 func (a *Agreement) Follows(before *Agreement) error {
 	wrong := func(path, form string, args ...any) error {
 		return &Fault{Path: path, Rule: RuleContradiction, Text: fmt.Sprintf(form, args...)}
