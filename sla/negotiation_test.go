@@ -49,6 +49,8 @@ func TestANegotiationLeadsToTheNextVersion(t *testing.T) {
 	require.Same(t, first, n.Agreement)
 	_, err = n.Propose(provider(1, "x"), terms(n, faster))
 	require.ErrorIs(t, err, opsec.ErrInvalid, "before the refusal")
+	_, err = n.Propose(provider(2, "x"), terms(n, faster))
+	require.NoError(t, err, "at once")
 	n, err = n.Propose(provider(3, "for one service"), terms(n, func(a *sla.Agreement) { faster(a); a.Grade = "platinum" }))
 	require.NoError(t, err)
 	require.Equal(t, []string{"clause.emergency.targets[0].each", "grade"}, n.Open.Paths)
@@ -374,15 +376,27 @@ func TestAHistoryThatWasTouchedDoesNotFollow(t *testing.T) {
 }
 
 func TestOfManyChangesTheFieldsAreListed(t *testing.T) {
-	n := sla.Negotiation{Agreement: sample(t, "iaas")}
-	n, err := n.Propose(provider(1, "x"), terms(n, func(a *sla.Agreement) {
-		a.Grade = "silver"
-		for i := range 300 {
-			a.Clause.Documents.List = append(a.Clause.Documents.List, fmt.Sprint(i))
+	many := func(n int) func(a *sla.Agreement) {
+		return func(a *sla.Agreement) {
+			a.Grade = "silver"
+			for i := range n - 1 {
+				a.Clause.Documents.List = append(a.Clause.Documents.List, fmt.Sprint(i))
+			}
 		}
-	}))
-	require.NoError(t, err)
-	require.Equal(t, []string{"clause", "grade"}, n.Open.Paths)
+	}
+	n := sla.Negotiation{Agreement: sample(t, "iaas")}
+	few := must(n.Propose(provider(1, "x"), terms(n, many(256))))
+	require.Len(t, few.Open.Paths, 256)
+	more := must(n.Propose(provider(1, "x"), terms(n, many(257))))
+	require.Equal(t, []string{"clause", "grade"}, more.Open.Paths)
+	for _, n := range []sla.Negotiation{few, more} {
+		_, err := n.Agree(customer(2, ""))
+		require.NoError(t, err)
+	}
+	_, err := n.Propose(provider(1, "x"), terms(n, func(a *sla.Agreement) { many(300)(a); a.Schema = "x" }))
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	_, err = n.Propose(provider(1, "x"), terms(n, func(a *sla.Agreement) { many(300)(a); a.ID = "x" }))
+	require.ErrorContains(t, err, "terms.id: it is not for a proposal")
 }
 
 // However a negotiation goes, each version follows the one before, is valid, and no version has lost a step.
