@@ -168,8 +168,8 @@ func amount(o metric.Objective, n uint64) string {
 	case metric.Slices:
 		return grouped(n) + nbsp + "×" + nbsp + lasts(o.Slice)
 	case metric.MeanRate:
-		hundredths := n & (1<<32 - 1) * 100 >> 32 // rounded down
-		return fmt.Sprintf("%s.%02d"+nbsp+"×"+nbsp+"%s", grouped(n>>32), hundredths, lasts(o.Slice))
+		hundredths := n % metric.SliceUnits * 100 / metric.SliceUnits // rounded down
+		return fmt.Sprintf("%s.%02d"+nbsp+"×"+nbsp+"%s", grouped(n/metric.SliceUnits), hundredths, lasts(o.Slice))
 	}
 	return grouped(n) + nbsp + "requests"
 }

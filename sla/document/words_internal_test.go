@@ -80,8 +80,8 @@ func TestAmounts(t *testing.T) {
 	}{
 		{metric.Objective{Method: metric.Time}, 90_000, "1 min 30 s"},
 		{metric.Objective{Method: metric.Slices, Slice: minute}, 1234, "1 234 × 1 min"},
-		{metric.Objective{Method: metric.MeanRate, Slice: minute}, 3<<32 + 1<<31, "3.50 × 1 min"},
-		{metric.Objective{Method: metric.MeanRate, Slice: minute}, math.MaxUint64, "4 294 967 295.99 × 1 min"},
+		{metric.Objective{Method: metric.MeanRate, Slice: minute}, 7 * metric.SliceUnits / 2, "3.50 × 1 min"},
+		{metric.Objective{Method: metric.MeanRate, Slice: minute}, math.MaxUint64, "68 719 476 735.99 × 1 min"},
 		{metric.Objective{Method: metric.Requests}, 5, "5 requests"},
 	} {
 		require.Equal(t, test.want, spaced(amount(test.o, test.n)))

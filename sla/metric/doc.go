@@ -31,7 +31,7 @@
 // # Promises
 //
 // Integers decide: exactly at the target is met, one unit below is a breach, whatever the sizes. Rates of MeanRate are
-// rounded to 2^-32 of a slice, and [Tally] says how far off that may be; where it could matter, [Objective.Judge] adds the
+// rounded to 2^-28 of a slice, and [Tally] says how far off that may be; where it could matter, [Objective.Judge] adds the
 // fractions up.
 //
 // What no evidence covers is neither up nor down. Figures are bounds, and they are the closest: the figure is at the lower

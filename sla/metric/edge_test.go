@@ -279,8 +279,15 @@ func TestObjectiveThatCannotBeMeasuredIsRefused(t *testing.T) {
 		_, err := metric.Objective{Method: metric.Time}.Measure(metric.Input{}, p)
 		require.ErrorIs(t, err, opsec.ErrInvalid, "%v", p)
 	}
-	_, err := metric.Objective{Method: metric.MeanRate, Slice: metric.Duration(time.Millisecond)}.Measure(metric.Input{}, timeline.Span{End: 36525 * day})
-	require.ErrorIs(t, err, opsec.ErrInvalid)
+	for slices, ok := range map[int64]bool{1<<35 - 1: true, 1 << 35: false, 36525 * day: false} {
+		r, err := metric.Objective{Method: metric.MeanRate, Slice: metric.Duration(time.Millisecond)}.Measure(metric.Input{}, timeline.Span{End: slices})
+		if !ok {
+			require.ErrorIs(t, err, opsec.ErrInvalid)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, metric.Tally{Unknown: uint64(slices) * metric.SliceUnits}, r.Raw)
+	}
 	r, err := metric.Objective{Method: metric.Time}.Measure(metric.Input{}, timeline.Span{Start: math.MaxInt64 - 5, End: math.MaxInt64})
 	require.NoError(t, err)
 	require.Equal(t, uint64(5), r.Raw.Unknown)
@@ -301,7 +308,7 @@ func TestPeriodIsHalfOpen(t *testing.T) {
 	require.Equal(t, metric.Tally{Good: 2}, r.Raw)
 	r, err = metric.Objective{Method: metric.MeanRate, Slice: metric.Duration(time.Minute)}.Measure(metric.Input{Counts: counts}, p)
 	require.NoError(t, err)
-	require.Equal(t, metric.Tally{Good: 2 << 32, Unknown: 8 << 32}, r.Raw)
+	require.Equal(t, metric.Tally{Good: 2 * metric.SliceUnits, Unknown: 8 * metric.SliceUnits}, r.Raw)
 	l := timeline.Line{{Start: begin - 5, End: begin}, {Start: begin + 10*minute, End: begin + 11*minute}}
 	r, err = metric.Objective{Method: metric.Time}.Measure(metric.Input{States: metric.States{Up: l}}, p)
 	require.NoError(t, err)
@@ -324,8 +331,8 @@ func TestOutsideServiceHoursNothingCounts(t *testing.T) {
 		"requests of minutes": {metric.Objective{Method: metric.Requests, Slice: slice}, metric.Tally{Good: 25, Bad: 5}},
 		"requests, longer":    {metric.Objective{Method: metric.Requests, Slice: 2 * slice}, metric.Tally{Good: 25, Bad: 15}}, // the first goes on into it
 		"minutes":             {metric.Objective{Method: metric.Slices, Slice: slice, Good: ratio.One()}, metric.Tally{Good: 2, Bad: 1}},
-		"rates":               {metric.Objective{Method: metric.MeanRate, Slice: slice}, metric.Tally{Good: 5 << 31, Bad: 1 << 31}},
-		"rates, longer":       {metric.Objective{Method: metric.MeanRate, Slice: 2 * slice}, metric.Tally{Good: 5 << 30, Bad: 3 << 30}},
+		"rates":               {metric.Objective{Method: metric.MeanRate, Slice: slice}, metric.Tally{Good: 5 * metric.SliceUnits / 2, Bad: metric.SliceUnits / 2}},
+		"rates, longer":       {metric.Objective{Method: metric.MeanRate, Slice: 2 * slice}, metric.Tally{Good: 5 * metric.SliceUnits / 4, Bad: 3 * metric.SliceUnits / 4}},
 	} {
 		r, err := c.o.Measure(in, p)
 		require.NoError(t, err)
@@ -335,4 +342,17 @@ func TestOutsideServiceHoursNothingCounts(t *testing.T) {
 	r, err := metric.Objective{Method: metric.Requests}.Measure(in, p)
 	require.NoError(t, err)
 	require.Equal(t, metric.Result{}, r)
+}
+
+// TestRatesOfAMillionResourcesAddUp is of a month of five-minute slices each, and of minutes.
+func TestRatesOfAMillionResourcesAddUp(t *testing.T) {
+	for _, slices := range []uint64{31 * 288, 31 * 1440} {
+		one := metric.Result{Raw: metric.Tally{Good: slices*metric.SliceUnits - 1, Bad: 1, Blur: slices}}
+		one.Counted = one.Raw
+		var sum metric.Result
+		for range 1_000_000 {
+			require.NoError(t, sum.Add(one))
+		}
+		require.Equal(t, ratio.Met, sum.Figure(parse(t, "99.999999%")).Verdict)
+	}
 }

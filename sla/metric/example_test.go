@@ -101,7 +101,7 @@ func ExampleObjective_Judge() {
 	fmt.Println(f.Availability.Low.Percent(9), f.Availability.High.Percent(9), f.Verdict)
 	// Output:
 	// rounded true
-	// 99.824999982 99.825000006 met
+	// 99.824999831 99.825000204 met
 }
 
 func ExampleWindow_Period() {

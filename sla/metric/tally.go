@@ -7,8 +7,8 @@ import (
 	"github.com/cloudopsec/opsec/sla/ratio"
 )
 
-// Tally is how much of a window was what, in units of the method: milliseconds, slices or requests; of MeanRate, 2^-32 of
-// a slice. Tallies of resources add up.
+// Tally is how much of a window was what, in units of the method: milliseconds, slices or requests; of MeanRate,
+// [SliceUnits] to a slice. Tallies of resources add up.
 type Tally struct {
 	Good     uint64 `json:"good"`
 	Bad      uint64 `json:"bad"`

@@ -26,6 +26,7 @@ func (o Objective) Validate() error {
 		check(o.Slice == 0, "slice", "method time has none")
 	case Slices, MeanRate:
 		check(dividesDay(o.slice()), "slice", "want whole milliseconds that divide a day")
+		check(o.Method == Slices || o.slice() <= 0 || o.Window.rolling()/o.slice() < mostSlices, "slice", "2^35 or more in the window")
 	case Requests:
 		check(o.Slice == 0 || dividesDay(o.slice()), "slice", "want whole milliseconds that divide a day, or none")
 	default:
@@ -38,7 +39,7 @@ func (o Objective) Validate() error {
 	check(o.Run >= 0, "minConsecutive", "negative")
 	check(o.Run == 0 || o.Method == Slices, "minConsecutive", "only method slices has it")
 	if o.Method == Slices && o.Run > 0 && o.Slice > 0 {
-		check(uint64(o.Run) <= o.Window.shortest()/max(o.size(), 1), "minConsecutive", "longer than the window: nothing would ever count")
+		check(uint64(o.Run) <= o.Window.shortest()/max(o.size(), 1), "minConsecutive", "longer than the shortest such window, in which nothing would ever count")
 	}
 	switch o.Empty {
 	case "":
@@ -102,5 +103,5 @@ func (w Window) shortest() uint64 {
 	if days == 0 {
 		return 0
 	}
-	return (days*24 - 1) * 3_600_000 // the clock is set forward by an hour; whoever sets it by more takes a whole day
+	return (days*24 - 2) * 3_600_000 // clocks are set forward by an hour, in Antarctica/Troll by two; a day that is skipped is left aside
 }

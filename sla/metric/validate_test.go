@@ -69,7 +69,14 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 		{change(func(o *metric.Objective) { o.Method, o.Slice = metric.MeanRate, metric.Duration(time.Microsecond) }), []string{"slice"}},
 		{change(func(o *metric.Objective) { o.Method, o.Slice = metric.MeanRate, metric.Duration(48*time.Hour) }), []string{"slice"}},
 		{change(func(o *metric.Objective) { o.Method, o.Slice = metric.Requests, -slice }), []string{"slice"}},
-		{change(func(o *metric.Objective) { o.Method, o.Slice, o.Run = metric.Slices, slice, 28*1440 }), []string{"minConsecutive"}},
+		{change(func(o *metric.Objective) { o.Method, o.Slice, o.Run = metric.Slices, slice, 28*1440-120 }), nil}, // 28 days but for two hours
+		{change(func(o *metric.Objective) { o.Method, o.Slice, o.Run = metric.Slices, slice, 28*1440-119 }), []string{"minConsecutive"}},
+		{change(func(o *metric.Objective) {
+			o.Method, o.Slice, o.Run, o.Window = metric.Slices, slice, 1440, metric.Window{Rolling: 1440 * slice}
+		}), nil},
+		{change(func(o *metric.Objective) {
+			o.Method, o.Slice, o.Run, o.Window = metric.Slices, slice, 1441, metric.Window{Rolling: 1440 * slice}
+		}), []string{"minConsecutive"}},
 		{change(func(o *metric.Objective) { o.Method, o.Slice, o.Good = metric.Slices, slice, parse(t, "101%") }), []string{"good"}},
 		{change(func(o *metric.Objective) {
 			o.Method, o.Slice, o.Good, o.Partial, o.Degraded = metric.Slices, slice, target, metric.PartialGood, metric.DegradedUp
@@ -80,6 +87,12 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 		}),
 			[]string{"window.calendar", "window.rolling", "window.zone"}},
 		{change(func(o *metric.Objective) { o.Window = metric.Window{Rolling: slice, Zone: "UTC"} }), []string{"window.zone"}},
+		{change(func(o *metric.Objective) {
+			o.Method, o.Slice, o.Window = metric.MeanRate, metric.Duration(10*time.Millisecond), metric.Window{Rolling: 3660 * 24 * 60 * slice}
+		}), nil},
+		{change(func(o *metric.Objective) {
+			o.Method, o.Slice, o.Window = metric.MeanRate, metric.Duration(5*time.Millisecond), metric.Window{Rolling: 3660 * 24 * 60 * slice}
+		}), []string{"slice"}},
 		{change(func(o *metric.Objective) { o.Window = metric.Window{Rolling: 1} }), []string{"window.rolling"}},
 		{change(func(o *metric.Objective) { o.Window = metric.Window{Rolling: 3661 * 24 * 60 * slice} }), []string{"window.rolling"}},
 	} {

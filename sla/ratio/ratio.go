@@ -11,7 +11,8 @@ import (
 	"github.com/cloudopsec/opsec"
 )
 
-// Ratio is a fraction of two whole numbers that is not negative. The zero value is 0.
+// Ratio is a fraction of two whole numbers that is not negative. The zero value is 0. It is kept as it was given, so that
+// 43178/43200 stays readable: equal ones need not be ==, and [Ratio.Cmp] compares.
 type Ratio struct {
 	num uint64
 	den uint64 // less one, so that the zero value is 0/1
