@@ -48,8 +48,8 @@
 //
 // A piece takes 32 bytes, requests 56; names are held once. Add takes constant time and, but for room that is taken in blocks,
 // no memory. What came since is put in order when it is read, in time by what came, or by all when it is a share of all; so
-// is what comes again and again, which takes no memory for good. Reading takes time by all evidence of the meter, and
-// readers and Add do not wait for each other meanwhile.
+// is what comes again and again, which takes no memory for good. Reading takes time by all evidence of the meter.
+// Readers and Add wait for each other while it is put in order; and while a period is sealed or restated, or other evidence merged.
 //
 // # What it will not do
 //

@@ -20,6 +20,14 @@ const (
 	Down
 )
 
+// String returns the word for a state.
+func (s State) String() string {
+	if words := [...]string{"unknown", "up", "degraded", "down"}; int(s) < len(words) {
+		return words[s]
+	}
+	return fmt.Sprintf("state %d", uint8(s))
+}
+
 // Open is the end of a state that has none yet. It lasts until the same source says something of the resource that starts
 // later.
 const Open int64 = math.MaxInt64

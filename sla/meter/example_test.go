@@ -81,12 +81,12 @@ func ExampleMeter_Evidence() {
 	_ = m.Add(piece("probe", 1, day(8), meter.Up))
 	_ = m.Add(piece("probe", 2, day(9), meter.Down))
 	for e := range m.Evidence(day(9)) {
-		fmt.Println(e.Source, e.Seq, e.Resource, e.State == meter.Down)
+		fmt.Println(e.Source, e.Seq, e.Resource, e.State)
 		_ = other.Add(e)
 	}
 	fmt.Println(other.Digest(day(9)) == m.Digest(day(9)))
 	// Output:
-	// probe 2 vm-1 true
+	// probe 2 vm-1 down
 	// true
 }
 
@@ -95,9 +95,9 @@ func ExampleMeter_Conflicts() {
 	_ = m.Add(piece("probe", 1, day(9), meter.Up))
 	_ = m.Add(piece("probe", 1, day(9), meter.Down))
 	for e := range m.Conflicts() {
-		fmt.Println(e.Source, e.Seq, "does not count:", e.State == meter.Up)
+		fmt.Println(e.Source, e.Seq, "does not count:", e.State)
 	}
-	// Output: probe 1 does not count: true
+	// Output: probe 1 does not count: up
 }
 
 func ExampleLoad() {

@@ -66,15 +66,15 @@ func (m *Meter) both() (kept, late view) {
 func (m *Meter) follow(seals []Seal) {
 	m.seals = slices.Clone(seals)
 	for _, s := range seals {
-		m.sealed = max(m.sealed, s.Period.End)
+		m.sealTo(s.Period.End)
 	}
 	m.kept.settle(len(m.resources.list))
 	m.kept.keep(len(m.resources.list), func(r *record) bool {
-		if r.start >= m.sealed {
-			return true
+		sealed := m.isSealed(r.start)
+		if sealed {
+			m.late.add(*r, m.kept.tally(r))
 		}
-		m.late.add(*r, m.kept.tally(r))
-		return false
+		return !sealed
 	})
 }
 

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Meter is evidence of resources. It is safe for several goroutines.
+// Meter is evidence of resources; the zero value has none. It is safe for several goroutines.
 type Meter struct {
 	mu        sync.Mutex
 	resources names
@@ -16,7 +16,7 @@ type Meter struct {
 	kept      set      // what counts
 	late      set      // what came after its time was sealed
 	seals     []Seal   // in the order in which they were made
-	sealed    int64    // what starts earlier is sealed
+	sealed    int64    // what starts earlier is sealed, in milliseconds since year 1: 0 is nothing
 }
 
 // origin is what is known of a source.
@@ -40,7 +40,7 @@ func (t *top) raise(major, minor uint64) bool {
 }
 
 // New returns a meter without evidence.
-func New() *Meter { return &Meter{sealed: math.MinInt64} }
+func New() *Meter { return new(Meter) }
 
 // Add takes in evidence, in any order. What the meter has already changes nothing; what starts before the end of a sealed
 // period is kept aside: see [Meter.Seal]. The error wraps [opsec.ErrInvalid].
@@ -66,7 +66,7 @@ func (m *Meter) Add(e Evidence) error {
 func (m *Meter) put(r record, t tally, counts bool) {
 	fresh := m.mark(r, t)
 	s := &m.kept
-	if r.start < m.sealed && !counts {
+	if m.isSealed(r.start) && !counts {
 		s = &m.late
 	}
 	s.add(r, t)

@@ -3,6 +3,7 @@ package meter_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -124,6 +125,7 @@ func TestWhatIsNoEvidenceIsRefused(t *testing.T) {
 		require.ErrorIs(t, m.Add(e), opsec.ErrInvalid, name)
 	}
 	require.Equal(t, empty, save(t, m), "nothing is changed")
+	require.Equal(t, "[unknown up degraded down state 4]", fmt.Sprint([]any{meter.Unknown, meter.Up, meter.Degraded, meter.Down, meter.Down + 1}))
 	_, ok := m.Mark("s")
 	require.False(t, ok)
 	good.Source, good.Seq = strings.Repeat("x", meter.MaxName), math.MaxUint64
@@ -226,6 +228,41 @@ func TestEdgesOfWhatIsSealed(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, m.Add(piece(14, 150, 160)))
 	require.Contains(t, slices.Collect(m.Late()), piece(14, 150, 160), "a period that is sealed later, and ends earlier, unseals nothing")
+}
+
+// TestMergedMetersAreSealedAtTheSameMoment merges one that is sealed and one that is not, with pieces at the end of the time.
+func TestMergedMetersAreSealedAtTheSameMoment(t *testing.T) {
+	m, sealed := meter.New(), meter.New()
+	before := Evidence{Source: "s", Seq: 1, Resource: "vm", Span: span(99, 200), State: meter.Up}
+	at := Evidence{Source: "s", Seq: 2, Resource: "vm", Span: span(100, 200), State: meter.Up}
+	require.NoError(t, m.Add(before))
+	require.NoError(t, m.Add(at))
+	_, err := sealed.Seal(span(0, 100))
+	require.NoError(t, err)
+	other := load(t, save(t, sealed))
+	require.NoError(t, other.Merge(m))
+	require.NoError(t, m.Merge(sealed))
+	for _, m := range []*meter.Meter{m, other} {
+		require.Equal(t, []Evidence{before}, slices.Collect(m.Late()))
+		require.Equal(t, []Evidence{at}, slices.Collect(m.Evidence(span(-1000, 1000))))
+	}
+}
+
+// TestAMeterNeedsNoConstructor adds to the zero value what is older than 1970.
+func TestAMeterNeedsNoConstructor(t *testing.T) {
+	var m, other meter.Meter
+	e := Evidence{Source: "s", Resource: "vm", Span: span(at("0001-01-01T00:00:00Z"), at("0001-01-01T00:00:00Z")+1), State: meter.Up}
+	require.NoError(t, m.Add(e))
+	require.NoError(t, other.Merge(&m))
+	for _, m := range []*meter.Meter{&m, &other, load(t, save(t, &m))} {
+		require.Equal(t, []Evidence{e}, slices.Collect(m.Evidence(span(math.MinInt64, math.MaxInt64))))
+		require.Empty(t, slices.Collect(m.Late()))
+	}
+	var late meter.Meter
+	_, err := late.Seal(span(e.Span.Start, e.Span.End))
+	require.NoError(t, err)
+	require.NoError(t, late.Add(e))
+	require.Equal(t, []Evidence{e}, slices.Collect(late.Late()))
 }
 
 // TestSealsAreForSeveralGoroutines adds, while others seal, restate, save and ask.

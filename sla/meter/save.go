@@ -82,7 +82,7 @@ func Load(r io.Reader) (*Meter, error) {
 	in.set(m, &m.kept)
 	m.seals = seals
 	for _, s := range seals {
-		m.sealed = max(m.sealed, s.Period.End)
+		m.sealTo(s.Period.End)
 	}
 	in.set(m, &m.late)
 	in.end()
@@ -117,7 +117,7 @@ func (m *Meter) verify() error {
 	m.late.settle(len(m.resources.list))
 	for i := range m.late.main {
 		r := &m.late.main[i]
-		if r.start >= m.sealed || m.kept.has(r, m.late.tally(r)) {
+		if !m.isSealed(r.start) || m.kept.has(r, m.late.tally(r)) {
 			return invalid("late", "evidence is kept aside that counts")
 		}
 	}

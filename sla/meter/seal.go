@@ -35,9 +35,15 @@ func (m *Meter) Seal(period timeline.Span) (Seal, error) {
 	v := m.view(&m.kept)
 	s := Seal{Period: period, Digest: v.digest(period)}
 	m.seals = append(m.seals, s)
-	m.sealed = max(m.sealed, period.End)
+	m.sealTo(period.End)
 	return s, nil
 }
+
+// sealTo seals all that starts before a moment.
+func (m *Meter) sealTo(ms int64) { m.sealed = max(m.sealed, ms-earliest) }
+
+// isSealed reports whether what starts at a moment is sealed.
+func (m *Meter) isSealed(ms int64) bool { return ms-earliest < m.sealed }
 
 // badPeriod reports whether a period cannot be sealed.
 func badPeriod(p timeline.Span) bool { return p.Start >= p.End || p.Start < earliest || p.End > latest }
