@@ -90,7 +90,7 @@ func TestPublishedTablesAreValid(t *testing.T) {
 	require.NotZero(t, credit.Published()[0].Bands[0].Credit, "each caller has its own")
 }
 
-// What the pages that are cited say, read once more on 2026-11-29.
+// What the pages that are cited say, as far as they could be read: once more on 2026-11-29.
 func TestPublishedTablesAreAsTheirSourcesSay(t *testing.T) {
 	got := map[string]string{}
 	for _, tab := range credit.Published() {
@@ -422,6 +422,16 @@ func TestEachResourceIsJudgedAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ratio.Undecided, d.Verdict, "nothing is known")
 	require.Equal(t, [2]string{"0.00 EUR", "300.00 EUR"}, d.Amount)
+}
+
+func TestASumKeepsTheTableThatItBeganWith(t *testing.T) {
+	tab := table()
+	each := tab.Each()
+	tab.Bands[0].Credit, tab.Bands[0].Below = of("99%"), of("50%")
+	require.NoError(t, each.Add(exactly("99.9%"), ratio.Breach))
+	d, err := each.Due("vm", "", time.Time{})
+	require.NoError(t, err)
+	require.Equal(t, "10%", d.Credit.Low.String())
 }
 
 // Of a table that is not valid a resource gives no more alone than it does to Due.

@@ -2,6 +2,7 @@ package credit
 
 import (
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/cloudopsec/opsec/sla/ratio"
@@ -18,6 +19,7 @@ type Each struct {
 
 // Each returns a sum of none.
 func (t Table) Each() *Each {
+	t.Bands = slices.Clone(t.Bands) // the caller may go on changing its own
 	return &Each{table: t, in: [2][]uint64{make([]uint64, len(t.Bands)), make([]uint64, len(t.Bands))}, verdict: ratio.Met}
 }
 

@@ -5,9 +5,11 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -327,8 +329,8 @@ func TestQuantilesAreAsNearAsIsSaid(t *testing.T) {
 	clock, err := response.NewClock(response.Target{ID: "t", Measure: response.Recovery, Each: 1})
 	require.NoError(t, err)
 	epoch := time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
-	for shift := 0; shift < 43; shift += 3 {
-		for _, off := range []time.Duration{-1, 0, 1, time.Millisecond} {
+	for shift := 0; shift < 43; shift += 7 {
+		for _, off := range []time.Duration{-1, 0, time.Millisecond} {
 			d := time.Millisecond<<shift + off
 			var incidents []response.Incident
 			for i := range 10_001 {
@@ -384,6 +386,39 @@ func TestHoursAndHolidays(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ratio.Met, s.Verdict)
 	require.Equal(t, int64(1_800_000), s.Mean.High)
+}
+
+// TestAClockIsForManyGoroutines and leaves what it is given as it was: the race detector watches.
+func TestAClockIsForManyGoroutines(t *testing.T) {
+	clock, err := response.NewClock(response.Target{
+		ID: "t", Measure: response.Recovery, Each: response.Duration(time.Hour),
+		Hours: &calendar.Policy{Zone: "Europe/Berlin", Hours: calendar.FiveByEight(calendar.Clock(9, 0))},
+	})
+	require.NoError(t, err)
+	incidents := list(3*time.Hour, 90*time.Hour, -1, 2*time.Hour)
+	slices.Reverse(incidents)
+	before := slices.Clone(incidents)
+	want, err := clock.Summarize(incidents, march, april, april)
+	require.NoError(t, err)
+	mean, err := response.Reliable(incidents, march, april, april)
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 20 {
+				s, err := clock.Summarize(incidents, march, april, april)
+				assert.NoError(t, err)
+				assert.Equal(t, want, s)
+				r, err := response.Reliable(incidents, march, april, april)
+				assert.NoError(t, err)
+				assert.Equal(t, mean, r)
+				_, err = clock.Due(incidents[1])
+				assert.NoError(t, err)
+			}
+		})
+	}
+	all.Wait()
+	require.Equal(t, before, incidents)
 }
 
 type dates map[calendar.Date]string
