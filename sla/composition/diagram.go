@@ -66,16 +66,20 @@ func (d *diagram) of(n Node) int32 {
 	if n.Part != "" {
 		return d.node(branch{d.level[n.Part], 0, 1})
 	}
-	// After each of Of, from the last to the first: whether need of those that were seen work. No more work than were seen,
-	// and the others, i of them, leave no fewer to need.
+	var of []int32
+	for _, child := range n.Of {
+		of = append(of, d.of(child))
+	}
+	slices.SortFunc(of, func(a, b int32) int { return int(d.nodes[a].level - d.nodes[b].level) })
+	// After each, from the last that is asked to the first: whether need of those that were seen work. No more work than were
+	// seen, and the others, i of them, leave no fewer to need.
 	works := make([]int32, n.Need+1)
 	works[0] = 1
-	for i, child := range slices.Backward(n.Of) {
+	for i, one := range slices.Backward(of) {
 		if d.full {
 			return 0
 		}
-		one := d.of(child)
-		for need := min(n.Need, len(n.Of)-i); need >= max(1, n.Need-i); need-- {
+		for need := min(n.Need, len(of)-i); need >= max(1, n.Need-i); need-- {
 			works[need] = d.ite(one, works[need-1], works[need])
 		}
 	}

@@ -332,7 +332,7 @@ func TestValidateCaps(t *testing.T) {
 	for range 1_000_000 {
 		deep = c.Serial(deep)
 	}
-	require.ErrorIs(t, c.System{Parts: parts, Top: deep}.Validate(), opsec.ErrInvalid)
+	require.EqualError(t, c.System{Parts: parts, Top: deep}.Validate(), "composition: top: more than 4096 nodes, or deeper than 64", "and not what was not seen")
 	many := c.System{Parts: parts, Top: c.Serial(slices.Repeat(list("a"), 4095)...)}
 	require.NoError(t, many.Validate())
 	many.Top = c.Serial(slices.Repeat(list("a"), 4096)...)
@@ -409,6 +409,38 @@ func TestALongRowIsNotIntricate(t *testing.T) {
 			want.Mul(want, row)
 		}
 		require.Zero(t, exactly(t, s).Cmp(want), need)
+	}
+}
+
+// TestPartsWithManyVotes: 255 parts of two votes each are those of one vote, wherever the second stands.
+func TestPartsWithManyVotes(t *testing.T) {
+	s := row(t, 255)
+	s.Top.Need = 128
+	want := exactly(t, s)
+	s.Top = c.AtLeast(256, append(s.Top.Of, s.Top.Of...)...)
+	require.Zero(t, exactly(t, s).Cmp(want))
+}
+
+// TestDiagramsOfManyNodes: pairs that are asked one half after the other take 2^n nodes and more, and are refused from 2^17 on.
+func TestDiagramsOfManyNodes(t *testing.T) {
+	for n, want := range map[int]error{14: nil, 17: c.ErrIntricate} {
+		parts := map[string]string{}
+		var first, pairs []c.Node
+		for i := range n {
+			a, b := fmt.Sprint("a", i), fmt.Sprint("b", i)
+			parts[a], parts[b] = "0.9", "0.9"
+			first, pairs = append(first, c.Part(a)), append(pairs, c.Serial(list(a+" "+b)...))
+		}
+		s := c.System{Parts: known(t, parts), Top: c.Parallel(c.Serial(first...), c.Parallel(pairs...))}
+		f, err := s.Availability()
+		require.ErrorIs(t, err, want)
+		if want == nil { // it fails when every pair does and some first part does: 0.19^n - (0.9 * 0.1)^n
+			of := func(x int64) *big.Rat {
+				return new(big.Rat).SetFrac(new(big.Int).Exp(big.NewInt(x), big.NewInt(int64(n)), nil), new(big.Int).Exp(big.NewInt(100), big.NewInt(int64(n)), nil))
+			}
+			fails := new(big.Rat).Sub(of(19), of(9))
+			require.Zero(t, f.Low.Cmp(fails.Sub(big.NewRat(1, 1), fails)))
+		}
 	}
 }
 
