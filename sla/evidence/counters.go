@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"maps"
 	"time"
 
 	"github.com/cloudopsec/opsec/sla/meter"
@@ -19,23 +18,28 @@ type Reading struct {
 // next came in the span between them. A counter that is lower than before began again: of what it counted before that, the
 // last part, which nobody read, is lost. So no request counts twice, and none is invented.
 //
-// The number of its evidence is when the span begins, in milliseconds. A span counts whole in the slice in which it begins: readings come more often than slices, or with them.
+// The number of its evidence is when the span begins, in milliseconds: nothing else of its source has numbers of that kind. A
+// span counts whole in the slice in which it begins: readings come more often than slices, or with them.
 type Counters struct {
 	Source string
 	// Gap is how long a span is at most. Of requests that came in a longer one nobody knows when they came: they are left out.
 	Gap time.Duration
 	// FromZero is for counters that come into being with the first request that they count, such as one for each status. One
-	// that was not read within Gap, of a resource that was, began at 0 since. Without it, and as in Prometheus, what it
-	// counted at its first reading is left out; with it, one that is old and new to the reader counts all it ever counted.
+	// that was not read within Gap, beside one that was, began at 0 since: readings are of one process then. And where no
+	// counter of failures is, none failed.
+	//
+	// Without it, and as in Prometheus, what a counter says at first is left out; and a reading without a counter of failures
+	// does not tell how many failed: it is left out.
 	FromZero bool
 
 	resources map[string]*counted
 	series    int
 }
 
-// counted is the last reading of a resource.
+// counted are the last readings of a resource.
 type counted struct {
-	at     int64
+	last   int64 // also of those that were left out; -1: there is none
+	at     int64 // of the last that counts; -1: there is none
 	series map[seriesKey]point
 }
 
@@ -62,64 +66,84 @@ func (c *Counters) Validate() error {
 
 // Add takes what the counters of a resource said at a moment, in milliseconds since 1970, and returns the requests since the
 // last reading, if there were any. Readings of one resource come in order of their time; one that is not later than the last
-// is an error, and nothing is changed. If more failed than came at all, because the counters were not read at one moment,
-// as many failed as came.
+// is an error, as are failures without a counter of all, and nothing is changed. If more failed than came at all, because the
+// counters were not read at one moment, as many failed as came.
 func (c *Counters) Add(resource string, at int64, readings []Reading) (e meter.Evidence, ok bool, err error) {
-	r := c.resources[resource]
+	gap := c.Gap.Milliseconds()
+	r, err := c.of(resource)
 	switch {
+	case err != nil:
+		return e, false, err
 	case !moments(at):
 		return e, false, invalid("counters: %.40q: moment %d is out of range", resource, at)
-	case r == nil:
-		if r, err = c.begin(resource); err != nil {
-			return e, false, err
-		}
-	case r.at >= at:
-		return e, false, invalid("counters: %.40q: a reading at %d after one at %d", resource, at, r.at)
+	case r.last >= at:
+		return e, false, invalid("counters: %.40q: a reading at %d after one at %d", resource, at, r.last)
 	}
-	known := r.at >= 0 && at-r.at <= c.Gap.Milliseconds()
-	fresh := 0
-	sums := map[bool]uint64{}
 	now := make(map[seriesKey]point, len(readings))
+	all, failures, over := false, false, false
+	sums, fresh := map[bool]uint64{}, []Reading(nil)
+	came := func(x Reading, n uint64) {
+		sums[x.Bad] += n
+		over = over || sums[x.Bad] < n
+	}
 	for _, x := range readings {
 		key := seriesKey{x.Series, x.Bad}
 		if _, twice := now[key]; twice {
 			return e, false, invalid("counters: %.40q: series %.40q is there twice", resource, x.Series)
 		}
 		now[key] = point{at, x.Value}
-		last, old := r.series[key]
-		if !old {
-			fresh++
-		}
-		old = old && at-last.at <= c.Gap.Milliseconds()
-		var more uint64
-		switch {
-		case old && x.Value >= last.value:
-			more = x.Value - last.value
-		case old || c.FromZero && known:
-			more = x.Value
-		}
-		if sums[x.Bad] += more; sums[x.Bad] < more {
-			return e, false, invalid("counters: %.40q: more than 2^64 requests", resource)
+		all, failures = all || !x.Bad, failures || x.Bad
+		switch last, ok := r.series[key]; {
+		case !ok || at-last.at > gap:
+			fresh = append(fresh, x)
+		case x.Value >= last.value:
+			came(x, x.Value-last.value)
+		default:
+			came(x, x.Value)
 		}
 	}
-	if c.series += fresh; c.series > MaxResources {
-		c.series -= fresh
+	if failures && !all {
+		return e, false, invalid("counters: %.40q: failures at %d without a counter of all: read both at one moment", resource, at)
+	}
+	if !failures && !c.FromZero {
+		r.last, c.resources[resource] = at, r
+		return e, false, nil
+	}
+	if c.FromZero && len(fresh) < len(readings) {
+		for _, x := range fresh {
+			came(x, x.Value)
+		}
+	}
+	if over {
+		return e, false, invalid("counters: %.40q: more than 2^64 requests", resource)
+	}
+	for key, last := range r.series {
+		if _, again := now[key]; !again && at-last.at <= gap {
+			now[key] = last
+		}
+	}
+	more := len(now) - len(r.series)
+	if c.series+more > MaxResources {
 		return e, false, invalid("counters: more than %d series", MaxResources)
 	}
-	maps.Copy(r.series, now)
+	c.series += more
 	total := sums[false]
 	e = meter.Evidence{
 		Source: c.Source, Seq: uint64(r.at), Resource: resource,
 		Span: timeline.Span{Start: r.at, End: at}, Good: total - min(sums[true], total), Total: total,
 	}
-	r.at = at
+	r.last, r.at, r.series, c.resources[resource] = at, at, now, r
 	if total == 0 { // also where there is no reading to compare with
 		return meter.Evidence{}, false, nil
 	}
 	return e, true, nil
 }
 
-func (c *Counters) begin(resource string) (*counted, error) {
+// of returns a resource, which is new unless it is held.
+func (c *Counters) of(resource string) (*counted, error) {
+	if r := c.resources[resource]; r != nil {
+		return r, nil
+	}
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -129,10 +153,8 @@ func (c *Counters) begin(resource string) (*counted, error) {
 	if len(c.resources) == MaxResources {
 		return nil, invalid("counters: more than %d resources", MaxResources)
 	}
-	r := &counted{at: -1, series: map[seriesKey]point{}}
 	if c.resources == nil {
 		c.resources = map[string]*counted{}
 	}
-	c.resources[resource] = r
-	return r, nil
+	return &counted{last: -1, at: -1}, nil
 }

@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"math"
+	"strconv"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/race"
 	"github.com/cloudopsec/opsec/sla/evidence"
 	"github.com/cloudopsec/opsec/sla/meter"
 	"github.com/cloudopsec/opsec/sla/timeline"
@@ -32,6 +34,7 @@ func TestCounters(t *testing.T) {
 		of []evidence.Reading
 	}
 	type list = []evidence.Reading
+	none := failed("", 0)
 	for _, c := range []struct {
 		name     string
 		fromZero bool
@@ -44,15 +47,19 @@ func TestCounters(t *testing.T) {
 		{"begins again", false, []read{
 			{0, list{total("", 100), failed("", 10)}}, {10, list{total("", 7), failed("", 2)}}, {20, list{total("", 8), failed("", 2)}},
 		}, []meter.Evidence{requests(0, 10, 5, 7), requests(10, 20, 1, 1)}},
-		{"begins again at the same value", false, []read{{0, list{total("", 7)}}, {10, list{total("", 7)}}}, nil},
+		{"begins again at the same value", false, []read{{0, list{total("", 7), none}}, {10, list{total("", 7), none}}}, nil},
 		{"one of two begins again", false, []read{
-			{0, list{total("200", 100), total("500", 10)}}, {10, list{total("200", 90), total("500", 11)}},
+			{0, list{total("200", 100), total("500", 10), none}}, {10, list{total("200", 90), total("500", 11), none}},
 		}, []meter.Evidence{requests(0, 10, 91, 91)}},
-		{"exactly a gap", false, []read{{0, list{total("", 1)}}, {15, list{total("", 3)}}}, []meter.Evidence{requests(0, 15, 2, 2)}},
-		{"one over a gap", false, []read{{0, list{total("", 1)}}, {16, list{total("", 3)}}, {20, list{total("", 4)}}}, []meter.Evidence{requests(16, 20, 1, 1)}},
+		{"exactly a gap", false, []read{{0, list{total("", 1), none}}, {15, list{total("", 3), none}}}, []meter.Evidence{requests(0, 15, 2, 2)}},
+		{"one over a gap", false, []read{
+			{0, list{total("", 1), none}}, {16, list{total("", 3), none}}, {20, list{total("", 4), none}},
+		}, []meter.Evidence{requests(16, 20, 1, 1)}},
 		{"one over a gap, and from zero", true, []read{{0, list{total("", 1)}}, {16, list{total("", 3)}}}, nil},
 		{"a series that is new", false, []read{
-			{0, list{total("200", 1)}}, {10, list{total("200", 2), total("500", 3), failed("500", 3)}}, {20, list{total("200", 2), total("500", 4), failed("500", 4)}},
+			{0, list{total("200", 1), failed("503", 0)}},
+			{10, list{total("200", 2), total("500", 3), failed("500", 3), failed("503", 0)}},
+			{20, list{total("200", 2), total("500", 4), failed("500", 4), failed("503", 0)}},
 		}, []meter.Evidence{requests(0, 10, 1, 1), requests(10, 20, 0, 1)}},
 		{"a series that is new, from zero", true, []read{
 			{0, list{total("200", 1)}}, {10, list{total("200", 2), total("500", 3), failed("500", 3)}},
@@ -60,18 +67,41 @@ func TestCounters(t *testing.T) {
 		{"a series that is new after exactly a gap, from zero", true, []read{
 			{0, list{total("x", 1)}}, {15, list{total("x", 1), total("y", 4)}},
 		}, []meter.Evidence{requests(0, 15, 4, 4)}},
+		{"all are new, from zero: they may be of a process that is old", true, []read{
+			{0, list{total("x", 1)}}, {10, list{total("y", 1_000_000)}}, {20, list{total("x", 2)}}, {22, list{total("y", 1_000_001)}},
+		}, []meter.Evidence{requests(20, 22, 1, 1)}},
+		{"a process that was away for longer than a gap, beside another, from zero", true, []read{
+			{0, list{total("x", 1)}}, {1, list{total("y", 1_000_000)}}, {10, list{total("x", 2)}}, {20, list{total("x", 4)}},
+			{21, list{total("y", 1_000_001)}},
+		}, []meter.Evidence{requests(1, 10, 1, 1), requests(10, 20, 2, 2)}},
 		{"a series that was away", false, []read{
-			{0, list{total("x", 1), total("y", 1)}}, {10, list{total("x", 1)}}, {15, list{total("x", 1), total("y", 5)}},
+			{0, list{total("x", 1), total("y", 1), none}}, {10, list{total("x", 1), none}}, {15, list{total("x", 1), total("y", 5), none}},
 		}, []meter.Evidence{requests(10, 15, 4, 4)}},
 		{"a series that was away for longer than a gap", false, []read{
-			{0, list{total("x", 1), total("y", 1)}}, {10, list{total("x", 1)}}, {20, list{total("x", 2), total("y", 5)}},
+			{0, list{total("x", 1), total("y", 1), none}}, {10, list{total("x", 1), none}}, {20, list{total("x", 2), total("y", 5), none}},
 		}, []meter.Evidence{requests(10, 20, 1, 1)}},
 		{"a series that was away for longer than a gap, from zero", true, []read{
 			{0, list{total("x", 1), total("y", 1)}}, {10, list{total("x", 1)}}, {20, list{total("x", 2), total("y", 5)}},
 		}, []meter.Evidence{requests(10, 20, 6, 6)}},
+		{"failures were not read", false, []read{
+			{0, list{total("", 10), failed("", 1)}}, {5, list{total("", 40)}}, {10, list{total("", 50), failed("", 31)}},
+		}, []meter.Evidence{requests(0, 10, 10, 40)}},
+		{"failures were not read for longer than a gap", false, []read{
+			{0, list{total("", 10), failed("", 1)}}, {10, list{total("", 40)}}, {16, list{total("", 50), failed("", 31)}}, {20, list{total("", 51), failed("", 31)}},
+		}, []meter.Evidence{requests(16, 20, 1, 1)}},
+		{"failures were never read", false, []read{{0, list{total("", 10)}}, {10, list{total("", 40)}}}, nil},
+		{"there are no failures, from zero", true, []read{{0, list{total("", 10)}}, {10, list{total("", 40)}}}, []meter.Evidence{requests(0, 10, 30, 30)}},
 		{"read at different moments", false, []read{{0, list{total("", 5), failed("", 0)}}, {10, list{total("", 6), failed("", 2)}}}, []meter.Evidence{requests(0, 10, 0, 1)}},
-		{"nothing was read", false, []read{{0, nil}, {10, nil}, {20, list{total("", 1)}}}, nil},
-		{"the largest", false, []read{{0, list{total("", 0)}}, {1, list{total("", math.MaxUint64)}}}, []meter.Evidence{requests(0, 1, math.MaxUint64, math.MaxUint64)}},
+		{"goes back and forth", false, []read{
+			{0, list{total("", 9), none}}, {1, list{total("", 8), none}}, {2, list{total("", 9), none}}, {3, list{total("", 0), none}},
+		}, []meter.Evidence{requests(0, 1, 8, 8), requests(1, 2, 1, 1)}},
+		{"wraps", false, []read{
+			{0, list{total("", math.MaxUint64), none}}, {10, list{total("", 3), none}},
+		}, []meter.Evidence{requests(0, 10, 3, 3)}},
+		{"nothing was read", false, []read{{0, nil}, {10, nil}, {20, list{total("", 1), none}}}, nil},
+		{"the largest", false, []read{
+			{0, list{total("", 0), none}}, {1, list{total("", math.MaxUint64), none}},
+		}, []meter.Evidence{requests(0, 1, math.MaxUint64, math.MaxUint64)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			counters := &evidence.Counters{Source: "s", Gap: 15 * time.Millisecond, FromZero: c.fromZero}
@@ -138,21 +168,60 @@ func TestCountersRefuse(t *testing.T) {
 	c := &evidence.Counters{Source: "s", Gap: time.Second}
 	_, _, err := c.Add("", 0, nil)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
-	_, _, err = c.Add("a", 10, []evidence.Reading{total("x", 0), total("y", 0)})
+	zero := failed("", 0)
+	_, _, err = c.Add("a", 10, []evidence.Reading{total("x", 0), total("y", 0), failed("x", 0), zero})
 	require.NoError(t, err)
 	for _, bad := range []struct {
 		at int64
 		of []evidence.Reading
 	}{
 		{9, nil}, {10, nil}, {-1, nil}, {253_402_300_800_000, nil},
-		{20, []evidence.Reading{total("x", 5), total("x", 5)}},
-		{20, []evidence.Reading{total("x", 1<<63), total("y", 1<<63)}},
+		{20, []evidence.Reading{total("x", 5), total("x", 5), zero}},
+		{20, []evidence.Reading{total("x", 1<<63), total("y", 1<<63), zero}},
+		{20, []evidence.Reading{failed("x", 1)}},
 	} {
 		_, ok, err := c.Add("a", bad.at, bad.of)
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 		require.False(t, ok)
 	}
+	_, ok, err := c.Add("a", 15, []evidence.Reading{total("x", 1)})
+	require.NoError(t, err, "without failures, which are unknown")
+	require.False(t, ok)
+	for _, at := range []int64{14, 15} {
+		_, _, err = c.Add("a", at, []evidence.Reading{total("x", 1), zero})
+		require.ErrorContains(t, err, "after one at 15")
+	}
 	e, _, err := c.Add("a", 20, []evidence.Reading{total("x", 1), failed("x", 1)})
 	require.NoError(t, err)
-	require.Equal(t, requests(10, 20, 1, 1), e, "nothing was changed")
+	require.Equal(t, requests(10, 20, 0, 1), e, "nothing was changed")
+}
+
+// TestAResourceThatWasRefusedIsNotHeld fails where its first reading, which was an error, begins a span.
+func TestAResourceThatWasRefusedIsNotHeld(t *testing.T) {
+	c := &evidence.Counters{Source: "s", Gap: time.Second}
+	for range 2 {
+		_, _, err := c.Add("a", 5, []evidence.Reading{failed("x", 1)})
+		require.ErrorContains(t, err, "failures at 5 without a counter of all")
+	}
+	for at := range int64(2) {
+		_, ok, err := c.Add("a", at, []evidence.Reading{total("x", uint64(at)), failed("x", 0)})
+		require.NoError(t, err)
+		require.Equal(t, at == 1, ok)
+	}
+}
+
+// TestCountersForgetSeriesThatAreGone is of services that begin again under other names all the time.
+func TestCountersForgetSeriesThatAreGone(t *testing.T) {
+	if testing.Short() || race.Enabled {
+		t.Skip("more series than may be held at one time")
+	}
+	c := &evidence.Counters{Source: "s", Gap: time.Millisecond, FromZero: true}
+	pods := make([]evidence.Reading, 300_000)
+	for at := range int64(4) {
+		for i := range pods {
+			pods[i].Series = strconv.FormatInt(at*1_000_000+int64(i), 36)
+		}
+		_, _, err := c.Add("a", at, pods)
+		require.NoError(t, err)
+	}
 }

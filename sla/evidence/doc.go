@@ -17,7 +17,8 @@
 //		evidence.ProbePolicy{Source: "berlin", Interval: time.Minute, Timeout: 10 * time.Second, Gap: 2 * time.Minute,
 //			Join: time.Hour, Parallel: 8}, nil)
 //	err = p.Run(ctx, m.Add)                                                          // until ctx ends
-//	prom := &evidence.Prometheus{URL: "http://prom:9090", Source: "prom", Resource: "instance", Gap: 2 * time.Minute}
+//	prom := &evidence.Prometheus{URL: "http://prom:9090", Source: "prom", Resource: "instance", Gap: 2 * time.Minute,
+//		FromZero: true}
 //	for e, err := range prom.States(ctx, `probe_success{job="api"}`, month) { ... m.Add(e) }
 //	for e, err := range prom.Requests(ctx, "requests_total", `requests_total{code=~"5.."}`, month) { ... m.Add(e) }
 //	for e, err := range evidence.BlackboxLog(file, "blackbox.log", &evidence.Track{Source: "log", Gap: time.Minute}, nil) { ... }
@@ -31,7 +32,8 @@
 // the shortest outage that counts.
 //
 // A counter is read now and then, and a contract counts requests in slices. What came between two readings counts in the
-// slice in which the first lies ([Counters]): read more often than slices end, or with them.
+// slice in which the first lies ([Counters]): read more often than slices end, or with them. Requests whose failures were not
+// read are left out, unless FromZero says that a counter of failures begins with the first.
 //
 // # Promises
 //

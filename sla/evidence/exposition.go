@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +29,8 @@ type Sample struct {
 const maxLine = 64 << 10
 
 // Exposition reads a page of metrics in the text format of Prometheus, version 0.0.4. The first error, an [*Error] or one of
-// r, ends the sequence. A line is at most 64 KiB, the page [MaxAnswer].
+// r, ends the sequence; a page whose last line does not end was cut, perhaps within a number. A line is at most 64 KiB, the
+// page [MaxAnswer].
 func Exposition(r io.Reader, name string) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		for n, line := range lines(io.LimitReader(r, MaxAnswer+1), name) {
@@ -38,13 +38,21 @@ func Exposition(r io.Reader, name string) iter.Seq2[Sample, error] {
 				yield(Sample{}, line.err)
 				return
 			}
+			var s Sample
+			var err error
 			text := strings.Trim(line.text, " \t\r")
-			if text == "" || text[0] == '#' {
-				continue
-			}
-			s, err := sample(text)
-			if line.end > MaxAnswer {
+			silent := text == "" || text[0] == '#'
+			switch {
+			case line.end > MaxAnswer:
 				err = fmt.Errorf("more than %d bytes", MaxAnswer)
+			case silent:
+			case !line.ended:
+				err = errors.New("the last line does not end")
+			default:
+				s, err = sample(text)
+			}
+			if silent && err == nil {
+				continue
 			}
 			if err != nil {
 				yield(Sample{}, &Error{File: name, Line: n, Reason: err.Error()})
@@ -59,15 +67,16 @@ func Exposition(r io.Reader, name string) iter.Seq2[Sample, error] {
 
 // line is one of a text.
 type line struct {
-	text string
-	end  int // where it ends, in bytes
-	err  error
+	text  string
+	end   int  // where it ends, in bytes
+	ended bool // with a line feed
+	err   error
 }
 
 // lines returns the lines of a text, numbered from 1.
 func lines(r io.Reader, name string) iter.Seq2[int, line] {
 	return func(yield func(int, line) bool) {
-		in := bufio.NewReaderSize(r, maxLine)
+		in := bufio.NewReaderSize(r, maxLine+1)
 		end := 0
 		for n := 1; ; n++ {
 			b, err := in.ReadSlice('\n')
@@ -82,7 +91,8 @@ func lines(r io.Reader, name string) iter.Seq2[int, line] {
 				yield(n, line{err: fmt.Errorf("evidence: %s: %w", name, err)})
 				return
 			}
-			if !yield(n, line{text: strings.TrimSuffix(string(b), "\n"), end: end}) {
+			text, ended := strings.CutSuffix(string(b), "\n")
+			if !yield(n, line{text: text, end: end, ended: ended}) {
 				return
 			}
 		}
@@ -212,7 +222,8 @@ func Readings(page []Sample, total, bad func(Sample) bool) ([]Reading, error) {
 	return list, nil
 }
 
-// Scrape fetches a page of metrics, of at most [MaxResources] samples. A nil client is one without credentials.
+// Scrape fetches a page of metrics, of at most [MaxResources] samples. The client follows no redirection; nil is one without
+// credentials, which waits five minutes.
 func Scrape(ctx context.Context, client *http.Client, address string) ([]Sample, error) {
 	return scrape(ctx, client, address, func(Sample) bool { return true })
 }
@@ -227,7 +238,7 @@ func scrape(ctx context.Context, client *http.Client, address string, keep func(
 	if deadline, ok := ctx.Deadline(); ok { // exporters that probe give up before that, and say that it failed
 		req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", strconv.FormatFloat(time.Until(deadline).Seconds(), 'f', 3, 64))
 	}
-	res, err := cmp.Or(client, &http.Client{}).Do(req)
+	res, err := direct(client).Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("evidence: scrape: %w", noAddress(err))
 	}
@@ -252,12 +263,13 @@ func scrape(ctx context.Context, client *http.Client, address string, keep func(
 
 // Metric is a [Check] of a gauge on a page of metrics, such as probe_success of the blackbox exporter at
 // http://host:9115/probe?module=http_2xx&target=... It is up at 1, down at 0, degraded in between, and otherwise unknown: also
-// when the page cannot be read, or does not have the gauge once and once only.
+// when the page cannot be read, does not have the gauge once and once only, or gives it a timestamp, which is of another
+// moment than the check.
 type Metric struct {
 	URL    string
 	Name   string
 	Labels map[string]string // that the sample has, with these values
-	Client *http.Client      // nil: one without credentials
+	Client *http.Client      // see [Scrape]
 }
 
 // Validate checks the fields. [NewProber] calls it.
@@ -283,6 +295,8 @@ func (m *Metric) Check(ctx context.Context) (meter.State, error) {
 	}
 	state, ok := stateOf(found[0].Value)
 	switch {
+	case found[0].At != 0:
+		return meter.Unknown, fmt.Errorf("evidence: metric: %s has a timestamp: it is not of now", m.Name)
 	case !ok:
 		return meter.Unknown, fmt.Errorf("evidence: metric: %s is %v, want 0 to 1", m.Name, found[0].Value)
 	case state != meter.Up:

@@ -29,7 +29,7 @@ http_requests_total{method="post",code="400",}    3
  something:weird { problem = "division \"by\" \\zero\n" , } +Inf	1
 empty{} 1.5e3
 x NaN
-_y -0x1p-2` + "\r\n"
+_y -0x1p-2` + "\r\n# the end may be cut"
 	list := all(t, evidence.Exposition(strings.NewReader(in), "f"))
 	require.True(t, math.IsNaN(list[4].Value))
 	list[4].Value = 0
@@ -57,6 +57,22 @@ func TestExpositionRefuses(t *testing.T) {
 	}
 	_, err := collect(evidence.Exposition(iotest.ErrReader(io.ErrClosedPipe), "f"))
 	require.ErrorIs(t, err, io.ErrClosedPipe)
+	for in, want := range map[string]int{"": 0, "\n": 0, "# x": 0, "x 1\n": 1} {
+		require.Len(t, all(t, evidence.Exposition(strings.NewReader(in), "f")), want)
+	}
+	_, err = collect(evidence.Exposition(strings.NewReader("x 1027\nx 10"), "f"))
+	require.EqualError(t, err, "evidence: f:2: the last line does not end", "which may be 1028")
+	comment := "#" + strings.Repeat("x", 1022) + "\n"
+	most := strings.Repeat(comment, evidence.MaxAnswer/1024)
+	require.Empty(t, all(t, evidence.Exposition(strings.NewReader(most), "f")))
+	for _, more := range []string{"#", "\n", "x 1\n", comment + "x 1\n"} {
+		_, err = collect(evidence.Exposition(strings.NewReader(most+more), "f"))
+		require.ErrorContains(t, err, "evidence: f:65537: more than 67108864 bytes", "what is behind %q is not read", more)
+	}
+	widest := "x" + strings.Repeat(" ", 65_534) + "1"
+	require.Len(t, all(t, evidence.Exposition(strings.NewReader(widest+"\n"+widest+"\n"), "f")), 2)
+	_, err = collect(evidence.Exposition(strings.NewReader(widest+"\n"+widest+" \n"), "f"))
+	require.EqualError(t, err, "evidence: f:2: a line of more than 65536 bytes")
 	long := strings.Repeat("#"+strings.Repeat("x", 60_000)+"\n", evidence.MaxAnswer/60_001) + "x 1\n" + strings.Repeat("x 1\n", 20_000)
 	list, err := collect(evidence.Exposition(strings.NewReader(long), "f"))
 	require.ErrorContains(t, err, "more than 67108864 bytes")
@@ -135,7 +151,9 @@ func TestMetric(t *testing.T) {
 		{"probe_success -1\n", meter.Unknown, "want 0 to 1"},
 		{"other 1\n", meter.Unknown, "0 samples of probe_success, want one"},
 		{"probe_success 1\nprobe_success 1\n", meter.Unknown, "2 samples"},
-		{"<html>", meter.Unknown, "scrape:1: want a sample"},
+		{"probe_success 1 1772323200000\n", meter.Unknown, "has a timestamp"},
+		{"probe_success 1", meter.Unknown, "scrape:1: the last line does not end"},
+		{"<html>\n", meter.Unknown, "scrape:1: want a sample"},
 	} {
 		page = c.page
 		m := &evidence.Metric{URL: server.URL + "/probe", Name: "probe_success"}

@@ -98,8 +98,9 @@ func seconds(b []byte, ok bool) (ms int64, rest []byte, _ bool) {
 }
 
 // ReadMatrix reads the answer of Prometheus' HTTP API to a range query, or to an instant query for a range: the value of
-// "data" is a matrix. The API's own errors and warnings are errors, as are native histograms and samples that are not in order.
-// The error is an [*Error] that names the answer, or one of r. At most [MaxAnswer] bytes are read.
+// "data" is a matrix. The API's own errors and warnings are errors, as are an answer that says that it is partial, native
+// histograms and samples that are not in order. The error is an [*Error] that names the answer, or one of r. At most
+// [MaxAnswer] bytes are read.
 func ReadMatrix(r io.Reader, name string) ([]Series, error) {
 	b, err := io.ReadAll(io.LimitReader(r, MaxAnswer+1))
 	if err != nil {
@@ -113,39 +114,67 @@ func ReadMatrix(r io.Reader, name string) ([]Series, error) {
 	}
 	var answer struct {
 		Status, ErrorType, Error string
-		Warnings                 []string
+		Warnings                 json.RawMessage
+		IsPartial                bool // of VictoriaMetrics
 		Data                     struct {
 			ResultType string
-			Result     []struct {
-				Metric map[string]string
-				Values points
-			}
+			Result     json.RawMessage
 		}
 	}
 	if err := json.Unmarshal(b, &answer); err != nil {
 		return bad("is not an answer of Prometheus with a matrix: %v", err)
 	}
+	warning := elements(answer.Warnings, func(text string) error { return fmt.Errorf("warning: %.400q", text) })
 	switch {
 	case answer.Status != "success":
 		return bad("status %.40q: %.40q: %.400q", answer.Status, answer.ErrorType, answer.Error)
-	case len(answer.Warnings) > 0:
-		return bad("warning: %.400q", answer.Warnings[0])
-	case answer.Data.ResultType != "matrix" || answer.Data.Result == nil:
+	case warning != nil:
+		return bad("%v", warning)
+	case answer.IsPartial:
+		return bad("is partial")
+	case answer.Data.ResultType != "matrix":
 		return bad("result type %.40q: want matrix", answer.Data.ResultType)
+	case len(answer.Data.Result) == 0 || answer.Data.Result[0] != '[':
+		return bad("is not an answer of Prometheus with a matrix: want an array of series")
 	}
-	list := make([]Series, 0, len(answer.Data.Result))
-	for i, s := range answer.Data.Result {
+	list := []Series{}
+	err = elements(answer.Data.Result, func(s struct {
+		Metric map[string]string
+		Values points
+	}) error {
 		if len(s.Values) == 0 {
-			return bad("series %d: has no values: it may be a native histogram", i)
+			return errors.New("has no values: it may be a native histogram")
 		}
 		for k, p := range s.Values[1:] {
 			if p.At <= s.Values[k].At {
-				return bad("series %d: samples are not in order", i)
+				return errors.New("samples are not in order")
 			}
 		}
 		list = append(list, Series{s.Metric, s.Values})
+		return nil
+	})
+	if err != nil {
+		return bad("series %d: %v", len(list), err)
 	}
 	return list, nil
+}
+
+// elements does something with one element of a JSON array after another, until one fails. What is no array has none.
+func elements[T any](array json.RawMessage, do func(T) error) error {
+	d := json.NewDecoder(bytes.NewReader(array))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil
+	}
+	for d.More() {
+		var one T
+		if err := d.Decode(&one); err != nil {
+			return err
+		}
+		if err := do(one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // label returns the value of a label of a series, or says that it has none.

@@ -38,16 +38,18 @@ type Prometheus struct {
 	// Step makes queries any expressions, such as recorded rules, which are evaluated at the multiples of Step since 1970. Each
 	// value is what Prometheus makes of it: of a selector it is the last sample of the five minutes before. 0: they are
 	// selectors.
-	Step   time.Duration
-	Chunk  time.Duration // how much to ask for at once; 0 is 6 hours
-	Client *http.Client  // nil: one without credentials
+	Step  time.Duration
+	Chunk time.Duration // how much to ask for at once; 0 is 6 hours
+	// Client asks, and follows no redirection. Nil is one without credentials, which waits five minutes for an answer; one of
+	// yours ends with its own time-out or the context.
+	Client *http.Client
 }
 
 // Validate checks the fields.
 func (p *Prometheus) Validate() error {
 	u, err := url.Parse(p.URL)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.ContainsAny(p.URL, "?#"):
 		return invalid("prometheus: url: want http or https, a host, and no query")
 	case p.Resource == "":
 		return invalid("prometheus: resource: want the name of a label")
@@ -124,21 +126,30 @@ func stateOf(v float64) (s meter.State, ok bool) {
 func (p *Prometheus) source(s Series) string {
 	labels := maps.Clone(s.Labels)
 	delete(labels, p.Resource)
-	source := p.Source + "/" + seriesText(s.Labels["__name__"], labels)
-	if checkName(source) != nil {
-		sum := sha256.Sum256([]byte(source))
-		source = p.Source + "/" + hex.EncodeToString(sum[:])
+	return sourceOf(p.Source, seriesText(s.Labels["__name__"], labels))
+}
+
+// sourceOf names a series of a source.
+func sourceOf(source, series string) string {
+	name := source + "/" + series
+	if checkName(name) != nil {
+		sum := sha256.Sum256([]byte(name))
+		name = source + "/" + hex.EncodeToString(sum[:])
 	}
-	return source
+	return name
 }
 
 // Requests returns the requests of resources in a period by counters of all and of those that failed, such as
-// http_requests_total and http_requests_total{code=~"5.."}; see [Counters], which has a series for each of theirs. A count
+// http_requests_total and http_requests_total{code=~"5.."}; see [Counters], which has a series for each of theirs, and whose
+// readings are what both queries find at one moment. So both come from the same scrapes, or by [Prometheus.Step]. A count
 // that is not whole, or above 2^53, is an error. The first error ends the sequence.
+//
+// Where bad finds nothing, nothing is known unless FromZero says that none failed; then see that bad is what you mean.
 func (p *Prometheus) Requests(ctx context.Context, total, bad string, period timeline.Span) iter.Seq2[meter.Evidence, error] {
 	return func(yield func(meter.Evidence, error) bool) {
 		counters := &Counters{Source: p.Source, Gap: p.Gap, FromZero: p.FromZero}
-		for list, err := range p.chunks(ctx, []string{total, bad}, period) {
+		// Failures first: of what comes meanwhile all is known, and is left out, instead of failures alone.
+		for list, err := range p.chunks(ctx, []string{bad, total}, period) {
 			var all []reading
 			if err == nil {
 				all, err = p.readings(list)
@@ -175,7 +186,7 @@ type reading struct {
 	at       int64
 }
 
-// readings returns what counters said, by resources and moments.
+// readings returns what counters of failures and of all said, by resources and moments.
 func (p *Prometheus) readings(list [][]Series) ([]reading, error) {
 	var all []reading
 	for i, found := range list {
@@ -193,7 +204,7 @@ func (p *Prometheus) readings(list [][]Series) ([]reading, error) {
 				if !ok {
 					return nil, invalid("prometheus: series %s: value %v: want a count up to 2^53", name, at.Value)
 				}
-				all = append(all, reading{Reading{Series: name, Bad: i == 1, Value: n}, resource, at.At})
+				all = append(all, reading{Reading{Series: name, Bad: i == 0, Value: n}, resource, at.At})
 			}
 		}
 	}
@@ -217,8 +228,8 @@ func (p *Prometheus) chunks(ctx context.Context, queries []string, period timeli
 		gap := p.Gap.Milliseconds()
 		span := timeline.Span{Start: max(period.Start-gap, firstMoment), End: min(period.End+gap, lastMoment)}
 		chunk := cmp.Or(p.Chunk, max(6*time.Hour, p.Step))
-		if p.Step > 0 {
-			chunk = min(chunk, 10_000*p.Step) // the server gives 11,000 at most
+		if p.Step > 0 && chunk/10_000 > p.Step { // the server gives 11,000 at most
+			chunk = 10_000 * p.Step
 		}
 		for at := span.Start; at < span.End; at += chunk.Milliseconds() {
 			part := timeline.Span{Start: at, End: min(at+chunk.Milliseconds(), span.End)}
@@ -260,7 +271,7 @@ func (p *Prometheus) ask(ctx context.Context, query string, span timeline.Span) 
 		return nil, invalid("prometheus: url: is not one")
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := cmp.Or(p.Client, &http.Client{}).Do(req)
+	res, err := direct(p.Client).Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("evidence: prometheus: %w", noAddress(err))
 	}
@@ -269,11 +280,24 @@ func (p *Prometheus) ask(ctx context.Context, query string, span timeline.Span) 
 	if err != nil {
 		return nil, fmt.Errorf("%w (HTTP status %d)", err, res.StatusCode)
 	}
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("evidence: prometheus: HTTP status %d", res.StatusCode)
+	}
 	for i := range list {
 		s := &list[i]
 		s.Points = slices.DeleteFunc(s.Points, func(x Point) bool { return x.At < span.Start })
 	}
 	return slices.DeleteFunc(list, func(s Series) bool { return len(s.Points) == 0 }), nil
+}
+
+// direct returns a client that follows no redirection: what it knows is for the server that was named, and so is the evidence.
+func direct(c *http.Client) *http.Client {
+	own := http.Client{Timeout: 5 * time.Minute}
+	if c != nil {
+		own = *c
+	}
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own
 }
 
 // unix writes milliseconds as decimal seconds.

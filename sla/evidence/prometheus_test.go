@@ -1,10 +1,13 @@
 package evidence_test
 
 import (
+	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -12,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -147,7 +151,7 @@ func TestPrometheusStates(t *testing.T) {
 
 // TestPartsOfAPeriodHoldWhatTheWholeHolds is the law of asking in parts.
 func TestPartsOfAPeriodHoldWhatTheWholeHolds(t *testing.T) {
-	f := &fake{series: map[string][]evidence.Series{}}
+	f := &fake{}
 	p := f.client(t)
 	p.Gap = 50 * time.Millisecond
 	rapid.Check(t, func(t *rapid.T) {
@@ -155,24 +159,41 @@ func TestPartsOfAPeriodHoldWhatTheWholeHolds(t *testing.T) {
 		p.Join = time.Duration(rapid.SampledFrom([]int{0, 100}).Draw(t, "join")) * time.Millisecond
 		p.FromZero = rapid.Bool().Draw(t, "zero")
 		p.Step = time.Duration(rapid.SampledFrom([]int{0, 0, 10}).Draw(t, "step")) * time.Millisecond
-		draw := func(name string, values func(i int, last float64) float64) (list []evidence.Series) {
-			for _, instance := range []string{"a", "b"} {
-				s := series(instance, name)
-				at, last := int64(march-60), 0.0
-				for i := range rapid.IntRange(20, 60).Draw(t, "n") {
-					at += rapid.Int64Range(1, 60).Draw(t, "ms")
-					last = values(i, last)
-					s.Points = append(s.Points, evidence.Point{At: at, Value: last})
-				}
-				list = append(list, s)
+		moments := func() (list []int64) {
+			at := int64(march - 60)
+			for range rapid.IntRange(5, 40).Draw(t, "n") {
+				at += rapid.Int64Range(1, 60).Draw(t, "ms")
+				list = append(list, at)
 			}
 			return list
 		}
-		f.series["up"] = draw("x", func(int, float64) float64 { return rapid.SampledFrom([]float64{0, 0.5, 1}).Draw(t, "up") })
-		counter := func(_ int, last float64) float64 {
-			return rapid.SampledFrom([]float64{last, last + 1, last + 5, 0, 2}).Draw(t, "count")
+		f.series = map[string][]evidence.Series{}
+		for _, target := range [][2]string{{"a", "x"}, {"a", "y"}, {"b", "x"}} {
+			up := series(target[0], target[1])
+			for _, at := range moments() {
+				up.Points = append(up.Points, evidence.Point{At: at, Value: rapid.SampledFrom([]float64{0, 0.5, 1}).Draw(t, "up")})
+			}
+			f.series["up"] = append(f.series["up"], up)
+			scrapes := moments()
+			for _, code := range []string{"200", "500"} { // which come, go, and begin again; failures may be missing alone
+				all, bad := series(target[0], target[1]+code), series(target[0], target[1]+code)
+				last := 0.0
+				for _, at := range scrapes {
+					last = rapid.SampledFrom([]float64{last, last + 1, last + 5, 0, 2}).Draw(t, "count")
+					read := rapid.SampledFrom([]int{0, 1, 2, 2, 2, 2}).Draw(t, "read")
+					if p := (evidence.Point{At: at, Value: last}); read > 0 {
+						all.Points = append(all.Points, p)
+						if read > 1 {
+							bad.Points = append(bad.Points, p)
+						}
+					}
+				}
+				f.series["all"] = append(f.series["all"], all)
+				if code == "500" {
+					f.series["bad"] = append(f.series["bad"], bad)
+				}
+			}
 		}
-		f.series["all"], f.series["bad"] = draw("x", counter), draw("x", counter)
 		end := march + rapid.Int64Range(2, 1000).Draw(t, "end")
 		cut := march + rapid.Int64Range(1, end-march-1).Draw(t, "cut")
 		whole, parts := timeline.Span{Start: march, End: end}, []timeline.Span{{Start: march, End: cut}, {Start: cut, End: end}}
@@ -224,18 +245,27 @@ func TestPrometheusRequests(t *testing.T) {
 	require.Equal(t, []meter.Evidence{
 		{Source: "prom", Seq: march, Resource: "a", Span: timeline.Span{Start: march, End: march + 60_000}, Good: 10, Total: 11},
 	}, all(t, p.Requests(t.Context(), "all", "bad", hour)))
+	require.Empty(t, all(t, p.Requests(t.Context(), "all", "none", hour)), "nobody knows how many failed")
+	p.FromZero = true
 	require.Len(t, all(t, p.Requests(t.Context(), "all", "none", hour)), 1)
+	p.FromZero = false
+	_, err := collect(p.Requests(t.Context(), "none", "bad", hour))
+	require.ErrorContains(t, err, "without a counter of all")
+	f.series["elsewhere"] = []evidence.Series{series("a", "app", evidence.Point{march - 59_000, 5}, evidence.Point{march + 1000, 9})}
+	_, err = collect(p.Requests(t.Context(), "all", "elsewhere", hour))
+	require.ErrorContains(t, err, "read both at one moment", "failures of another scrape are not lost")
 	for _, bad := range []string{"half", "many"} {
 		_, err := collect(p.Requests(t.Context(), "all", bad, hour))
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
 	f.series["seam"] = []evidence.Series{series("a", "200", evidence.Point{march + 59_999, 10}, evidence.Point{march + 61_000, 12})}
+	p.FromZero = true
 	for _, p.Chunk = range []time.Duration{time.Second, time.Hour} { // a closed range hands out the first twice
 		list := all(t, p.Requests(t.Context(), "seam", "none", hour))
 		require.Len(t, list, 1)
 		require.Equal(t, uint64(2), list[0].Total)
 	}
-	p.Chunk, p.Step = 0, time.Minute
+	p.Chunk, p.Step, p.FromZero = 0, time.Minute, false
 	require.NotEmpty(t, all(t, p.Requests(t.Context(), "all", "bad", hour)))
 	for range p.Requests(t.Context(), "all", "bad", hour) {
 		break
@@ -259,13 +289,135 @@ func TestPrometheusByStepsAsksNoMoreThanTheServerGives(t *testing.T) {
 	}
 }
 
+func TestPrometheusByLongSteps(t *testing.T) {
+	day := int64(86_400_000)
+	f := &fake{series: map[string][]evidence.Series{"up": {series("a", "x", evidence.Point{41 * day, 1}, evidence.Point{120 * day, 0})}}}
+	p := f.client(t)
+	for _, p.Step = range []time.Duration{10 * 24 * time.Hour, 20 * 24 * time.Hour, 30 * 24 * time.Hour, 366 * 24 * time.Hour} {
+		p.Gap = p.Step
+		_, err := collect(p.States(t.Context(), "up", timeline.Span{Start: 0, End: 5000 * day}))
+		require.NoError(t, err, p.Step)
+		require.Less(t, f.asked, 600, p.Step) // 10,000 steps would be more years than a moment counts in nanoseconds
+		f.asked = 0
+	}
+}
+
+// TestWhatAServerDoesInsteadOfAnswering is of those that fail, send elsewhere, do not end, or send more than anybody asked for.
+func TestWhatAServerDoesInsteadOfAnswering(t *testing.T) {
+	good := answer(`{"metric":{"instance":"a"},"values":[[1772323200,"1"]]}`)
+	var seen []string
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.URL.String()+fmt.Sprint(r.Header))
+		fmt.Fprint(w, good)
+	}))
+	defer elsewhere.Close()
+	bomb := func(w http.ResponseWriter, line string) {
+		var block bytes.Buffer // a megabyte in a few thousand bytes
+		z := gzip.NewWriter(&block)
+		io.WriteString(z, strings.Repeat(line, 1<<20/len(line)))
+		z.Close()
+		w.Header().Set("Content-Encoding", "gzip")
+		for range 2 * evidence.MaxAnswer >> 20 {
+			if _, err := w.Write(block.Bytes()); err != nil {
+				return
+			}
+		}
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // else it is not told that the client went away
+		switch dir, _, _ := strings.Cut(r.URL.Path[1:], "/"); dir {
+		case "busy":
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, good)
+		case "moved":
+			http.Redirect(w, r, elsewhere.URL, http.StatusMovedPermanently)
+		case "sent":
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		case "bomb":
+			bomb(w, " ")
+		case "lines":
+			bomb(w, "#"+strings.Repeat("x", 1022)+"\n")
+		case "cut":
+			w.Header().Set("Content-Length", "1000")
+			fmt.Fprint(w, good)
+		default:
+			<-r.Context().Done()
+		}
+	}))
+	defer server.Close()
+	withToken := &http.Client{Transport: token{}}
+	for dir, want := range map[string]string{
+		"busy": "HTTP status 503", "moved": "(HTTP status 301)", "sent": "(HTTP status 307)",
+		"bomb": "more than 67108864 bytes", "cut": "unexpected EOF",
+	} {
+		for _, client := range []*http.Client{nil, withToken} {
+			p := &evidence.Prometheus{URL: strings.Replace(server.URL, "http://", "http://user:secret@", 1) + "/" + dir,
+				Source: "s", Resource: "instance", Gap: time.Minute, Client: client}
+			_, err := collect(p.States(t.Context(), "up", timeline.Span{Start: march, End: march + 1}))
+			require.ErrorContains(t, err, want, dir)
+			require.NotContains(t, err.Error(), "secret")
+		}
+	}
+	for dir, want := range map[string]string{
+		"moved": "HTTP status 301", "sent": "HTTP status 307", "lines": "more than 67108864 bytes", "bomb": "a line of more than",
+	} {
+		_, err := evidence.Scrape(t.Context(), withToken, server.URL+"/"+dir+"?token=secret")
+		require.ErrorContains(t, err, want, dir)
+		require.NotContains(t, err.Error(), "secret")
+		state, err := (&evidence.Metric{URL: server.URL + "/" + dir, Name: "x"}).Check(t.Context())
+		require.ErrorContains(t, err, want, dir)
+		require.Equal(t, meter.Unknown, state)
+	}
+	require.Empty(t, seen, "nobody else is told anything")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	p := &evidence.Prometheus{URL: server.URL + "/hangs", Source: "s", Resource: "instance", Gap: time.Minute}
+	_, err := collect(p.States(ctx, "up", timeline.Span{Start: march, End: march + 1}))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = evidence.Scrape(ctx, nil, server.URL+"/hangs")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// token is a transport that shows a token to whom it asks, as those of OAuth do.
+type token struct{}
+
+func (token) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer secret")
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func TestWithoutAClientNothingIsWaitedForForever(t *testing.T) {
+	old := http.DefaultTransport
+	defer func() { http.DefaultTransport = old }()
+	http.DefaultTransport = hanging{}
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		p := &evidence.Prometheus{URL: "http://p", Source: "s", Resource: "instance", Gap: time.Minute}
+		_, err := collect(p.States(t.Context(), "up", timeline.Span{Start: march, End: march + 1}))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 5*time.Minute, time.Since(begun))
+		_, err = evidence.Scrape(t.Context(), nil, "http://p")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 10*time.Minute, time.Since(begun))
+	})
+}
+
+type hanging struct{}
+
+func (hanging) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
 func TestPrometheusRefuses(t *testing.T) {
 	good := evidence.Prometheus{URL: "http://p", Source: "s", Resource: "instance", Gap: time.Minute}
 	require.NoError(t, good.Validate())
 	for name, change := range map[string]func(*evidence.Prometheus){
 		"url":      func(p *evidence.Prometheus) { p.URL = "p:9090" },
 		"query":    func(p *evidence.Prometheus) { p.URL = "http://p?x" },
-		"fragment": func(p *evidence.Prometheus) { p.URL = "http://p#x" },
+		"no query": func(p *evidence.Prometheus) { p.URL = "http://p?" },
+		"fragment": func(p *evidence.Prometheus) { p.URL = "http://p#" },
 		"bad url":  func(p *evidence.Prometheus) { p.URL = "http://a b" },
 		"source":   func(p *evidence.Prometheus) { p.Source = "" },
 		"resource": func(p *evidence.Prometheus) { p.Resource = "" },

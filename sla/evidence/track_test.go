@@ -175,7 +175,7 @@ func TestResourcesHaveABound(t *testing.T) {
 	for i := range many {
 		many[i].Series = strconv.Itoa(i)
 	}
-	series := &evidence.Counters{Source: "s", Gap: time.Second}
+	series := &evidence.Counters{Source: "s", Gap: time.Second, FromZero: true}
 	_, _, err = series.Add("a", 0, many)
 	require.NoError(t, err)
 	_, _, err = series.Add("b", 0, many[:1])
