@@ -206,6 +206,15 @@ func TestNothingThatCountsIsAllGood(t *testing.T) {
 		require.Zero(t, g.Low.Cmp(ratio.One()), "%v", nothing)
 		require.Zero(t, g.High.Cmp(ratio.One()), "%v", nothing)
 	}
+	for _, c := range []struct {
+		inputs []metric.Input
+		want   ratio.Verdict
+	}{{nil, ratio.Undecided}, {[]metric.Input{{}}, ratio.Undecided}, {[]metric.Input{{Deployed: timeline.Line{}}}, ratio.Met}} {
+		_, f, err := metric.Objective{Method: metric.Time, Target: ratio.One()}.Judge(slices.Values(c.inputs), timeline.Span{End: day})
+		require.NoError(t, err)
+		require.Equal(t, c.want, f.Verdict, "%v", c.inputs)
+		require.Zero(t, f.Availability.High.Cmp(ratio.One()))
+	}
 	g := metric.Tally{Unknown: 5}.Range()
 	require.Zero(t, g.Low.Cmp(ratio.Ratio{}))
 	require.Zero(t, g.High.Cmp(ratio.One()))

@@ -9,10 +9,13 @@ import (
 )
 
 // Judge measures resources together and judges the sum. It goes through them a second time when [Result.Blurred], to add
-// the rates up as fractions: then the verdict is exact, though the bounds of the figure are still rounded outward.
+// the rates up as fractions: then the verdict is exact, though the bounds of the figure are still rounded outward. Of no
+// resources at all nothing is known.
 func (o Objective) Judge(inputs iter.Seq[Input], period timeline.Span) (Result, Figure, error) {
 	var sum Result
+	none := true
 	for in := range inputs {
+		none = false
 		one, err := o.Measure(in, period)
 		if err == nil {
 			err = sum.Add(one)
@@ -20,6 +23,10 @@ func (o Objective) Judge(inputs iter.Seq[Input], period timeline.Span) (Result, 
 		if err != nil {
 			return Result{}, Figure{}, err
 		}
+	}
+	if none {
+		all := ratio.Range{High: ratio.One()}
+		return Result{}, Figure{Availability: all, Raw: all, Verdict: all.AtLeast(o.Target)}, nil
 	}
 	f := sum.Figure(o.Target)
 	if sum.Blurred(o.Target) {

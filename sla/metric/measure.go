@@ -14,11 +14,11 @@ type States struct {
 	Down     timeline.Line `json:"down,omitempty"`
 }
 
-// Count is the requests that came in a slice of time.
+// Count is the requests that came in a slice of time, or in a part of it.
 type Count struct {
-	Start int64  `json:"start"` // of the slice, in milliseconds since 1970
+	Start int64  `json:"start"` // in milliseconds since 1970
 	Good  uint64 `json:"good"`  // at most Total
-	Total uint64 `json:"total"` //
+	Total uint64 `json:"total"`
 }
 
 // Input is the evidence of one resource. What of it is outside the period does not count.

@@ -18,7 +18,7 @@ const (
 	// Time is usable time of all time, over all resources: resource-minutes (Azure), or those of one instance.
 	Time Method = "time"
 	// Slices is good slices of all slices, such as minutes (Google): a slice is bad by its states or its rate of requests, and
-	// bad slices count only in runs of MinConsecutive.
+	// bad slices count only in runs of at least [Objective.Run].
 	Slices Method = "slices"
 	// Requests is good requests of all requests in the window. It knows of none that nobody counted: where a counter was
 	// broken nothing is unknown, but for a resource without any requests, for which one stands that is.
@@ -27,7 +27,7 @@ const (
 	MeanRate Method = "mean-rate"
 )
 
-// Empty is what a slice without requests (or with fewer than MinRequests) is. Of Requests it is what a resource without any
+// Empty is what a slice without requests (or with fewer than [Objective.Least]) is. Of Requests it is what a resource without any
 // is: unknown, or left out.
 type Empty string
 
@@ -64,7 +64,7 @@ type Objective struct {
 	Method Method      `json:"method"`                   //
 	Window Window      `json:"window"`                   //
 	Scope  string      `json:"scope,omitempty"`          // what is judged as one: "account", "region", "zone", "instance" or another word
-	Slice  Duration    `json:"slice,omitempty"`          // of Slices and MeanRate; whole milliseconds that divide a day
+	Slice  Duration    `json:"slice,omitempty"`          // of Slices and MeanRate, and of Requests that come in slices; whole milliseconds that divide a day
 	Good   ratio.Ratio `json:"good,omitzero"`            // Slices by requests: a slice is good when its rate of good requests is at least this
 	Least  uint64      `json:"minRequests,omitempty"`    // a slice with fewer is empty
 	Run    int         `json:"minConsecutive,omitempty"` // Slices: bad ones count only in runs of at least so many; 0 is 1

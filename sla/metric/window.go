@@ -26,7 +26,7 @@ const longestRolling = 3660 * 24 * time.Hour
 // 3339.
 //
 // A day starts at the first moment at which the clock of the zone shows 00:00 or later, as in package calendar: periods
-// touch, and a day has 23 hours or 25 when the clock is changed. The error wraps [opsec.ErrInvalid]; a day that a zone
+// touch, and a day is shorter or longer when the clock is changed. The error wraps [opsec.ErrInvalid]; a day that a zone
 // skipped (Pacific/Apia, 30 December 2011) is one.
 func (w Window) Period(name string) (timeline.Span, error) {
 	if w.Calendar == "" {

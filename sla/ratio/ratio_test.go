@@ -18,6 +18,8 @@ func TestParseIsExact(t *testing.T) {
 	for text, want := range map[string][2]uint64{
 		"99.95%": {9995, 10000}, "99.95 %": {9995, 10000}, "0.9995": {9995, 10000}, "1999/2000": {1999, 2000}, "100%": {1, 1},
 		"0%": {0, 1}, "0": {0, 1}, "1": {1, 1}, "99.999999999%": {99999999999, 100000000000}, "99.90000000000000000000000%": {999, 1000},
+		"0.12345678901234567": {12345678901234567, 1e17}, "9.12345678901234567%": {912345678901234567, 1e19},
+		"18446744073709551615/18446744073709551614": {math.MaxUint64, math.MaxUint64 - 1}, "18446744073709551615": {math.MaxUint64, 1},
 	} {
 		r, err := ratio.Parse(text)
 		require.NoError(t, err, text)
@@ -66,10 +68,21 @@ func TestRatiosAreAsBigRationals(t *testing.T) {
 	})
 }
 
+func TestWhatAPartCannotHold(t *testing.T) {
+	double, err := ratio.New(2, 1)
+	require.NoError(t, err)
+	for n, want := range map[uint64]uint64{1<<63 - 1: math.MaxUint64 - 1, 1 << 63: math.MaxUint64, math.MaxUint64: math.MaxUint64} {
+		part, exact := double.Of(n)
+		require.Equal(t, want, part)
+		require.Equal(t, n < 1<<63, exact)
+	}
+}
+
 func TestPercentIsRoundedDown(t *testing.T) {
 	r, err := ratio.New(43_178, 43_200)
 	require.NoError(t, err)
 	require.Equal(t, "99", r.Percent(0))
+	require.Equal(t, "99", r.Percent(-1))
 	require.Equal(t, "99.949", r.Percent(3))
 	require.Equal(t, "99.949074074074", r.Percent(99))
 	tiny, err := ratio.New(5, 10_000)
