@@ -121,7 +121,7 @@ func (m *markdown) calendar(c Calendar) {
 
 func (m *markdown) curve(c Curve) {
 	m.caption(c.Caption)
-	m.printf("\n%s\n", inline(c.Note, " "))
+	m.printf("\n%s\n", label(c.Note))
 }
 
 // The height of a row of a calendar, in pixels, and how high a part is at least.

@@ -13,14 +13,14 @@ func (p *Page) Markdown(w io.Writer) error {
 		return err
 	}
 	m := &markdown{w: bufio.NewWriter(w)}
-	m.printf("# %s\n", inline(strings.TrimSpace(p.Title), " "))
+	m.printf("# %s\n", label(p.Title))
 	if p.Subtitle != "" {
-		m.printf("\n%s\n", inline(p.Subtitle, " "))
+		m.printf("\n%s\n", label(p.Subtitle))
 	}
 	m.facts(p.Facts)
 	m.sections(p.Sections, 2)
 	if p.Footer != "" {
-		m.printf("\n---\n\n%s\n", inline(p.Footer, " "))
+		m.printf("\n---\n\n%s\n", label(p.Footer))
 	}
 	return m.w.Flush()
 }
@@ -32,7 +32,7 @@ func (m *markdown) printf(format string, args ...any) { fmt.Fprintf(m.w, format,
 
 func (m *markdown) sections(list []Section, level int) {
 	for _, s := range list {
-		m.printf("\n%s %s\n", strings.Repeat("#", level), inline(strings.TrimSpace(s.Title), " "))
+		m.printf("\n%s %s\n", strings.Repeat("#", level), label(s.Title))
 		for _, b := range s.Blocks {
 			m.block(b)
 		}
@@ -54,7 +54,7 @@ func (m *markdown) block(b Block) {
 	case Table:
 		m.table(b)
 	case Callout:
-		m.printf("\n> **%s.**", inline(b.Title, " "))
+		m.printf("\n> **%s.**", label(b.Title))
 		if len(b.Text) > 0 {
 			m.printf(" %s", spans(b.Text, "\\\n> "))
 		}
@@ -70,7 +70,7 @@ func (m *markdown) block(b Block) {
 		m.caption(b.Caption)
 		m.printf("\n")
 		for _, r := range b.Rows {
-			m.printf("- %s: %s\n", inline(r.Label, " "), inline(r.Note, " "))
+			m.printf("- %s: %s\n", label(r.Label), inline(r.Note, " "))
 		}
 	case Calendar:
 		m.calendar(b)
@@ -83,7 +83,7 @@ func (m *markdown) block(b Block) {
 
 func (m *markdown) caption(s string) {
 	if s != "" {
-		m.printf("\n**%s**\n", inline(s, " "))
+		m.printf("\n**%s**\n", label(s))
 	}
 }
 
@@ -92,7 +92,7 @@ func (m *markdown) facts(list Facts) {
 		m.printf("\n")
 	}
 	for _, f := range list {
-		m.printf("- **%s:** %s\n", inline(f.Label, " "), spans(f.Value, "<br>"))
+		m.printf("- **%s:** %s\n", label(f.Label), spans(f.Value, "<br>"))
 	}
 }
 
@@ -145,7 +145,7 @@ func (m *markdown) bars(b Bars) {
 		if r.Note != "" {
 			parts = append(parts, inline(r.Note, " "))
 		}
-		m.printf("- %s: %s\n", inline(r.Label, " "), strings.Join(parts, " · "))
+		m.printf("- %s: %s\n", label(r.Label), strings.Join(parts, " · "))
 	}
 }
 
@@ -159,7 +159,7 @@ func spans(t Text, br string) string {
 		case s.Code:
 			b.WriteString(code(s.Text))
 		case s.Mark.loud() && strings.TrimSpace(s.Text) != "":
-			fmt.Fprintf(&b, "**%s**", inline(strings.TrimSpace(s.Text), " "))
+			fmt.Fprintf(&b, "**%s**", label(s.Text))
 		default:
 			b.WriteString(inline(s.Text, br))
 		}
@@ -216,6 +216,9 @@ func longest(s string, c byte) (most int) {
 	}
 	return most
 }
+
+// label escapes a text that begins what it stands in, or is strong: no space may come first, or last.
+func label(s string) string { return inline(strings.TrimSpace(s), " ") }
 
 // inline escapes a text so that Markdown shows it as it is, on one line but for br between its lines. What could begin a
 // block, a link, a reference to a character, or a tag is escaped wherever it stands.

@@ -71,7 +71,7 @@ func (m *markdown) strip(s Strip) {
 				parts = append(parts, inline(p.says(), " "))
 			}
 		}
-		m.printf("- %s: %s\n", inline(r.Label, " "), strings.Join(parts, " · "))
+		m.printf("- %s: %s\n", label(r.Label), strings.Join(parts, " · "))
 	}
 }
 

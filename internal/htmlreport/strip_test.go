@@ -129,6 +129,18 @@ func TestAxesAreWrittenByTheirLength(t *testing.T) {
 	require.Contains(t, page, "<span>2026-03-09 23:00 (the line)</span>")
 }
 
+// A text that begins with spaces is neither code nor two asterisks.
+func TestSpacesThatBeginATextInMarkdown(t *testing.T) {
+	const s = "    x "
+	p := pageOf(htmlreport.Strip{Caption: s, From: march(1), Until: march(2), Rows: []htmlreport.Lane{{Label: s}}})
+	p.Subtitle, p.Footer, p.Facts = s, s, htmlreport.Facts{{Label: s, Value: htmlreport.Plain(s)}}
+	b := &p.Sections[0].Blocks
+	*b = append(*b, htmlreport.Callout{Tone: htmlreport.Bad, Title: s}, htmlreport.Bars{Rows: []htmlreport.Bar{{Label: s, Note: "n"}}},
+		htmlreport.Timeline{Rows: []htmlreport.Period{{Label: s, Note: "n", From: march(1), Until: march(1), Tone: htmlreport.Bad}}},
+		htmlreport.Curve{Samples: []htmlreport.Sample{{At: march(1)}, {At: march(2)}}, Note: s})
+	require.Equal(t, "# T\n\nx\n\n- **x:** x\n\n## S\n\n**x**\n\n- x: \n\n> **x.**\n\n- x: n\n\n- x: n\n\nx\n\n---\n\nx\n", markdown(t, p))
+}
+
 func TestPartsInWords(t *testing.T) {
 	b := htmlreport.Bars{Rows: []htmlreport.Bar{{Label: "b", Parts: []htmlreport.Part{{Label: "used", Count: 3, Text: "3 h <used>", Tone: htmlreport.Bad}}}}}
 	require.Contains(t, render(t, pageOf(b)), "&nbsp;3 h &lt;used&gt;</span>")

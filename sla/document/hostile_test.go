@@ -2,13 +2,19 @@ package document_test
 
 import (
 	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla"
 	"github.com/cloudopsec/opsec/sla/document"
 	"github.com/cloudopsec/opsec/sla/recompute"
@@ -105,4 +111,100 @@ func TestHostileAgreements(t *testing.T) {
 		shown++
 	})
 	require.Positive(t, shown)
+}
+
+// shape is the elements of a page with the names of their attributes, and where its links lead.
+func shape(t require.TestingT, page string) (elements, links []string) {
+	dec := xml.NewDecoder(strings.NewReader(page))
+	dec.Entity = map[string]string{"nbsp": "\u00a0"}
+	for {
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			return elements, links
+		}
+		require.NoError(t, err)
+		if e, ok := token.(xml.StartElement); ok {
+			text := e.Name.Local
+			for _, a := range e.Attr {
+				if a.Name.Local != "class" { // of texts that are short
+					text += " " + a.Name.Local
+				}
+				if a.Name.Local == "href" {
+					links = append(links, a.Value)
+				}
+			}
+			elements = append(elements, text)
+		}
+	}
+}
+
+// Whatever stands in any text of an agreement, a report or a comparison, the page has the elements that it has with a plain word.
+func TestTextsChangeNoPage(t *testing.T) {
+	documents := func(s string) (list []*document.Document) {
+		a := agreement(t, "iaas")
+		leaves(reflect.ValueOf(a), "", func(path string, v reflect.Value) {
+			if v.Type() == reflect.TypeFor[string]() && !strings.Contains(path, "Hours") && path != "Clause.Emergency.Targets.Share" && path != "Clause.Documents.Where" {
+				v.SetString(s)
+			}
+		})
+		d, err := document.Agreement{Agreement: a, Signatures: []sla.Signature{{Party: s, Digest: s}}}.Document()
+		if _, bad := a.Digest(); bad == nil {
+			require.NoError(t, err, s)
+		} else { // what no agreement may say
+			require.ErrorIs(t, err, opsec.ErrInvalid)
+			d, err = document.Agreement{Agreement: agreement(t, "iaas"), Signatures: []sla.Signature{{Party: s, Digest: s}}}.Document()
+			require.NoError(t, err)
+		}
+		list = append(list, d)
+
+		r := eventful(t)
+		leaves(reflect.ValueOf(r.Report), "", func(path string, v reflect.Value) {
+			if v.Type() == reflect.TypeFor[string]() && !slices.Contains([]string{"Period.Zone", "Agreement.Digest", "Evidence.Incidents", "Services.Objectives.Objective.Scope", "Services.Credits.Service", "Services.ID", "Findings.Rule"}, path) {
+				v.SetString(s)
+			}
+		})
+		customer, err := r.Customer(document.Customer{Tenant: "acme", Owns: func(string) bool { return true }})
+		require.NoError(t, err)
+		list = append(list, provider(t, r), customer)
+
+		c, err := document.Comparison{Title: s, A: document.Side{Name: s, ID: s, Digest: s}, B: document.Side{Name: s}, Rows: []document.Row{{Path: s, Clause: s, Verdict: s, A: s, B: s, Reason: s}}}.Document()
+		require.NoError(t, err)
+		return append(list, c)
+	}
+	plainly := documents("word")
+	for _, s := range []string{
+		"</td><script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "' onload='x", "</style><style>*{}", "]]><!-- <![CDATA[", "&lt;script&gt;&#60;", "{{.}}{{template \"page\"}}", "javascript:alert(1)", "https://evil.example/", "//evil.example",
+		"\u202egnp.exe", "\u2066x\u2069", "a\x00b\x1bc", "a\nb\r\nc", "\ufeff\ufffe", "<svg/onload=alert(1)>", "url(#hatch)", "| a |", "خدمة", strings.Repeat("w", 1000),
+	} {
+		for i, d := range documents(s) {
+			page := html(t, d)
+			want, wantLinks := shape(t, html(t, plainly[i]))
+			got, links := shape(t, page)
+			if i == 0 { // how many faults there are depends on the texts
+				slices.Sort(want)
+				slices.Sort(got)
+				want, got = slices.Compact(want), slices.Compact(got)
+			}
+			require.Equal(t, want, got, "%q", s)
+			require.Equal(t, wantLinks, links, "%q", s)
+			require.NotContains(t, page, "\u202e")
+			require.NotContains(t, page, "\u2066")
+			require.True(t, json.Valid([]byte(data(t, d))))
+		}
+	}
+}
+
+// What cannot be a link is there to be read.
+func TestPlacesOfDocuments(t *testing.T) {
+	for where, want := range map[string]string{
+		"https://portal.example/a?b=c": "[portal.example](https://portal.example/a?b=c)", "javascript://host/%0aalert(1)": `javascript\://host/%0aalert(1)`, "ftp://files.example/x": `ftp\://files.example/x`,
+		"https://user@evil.example/": `https\://user\@evil.example/`, "https://x.example/(a)": `https\://x.example/(a)`, "//evil.example/x": "//evil.example/x", "https:///x": `https\:///x`, "the intranet": "the intranet",
+		"HTTPS://X.EXAMPLE/": `HTTPS\://X.EXAMPLE/`, "https://x.example/%zz": `https\://x.example/%zz`,
+	} {
+		a := agreement(t, "iaas")
+		a.Clause.Documents.Where = where
+		d, err := document.Agreement{Agreement: a}.Document()
+		require.NoError(t, err)
+		require.Contains(t, markdown(t, d), "- **Where:** "+want+"\n")
+	}
 }
