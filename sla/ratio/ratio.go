@@ -88,12 +88,12 @@ func (r Ratio) Percent(decimals int) string {
 	return fmt.Sprintf("%s.%0*s", whole, decimals, part.String())
 }
 
-// String returns r exactly: in per cent where that takes 18 digits at most, else as num/den.
+// String returns r exactly: in per cent where that is short (20 bytes), else as num/den.
 func (r Ratio) String() string {
 	rat := r.Rat()
 	rat.Mul(rat, big.NewRat(100, 1))
-	if n, exact := rat.FloatPrec(); exact && n <= 15 {
-		if s := rat.FloatString(n) + "%"; len(s) <= 20 { // 18 digits at most
+	if n, exact := rat.FloatPrec(); exact {
+		if s := rat.FloatString(n) + "%"; len(s) <= 20 { // 17 decimals at most, which Parse reads
 			return s
 		}
 	}

@@ -68,6 +68,22 @@ func TestRatiosAreAsBigRationals(t *testing.T) {
 	})
 }
 
+func TestStringIsExact(t *testing.T) {
+	for want, r := range map[string][2]uint64{
+		"0%": {0, 7}, "100%": {7, 7}, "50%": {43_200, 86_400}, "1/3": {1, 3}, "2/6": {2, 6}, "1000%": {10, 1},
+		"0.00019073486328125%": {1, 1 << 19}, "1/1048576": {1, 1 << 20}, // 17 decimals, and 18
+		"9999999999999999900%": {99999999999999999, 1}, "184467440737095516/1": {184467440737095516, 1},
+		"18446744073709551615/18446744073709551614": {math.MaxUint64, math.MaxUint64 - 1},
+	} {
+		of, err := ratio.New(r[0], r[1])
+		require.NoError(t, err)
+		require.Equal(t, want, of.String())
+		back, err := ratio.Parse(want)
+		require.NoError(t, err)
+		require.Zero(t, back.Cmp(of), want)
+	}
+}
+
 func TestWhatAPartCannotHold(t *testing.T) {
 	double, err := ratio.New(2, 1)
 	require.NoError(t, err)
