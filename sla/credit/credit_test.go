@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla/credit"
@@ -278,6 +279,10 @@ func TestClaimsHaveATime(t *testing.T) {
 		{0, 1, "2026-09-04T02:15:00", "Australia/Lord_Howe", "2026-10-04T02:30:00+11:00"},          // a gap of half an hour
 		{0, 1, "2011-11-30T00:00:00", "Pacific/Apia", "2011-12-31T00:00:00+14:00"},                 // a day that never came
 		{720 * time.Hour, 0, "2026-10-02T00:00:00", "America/Havana", "2026-11-01T00:00:00-04:00"}, // twice: when the day begins
+		{0, 1, "2026-09-25T02:30:00", "Europe/Berlin", "2026-10-25T02:30:00+02:00"},
+		{0, 1, "2040-11-30T00:00:00", "Europe/Berlin", "2040-12-30T00:00:00+01:00"}, // beyond the tables of zones
+		{24 * time.Hour, 0, "2040-12-30T12:00:00", "Europe/Berlin", "2040-12-31T12:00:00+01:00"},
+		{48 * time.Hour, 0, "2040-12-30T12:00:00", "Europe/Berlin", "2041-01-01T12:00:00+01:00"},
 	} {
 		zone, err := time.LoadLocation(c.zone)
 		require.NoError(t, err)
@@ -308,6 +313,43 @@ func TestClaimsHaveATime(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, d.ClaimBy)
 	require.True(t, d.Claimable(end("UTC").AddDate(100, 0, 0)))
+}
+
+// The same by a walk in quarters of an hour: a window of days or months ends when the clock first shows that day, or a later one.
+func TestClaimWindowsBesideAWalk(t *testing.T) {
+	zones := []string{"UTC", "Europe/Berlin", "America/Havana", "America/Santiago", "Africa/Cairo", "Asia/Beirut", "Australia/Lord_Howe", "Pacific/Apia"}
+	rapid.Check(t, func(t *rapid.T) {
+		zone := end(rapid.SampledFrom(zones).Draw(t, "zone")).Location()
+		from := time.Date(2010, 1, rapid.IntRange(1, 7300).Draw(t, "day"), 0, 15*rapid.IntRange(0, 20).Draw(t, "quarter"), 0, 0, zone)
+		tab := table()
+		wall := time.Date(from.Year(), from.Month(), from.Day(), from.Hour(), from.Minute(), 0, 0, time.UTC)
+		if rapid.Bool().Draw(t, "months") {
+			tab.Months = rapid.IntRange(1, 30).Draw(t, "many")
+			day := wall.Day()
+			for wall = wall.AddDate(0, 0, 1-day).AddDate(0, tab.Months, 0); day > 1 && wall.AddDate(0, 0, 1).Month() == wall.Month(); day-- {
+				wall = wall.AddDate(0, 0, 1)
+			}
+		} else {
+			days := rapid.IntRange(1, 400).Draw(t, "many")
+			tab.Claim = credit.Duration(days) * credit.Duration(24*time.Hour)
+			wall = wall.AddDate(0, 0, days)
+		}
+		d, err := tab.Due("s", exactly("98%"), ratio.Breach, "", from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := wall.Add(-26 * time.Hour)
+		for {
+			_, offset := at.In(zone).Zone()
+			if !at.Add(time.Duration(offset) * time.Second).Before(wall) {
+				break
+			}
+			at = at.Add(15 * time.Minute)
+		}
+		if !d.ClaimBy.Equal(at) {
+			t.Fatalf("from %s: %s, want %s", from, d.ClaimBy, at.In(zone))
+		}
+	})
 }
 
 func TestWhatMakesNoSenseIsRefused(t *testing.T) {
