@@ -7,8 +7,12 @@ import (
 	"github.com/cloudopsec/opsec/sla/ratio"
 )
 
-// Figure is exact bounds of an availability, which may be longer than a [ratio.Ratio] is.
-type Figure struct{ Low, High *big.Rat }
+// Figure is exact bounds of an availability, which may be longer than a [ratio.Ratio] is. In JSON they are fractions such as
+// "9999/10000".
+type Figure struct {
+	Low  *big.Rat `json:"low"`
+	High *big.Rat `json:"high"`
+}
 
 // AtLeast judges it by a target: exactly at the target is met.
 func (f Figure) AtLeast(target ratio.Ratio) ratio.Verdict {
@@ -61,7 +65,8 @@ type Weight struct {
 	Single bool `json:"single"`
 	// Up and Down are the availability of the system while the part works, and while it does not. Their difference is
 	// Birnbaum's importance (1969): how much a better part betters the system.
-	Up, Down Figure `json:"-"`
+	Up   Figure `json:"up"`
+	Down Figure `json:"down"`
 }
 
 // Weights returns what each part means for a system, by name. The errors are those of [System.Availability].

@@ -475,6 +475,12 @@ func TestSystemIsData(t *testing.T) {
 	var back c.System
 	require.NoError(t, json.Unmarshal(doc, &back))
 	require.Zero(t, exactly(t, back).Cmp(exactly(t, s)))
+	s.Parts["db"] = ratio.Range{Low: of(t, "1/2"), High: ratio.One()}
+	weights, err := s.Weights()
+	require.NoError(t, err)
+	doc, err = json.Marshal(weights[:1])
+	require.NoError(t, err)
+	require.JSONEq(t, `[{"part":"db","single":true,"up":{"low":"999/1000","high":"999/1000"},"down":{"low":"0","high":"0"}}]`, string(doc))
 }
 
 // FuzzSystem looks for systems from elsewhere that are neither refused nor reckoned.
