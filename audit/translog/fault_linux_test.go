@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/audit/translog"
@@ -110,6 +114,81 @@ func TestFullDiskTakesCriticalEventsAloneAndLosesNothing(t *testing.T) {
 	for _, r := range acked {
 		require.True(t, got[r.Index], "entry %d", r.Index)
 	}
+	require.NoError(t, l.stop())
+	k.sound()
+}
+
+// A commit that fails for want of room takes the places back of those that had joined the next one meanwhile.
+func TestManyWritersOnADiskThatFillsUpAgainAndAgain(t *testing.T) {
+	const writers, cycles = 24, 4
+	k := newKit(t)
+	k.dir = filepath.Join(smallDisk(t, "48m"), "log")
+	k.policy.SegmentBytes = 64 << 10
+	l := k.open()
+	filler := filepath.Join(filepath.Dir(k.dir), "filler")
+	acked := make([]map[opsec.ID]translog.Receipt, writers)
+	refused := make([]*opsec.Event, writers) // each writer's last one that was not taken
+	for i := range acked {
+		acked[i] = map[opsec.ID]translog.Receipt{}
+	}
+	event := func(w, n int) *opsec.Event {
+		e := login(opsec.TenantID(fmt.Sprint("tenant-", w%5, "-", n/100)), "eve", n)
+		e.Class = opsec.Critical
+		return e
+	}
+	for cycle := range cycles {
+		f, err := os.Create(filler)
+		require.NoError(t, err)
+		for err == nil { // until the disk is full
+			_, err = f.Write(make([]byte, 4096))
+		}
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.NoError(t, f.Close())
+		var group sync.WaitGroup
+		for w := range writers {
+			group.Go(func() {
+				refused[w] = nil
+				for n := 0; refused[w] == nil && n < 100_000; n++ {
+					e := event(w, 100_000*cycle+n)
+					if r, err := l.Append(t.Context(), e); err == nil {
+						acked[w][e.ID] = r
+					} else if assert.ErrorIs(t, err, translog.ErrUnavailable) {
+						refused[w] = e
+					}
+				}
+			})
+		}
+		group.Wait()
+		require.NotContains(t, refused, (*opsec.Event)(nil), "the disk is full for each of them")
+		require.NoError(t, os.Remove(filler))
+		require.Eventually(t, func() bool {
+			r, err := l.Append(t.Context(), refused[0])
+			if err == nil {
+				acked[0][refused[0].ID] = r
+			}
+			return err == nil
+		}, 20*time.Second, 10*time.Millisecond, "what was refused is taken later, under the same id")
+		for w, e := range refused {
+			r, err := l.Append(t.Context(), e)
+			require.NoError(t, err)
+			acked[w][e.ID] = r
+		}
+	}
+	settle(t, l)
+	leaves := map[tlog.Hash]uint64{}
+	for _, e := range collect(t, l.View(reader, translog.AuditorProfile()), translog.Query{Actions: []string{"console.login"}}) {
+		leaves[tlog.RecordHash(e.Leaf)] = e.Index
+	}
+	count := 0
+	for _, mine := range acked {
+		for id, r := range mine {
+			at, ok := leaves[r.Leaf]
+			require.True(t, ok, "event %s is not there", id)
+			require.Equal(t, at, r.Index)
+		}
+		count += len(mine)
+	}
+	require.Len(t, leaves, count, "nothing is there that was refused")
 	require.NoError(t, l.stop())
 	k.sound()
 }

@@ -26,7 +26,7 @@ func BenchmarkAdd(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if batch.Len() == 256 {
-			batch = j.Batch()
+			batch.Reset(j.Size())
 		}
 		if _, err := batch.Add(leaf, body); err != nil {
 			b.Fatal(err)
