@@ -365,20 +365,22 @@ func TestForecastOfARollingWindowComesTrue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		window, pace := rapid.IntRange(1, 20).Draw(t, "window"), rapid.IntRange(1, 20).Draw(t, "pace")
 		d := func(n int) time.Duration { return time.Duration(n) * time.Minute }
-		whole := rapid.SampledFrom([]uint64{0, 60}).Draw(t, "whole")
+		unit := rapid.SampledFrom([]uint64{1, 1<<53 - 1}).Draw(t, "unit") // sums are near 2^64
+		whole := rapid.SampledFrom([]uint64{0, 60}).Draw(t, "whole") * unit
 		r := ring(t, whole, d(window), d(pace))
 		target := of(t, rapid.SampledFrom([]string{"90%", "95%", "50%", "99%"}).Draw(t, "target"))
 		history := make([]budget.Counts, 20)
 		late := rapid.OneOf(rapid.Just(minute-1), rapid.Int64Range(0, minute-1)).Draw(t, "ms") // of the newest bucket
 		r.Advance(19*minute + late)
 		for i := range history {
-			c := budget.Counts{Bad: rapid.SampledFrom([]uint64{0, 0, 0, 1, 20}).Draw(t, "bad"), Good: rapid.SampledFrom([]uint64{0, 38, 40}).Draw(t, "good")}
+			c := budget.Counts{Bad: rapid.SampledFrom([]uint64{0, 0, 0, 1, 20}).Draw(t, "bad") * unit, Good: rapid.SampledFrom([]uint64{0, 38, 40}).Draw(t, "good") * unit}
 			if i > 20-max(window, pace)-1 {
 				require.NoError(t, r.Add(int64(i)*minute, c))
 			}
 			if due := whole; whole > 0 {
 				if i == 19 {
-					due = max(c.Good+c.Bad, whole*uint64(late+1)/uint64(minute))
+					part := new(big.Int).Mul(new(big.Int).SetUint64(whole), big.NewInt(late+1))
+					due = max(c.Good+c.Bad, part.Quo(part, big.NewInt(minute)).Uint64())
 				}
 				c.Unknown = due - c.Good - c.Bad
 			}
@@ -429,6 +431,14 @@ func TestForecastOfARollingWindowComesTrue(t *testing.T) {
 	f, err = r.Forecast(of(t, "50%"), 3*time.Minute, time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, at(10*minute), f.Latest, "it is now")
+	r = ring(t, 60, 2*time.Minute, 3*time.Minute)
+	r.Advance(9*minute + minute/2 - 1)
+	for i, c := range []budget.Counts{{Bad: 60}, {Good: 45, Bad: 15}, {Good: 30}} {
+		require.NoError(t, r.Add(int64(7+i)*minute, c))
+	}
+	f, err = r.Forecast(of(t, "50%"), 2*time.Minute, 3*time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, at(12*minute), f.Latest, "when all of the window is at the pace, which is half")
 	r = ring(t, 60, time.Hour)
 	_, err = r.Forecast(of(t, "99%"), time.Hour, time.Hour)
 	require.ErrorIs(t, err, opsec.ErrInvalid, "it has not come anywhere")
