@@ -1,8 +1,11 @@
 package evidence
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"math"
@@ -17,12 +20,17 @@ import (
 // the message "Probe succeeded" or "Probe failed". Other lines say nothing, nor do those whose target is not a resource: resource
 // gives the resource of a module and a target, or "" for none. Nil: it is the target.
 //
-// The results go into a track, which holds those that are not over at the end of the log: the next part of the log goes into
+// Each module and target is a source of its own: where two of one resource differ, the worse holds. It is called after the
+// track, such as log/http_2xx, with the beginning of the target's SHA-256 behind it unless the target is the resource: a
+// target may hold a secret.
+//
+// The results go into the track, which holds those that are not over at the end of the log: the next part of the log goes into
 // the same one, and [Track.End] ends it. A result is of the moment when its probe began, but not before the last of its
-// resource. The first error, an [*Error] or one of r, ends the sequence. A line is at most 64 KiB; the number of lines has no
+// source. The first error, an [*Error] or one of r, ends the sequence. A line is at most 64 KiB; the number of lines has no
 // bound, and they are not kept.
 //
-// At the level info newer exporters write failures alone. Then nothing but failures is known: the time between is unknown.
+// At the level info newer exporters write failures alone. Then nothing but failures is known, each for Gap, and the time
+// between is unknown.
 func BlackboxLog(r io.Reader, name string, track *Track, resource func(module, target string) string) iter.Seq2[meter.Evidence, error] {
 	return func(yield func(meter.Evidence, error) bool) {
 		for n, line := range lines(r, name) {
@@ -40,11 +48,12 @@ func BlackboxLog(r io.Reader, name string, track *Track, resource func(module, t
 			}
 			var e meter.Evidence
 			if err == nil {
+				from := series{p.source(track.Source, of), of}
 				at := p.at
-				if h := track.held[series{track.Source, of}]; h != nil {
+				if h := track.held[from]; h != nil {
 					at = max(at, h.last)
 				}
-				if e, ok, err = track.Add(of, at, p.state); err == nil && (!ok || yield(e, nil)) {
+				if e, ok, err = track.add(from, at, p.state); err == nil && (!ok || yield(e, nil)) {
 					continue
 				}
 			}
@@ -61,6 +70,16 @@ type probed struct {
 	module, target string
 	at             int64
 	state          meter.State
+}
+
+// source names the module and the target of a result about a resource.
+func (p probed) source(source, resource string) string {
+	name := p.module
+	if p.target != resource {
+		sum := sha256.Sum256([]byte(p.target))
+		name += "/" + hex.EncodeToString(sum[:8])
+	}
+	return sourceOf(source, name)
 }
 
 // probeOf reads a line; false: it is not of the end of a probe.
@@ -108,16 +127,21 @@ func fieldsOf(text string) (map[string]string, bool) {
 	if strings.HasPrefix(text, "{") {
 		d := json.NewDecoder(strings.NewReader(text))
 		d.UseNumber()
-		var all map[string]any
-		if d.Decode(&all) != nil || d.More() {
+		if !json.Valid([]byte(text)) {
 			return nil, false
 		}
-		for k, v := range all {
-			switch v := v.(type) {
-			case string:
-				fields[k] = v
-			case json.Number:
-				fields[k] = v.String()
+		d.Token() // the brace
+		for d.More() {
+			key, _ := d.Token()
+			var value any
+			if d.Decode(&value) != nil {
+				return nil, false
+			}
+			switch v := value.(type) {
+			case string, json.Number:
+				if _, twice := fields[key.(string)]; !twice {
+					fields[key.(string)] = fmt.Sprint(v)
+				}
 			}
 		}
 		return fields, true

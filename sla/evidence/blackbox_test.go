@@ -2,7 +2,10 @@ package evidence_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -13,6 +16,8 @@ import (
 	"github.com/cloudopsec/opsec"
 	"github.com/cloudopsec/opsec/sla/evidence"
 	"github.com/cloudopsec/opsec/sla/meter"
+	"github.com/cloudopsec/opsec/sla/metric"
+	"github.com/cloudopsec/opsec/sla/timeline"
 )
 
 // logs are what the exporter wrote: 0.23 as logfmt and JSON, and later ones.
@@ -32,18 +37,18 @@ time=2026-03-01T01:00:40.000+01:00 level=DEBUG source=handler.go:139 msg="Probe 
 
 func TestBlackboxLog(t *testing.T) {
 	const a, b, c = "http://127.0.0.1:18080/", "127.0.0.1:18080", `http://127.0.0.1:18080/none "x`
-	s := func(resource string, start, end int64, is meter.State) meter.Evidence {
-		return state("bb", uint64(march+start), resource, march+start, march+end, is)
+	s := func(source, resource string, start, end int64, is meter.State) meter.Evidence {
+		return state(source, uint64(march+start), resource, march+start, march+end, is)
 	}
 	track := &evidence.Track{Source: "bb", Gap: 30 * time.Second}
 	require.Equal(t, []meter.Evidence{
-		s(a, 7, 15_010, meter.Up),
-		s(a, 15_010, 30_010, meter.Down),
+		s("bb/http_2xx", a, 7, 15_010, meter.Up),
+		s("bb/http_2xx", a, 15_010, 30_010, meter.Down),
 	}, all(t, evidence.BlackboxLog(strings.NewReader(logs), "f", track, nil)))
 	require.Equal(t, []meter.Evidence{
-		s(b, 4_999, 34_999, meter.Up),
-		s(a, 30_010, 60_010, meter.Down), // what began before it, and was up, does not take that back
-		s(c, 15_000, 45_000, meter.Down),
+		s("bb/tcp_connect", b, 4_999, 34_999, meter.Up),
+		s("bb/http_2xx", a, 30_010, 60_010, meter.Down), // what began before it, and was up, does not take that back
+		s("bb/http_2xx", c, 15_000, 45_000, meter.Down),
 	}, track.End(march+100_000))
 
 	track = &evidence.Track{Source: "bb", Gap: 30 * time.Second}
@@ -56,7 +61,39 @@ func TestBlackboxLog(t *testing.T) {
 	half := strings.Index(logs, "ts=2026-03-01T00:00:15")
 	require.Empty(t, all(t, evidence.BlackboxLog(strings.NewReader(logs[:half]), "f.1", track, tcp)))
 	require.Empty(t, all(t, evidence.BlackboxLog(strings.NewReader(logs[half:]), "f", track, tcp)))
-	require.Equal(t, []meter.Evidence{s("db", 4_999, 20_000, meter.Up)}, track.End(march+20_000))
+	require.Equal(t, []meter.Evidence{s("bb/tcp_connect/9d876e73acea26d4", "db", 4_999, 20_000, meter.Up)}, track.End(march+20_000))
+}
+
+// TestNoModuleTakesBackWhatAnotherSaw is of one target that two modules probe in turn, and of two targets that are one resource.
+func TestNoModuleTakesBackWhatAnotherSaw(t *testing.T) {
+	for _, targets := range [][2]string{{"api", "api"}, {"http://10.0.0.1/?token=secret", "http://10.0.0.2/"}} {
+		for _, modules := range [][2]string{{"get", "get"}, {"get", "post"}, {"get", "\x01"}, {strings.Repeat("x", meter.MaxName), "get"}} {
+			if targets[0] == targets[1] && modules[0] == modules[1] {
+				continue
+			}
+			var log strings.Builder
+			for second := range 60 {
+				i, is := second%2, "succeeded"
+				if i == 1 && second >= 20 && second < 40 {
+					is = "failed"
+				}
+				fmt.Fprintf(&log, `{"time":"2026-03-01T00:00:%02dZ","msg":"Probe %s","module":%s,"target":%q,"duration_seconds":0,"target":"x"}`+"\n",
+					second, is, strings.ReplaceAll(strconv.Quote(modules[i]), `\x`, `\u00`), targets[i])
+			}
+			track := &evidence.Track{Source: "log", Gap: 3 * time.Second}
+			list := all(t, evidence.BlackboxLog(strings.NewReader(log.String()), "f", track, func(string, string) string { return "api" }))
+			m := meter.New()
+			for _, e := range append(list, track.End(march+60_000)...) {
+				require.NotContains(t, e.Source, "secret")
+				require.NoError(t, m.Add(e))
+			}
+			m.Resources(timeline.Span{Start: march, End: march + 60_000}, func(_ string, in metric.Input) bool {
+				down := timeline.Union(slices.Clone(in.States.Down))
+				require.Equal(t, timeline.Line{{Start: march + 21_000, End: march + 41_000}}, down, "%q %q", targets, modules)
+				return true
+			})
+		}
+	}
 }
 
 func TestBlackboxLogRefuses(t *testing.T) {
@@ -65,6 +102,8 @@ func TestBlackboxLogRefuses(t *testing.T) {
 		{`Mar  1 00:00:00 host blackbox[7]: ` + good, "is neither logfmt nor JSON"},
 		{`{"msg":"Probe failed","target":"a","ts":"2026-03-01T00:00:00Z","duration_seconds":0} {"x":1}`, "is neither logfmt nor JSON"},
 		{`{"msg":"Probe failed"`, "is neither logfmt nor JSON"},
+		{`{"msg":"Probe failed","target":"a","ts":"2026-03-01T00:00:00Z","duration_seconds":0}}`, "is neither logfmt nor JSON"},
+		{`{"msg":"Probe failed",` + strings.Repeat(`"a":{`, 13_000), "is neither logfmt nor JSON"}, // as in a line of 64 KiB
 		{`ts=2026-03-01T00:00:00Z target="a msg="Probe failed" duration_seconds=0`, "is neither logfmt nor JSON"},
 		{`ts=2026-03-01T00:00:00Z target="a"b msg="Probe failed" duration_seconds=0`, "is neither logfmt nor JSON"},
 		{`target=a msg="Probe failed" duration_seconds=0`, "want a time"},
@@ -87,6 +126,14 @@ func TestBlackboxLogRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "track: source")
 	_, err = collect(evidence.BlackboxLog(iotest.ErrReader(io.ErrClosedPipe), "f", &evidence.Track{}, nil))
 	require.ErrorIs(t, err, io.ErrClosedPipe)
+	line := strings.TrimSuffix(good, "\n")
+	widest := line + strings.Repeat(" ", 64<<10-len(line))
+	for _, end := range []string{"", "\n"} {
+		_, err = collect(evidence.BlackboxLog(strings.NewReader(widest+end), "f", &evidence.Track{Source: "s", Gap: time.Minute}, nil))
+		require.NoError(t, err)
+		_, err = collect(evidence.BlackboxLog(strings.NewReader(widest+" "+end), "f", &evidence.Track{Source: "s", Gap: time.Minute}, nil))
+		require.EqualError(t, err, "evidence: f:1: a line of more than 65536 bytes")
+	}
 	for range evidence.BlackboxLog(strings.NewReader(logs), "f", &evidence.Track{Source: "s", Gap: time.Minute}, nil) {
 		break
 	}

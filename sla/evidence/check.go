@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloudopsec/opsec/sla/meter"
@@ -36,7 +38,7 @@ const MaxBody = 1 << 20
 type HTTP struct {
 	URL      string
 	Method   string        // "" is GET
-	Header   http.Header   //
+	Header   http.Header   // with "Host", if it is not that of the URL
 	Statuses []int         // that are up; none: 200 to 299
 	Contains string        // what the body must contain within its first MaxBody bytes
 	Slow     time.Duration // 0: it does not matter how long it takes
@@ -61,8 +63,23 @@ func (h *HTTP) Validate() error {
 	if _, err := http.NewRequest(h.Method, h.URL, nil); err != nil {
 		return invalid("http: method: is not one")
 	}
+	for name, values := range h.Header { // else nothing is ever sent, and it looks down
+		if name == "" || strings.ContainsFunc(name, notToken) {
+			return invalid("http: header: %.40q is not a name", name)
+		}
+		if slices.ContainsFunc(values, func(v string) bool { return strings.ContainsFunc(v, control) }) {
+			return invalid("http: header: %s: has a control character", name)
+		}
+	}
 	return nil
 }
+
+// notToken reports whether a character cannot be part of the name of a header: RFC 9110, section 5.6.2.
+func notToken(c rune) bool {
+	return c <= ' ' || c > '~' || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", c)
+}
+
+func control(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
 
 // Check implements [Check].
 func (h *HTTP) Check(ctx context.Context) (meter.State, error) {
@@ -72,6 +89,7 @@ func (h *HTTP) Check(ctx context.Context) (meter.State, error) {
 	}
 	if h.Header != nil {
 		req.Header = h.Header.Clone()
+		req.Host = cmp.Or(h.Header.Get("Host"), req.Host)
 	}
 	client := h.Client
 	if client == nil {

@@ -3,7 +3,9 @@ package evidence
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/cloudopsec/opsec/sla/meter"
@@ -40,10 +42,8 @@ func checkName(s string) error {
 	if s == "" || len(s) > meter.MaxName || !utf8.ValidString(s) {
 		return errName
 	}
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
-			return errName
-		}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return errName
 	}
 	return nil
 }

@@ -59,7 +59,10 @@ func NewProber(targets []Target, p ProbePolicy, o *ProbeOptions) (*Prober, error
 	if probe.options.Wait == nil {
 		probe.options.Wait = pause.For
 	}
-	return probe, probe.validate()
+	if err := probe.validate(); err != nil {
+		return nil, err
+	}
+	return probe, nil
 }
 
 func (p *Prober) validate() error {

@@ -259,8 +259,9 @@ func TestProbersThatAreNone(t *testing.T) {
 	} {
 		p, list, o := minutely("p"), []evidence.Target{good}, evidence.ProbeOptions{}
 		change(&p, &list, &o)
-		_, err := evidence.NewProber(list, p, &o)
+		none, err := evidence.NewProber(list, p, &o)
 		require.ErrorIs(t, err, opsec.ErrInvalid, name)
+		require.Nil(t, none, name)
 	}
 }
 
@@ -282,7 +283,7 @@ func TestHTTP(t *testing.T) {
 			w.Write(make([]byte, 2*evidence.MaxBody))
 			w.Write([]byte("end"))
 		case "/head":
-			if r.Method != http.MethodHead || r.Header.Get("X-Probe") != "1" {
+			if r.Method != http.MethodHead || r.Header.Get("X-Probe") != "1" || r.Host != "shop.example" {
 				w.WriteHeader(http.StatusBadRequest)
 			}
 		default:
@@ -313,7 +314,7 @@ func TestHTTP(t *testing.T) {
 		{"/slow", evidence.HTTP{Slow: time.Millisecond}, meter.Degraded, "more than 1ms"},
 		{"/large", evidence.HTTP{}, meter.Up, ""},
 		{"/large", evidence.HTTP{Contains: "end"}, meter.Down, "lacks"},
-		{"/head", evidence.HTTP{Method: "HEAD", Header: http.Header{"X-Probe": {"1"}}}, meter.Up, ""},
+		{"/head", evidence.HTTP{Method: "HEAD", Header: http.Header{"X-Probe": {"1"}, "Host": {"shop.example"}}}, meter.Up, ""},
 		{tls.URL, evidence.HTTP{}, meter.Down, "certificate"},
 		{"http://127.0.0.1:1", evidence.HTTP{}, meter.Down, "refused"},
 	} {
@@ -336,6 +337,18 @@ func TestHTTP(t *testing.T) {
 		{URL: "http://a", Slow: -1}, {URL: "http://a", Statuses: []int{99}}, {URL: "http://a", Contains: strings.Repeat("x", evidence.MaxBody+1)}} {
 		require.ErrorIs(t, h.Validate(), opsec.ErrInvalid)
 	}
+	for _, c := range []struct{ name, value string }{{"", "x"}, {"a b", "x"}, {"a:", "x"}, {"a\"", "x"}, {"é", "x"}, {"a\x7f", "x"}, {"a", "x\n"}, {"a", "\x7f"}} {
+		h := evidence.HTTP{URL: server.URL + "/ok", Header: http.Header{c.name: {"good", c.value}}}
+		require.ErrorIs(t, h.Validate(), opsec.ErrInvalid, "%q", c)
+		got, why := h.Check(t.Context())
+		require.Equal(t, meter.Down, got, "%q: if it works it is not wrong", c)
+		require.ErrorContains(t, why, "invalid header")
+	}
+	odd := evidence.HTTP{URL: server.URL + "/ok", Header: http.Header{"!#$%&'*+-.^_`|~09azAZ": {"", "a\tb", "ü"}}}
+	require.NoError(t, odd.Validate())
+	got, why := odd.Check(t.Context())
+	require.NoError(t, why)
+	require.Equal(t, meter.Up, got)
 }
 
 func TestTCP(t *testing.T) {

@@ -3,6 +3,7 @@ package evidence
 import (
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -42,12 +43,13 @@ type stateRow struct {
 //
 // A state is up, degraded, down or unknown. Times are RFC 3339 with any offset, in the years 1970 to 9999, and are rounded
 // down to a millisecond. A span without end is [meter.Open], until a row of the resource starts later. One that ends before it
-// starts is an error, and a row whose span is empty says nothing. Rows may come in any order, overlap and repeat.
+// starts is an error, and a row whose span is empty says nothing. Rows may come in any order, overlap and repeat. Cells are
+// taken as they are: spaces count.
 //
 // Four more columns may be there. A row with a total, and an end, is of that many requests, of which so many were good; it
 // has no state, and says nothing if the total is 0. What source and seq do not tell, the name of the file and the number of
 // the row do, counted from 1 without the header: the same file read twice is the same evidence. So give the file the same
-// name wherever it is read, without its folder.
+// name wherever it is read, without its folder. The end of an open span is told by rows of its source alone.
 //
 // The first error, an [*Error] or one of r, ends the sequence. A row is at most 64 KiB, the name of a resource or source at
 // most [meter.MaxName] bytes; the number of rows has no bound, and they are not kept.
@@ -85,6 +87,7 @@ func stateRows(name string) kind[stateRow] {
 			return err
 		}
 	}
+	nameless := checkName(name)
 	return kind[stateRow]{
 		columns: []column[stateRow]{
 			{colResource, true, text(func(r *stateRow) *string { return &r.Resource })},
@@ -103,11 +106,19 @@ func stateRows(name string) kind[stateRow] {
 			{colSource, false, func(r *stateRow, cell string) error { r.Source = strings.Clone(cell); return checkName(cell) }},
 			{colSeq, false, number(func(r *stateRow) (*uint64, *bool) { return &r.Seq, &r.seq })},
 		},
-		finish: func(r *stateRow, n uint64) error { return r.finish(name, n) },
+		finish: func(r *stateRow, n uint64) error {
+			if r.Source == "" {
+				r.Source = name
+				if nameless != nil {
+					return fmt.Errorf("the source is the name of the file: %w", nameless)
+				}
+			}
+			return r.finish(n)
+		},
 	}
 }
 
-func (r *stateRow) finish(name string, n uint64) error {
+func (r *stateRow) finish(n uint64) error {
 	switch {
 	case r.Resource == "":
 		return errors.New("no resource")
@@ -126,9 +137,6 @@ func (r *stateRow) finish(name string, n uint64) error {
 	}
 	if !r.end {
 		r.Span.End = meter.Open
-	}
-	if r.Source == "" {
-		r.Source = name
 	}
 	if !r.seq {
 		r.Seq = n
@@ -149,7 +157,7 @@ func count(to *uint64, cell string) error {
 	return nil
 }
 
-// Writer writes a CSV file that [States] reads.
+// Writer writes a CSV file that [States] reads. Names are written as they are, also those that a spreadsheet takes for formulas.
 type Writer struct {
 	out     *csv.Writer
 	columns []string

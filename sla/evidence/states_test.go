@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cloudopsec/opsec"
+	"github.com/cloudopsec/opsec/internal/race"
 	"github.com/cloudopsec/opsec/sla/evidence"
 	"github.com/cloudopsec/opsec/sla/meter"
 	"github.com/cloudopsec/opsec/sla/timeline"
@@ -104,6 +105,7 @@ func TestStatesRefuse(t *testing.T) {
 		{four + "a,2026-03-01T00:00:00." + strings.Repeat("0", 60) + "Z,,up\n", "f:2:3: start: want a time such as"},
 		{four + "\xff,2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: is not UTF-8"},
 		{four + "\"a\nb\",2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: want 1 to 1024 bytes"},
+		{four + "a\u0085,2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: want 1 to 1024 bytes"},
 		{four + "a\x7f,2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: want 1 to 1024 bytes"},
 		{four + long + ",2026-03-01T00:00:00Z,,up\n", "f:2:1: resource: want 1 to 1024 bytes"},
 		{four + "a,2026-03-01T00:00:00Z,,up\n\"a", "f:3:3: extraneous or missing \" in quoted-field"},
@@ -127,14 +129,64 @@ func TestStatesRefuse(t *testing.T) {
 	require.NotErrorIs(t, err, opsec.ErrInvalid)
 }
 
-func TestARowMayBeAsLongAsItSaysAndFilesOfAnyLength(t *testing.T) {
-	row := "a,2026-03-01T00:00:00Z,2026-03-01T00:00:01Z,up\n"
-	n := 0
-	for _, err := range evidence.States(io.MultiReader(strings.NewReader("resource,start,end,state\n"), strings.NewReader(strings.Repeat(row, 10_000))), "f") {
-		require.NoError(t, err)
-		n++
+// TestARowIsAtMostAsLongAsItSays however it comes in: what is too long for one is too long for all.
+func TestARowIsAtMostAsLongAsItSays(t *testing.T) {
+	const head = "resource,start,end,state,source\n"
+	const most = 64 << 10
+	for _, before := range []int{0, 1, 89, 90} {
+		for _, more := range []int{-1, 0, 1, 2, 4096, most} {
+			short := strings.Repeat("a,2026-03-01T00:00:00Z,,up,s\n", before)
+			long := "\"" + strings.Repeat("\"\"", 1000) + "\",2026-03-01T00:00:00Z,,up,\n"
+			long = strings.Repeat("\n", most+more-len(long)) + long
+			for _, in := range []io.Reader{strings.NewReader(head + short + long), iotest.OneByteReader(strings.NewReader(head + short + long))} {
+				list, err := collect(evidence.States(in, "f"))
+				if more <= 0 {
+					require.NoError(t, err, "%d %d", before, more)
+					require.Len(t, list, before+1)
+				} else {
+					require.EqualError(t, err, fmt.Sprintf("evidence: f:%d: a row of more than 65536 bytes", before+2), "%d %d", before, more)
+				}
+			}
+		}
 	}
-	require.Equal(t, 10_000, n)
+}
+
+func TestAFileMayBeOfAnyLength(t *testing.T) {
+	if testing.Short() || race.Enabled {
+		t.Skip("more rows than there may be of anything")
+	}
+	row := "a,2026-03-01T00:00:00Z,2026-03-01T00:00:01Z,up\r\n"
+	const rows = evidence.MaxResources + 1
+	seq := uint64(0)
+	for e, err := range evidence.States(io.MultiReader(strings.NewReader("resource,start,end,state\r\n"), io.LimitReader(&repeated{text: row}, int64(rows*len(row)))), "f") {
+		require.NoError(t, err)
+		if seq++; e.Seq != seq {
+			require.Equal(t, seq, e.Seq)
+		}
+	}
+	require.Equal(t, uint64(rows), seq)
+}
+
+// repeated is a text again and again.
+type repeated struct {
+	text string
+	at   int
+}
+
+func (r *repeated) Read(p []byte) (int, error) {
+	n := copy(p, r.text[r.at:])
+	r.at = (r.at + n) % len(r.text)
+	return n, nil
+}
+
+// TestAFileWithoutAName fails where what is read is no evidence to a meter.
+func TestAFileWithoutAName(t *testing.T) {
+	for _, name := range []string{"", "a\nb", strings.Repeat("x", meter.MaxName+1)} {
+		_, err := collect(evidence.States(strings.NewReader("resource,start,end,state\na,2026-03-01T00:00:00Z,,up\n"), name))
+		require.ErrorContains(t, err, ":2: the source is the name of the file: want 1 to 1024 bytes")
+		require.ErrorIs(t, err, opsec.ErrInvalid)
+		require.Len(t, all(t, evidence.States(strings.NewReader("resource,start,end,state,source\na,2026-03-01T00:00:00Z,,up,s\n"), name)), 1)
+	}
 }
 
 func TestTheReaderStopsWhenAsked(t *testing.T) {
@@ -236,8 +288,10 @@ func FuzzStates(f *testing.F) {
 		var file bytes.Buffer
 		w, err := evidence.NewWriter(&file, "resource", "start", "end", "state", "good", "total", "source", "seq")
 		require.NoError(t, err)
+		m := meter.New()
 		for _, e := range list { // all that is read can be written, and is what was read
 			require.NoError(t, w.Write(e))
+			require.NoError(t, m.Add(e))
 		}
 		require.NoError(t, w.Flush())
 		again, err := collect(evidence.States(&file, "f"))

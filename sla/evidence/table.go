@@ -26,7 +26,7 @@ type kind[T any] struct {
 	finish func(row *T, n uint64) error
 }
 
-// maxRow is how long a row may be, in bytes.
+// maxRow is how long a row may be, in bytes, with its end and the blank lines before it.
 const maxRow = 64 << 10
 
 var (
@@ -152,11 +152,12 @@ func newRows(r io.Reader, name string) *rows {
 // next returns the cells of the next row, which are valid until it is called again, or [io.EOF].
 func (r *rows) next() ([]string, error) {
 	r.bytes.left = maxRow
+	begin := r.table.InputOffset()
 	cells, err := r.table.Read()
 	var parse *csv.ParseError
 	switch {
-	case errors.Is(err, errTooLong):
-		return nil, &Error{r.name, r.line + 1, 0, err.Error()}
+	case errors.Is(err, errTooLong), r.table.InputOffset()-begin > maxRow: // by how much was read ahead it may get through
+		return nil, &Error{r.name, r.line + 1, 0, errTooLong.Error()}
 	case errors.As(err, &parse):
 		return nil, &Error{r.name, parse.Line, parse.Column, parse.Err.Error()}
 	case err == io.EOF:

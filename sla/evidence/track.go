@@ -111,9 +111,10 @@ func (h *held) evidence(of series, end int64) (meter.Evidence, bool) {
 	}, h.start < end && h.state != meter.Unknown
 }
 
-// End returns the spans that are not over, in order of their resources, and forgets them. They end at a moment, or where
-// their last result does not hold any more.
+// End returns the spans that are not over, in order of their resources and sources, and forgets them. They end at a moment, or
+// where their last result does not hold any more.
 func (t *Track) End(at int64) []meter.Evidence {
+	at = min(at, lastMoment)
 	order := slices.SortedFunc(maps.Keys(t.held), func(a, b series) int {
 		return cmp.Or(strings.Compare(a.resource, b.resource), strings.Compare(a.source, b.source))
 	})

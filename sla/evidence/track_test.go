@@ -151,6 +151,16 @@ func TestTracksRefuse(t *testing.T) {
 	require.Equal(t, []meter.Evidence{state("s", 10, "a", 10, 30, meter.Up)}, track.End(30), "nothing was changed")
 }
 
+func TestTheLastMomentEndsWhatHolds(t *testing.T) {
+	const last = 253_402_300_799_999
+	track := &evidence.Track{Source: "s", Gap: time.Second}
+	_, _, err := track.Add("a", last-1, meter.Up)
+	require.NoError(t, err)
+	list := track.End(meter.Open)
+	require.Equal(t, []meter.Evidence{state("s", last-1, "a", last-1, last, meter.Up)}, list)
+	require.NoError(t, meter.New().Add(list[0]))
+}
+
 func TestResourcesHaveABound(t *testing.T) {
 	if testing.Short() || race.Enabled {
 		t.Skip("a million resources")
