@@ -154,6 +154,45 @@ func TestDetectionTime(t *testing.T) {
 	require.False(t, fires)
 }
 
+// TestDetectionComesTrue lets a share of each second be bad, and looks when the rule fires.
+func TestDetectionComesTrue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		long := rapid.IntRange(2, 100).Draw(t, "long")
+		share, _ := ratio.New(rapid.Uint64Range(1, 50).Draw(t, "share"), 100)
+		p := budget.Policy{Target: of(t, rapid.SampledFrom([]string{"99%", "90%", "2/3"}).Draw(t, "target")), Window: budget.Duration(200 * time.Second),
+			Rules: []budget.Rule{{Name: "a", Urgency: budget.Page, Share: share, Long: budget.Duration(time.Duration(long) * time.Second),
+				Short: budget.Duration(time.Duration(rapid.IntRange(1, long).Draw(t, "short")) * time.Second)}}}
+		if p.Validate() != nil {
+			return // it never fires
+		}
+		const all = 1000
+		bad := rapid.Uint64Range(0, all).Draw(t, "bad")
+		r, err := budget.NewRing(time.Second, []time.Duration{time.Duration(p.Rules[0].Long), time.Duration(p.Rules[0].Short)}, 0)
+		require.NoError(t, err)
+		after := 0
+		for s := range 2*long + 1 { // as long as the window all is good
+			c := budget.Counts{Good: all}
+			if s >= long {
+				c = budget.Counts{Good: all - bad, Bad: bad}
+			}
+			r.Advance(int64(s) * 1000)
+			require.NoError(t, r.Add(int64(s)*1000, c))
+			alerts, err := p.Judge(r.Over)
+			require.NoError(t, err)
+			if alerts[0].State == budget.Firing {
+				after = s - long + 1
+				break
+			}
+		}
+		share, _ = ratio.New(bad, all)
+		took, fires := p.Detects(p.Rules[0], share)
+		require.Equal(t, after > 0, fires)
+		if fires { // the first whole second
+			require.Equal(t, time.Duration(after)*time.Second, (took-time.Millisecond).Truncate(time.Second)+time.Second)
+		}
+	})
+}
+
 func TestPolicyNamesAllThatIsWrong(t *testing.T) {
 	text := func(p budget.Policy) string {
 		err := p.Validate()
