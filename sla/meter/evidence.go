@@ -57,17 +57,21 @@ type Evidence struct {
 func (e *Evidence) check() error {
 	switch {
 	case e.Span.Start >= e.Span.End:
-		return invalid("span", "from %d to %d: it ends before it starts, or is empty", e.Span.Start, e.Span.End)
+		return e.invalid("span", "from %d to %d: it ends before it starts, or is empty", e.Span.Start, e.Span.End)
 	case e.Span.Start < earliest || e.Span.Start >= latest || e.Span.End > latest && e.Span.End != Open:
-		return invalid("span", "from %d to %d: want years 1 to 9999", e.Span.Start, e.Span.End)
+		return e.invalid("span", "from %d to %d: want years 1 to 9999", e.Span.Start, e.Span.End)
 	case e.State > Down:
-		return invalid("state", "%d is none", e.State)
+		return e.invalid("state", "%d is none", e.State)
 	case e.Good > e.Total:
-		return invalid("good", "%d of %d requests", e.Good, e.Total)
+		return e.invalid("good", "%d of %d requests", e.Good, e.Total)
 	case e.Total > 0 && (e.State != Unknown || e.Span.End == Open):
-		return invalid("total", "requests come in a slice that has an end, and without a state")
+		return e.invalid("total", "requests come in a slice that has an end, and without a state")
 	}
 	return nil
+}
+
+func (e *Evidence) invalid(field, form string, args ...any) error {
+	return invalid(field, "%s, in piece %d of %.40q on %.40q", fmt.Sprintf(form, args...), e.Seq, e.Source, e.Resource)
 }
 
 // checkName returns an error that wraps [opsec.ErrInvalid] unless a text can be a name.

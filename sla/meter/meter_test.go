@@ -123,6 +123,9 @@ func TestWhatIsNoEvidenceIsRefused(t *testing.T) {
 		e := good
 		spoil(&e)
 		require.ErrorIs(t, m.Add(e), opsec.ErrInvalid, name)
+		if e.Source == good.Source && e.Resource == good.Resource {
+			require.ErrorContains(t, m.Add(e), `, in piece 0 of "s" on "vm"`, name)
+		}
 	}
 	require.Equal(t, empty, save(t, m), "nothing is changed")
 	require.Equal(t, "[unknown up degraded down state 4]", fmt.Sprint([]any{meter.Unknown, meter.Up, meter.Degraded, meter.Down, meter.Down + 1}))
@@ -224,10 +227,16 @@ func TestEdgesOfWhatIsSealed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, before, slices.Collect(m.Late()))
 	require.Equal(t, slices.Concat(in, after), slices.Collect(m.Evidence(ever)))
-	_, err = m.Seal(span(0, 100))
+	earlier, err := m.Seal(span(0, 100))
 	require.NoError(t, err)
-	require.NoError(t, m.Add(piece(14, 150, 160)))
-	require.Contains(t, slices.Collect(m.Late()), piece(14, 150, 160), "a period that is sealed later, and ends earlier, unseals nothing")
+	next := []Evidence{piece(14, 100, 110), piece(15, 150, 160)}
+	for _, e := range next {
+		require.NoError(t, m.Add(e))
+	}
+	require.Equal(t, slices.Concat(before, next), slices.Collect(m.Late()), "a period that is sealed later, and ends earlier, unseals nothing")
+	_, err = m.Restate(earlier.Period, earlier.Digest, "why")
+	require.NoError(t, err)
+	require.Equal(t, next, slices.Collect(m.Late()))
 }
 
 // TestMergedMetersAreSealedAtTheSameMoment merges one that is sealed and one that is not, with pieces at the end of the time.
