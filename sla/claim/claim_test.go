@@ -169,13 +169,14 @@ func TestNobodysStatementIsNoStatement(t *testing.T) {
 func TestWhatIsNotAsPromisedIsFound(t *testing.T) {
 	point := func(w *world, i int) *claim.Point { return &w.backups[0].Points[i] }
 	for want, change := range map[string]func(*world){
-		"data.encryption[0] breach in-clear":    func(w *world) { w.uses[0].Algorithm = "" },
-		"data.encryption[0] breach algorithm":   func(w *world) { w.uses[0].Algorithm = "AES128_GCM" },
-		"data.encryption[0] breach key-owner":   func(w *world) { w.uses[0].KeyOwner = "provider" },
-		"data.encryption[0] undecided unstated": func(w *world) { w.uses[0].KeyOwner = "" },
-		"data.encryption[1] undecided stale":    func(w *world) { w.uses[1].Seen = from.Add(-1) },
-		"data.encryption[1] undecided unstated": func(w *world) { w.uses[1].Seen = until },
-		"data.encryption[1] breach algorithm":   func(w *world) { w.uses[1].Algorithm = "TLS 1.2" },
+		"data.encryption[0] breach in-clear":     func(w *world) { w.uses[0].Algorithm = "" },
+		"data.encryption[0] breach algorithm":    func(w *world) { w.uses[0].Algorithm = "AES128_GCM" },
+		"data.encryption[0] breach key-owner":    func(w *world) { w.uses[0].KeyOwner = "provider" },
+		"data.encryption[0] undecided unstated":  func(w *world) { w.uses[0].KeyOwner = "" },
+		"data.encryption[1] undecided unstated ": func(w *world) { w.uses[1].KeyOwner = "" }, // the provider's is promised
+		"data.encryption[1] undecided stale":     func(w *world) { w.uses[1].Seen = from.Add(-1) },
+		"data.encryption[1] undecided unstated":  func(w *world) { w.uses[1].Seen = until },
+		"data.encryption[1] breach algorithm":    func(w *world) { w.uses[1].Algorithm = "TLS 1.2" },
 		"data.encryption[0] breach in-clear ": func(w *world) {
 			w.uses = append(w.uses, claim.Use{Data: "volumes and their backups", Phase: sla.AtRest, At: "old", Seen: from, Evidence: "x"})
 		},

@@ -81,7 +81,7 @@ func judge(p *Promise, u Use, choices []sla.Encryption) {
 		if e.Algorithm == "" || !Covers(e.Algorithm, u.Algorithm) {
 			continue
 		}
-		if u.KeyOwner == e.KeyOwner || u.KeyOwner == "" && e.KeyOwner == "provider" {
+		if u.KeyOwner == e.KeyOwner {
 			return
 		}
 		first = cmp.Or(first, &choices[i])

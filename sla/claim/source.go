@@ -54,7 +54,7 @@ type Use struct {
 	Phase     sla.Phase `json:"phase"`
 	At        string    `json:"at"`                  // which system, or connection
 	Algorithm string    `json:"algorithm,omitempty"` // empty: in clear
-	KeyOwner  string    `json:"keyOwner,omitempty"`  // "provider", "customer" or "third-party"
+	KeyOwner  string    `json:"keyOwner,omitempty"`  // "provider", "customer" or "third-party"; empty: not said
 	Seen      time.Time `json:"seen"`                // when it was so: for a place, one look in the period will do
 	Evidence  string    `json:"evidence"`            // digest, or where to find it, as in all statements
 }
