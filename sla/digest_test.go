@@ -161,7 +161,7 @@ func TestWhatCannotBeExactHasNoDigest(t *testing.T) {
 		"grade":                                 func(a *sla.Agreement) { a.Grade = strings.Repeat("x", sla.MaxText+1) },
 		"clause.documents.list[0]":              func(a *sla.Agreement) { a.Clause.Documents.List[0] = "\u2066" },
 		"effective": func(a *sla.Agreement) { // JSON has no seconds of a zone: it would be another moment
-			a.Effective = a.Effective.In(time.FixedZone("LMT", 3208))
+			a.Effective = a.Effective.In(time.FixedZone("", 3630))
 		},
 		"clause.certification.held[0].expires": func(a *sla.Agreement) { // which JSON has no form of
 			a.Clause.Certification.Held[0].Expires = time.Date(9999, 12, 31, 23, 30, 0, 0, time.UTC).In(time.FixedZone("", 3600))
@@ -175,6 +175,20 @@ func TestWhatCannotBeExactHasNoDigest(t *testing.T) {
 		_, err = sla.Changed(a, a)
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
+}
+
+func TestExactlyAtTheBoundsIsTaken(t *testing.T) {
+	a := sample(t, "iaas")
+	a.ID, a.Title = strings.Repeat("i", 128), strings.Repeat("x", sla.MaxText)
+	a.Expires = time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
+	require.NoError(t, a.Validate())
+	a.Services[0].Objectives[0].Least = 1<<53 - 1
+	must(a.Digest())
+	a.Effective = time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC)
+	digest := must(a.Digest())
+	text := must(a.JSON())
+	text = append(text, bytes.Repeat([]byte(" "), sla.MaxSize-len(text))...)
+	require.Equal(t, digest, must(must(sla.Parse(text)).Digest()))
 }
 
 func TestWhatIsSignedIsSeen(t *testing.T) {

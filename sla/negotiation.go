@@ -88,7 +88,7 @@ func (n Negotiation) Propose(step Step, terms *Agreement) (Negotiation, error) {
 		return n, fmt.Errorf("sla: terms: nothing is changed: %w", opsec.ErrInvalid)
 	}
 	for _, p := range all {
-		if field := top(p); field == "schema" || field == "id" || field == "version" || field == "history" {
+		if field := top(p); field == "id" || field == "version" || field == "history" {
 			return n, fmt.Errorf("sla: terms.%s: it is not for a proposal to change: %w", p, opsec.ErrInvalid)
 		}
 	}

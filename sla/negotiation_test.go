@@ -397,6 +397,9 @@ func TestOfManyChangesTheFieldsAreListed(t *testing.T) {
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 	_, err = n.Propose(provider(1, "x"), terms(n, func(a *sla.Agreement) { many(300)(a); a.ID = "x" }))
 	require.ErrorContains(t, err, "terms.id: it is not for a proposal")
+	n = must(must(n.Propose(customer(1, "x"), terms(n, faster))).Agree(provider(1, "")))
+	_, err = n.Propose(provider(2, "x"), terms(n, func(a *sla.Agreement) { a.Grade, a.History[0].Text = "silver", "y" }))
+	require.ErrorContains(t, err, "terms.history[0].text: it is not for a proposal")
 }
 
 // However a negotiation goes, each version follows the one before, is valid, and no version has lost a step.
