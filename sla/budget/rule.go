@@ -137,7 +137,6 @@ func (p Policy) Validate() error {
 		add("rules", "want 1 to %d, not %d", maxRules, n)
 		return errors.Join(errs...)
 	}
-	sound := len(errs) == 0
 	for i, r := range p.Rules {
 		before := len(errs)
 		add := func(field, form string, args ...any) { add(fmt.Sprintf("rules[%d]%s", i, field), form, args...) }
@@ -153,7 +152,7 @@ func (p Policy) Validate() error {
 		if !whole(r.Short) || !whole(r.Long) || r.Short > r.Long || r.Long > p.Window {
 			add(".long", "want whole milliseconds, more than 0, the short window no longer than the long, and that no longer than the policy's")
 		}
-		if !sound || len(errs) > before {
+		if len(errs) > before {
 			continue
 		}
 		factor, err := p.Factor(r)

@@ -223,6 +223,10 @@ func TestPolicyNamesAllThatIsWrong(t *testing.T) {
 	require.Contains(t, text(p), "chance", "by a target of 0 % nothing is unlikely, and the rule would never fire")
 	p.Chance = ratio.Ratio{}
 	require.NoError(t, p.Validate())
+	p.Rules[0].Share, p.Target = ratio.One(), of(t, "60%")
+	require.NoError(t, p.Validate(), "all of the budget in half of the window")
+	p.Target, p.Chance = ratio.One(), ratio.One()
+	require.Equal(t, 2, strings.Count(text(p), "\n")+1, "the rule is right")
 	p = workbook(t, "99.9%", 30*day)
 	p.Rules = make([]budget.Rule, 33)
 	require.Contains(t, text(p), "want 1 to 32, not 33")
