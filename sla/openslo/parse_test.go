@@ -149,6 +149,7 @@ func TestWhatHasAnotherMeaningHereIsNotTaken(t *testing.T) {
 		{"a calendar of minutes", calendar("1m", "2026-03-01 00:00:00"), "m is minutes, and M is months"},
 		{"hours by the calendar", calendar("1h", "2026-03-01 00:00:00"), "windows of the calendar are"},
 		{"a zone that is not there", []string{window, "  - {duration: 1M, calendar: {startTime: 2026-03-01 00:00:00, timeZone: Mars/Olympus}}\n"}, "window.zone"},
+		{"a zone that is not there, and no method", []string{window, "  - {duration: 1M, calendar: {timeZone: Mars/Olympus}}\n", "  " + method + "\n", ""}, "SLO/checkout: not taken: its timeWindow: metric: window.zone"},
 		{"the zone of the machine", []string{window, "  - {duration: 1M, calendar: {timeZone: Local}}\n"}, "window.zone"},
 		{"a month that begins at noon", calendar("1M", "2026-03-01 12:00:00"), "SLO/checkout: not taken: its timeWindow: with that startTime it is another month"},
 		{"a month from its second day", calendar("1M", "2026-03-02 00:00:00"), "another month"},

@@ -288,7 +288,7 @@ func text(s string) *yaml.Node { return scalar("!!str", s) }
 
 // number returns what YAML takes for a number as it stands, and what is none as a text.
 func number(s string) *yaml.Node {
-	if docs, err := load([]byte(s)); err == nil && len(docs) == 1 && docs[0].Value == s && (docs[0].Tag == "!!int" || docs[0].Tag == "!!float") {
+	if docs, err := load([]byte(s)); err == nil && len(docs) == 1 && (docs[0].Tag == "!!int" || docs[0].Tag == "!!float") {
 		return scalar(docs[0].Tag, s)
 	}
 	return text(s)
