@@ -107,8 +107,9 @@ func gcd(a, b uint64) uint64 {
 // round returns a rational that is no ratio, rounded.
 func round(x *big.Rat, up bool) ratio.Ratio {
 	for _, den := range []int64{1_000_000_000, 1} {
-		n, rest := new(big.Int).QuoRem(new(big.Int).Mul(x.Num(), big.NewInt(den)), x.Denom(), new(big.Int))
-		if up && rest.Sign() > 0 {
+		n := new(big.Int).Mul(x.Num(), big.NewInt(den))
+		n.Quo(n, x.Denom())
+		if up { // there is a rest, or it would be a ratio
 			n.Add(n, big.NewInt(1))
 		}
 		if n.IsUint64() {

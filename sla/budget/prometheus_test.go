@@ -95,8 +95,12 @@ func TestPrometheusRefuses(t *testing.T) {
 		_, err := p.Prometheus(s)
 		require.ErrorIs(t, err, opsec.ErrInvalid, name)
 	}
+	s := source
+	s.All += strings.Repeat(" ", 4096-len(s.All))
+	_, err := p.Prometheus(s)
+	require.NoError(t, err, "the longest")
 	p.Target = of(t, "90%")
-	_, err := p.Prometheus(source)
+	_, err = p.Prometheus(source)
 	require.ErrorIs(t, err, opsec.ErrInvalid)
 }
 

@@ -107,8 +107,8 @@ func (r *Ring) at(n int64) *Counts {
 }
 
 // Advance moves on to a moment, in milliseconds since 1970: windows end with the bucket in which it is, as far as that has
-// come. Earlier ones change nothing. Moments come from a clock that is trusted, because a leap forward drops what the ring has; evidence does not move
-// it.
+// come. Earlier ones change nothing. Moments come from a clock that is trusted, because a leap forward drops what the ring
+// has; evidence does not move it.
 func (r *Ring) Advance(now int64) {
 	now = clamp(now)
 	if r.moved && now <= r.now {

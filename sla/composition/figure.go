@@ -36,8 +36,9 @@ func round(x *big.Rat, up bool) ratio.Ratio {
 		r, _ := ratio.New(x.Num().Uint64(), x.Denom().Uint64()) // fails for 0 alone
 		return r
 	}
-	n, rest := new(big.Int).QuoRem(new(big.Int).Mul(x.Num(), big.NewInt(fine)), x.Denom(), new(big.Int))
-	if up && rest.Sign() > 0 {
+	n := new(big.Int).Mul(x.Num(), big.NewInt(fine))
+	n.Quo(n, x.Denom())
+	if up { // there is a rest, because multiples of 10^-18 fit
 		n.Add(n, big.NewInt(1))
 	}
 	r, _ := ratio.New(n.Uint64(), fine)
