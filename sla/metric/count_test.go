@@ -133,7 +133,7 @@ func TestRatesAreThoseOfAllWorlds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size, moments, counts := traffic(t)
 		o := rated(t, size)
-		in, p := input(moments), period(len(moments))
+		in, p := noisy(t, moments), period(len(moments))
 		in.Counts = counts
 		list := cut(size, moments, counts)
 		r, err := o.Measure(in, p)
@@ -207,7 +207,7 @@ func TestRequestsAddUp(t *testing.T) {
 		if rapid.Bool().Draw(t, "no slice") {
 			o.Slice, size = 0, 1
 		}
-		in, p := input(list), period(len(list))
+		in, p := noisy(t, list), period(len(list))
 		in.Counts = counts
 		r, err := o.Measure(in, p)
 		require.NoError(t, err)

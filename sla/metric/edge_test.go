@@ -297,7 +297,14 @@ func TestObjectiveThatCannotBeMeasuredIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, metric.Tally{Unknown: uint64(slices) * metric.SliceUnits}, r.Raw)
 	}
-	r, err := metric.Objective{Method: metric.Time}.Measure(metric.Input{}, timeline.Span{Start: math.MaxInt64 - 5, End: math.MaxInt64})
+	century := timeline.Span{Start: begin, End: begin + 36525*day}
+	r, err := metric.Objective{Method: metric.Time}.Measure(metric.Input{}, century)
+	require.NoError(t, err)
+	require.Equal(t, metric.Tally{Unknown: 36525 * day}, r.Raw)
+	x, err := metric.Expose(nil, 0, century)
+	require.NoError(t, err)
+	require.Equal(t, uint64(36525*day), x.None)
+	r, err = metric.Objective{Method: metric.Time}.Measure(metric.Input{}, timeline.Span{Start: math.MaxInt64 - 5, End: math.MaxInt64})
 	require.NoError(t, err)
 	require.Equal(t, uint64(5), r.Raw.Unknown)
 	far := metric.Input{States: metric.States{Up: timeline.Line{{Start: math.MinInt64, End: math.MaxInt64}}}}

@@ -68,7 +68,7 @@ func (c *cursor) begin(l timeline.Line, name string, start int64) error {
 	return nil
 }
 
-// move goes on to a moment. Spans that touch are one.
+// move goes on to a moment.
 func (c *cursor) move(at int64) {
 	for len(c.rest) > 0 && c.rest[0].End <= at {
 		c.rest = c.rest[1:]
@@ -77,16 +77,14 @@ func (c *cursor) move(at int64) {
 	case len(c.rest) == 0:
 		c.in, c.until = false, math.MaxInt64
 	case c.rest[0].Start <= at:
-		for len(c.rest) > 1 && c.rest[1].Start == c.rest[0].End {
-			c.rest = c.rest[1:]
-		}
 		c.in, c.until = true, c.rest[0].End
 	default:
 		c.in, c.until = false, c.rest[0].Start
 	}
 }
 
-// next returns the first moment, not before one, that is in the line or that is not.
+// next returns one moment if it is in the line (or is not), or else when that may be so next: of spans that touch, when the
+// second begins.
 func (c *cursor) next(at int64, in bool) int64 {
 	if c.until <= at {
 		c.move(at)

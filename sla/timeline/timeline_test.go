@@ -116,6 +116,9 @@ func TestLinesAreNotChanged(t *testing.T) {
 	l := Line{{1, 5}, {7, 9}}
 	part := l.Within(Span{2, 8})
 	require.Equal(t, Line{{2, 5}, {7, 8}}, part)
+	for _, none := range []Span{{2, 2}, {4, 2}, {8, 2}, {5, 7}, {9, 1 << 40}, {math.MaxInt64, math.MinInt64}} {
+		require.Equal(t, Line{}, l.Within(none), "%v", none)
+	}
 	_ = append(l.Within(Span{0, 3}), Span{100, 101})
 	_ = l.Or(Line{{5, 7}})
 	require.Equal(t, Line{{1, 5}, {7, 9}}, l)

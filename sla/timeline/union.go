@@ -68,7 +68,7 @@ func sortByStart(list []Span) {
 	low, wide := extent(list)
 	spare := make([]Span, len(list))
 	deal := min(bits.Len(uint(len(list)))-room, most, wide)
-	if len(list) < large || deal == 0 {
+	if len(list) < large {
 		put(list, byDigits(list, spare, low, wide))
 		return
 	}
