@@ -212,6 +212,36 @@ func TestEveryFieldIsComparedOrSaidToBeNone(t *testing.T) {
 	require.Empty(t, comparison.Compare(base, changed), "the test puts everything back")
 }
 
+// TestTheSameInOtherUnitsIsEqual reads the sample with other words for the same: units, fractions, times of another zone, and what
+// is so by default.
+func TestTheSameInOtherUnitsIsEqual(t *testing.T) {
+	text, err := os.ReadFile("../testdata/iaas.yaml")
+	require.NoError(t, err)
+	for old, again := range map[string]string{
+		"target: 99.99%":                      "target: 0.9999",
+		"target: 99.9%":                       "target: 999/1000",
+		"share: 95%":                          "share: 19/20",
+		"mean: 30m, each: 2h":                 "mean: 0.5h, each: 7200s",
+		"rpo: 15m, rto: 4h":                   "rpo: 900000ms, rto: 240m",
+		"2027-09-30T00:00:00Z":                "2027-09-30T02:00:00+02:00",
+		"{below: 99.99%, credit: 10%}":        "{below: 19998/20000, credit: 0.1}",
+		"minConsecutive: 1":                   "partial: bad",
+		"mean: 1h, each: 4h":                  "mean: 1h, each: 4h, share: 100%",
+		"each: 15m}":                          "each: 15m, hours: {zone: Asia/Tokyo, hours: ['Mon-Sun 00:00-24:00']}}",
+		"regions: [eu-central]":               "regions: [eu-central, eu-central]",
+		"law: [DE, EU]":                       "law: [EU, DE]",
+		"controls: [rbac, least-privilege]":   "controls: [least-privilege, rbac]",
+		"text: \"Role-based, least privilege": "text: \"Role-based,  least\\n privilege",
+	} {
+		require.Contains(t, string(text), old)
+		b, err := sla.Parse([]byte(strings.Replace(string(text), old, again, 1)))
+		require.NoError(t, err, again)
+		a := sample(t, "iaas")
+		require.Empty(t, comparison.Compare(a, b), again)
+		require.Empty(t, comparison.Compare(b, a), again)
+	}
+}
+
 // change is one change of the sample of IaaS, and what it comes to.
 type change struct {
 	name    string

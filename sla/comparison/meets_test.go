@@ -113,6 +113,23 @@ func TestWhatIsAtLeastAsStrongMeets(t *testing.T) {
 	})
 }
 
+// TestWhatIsStrongerThanWhatMeetsMeets: no customer is worse off with a better offer.
+func TestWhatIsStrongerThanWhatMeetsMeets(t *testing.T) {
+	var chains int
+	rapid.Check(t, func(t *rapid.T) {
+		asked, offer, better := new(sla.Agreement), new(sla.Agreement), new(sla.Agreement)
+		part := uint16(1) << rapid.IntRange(0, 9).Draw(t, "part")
+		for _, a := range []*sla.Agreement{asked, offer, better} {
+			fill(t, a, part)
+		}
+		if len(comparison.Meets(offer, asked)) == 0 && atLeast(better, offer) {
+			chains++
+			require.Empty(t, comparison.Meets(better, asked))
+		}
+	})
+	t.Log(chains, "chains")
+}
+
 func TestNilPromisesNothing(t *testing.T) {
 	a := sample(t, "saas")
 	require.Empty(t, comparison.Compare(nil, nil))
