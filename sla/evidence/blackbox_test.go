@@ -141,6 +141,9 @@ func TestBlackboxLogRefuses(t *testing.T) {
 
 func FuzzBlackboxLog(f *testing.F) {
 	f.Add([]byte(logs))
+	for line := range strings.Lines(logs) {
+		f.Add([]byte(line))
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		track := &evidence.Track{Source: "s", Gap: time.Minute}
 		list, _ := collect(evidence.BlackboxLog(bytes.NewReader(in), "f", track, nil))
