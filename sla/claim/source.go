@@ -193,9 +193,9 @@ func (u Use) whose() string      { return u.Tenant }
 func (b Backup) whose() string   { return b.Tenant }
 func (d Deletion) whose() string { return d.Tenant }
 
-// customer reports whether a tenant is a party to the agreement.
+// customer reports whether a tenant is a party to the agreement: only customers have one.
 func (c *check) customer(tenant string) bool {
-	return slices.ContainsFunc(c.a.Parties, func(p sla.Party) bool { return p.Role == opsec.CSC && p.Tenant == tenant })
+	return slices.ContainsFunc(c.a.Parties, func(p sla.Party) bool { return p.Tenant == tenant })
 }
 
 // sane refuses a statement without evidence, without what it is about, or with times that cannot be. Times come in pairs of a

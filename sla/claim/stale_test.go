@@ -69,6 +69,10 @@ func TestNothingButAStatementOfThePeriodIsMet(t *testing.T) {
 			seenAt(&w.backups[0], noon)
 			w.backups[0].Points = w.backups[0].Points[:2]
 		}, append([]string{"data.backup.rpo breach exposed stale"}, backed("undecided stale")[1:]...)},
+		"kept for too long, and seen before the period": {func(w *world) {
+			w.backups = append(w.backups, claim.Backup{Source: "x", Since: at(1, 0, 0).AddDate(-2, 0, 0), Seen: from.Add(-1), Evidence: "x",
+				Points: []claim.Point{{ID: "1", Taken: at(1, 0, 0).AddDate(-2, 0, 0), Copies: []claim.Copy{{Durable: at(8, 0, 0)}}}}})
+		}, backed("undecided stale")},
 		"ceased, and not seen since": {func(w *world) {
 			w.backups = append(w.backups, claim.Backup{Source: "x", Since: at(8, 0, 0), Until: at(9, 0, 0), Seen: at(9, 0, 0), Evidence: "x",
 				Points: []claim.Point{{ID: "1", Taken: at(8, 0, 0), Copies: []claim.Copy{{Durable: at(8, 0, 0)}}}}})
