@@ -199,7 +199,22 @@ func send(w http.ResponseWriter, r *http.Request, content, policy string, data [
 	h.Set("Cache-Control", "private, no-cache")
 	h.Set("Etag", `"`+hex.EncodeToString(sum[:])+`"`)
 	h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+	http.ServeContent(part{w}, r, "", time.Time{}, bytes.NewReader(data))
+}
+
+// part takes what is said of a document from an answer that is an error: a range that there is not, a condition that does not hold.
+type part struct{ http.ResponseWriter }
+
+func (p part) WriteHeader(status int) {
+	if h := p.Header(); status >= http.StatusBadRequest {
+		for _, key := range []string{"Etag", "Repr-Digest", "Content-Disposition"} {
+			h.Del(key)
+		}
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", nothing)
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	p.ResponseWriter.WriteHeader(status)
 }
 
 func refuse(w http.ResponseWriter, status int) {

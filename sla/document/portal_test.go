@@ -263,3 +263,74 @@ func FuzzPortal(f *testing.F) {
 		}
 	})
 }
+
+// What a client asks for beside the whole of a document.
+func TestPortalAnswersConditionsAndRanges(t *testing.T) {
+	h, _ := portal(t)
+	const target = "/acme/report-2026-03.html"
+	whole := get(h, "GET", target)
+	tag := whole.Header().Get("ETag")
+	for name, x := range map[string]struct {
+		header []string
+		want   int
+	}{
+		"one of several":           {[]string{"If-None-Match", `"x", W/` + tag}, 304},
+		"any":                      {[]string{"If-None-Match", "*"}, 304},
+		"another":                  {[]string{"If-None-Match", `"x"`}, 200},
+		"not quoted":               {[]string{"If-None-Match", strings.Trim(tag, `"`)}, 200},
+		"if it is this":            {[]string{"If-Match", tag}, 200},
+		"if it is another":         {[]string{"If-Match", `"x"`}, 412},
+		"the rest of this":         {[]string{"If-Range", tag, "Range", "bytes=10-"}, 206},
+		"the rest of another":      {[]string{"If-Range", `"x"`, "Range", "bytes=10-"}, 200},
+		"the end":                  {[]string{"Range", "bytes=-5"}, 206},
+		"two parts":                {[]string{"Range", "bytes=0-1,5-6"}, 206},
+		"beyond the end":           {[]string{"Range", "bytes=99999999-"}, 416},
+		"no range":                 {[]string{"Range", "bytes=x"}, 416},
+		"a hundred times all":      {[]string{"Range", "bytes=" + strings.Repeat("0-,", 99) + "0-"}, 200},
+		"if it changed since 2026": {[]string{"If-Modified-Since", "Thu, 01 Jan 2026 00:00:00 GMT"}, 200},
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			w := get(h, method, target, x.header...)
+			require.Equal(t, x.want, w.Code, "%s: %s", method, name)
+			head := w.Header()
+			for key, want := range whole.Header() {
+				switch {
+				case key == "Accept-Ranges", strings.HasPrefix(key, "Content-L"), strings.HasPrefix(key, "Content-T") && w.Code != 200:
+				case w.Code >= 400 && (key == "Etag" || key == "Repr-Digest" || key == "Content-Disposition"):
+					require.Empty(t, head[key], "%s: %s of an error", name, key)
+				case w.Code >= 400 && key == "Cache-Control":
+					require.Equal(t, "no-store", head.Get(key), name)
+				case key == "Content-Security-Policy" && w.Code >= 400:
+					require.Contains(t, head.Get(key), "default-src 'none'")
+				default:
+					require.Equal(t, want, head[key], "%s: %s", name, key)
+				}
+			}
+			if w.Code == 304 || method == "HEAD" && w.Code < 400 { // a server sends no body of an error to HEAD either
+				require.Zero(t, w.Body.Len(), name)
+			}
+		}
+	}
+	for _, target := range []string{"/acme/secret.html", "/acme/no-such.html", "/globex/"} {
+		for _, header := range []string{"If-None-Match", "If-Match", "Range"} {
+			w := get(h, "GET", target, header, "*")
+			require.Equal(t, 404, w.Code, "what may not be read is not compared")
+			require.Equal(t, "not found\n", w.Body.String())
+		}
+	}
+	list := get(h, "HEAD", "/acme/")
+	require.Equal(t, 200, list.Code)
+	require.Equal(t, fmt.Sprint(get(h, "GET", "/acme/").Body.Len()), list.Header().Get("Content-Length"))
+	require.Empty(t, list.Header().Get("Content-Disposition"))
+}
+
+// Leave that was taken back is, for those who keep a document as well.
+func TestPortalAsksEachTime(t *testing.T) {
+	h, asked := portal(t)
+	tag := get(h, "GET", "/acme/report-2026-03.html").Header().Get("ETag")
+	n := len(asked.asked)
+	require.Equal(t, 304, get(h, "GET", "/acme/report-2026-03.html", "If-None-Match", tag).Code)
+	require.Equal(t, []opsec.Resource{{Tenant: "acme", Type: "document", ID: "report-2026-03"}}, asked.asked[n:])
+	require.Equal(t, 404, get(h, "GET", "/acme/report-2026-03.html", "If-None-Match", tag, "Tenant", "globex").Code)
+	require.Equal(t, 404, get(h, "HEAD", "/acme/report-2026-03.html", "Tenant", "globex").Code)
+}
