@@ -150,6 +150,15 @@ func TestFaultsHaveTheirPaths(t *testing.T) {
 		"clause.continuity.disaster missing":                                                     func(a *sla.Agreement) { a.Clause.Continuity.Disaster = "\t" },
 		"clause.emergency.targets[0].id duplicate":                                               func(a *sla.Agreement) { a.Clause.Emergency.Targets[0].ID = "recovery-all" },
 		"clause.emergency.targets missing":                                                       func(a *sla.Agreement) { a.Clause.Emergency.Targets = a.Clause.Emergency.Targets[:2] },
+		"services[0].dependsOn[1] duplicate":                                                     func(a *sla.Agreement) { a.Services[0].DependsOn = []string{"storage", "storage"} },
+		"services[0].resources[1] duplicate":                                                     func(a *sla.Agreement) { a.Services[0].Resources = []string{"vm-*", "vm-*"} },
+		"exclusions[0].services[1] duplicate":                                                    func(a *sla.Agreement) { a.Exclusions[0].Services = []string{"storage", "storage"} },
+		"clause.measures.malware.controls[1] duplicate":                                          func(a *sla.Agreement) { a.Clause.Measures.Malware.Controls = []string{"x", "x"} },
+		"clause.measures.malware.scope[1] duplicate":                                             func(a *sla.Agreement) { a.Clause.Measures.Malware.Scope = []string{"compute", "compute"} },
+		"clause.measures.malware.within invalid":                                                 func(a *sla.Agreement) { d := -hour; a.Clause.Measures.Malware.Within = &d },
+		"clause.measures.patches.interval invalid|clause.measures.patches unmeasurable":          func(a *sla.Agreement) { a.Clause.Measures.Patches.Interval = -1 },
+		"clause.emergency.targets[1].share unmeasurable":                                         func(a *sla.Agreement) { a.Clause.Emergency.Targets[1].Share = "101%" },
+		"clause.data.backup.onSite invalid|clause.data.backup.testEvery invalid":                 func(a *sla.Agreement) { b := a.Clause.Data.Backup; b.OnSite, b.OffSite, b.TestEvery = 3, -1, -1 },
 		"clause.emergency.hours invalid":                                                         func(a *sla.Agreement) { a.Clause.Emergency.Hours.Zone = "nowhere" },
 		"clause.emergency.hotline missing":                                                       func(a *sla.Agreement) { a.Clause.Emergency.Hotline = "" },
 		"clause.emergency.hours missing":                                                         func(a *sla.Agreement) { a.Clause.Emergency.Hours.Hours = a.Clause.Emergency.Hours.Hours[:0] },
@@ -204,7 +213,6 @@ func TestFaultsHaveTheirPaths(t *testing.T) {
 		"credits[0].bands[1].below unmeasurable":                                 func(a *sla.Agreement) { a.Credits[0].Bands[1].Below = a.Credits[0].Bands[0].Below },
 		"credits[0].minimum contradiction":                                       func(a *sla.Agreement) { a.Credits[0].Minimum = "1.00 USD" },
 		"credits[0].bands[0].below contradiction":                                func(a *sla.Agreement) { a.Credits[0].Bands[0].Below = ratio.One() },
-		"clause.measures.malware.within invalid":                                 func(a *sla.Agreement) { d := -hour; a.Clause.Measures.Malware.Within = &d },
 		"liabilities[0].party invalid":                                           func(a *sla.Agreement) { a.Liabilities[0].Party = opsec.Both },
 		"services[0].objectives[0].window.zone unmeasurable|services[0].objectives[0].slice unmeasurable": func(a *sla.Agreement) { o := &a.Services[0].Objectives[0]; o.Slice = 7 * hour; o.Window.Zone = "x" },
 		"services[0].objectives[0].id missing|credits[0].objective unknown":                               func(a *sla.Agreement) { a.Services[0].Objectives[0].ID = "" },
@@ -223,6 +231,16 @@ func TestFaultsHaveTheirPaths(t *testing.T) {
 		require.ErrorIs(t, err, opsec.ErrInvalid, want)
 		require.Equal(t, strings.Split(want, "|"), list(err), want)
 	}
+}
+
+func TestWhatCanJustBeKeptIsValid(t *testing.T) {
+	a := sample(t, "iaas")
+	at, now := *a.Clause.Data.Compliance[1].KeepMost, metric.Duration(0)
+	a.Clause.Data.Compliance[0].KeepLeast, a.Clause.Data.Backup.Retention = &at, at
+	a.Clause.Measures.Patches.Within = &now
+	a.Clause.Data.Backup.OnSite, a.Clause.Data.Backup.OffSite = 0, 1
+	a.Expires, a.Clause.Certification.Held[0].Expires = a.Effective.Add(1), a.Effective.Add(1)
+	require.NoError(t, a.Validate())
 }
 
 func TestLessThanFiveByEightIsReported(t *testing.T) {
