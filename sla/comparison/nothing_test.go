@@ -87,6 +87,7 @@ func TestListsOfPlacesAreSets(t *testing.T) {
 			require.Equal(t, c.want.Reverse(), comparison.Overall(comparison.Compare(b, a)), "%s of %s", c.name, field)
 			if c.want == comparison.Incomparable {
 				require.Equal(t, field, list[0].Path)
+				require.NotEqual(t, list[0].A, list[0].B)
 			}
 		}
 	}

@@ -244,7 +244,7 @@ func (t *terms) rank(name, a, b string, reaches func(high, low string) bool, why
 // set compares lists of words of which the one that has more is stronger.
 func (t *terms) set(name string, a, b []string) {
 	if rel := included(a, b); t.differ(rel) {
-		t.changes(name, strings.Join(a, ", "), strings.Join(b, ", "), a, b)
+		t.changes(name, listed(a), listed(b), a, b)
 	}
 }
 
@@ -270,7 +270,18 @@ func all(list []string) string {
 	if len(list) == 0 {
 		return "all"
 	}
-	return strings.Join(list, ", ")
+	return listed(list)
+}
+
+// listed writes down a list, so that another one does not look like it.
+func listed(list []string) string {
+	out := slices.Clone(list)
+	for i, s := range out {
+		if strings.Contains(s, ",") {
+			out[i] = strconv.Quote(s)
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // alike compares words that have no order, as those do which read them: to the letter.
@@ -299,7 +310,7 @@ func (t *terms) places(name string, a, b []string, why string) {
 		rel = 0
 	}
 	if t.differ(rel) {
-		t.write(name, strings.Join(a, ", "), strings.Join(b, ", "), rel, said(rel, why))
+		t.write(name, listed(a), listed(b), rel, said(rel, why))
 	}
 }
 
@@ -321,10 +332,10 @@ func included(a, b []string) relation {
 // changes writes down what of a list went, and what came.
 func (t *terms) changes(name, showA, showB string, a, b []string) {
 	if list := without(a, b); len(list) > 0 {
-		t.write(name, showA, showB, atMost, "gone: "+strings.Join(list, ", "))
+		t.write(name, showA, showB, atMost, "gone: "+listed(list))
 	}
 	if list := without(b, a); len(list) > 0 {
-		t.write(name, showA, showB, atLeast, "new: "+strings.Join(list, ", "))
+		t.write(name, showA, showB, atLeast, "new: "+listed(list))
 	}
 }
 
