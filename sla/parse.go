@@ -26,9 +26,10 @@ const MaxSize = 1 << 20
 // depth is how deep values may be nested.
 const depth = 16
 
-// Parse reads an agreement in YAML or JSON: one document of at most [MaxSize] bytes with known fields alone, in their own
-// letter case, none twice; no anchors, aliases, tags and nulls. Times and fractions need no quotes in YAML. The error wraps [opsec.ErrInvalid]. What the agreement
-// says is for [Agreement.Validate] to look at, so that a draft with gaps can be read.
+// Parse reads an agreement in YAML or JSON: one document of UTF-8 of at most [MaxSize] bytes with known fields alone, in
+// their own letter case, none twice; no anchors, aliases, tags and nulls. Times and fractions need no quotes in YAML. The
+// error wraps [opsec.ErrInvalid]. What the agreement says is for [Agreement.Validate] to look at, so that a draft with gaps
+// can be read.
 func Parse(text []byte) (*Agreement, error) {
 	a := new(Agreement)
 	if err := decode(text, a); err != nil {
@@ -46,7 +47,10 @@ func decode(text []byte, into any) error {
 		return fmt.Errorf("sla: %d bytes, want up to %d: %w", len(text), MaxSize, opsec.ErrInvalid)
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	if bytes.ContainsAny(text, "\u0085\u2028\u2029") { // lines end there in YAML, and in JSON they do not
+	switch {
+	case !utf8.Valid(text):
+		return fmt.Errorf("sla: not UTF-8: %w", opsec.ErrInvalid)
+	case bytes.ContainsAny(text, "\u0085\u2028\u2029"): // lines end there in YAML, and in JSON they do not
 		return fmt.Errorf("sla: a line break other than CR and LF: %w", opsec.ErrInvalid)
 	}
 	if json.Valid(text) {
