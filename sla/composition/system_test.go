@@ -323,6 +323,8 @@ func TestValidateFindsAll(t *testing.T) {
 
 func TestValidateCaps(t *testing.T) {
 	parts := known(t, map[string]string{"a": "0.9"})
+	name := strings.Repeat("é", 50)
+	require.NoError(t, c.System{Parts: known(t, map[string]string{name: "1"}), Top: c.Part(name)}.Validate(), "100 bytes")
 	deep := c.Part("a")
 	for range 63 {
 		deep = c.Serial(deep)
