@@ -212,6 +212,10 @@ func TestASharesFormDoesNotMatter(t *testing.T) {
 	}
 	a.Clause.Emergency.Targets[1].Share = "95.1%"
 	require.NotEqual(t, want, must(a.Digest()))
+	a.Clause.Emergency.Targets[1].Share = "1/3"
+	third := must(a.Digest())
+	a.Clause.Emergency.Targets[1].Share = "2/6"
+	require.Equal(t, third, must(a.Digest()))
 }
 
 // fill sets everything that a value holds to something, each to something else, and calls leaf for it with its path.
