@@ -80,3 +80,21 @@ func TestMinuteOfWhichAPartWasBad(t *testing.T) {
 		require.Equal(t, metric.Result{Raw: c.raw, Counted: c.counted}, r, "%s, partial %q", c.minute, c.partial)
 	}
 }
+
+// TestRunThatMayBeTooShort has two minutes of three milliseconds. What is known to be bad of the first is excluded.
+func TestRunThatMayBeTooShort(t *testing.T) {
+	for second, want := range map[string]metric.Result{
+		"ggg": {Raw: metric.Tally{Good: 2}, Counted: metric.Tally{Good: 2}},
+		"uuu": {Raw: metric.Tally{Unknown: 2}, Counted: metric.Tally{Unknown: 2}},
+		"UUU": {Raw: metric.Tally{Unknown: 2}, Counted: metric.Tally{Unknown: 1, ExcludedUnknown: 1}},
+		"bbb": {Raw: metric.Tally{Bad: 2}, Counted: metric.Tally{Bad: 1, MaybeExcluded: 1}},
+		"BBB": {Raw: metric.Tally{Bad: 2}, Counted: metric.Tally{Excluded: 1, MaybeExcluded: 1}},
+	} {
+		var list []moment
+		for _, r := range "uBg" + second {
+			list = append(list, moment{state: strings.ToLower(string(r))[0], excluded: r >= 'A' && r <= 'Z', there: true})
+		}
+		o := metric.Objective{Method: metric.Slices, Slice: metric.Duration(3 * time.Millisecond), Run: 2}
+		require.Equal(t, want, measure(t, o, list), second)
+	}
+}
