@@ -21,11 +21,11 @@ import (
 // Input is all that a report is made of.
 type Input struct {
 	Agreement  *sla.Agreement
-	Period     string                    // "2026-03-09", "2026-W11", "2026-03", "2026-Q1" or "2026", in the agreement's zone
-	AsOf       time.Time                 // what comes after it is not known, whatever the evidence says
-	States     meter.Reader              // of resources
-	Incidents  []response.Incident       //
-	Exclusions []sla.Exclusion           //
+	Period     string       // "2026-03-09", "2026-W11", "2026-03", "2026-Q1" or "2026", in the agreement's zone
+	AsOf       time.Time    // what comes after it is not known, whatever the evidence says
+	States     meter.Reader // of resources
+	Incidents  []response.Incident
+	Exclusions []sla.Exclusion
 	Points     map[string][]metric.Point // recovery points by source, beside what clause 7.2.2.2 promises of backups; may be empty
 	Fees       map[string]string         // in the period, such as "1200.00 EUR", of services, and of resources that are judged alone, as "service/resource"; may be empty
 	Supersedes string                    // digest of the report that this one restates
@@ -123,8 +123,8 @@ type work struct {
 	Input
 	r        *Report
 	asOf     int64
-	end      time.Time                // of the period, in the agreement's zone
-	all      []*judged                //
+	end      time.Time // of the period, in the agreement's zone
+	all      []*judged
 	credits  int                      // how many are due
 	excluded map[string]timeline.Line // by service
 }

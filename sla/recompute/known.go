@@ -53,10 +53,13 @@ func until(t *time.Time, asOf time.Time) {
 // order and with others among them. If it cites others the error wraps [opsec.ErrInvalid].
 func (r *Report) Known(incidents []response.Incident) ([]response.Incident, error) {
 	known, digest, err := r.incidents(incidents)
-	if err == nil && digest != r.Evidence.Incidents {
-		err = invalid("the report cites other incidents than those that are given")
+	if err != nil {
+		return nil, err
 	}
-	return known, err
+	if digest != r.Evidence.Incidents {
+		return nil, invalid("the report cites other incidents than those that are given")
+	}
+	return known, nil
 }
 
 func (r *Report) incidents(list []response.Incident) ([]response.Incident, string, error) {

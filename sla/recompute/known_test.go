@@ -1,6 +1,8 @@
 package recompute_test
 
 import (
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/cloudopsec/opsec/sla/ratio"
 	"github.com/cloudopsec/opsec/sla/recompute"
 	"github.com/cloudopsec/opsec/sla/response"
+	"github.com/cloudopsec/opsec/sla/responsibility"
 	"github.com/cloudopsec/opsec/sla/timeline"
 )
 
@@ -229,4 +232,104 @@ func TestTargetsOfTheHotlineAreOfItsHours(t *testing.T) {
 	require.Equal(t, ratio.Breach, acceptance())
 	in.Agreement.Clause.Emergency.Hours.Hours[0].Days = calendar.WeekdaysOf(time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday)
 	require.Equal(t, ratio.Met, acceptance(), "it was a Saturday")
+}
+
+// changed calls f with a copy of a value for each of its fields in turn, in which that field is another.
+func changed[T any](t *testing.T, v T, f func(field string, other T)) {
+	for i := range reflect.TypeFor[T]().NumField() {
+		other := v
+		field := reflect.ValueOf(&other).Elem().Field(i)
+		switch x := field.Addr().Interface().(type) {
+		case *string:
+			*x += "x"
+		case *opsec.Severity:
+			*x = opsec.SeverityLow
+		case *responsibility.Layer:
+			*x = responsibility.Facility
+		case *bool:
+			*x = !*x
+		case *[]string:
+			*x = append(slices.Clone(*x), "storage")
+		case *time.Time:
+			*x = x.Add(time.Millisecond)
+		case *int64:
+			*x++
+		default:
+			t.Fatalf("%s: of type %s", reflect.TypeFor[T]().Field(i).Name, field.Type())
+		}
+		f(reflect.TypeFor[T]().Field(i).Name, other)
+	}
+}
+
+// Nothing of the evidence can be another without another digest.
+func TestEachFieldOfTheEvidenceIsCited(t *testing.T) {
+	in := input(t, seen{"vm-1": up(), "storage": up()})
+	moment := func(minute int) time.Time { return at("2026-03-09T00:00:00Z").Add(time.Duration(minute) * time.Minute) }
+	incident := response.Incident{ID: "i", Service: "compute", Severity: opsec.SeverityHigh, Occurred: moment(1), Reported: moment(2), Accepted: moment(3), Notified: moment(4), Restored: moment(5), Resolved: moment(6)}
+	exclusion := sla.Exclusion{ID: "x", Rule: "maintenance", Services: []string{"compute"}, Start: moment(1), End: moment(2), Noticed: moment(0), Approved: "Ina", Role: "change-manager", Layer: responsibility.Hardware, Reason: "r", Evidence: "e"}
+	point := metric.Point{Taken: march.Start, Usable: march.Start + 1, Lost: march.Start + 9}
+	in.Incidents, in.Exclusions, in.Points = []response.Incident{incident}, []sla.Exclusion{exclusion}, map[string][]metric.Point{"vol-1": {point}}
+	want := compute(t, in).Evidence
+	found := map[string]bool{want.Incidents: true, want.Exclusions: true, want.Points: true}
+	differs := func(field string, got string) {
+		require.Regexp(t, "^sha256:[0-9a-f]{64}$", got)
+		require.False(t, found[got], field)
+		found[got] = true
+	}
+	changed(t, incident, func(field string, other response.Incident) {
+		in := in
+		in.Incidents = []response.Incident{other}
+		differs(field, compute(t, in).Evidence.Incidents)
+	})
+	changed(t, exclusion, func(field string, other sla.Exclusion) {
+		in := in
+		in.Exclusions = []sla.Exclusion{other}
+		differs(field, compute(t, in).Evidence.Exclusions)
+	})
+	changed(t, point, func(field string, other metric.Point) {
+		in := in
+		in.Points = map[string][]metric.Point{"vol-1": {other}}
+		differs(field, compute(t, in).Evidence.Points)
+	})
+	in.Points = map[string][]metric.Point{"vol-2": {point}}
+	differs("source", compute(t, in).Evidence.Points)
+	in.Incidents, in.Exclusions, in.Points = nil, nil, nil
+	got := compute(t, in).Evidence
+	require.Equal(t, recompute.Evidence{Span: want.Span, States: want.States}, got, "nothing is cited by no digest")
+}
+
+func TestIncidentsAsTheReportKnewThem(t *testing.T) {
+	in := input(t, seen{"vm-1": up(), "storage": up()})
+	in.AsOf = at("2026-03-20T00:00:00Z")
+	berlin := time.FixedZone("", 3600)
+	incident := func(id, occurred string) response.Incident { return response.Incident{ID: id, Occurred: at(occurred)} }
+	open := incident("open", "2026-03-19T00:00:00Z")
+	open.Occurred, open.Reported, open.Accepted, open.Restored = open.Occurred.In(berlin), in.AsOf, in.AsOf.Add(1), in.AsOf.Add(time.Hour)
+	old := incident("old", "2026-02-01T00:00:00Z")
+	taken := incident("taken up", "2026-02-02T00:00:00Z")
+	taken.Reported, taken.Accepted = taken.Occurred, at("2026-03-02T00:00:00Z")
+	now, later := incident("now", "2026-03-20T00:00:00Z"), incident("later", "2026-03-20T00:00:00.000000001Z")
+	in.Incidents = []response.Incident{later, open, old, now, taken, open}
+	r := compute(t, in)
+
+	known, err := r.Known(in.Incidents)
+	require.NoError(t, err)
+	open.Occurred, open.Accepted, open.Restored = open.Occurred.UTC(), time.Time{}, time.Time{}
+	require.Equal(t, []response.Incident{now, open, taken}, known, "in one order, in UTC, each once")
+	again, err := r.Known(known)
+	require.NoError(t, err)
+	require.Equal(t, known, again)
+	in.Incidents = known
+	require.Equal(t, digestOf(t, r), digestOf(t, compute(t, in)), "they make the same report")
+
+	open.Service = "compute"
+	for name, list := range map[string][]response.Incident{"one less": known[1:], "none": nil, "another": append(slices.Clone(known), incident("x", "2026-03-01T00:00:00Z")), "changed": {now, open, taken}, "not valid": append(slices.Clone(known), response.Incident{})} {
+		got, err := r.Known(list)
+		require.ErrorIs(t, err, opsec.ErrInvalid, name)
+		require.Nil(t, got, name)
+	}
+	in.Incidents = nil
+	known, err = compute(t, in).Known(nil)
+	require.NoError(t, err)
+	require.Empty(t, known)
 }

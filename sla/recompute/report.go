@@ -20,8 +20,8 @@ type Report struct {
 	Schema     string             `json:"schema"`
 	Agreement  Cited              `json:"agreement"`
 	Period     Period             `json:"period"`
-	AsOf       time.Time          `json:"asOf"`     // up to which evidence was taken
-	Evidence   Evidence           `json:"evidence"` //
+	AsOf       time.Time          `json:"asOf"` // up to which evidence was taken
+	Evidence   Evidence           `json:"evidence"`
 	Services   []Service          `json:"services"` // in the agreement's order
 	Responses  []response.Summary `json:"responses,omitempty"`
 	Exposures  []Exposure         `json:"exposures,omitempty"` // by source
