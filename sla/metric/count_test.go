@@ -11,6 +11,7 @@ import (
 
 	"github.com/cloudopsec/opsec/sla/metric"
 	"github.com/cloudopsec/opsec/sla/ratio"
+	"github.com/cloudopsec/opsec/sla/timeline"
 )
 
 // served is what came in a slice.
@@ -299,6 +300,31 @@ func TestSlicesWithoutCountsWidenTheBounds(t *testing.T) {
 		wider(t, before.Raw.Range(), after.Raw.Range())
 		wider(t, before.Counted.Range(), after.Counted.Range())
 	})
+}
+
+// TestThirdsAreExact has a slice with a rate that no number of bits holds, and one of which nothing is known: what is decided
+// depends on whether it is excluded.
+func TestThirdsAreExact(t *testing.T) {
+	p := timeline.Span{Start: begin, End: begin + 2*minute}
+	in := metric.Input{Counts: []metric.Count{{Start: begin, Good: 1, Total: 3}}}
+	out := in
+	out.Excluded = timeline.Line{{Start: begin + minute, End: begin + 2*minute}}
+	for _, c := range []struct {
+		in     metric.Input
+		target string
+		empty  metric.Empty
+		want   ratio.Verdict
+	}{
+		{in, "1/6", "", ratio.Met}, {in, "1/3", "", ratio.Undecided}, {in, "2/3", "", ratio.Undecided}, {in, "6666667/10000000", "", ratio.Breach},
+		{out, "1/3", "", ratio.Met}, {out, "3333334/10000000", "", ratio.Undecided}, {out, "2/3", "", ratio.Undecided}, {out, "6666667/10000000", "", ratio.Breach},
+		{in, "1/3", metric.EmptySkip, ratio.Met}, {in, "3333334/10000000", metric.EmptySkip, ratio.Breach},
+		{in, "2/3", metric.EmptyGood, ratio.Met}, {in, "6666667/10000000", metric.EmptyGood, ratio.Breach},
+	} {
+		o := metric.Objective{Method: metric.MeanRate, Slice: metric.Duration(time.Minute), Target: parse(t, c.target), Empty: c.empty}
+		_, f, err := o.Judge(slices.Values([]metric.Input{c.in}), p)
+		require.NoError(t, err)
+		require.Equal(t, c.want, f.Verdict, "%+v", c)
+	}
 }
 
 // TestMeanOfManyDenominators is decided by fractions whose common denominator has thousands of digits.

@@ -215,6 +215,7 @@ func TestNothingThatCountsIsAllGood(t *testing.T) {
 		require.Equal(t, c.want, f.Verdict, "%v", c.inputs)
 		require.Zero(t, f.Availability.High.Cmp(ratio.One()))
 	}
+	require.Equal(t, metric.Budget{All: 5, Used: 1, Open: 5}, metric.Tally{Bad: 1, Unknown: 2, MaybeExcluded: 3, Good: 4, Excluded: 7, ExcludedUnknown: 8}.Budget(parse(t, "1/2")))
 	g := metric.Tally{Unknown: 5}.Range()
 	require.Zero(t, g.Low.Cmp(ratio.Ratio{}))
 	require.Zero(t, g.High.Cmp(ratio.One()))
