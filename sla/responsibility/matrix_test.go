@@ -84,6 +84,8 @@ func TestFaultsAreReportedAtOnce(t *testing.T) {
 		require.Equal(t, c.want, got, name)
 		require.Equal(t, c.want != nil, errors.Is(err, opsec.ErrInvalid), name)
 	}
+	many := responsibility.Matrix{Model: opsec.IaaS, Assignments: make([]as, 1000)}
+	require.Len(t, responsibility.Faults(many.Validate()), 1000+len(responsibility.Layers()))
 	require.Empty(t, responsibility.Faults(errors.New("another")))
 	require.EqualError(t, responsibility.Faults(responsibility.Matrix{}.Validate())[0], "responsibility: model: want IaaS, PaaS, SaaS or NaaS")
 }
