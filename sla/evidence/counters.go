@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cloudopsec/opsec/sla/meter"
@@ -16,7 +17,8 @@ type Reading struct {
 
 // Counters makes requests in spans of readings of counters. What the counters went up from one reading of a resource to the
 // next came in the span between them. A counter that is lower than before began again: of what it counted before that, the
-// last part, which nobody read, is lost. So no request counts twice, and none is invented.
+// last part, which nobody read, is lost. So no request counts twice, and none is invented. Nor is one good that failed: where
+// a counter of failures that is not one of all is new, or may have begun again with one of all, the span is left out.
 //
 // The number of its evidence is when the span begins, in milliseconds: nothing else of its source has numbers of that kind. A
 // span counts whole in the slice in which it begins: readings come more often than slices, or with them.
@@ -69,7 +71,6 @@ func (c *Counters) Validate() error {
 // is an error, as are failures without a counter of all, and nothing is changed. If more failed than came at all, because the
 // counters were not read at one moment, as many failed as came.
 func (c *Counters) Add(resource string, at int64, readings []Reading) (e meter.Evidence, ok bool, err error) {
-	gap := c.Gap.Milliseconds()
 	r, err := c.of(resource)
 	switch {
 	case err != nil:
@@ -80,7 +81,7 @@ func (c *Counters) Add(resource string, at int64, readings []Reading) (e meter.E
 		return e, false, invalid("counters: %.40q: a reading at %d after one at %d", resource, at, r.last)
 	}
 	now := make(map[seriesKey]point, len(readings))
-	all, failures, over := false, false, false
+	all, failures, again, over := false, false, false, false
 	sums, fresh := map[bool]uint64{}, []Reading(nil)
 	came := func(x Reading, n uint64) {
 		sums[x.Bad] += n
@@ -93,13 +94,14 @@ func (c *Counters) Add(resource string, at int64, readings []Reading) (e meter.E
 		}
 		now[key] = point{at, x.Value}
 		all, failures = all || !x.Bad, failures || x.Bad
-		switch last, ok := r.series[key]; {
-		case !ok || at-last.at > gap:
+		switch last, old := c.known(r, key, at); {
+		case !old:
 			fresh = append(fresh, x)
 		case x.Value >= last.value:
 			came(x, x.Value-last.value)
 		default:
 			came(x, x.Value)
+			again = again || !x.Bad
 		}
 	}
 	if failures && !all {
@@ -117,8 +119,12 @@ func (c *Counters) Add(resource string, at int64, readings []Reading) (e meter.E
 	if over {
 		return e, false, invalid("counters: %.40q: more than 2^64 requests", resource)
 	}
+	if slices.ContainsFunc(readings, func(x Reading) bool { return x.Bad && c.doubtful(r, x, now, again) }) {
+		clear(sums)
+	}
 	for key, last := range r.series {
-		if _, again := now[key]; !again && at-last.at <= gap {
+		_, read := now[key]
+		if _, old := c.known(r, key, at); old && !read {
 			now[key] = last
 		}
 	}
@@ -133,10 +139,31 @@ func (c *Counters) Add(resource string, at int64, readings []Reading) (e meter.E
 		Span: timeline.Span{Start: r.at, End: at}, Good: total - min(sums[true], total), Total: total,
 	}
 	r.last, r.at, r.series, c.resources[resource] = at, at, now, r
-	if total == 0 { // also where there is no reading to compare with
+	if total == 0 { // also where nothing is known
 		return meter.Evidence{}, false, nil
 	}
 	return e, true, nil
+}
+
+// known returns what a counter said, within Gap before a moment.
+func (c *Counters) known(r *counted, key seriesKey, at int64) (point, bool) {
+	p, ok := r.series[key]
+	return p, ok && at-p.at <= c.Gap.Milliseconds()
+}
+
+// doubtful reports whether nobody knows how far a counter of failures went up: it is new, or a process began again.
+func (c *Counters) doubtful(r *counted, x Reading, now map[seriesKey]point, again bool) bool {
+	failures, all := seriesKey{x.Series, true}, seriesKey{x.Series, false}
+	at := now[failures].at
+	last, old := c.known(r, failures, at)
+	was, known := c.known(r, all, at)
+	if went, ok := now[all]; ok && known == old && (!old || went.value >= was.value) {
+		return false // it counts as one of all as well, which did the same
+	}
+	if !old {
+		return !c.FromZero && x.Value > 0
+	}
+	return again && last.value > 0 && x.Value >= last.value
 }
 
 // of returns a resource, which is new unless it is held.

@@ -48,6 +48,31 @@ func TestCounters(t *testing.T) {
 			{0, list{total("", 100), failed("", 10)}}, {10, list{total("", 7), failed("", 2)}}, {20, list{total("", 8), failed("", 2)}},
 		}, []meter.Evidence{requests(0, 10, 5, 7), requests(10, 20, 1, 1)}},
 		{"begins again at the same value", false, []read{{0, list{total("", 7), none}}, {10, list{total("", 7), none}}}, nil},
+		{"begins again, and as many failed as before, or more", false, []read{
+			{0, list{total("", 100), failed("", 3)}}, {1, list{total("", 10), failed("", 3)}}, {2, list{total("", 9), failed("", 4)}},
+			{3, list{total("", 10), failed("", 4)}},
+		}, []meter.Evidence{requests(2, 3, 1, 1)}},
+		{"begins again, and fewer failed than before, or none had", false, []read{
+			{0, list{total("", 100), failed("", 0)}}, {1, list{total("", 10), failed("", 4)}}, {2, list{total("", 9), failed("", 3)}},
+		}, []meter.Evidence{requests(0, 1, 6, 10), requests(1, 2, 6, 9)}},
+		{"begins again, and failures are among all", false, []read{
+			{0, list{total("200", 100), total("500", 3), failed("500", 3)}}, {1, list{total("200", 10), total("500", 4), failed("500", 4)}},
+		}, []meter.Evidence{requests(0, 1, 10, 11)}},
+		{"a counter of failures alone is new", false, []read{
+			{0, list{total("", 10), failed("x", 1)}}, {1, list{total("", 20), failed("x", 2), failed("y", 5)}}, {2, list{total("", 30), failed("x", 2), failed("y", 7)}},
+		}, []meter.Evidence{requests(1, 2, 8, 10)}},
+		{"a counter of failures alone is new, and says none", false, []read{
+			{0, list{total("", 10), failed("x", 1)}}, {1, list{total("", 20), failed("x", 2), failed("y", 0)}},
+		}, []meter.Evidence{requests(0, 1, 9, 10)}},
+		{"a counter of failures alone is new, from zero", true, []read{
+			{0, list{total("", 10)}}, {1, list{total("", 20), failed("y", 5)}},
+		}, []meter.Evidence{requests(0, 1, 5, 10)}},
+		{"one of all was not read as failures", false, []read{
+			{0, list{total("x", 10), total("y", 3), failed("x", 0)}}, {1, list{total("x", 20), total("y", 8), failed("x", 0), failed("y", 8)}},
+		}, nil},
+		{"began again longer ago than a gap", true, []read{
+			{0, list{total("", 10), failed("x", 3)}}, {10, list{total("", 11)}}, {16, list{total("", 5), failed("x", 4)}},
+		}, []meter.Evidence{requests(0, 10, 1, 1), requests(10, 16, 1, 5)}},
 		{"one of two begins again", false, []read{
 			{0, list{total("200", 100), total("500", 10), none}}, {10, list{total("200", 90), total("500", 11), none}},
 		}, []meter.Evidence{requests(0, 10, 91, 91)}},
@@ -124,15 +149,14 @@ func TestCounters(t *testing.T) {
 func TestNoRequestCountsTwiceAndNoneIsInvented(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		counters := &evidence.Counters{Source: "s", Gap: 20 * time.Millisecond, FromZero: rapid.Bool().Draw(t, "zero")}
-		var all, bad, came, cameBad, counted, countedBad uint64
+		var all, bad, came, cameBad, counted, countedBad, good uint64
 		lost := false
 		at, last := int64(0), int64(-1)
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			at += rapid.Int64Range(1, 9).Draw(t, "ms")
 			switch rapid.SampledFrom([]string{"request", "request", "fail", "read", "read", "die"}).Draw(t, "step") {
 			case "request":
-				all++
-				came++
+				all, came, good = all+1, came+1, good+1
 			case "fail":
 				all, bad = all+1, bad+1
 				came, cameBad = came+1, cameBad+1
@@ -146,7 +170,8 @@ func TestNoRequestCountsTwiceAndNoneIsInvented(t *testing.T) {
 					require.Equal(t, timeline.Span{Start: last, End: at}, e.Span)
 					counted, countedBad = counted+e.Total, countedBad+e.Total-e.Good
 				}
-				last = at
+				require.LessOrEqual(t, e.Good, good, "since the last reading")
+				last, good = at, 0
 			}
 		}
 		require.LessOrEqual(t, counted, came)
@@ -156,6 +181,45 @@ func TestNoRequestCountsTwiceAndNoneIsInvented(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []uint64{came, cameBad}, []uint64{counted + e.Total, countedBad + e.Total - e.Good})
 		}
+	})
+}
+
+// TestNothingIsInventedOfManyProcesses is of one resource: its processes are read at moments of their own, may be old when they
+// are read first, or not be read for long, and have counters for each status, which come into being with the first request.
+func TestNothingIsInventedOfManyProcesses(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		counters := &evidence.Counters{Source: "s", Gap: 20 * time.Millisecond, FromZero: rapid.Bool().Draw(t, "zero")}
+		var came, counted [2]uint64 // good, failed
+		processes := make([][2]uint64, rapid.IntRange(1, 3).Draw(t, "processes"))
+		for i := range processes {
+			processes[i] = [2]uint64{rapid.SampledFrom([]uint64{0, 1000}).Draw(t, "old"), rapid.SampledFrom([]uint64{0, 1000}).Draw(t, "old failures")}
+		}
+		for at := range rapid.Int64Range(1, 200).Draw(t, "ms") {
+			i := rapid.IntRange(0, len(processes)-1).Draw(t, "process")
+			p := &processes[i]
+			switch step := rapid.SampledFrom([]string{"good", "bad", "read", "read", "die", "wait"}).Draw(t, "step"); step {
+			case "good":
+				p[0], came[0] = p[0]+1, came[0]+1
+			case "bad":
+				p[1], came[1] = p[1]+1, came[1]+1
+			case "die":
+				*p = [2]uint64{}
+			case "read":
+				var list []evidence.Reading
+				for code, n := range p {
+					if name := strconv.Itoa(i) + "/" + strconv.Itoa(code); n > 0 {
+						if list = append(list, total(name, n)); code == 1 {
+							list = append(list, failed(name, n))
+						}
+					}
+				}
+				e, _, err := counters.Add("a", at, list)
+				require.NoError(t, err)
+				counted[0], counted[1] = counted[0]+e.Good, counted[1]+e.Total-e.Good
+			}
+		}
+		require.LessOrEqual(t, counted[0], came[0], "good")
+		require.LessOrEqual(t, counted[1], came[1], "failed")
 	})
 }
 
