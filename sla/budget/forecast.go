@@ -18,9 +18,9 @@ type Forecast struct {
 }
 
 // Ends forecasts when the budget of a calendar window is used up if things go on as they did of late: recent is what was
-// good and bad in that length of time before now, and the window ends at end. The budget is that of the whole window, so its
-// All needs the time of the whole, as of [metric.Tally.Budget] with what is still to come as good. The error wraps
-// [opsec.ErrInvalid].
+// good and bad in that length of time before now, in the units of the budget, and the window ends at end. The budget is that
+// of the whole window, so its All needs the time of the whole, as of [metric.Tally.Budget] with what is still to come as good.
+// The error wraps [opsec.ErrInvalid].
 //
 // A pace is an assumption, and of a few requests a poor one: see [ClopperPearson] for how well it is known.
 func Ends(b metric.Budget, recent Counts, length time.Duration, now, end int64) (Forecast, error) {

@@ -57,8 +57,8 @@ func NewRing(bucket time.Duration, windows []time.Duration, whole uint64) (*Ring
 }
 
 // Ring makes a ring for the windows of the policy's rules: in tenths of the longest buckets that divide them all, so that a
-// short window does not start empty again and again, or in those buckets where tenths are no whole seconds or too many. See
-// [NewRing] for whole, which is that of a second.
+// short window does not start empty again and again, or in those buckets where tenths are no whole seconds or too many. Of
+// [Workbook] and 30 days they are 8,640 of 30 seconds. See [NewRing] for whole, which is that of a second.
 func (p Policy) Ring(perSecond uint64) (*Ring, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
