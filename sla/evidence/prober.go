@@ -28,7 +28,7 @@ type ProbePolicy struct {
 
 // ProbeOptions is wiring. Nil, or a zero field, is the default.
 type ProbeOptions struct {
-	Now func() time.Time // [time.Now]
+	Now func() time.Time // [time.Now]; checks call it at the same time
 	// Wait waits for so long, or until the context ends, and returns its error.
 	Wait func(context.Context, time.Duration) error
 	// Until is when Run ends by itself. Zero: it ends with its context.

@@ -197,9 +197,6 @@ func (p *Prometheus) readings(list [][]Series) ([]reading, error) {
 			}
 			name := s.text()
 			for _, at := range s.Points {
-				if math.IsNaN(at.Value) {
-					continue
-				}
 				n, ok := exact(at.Value)
 				if !ok {
 					return nil, invalid("prometheus: series %s: value %v: want a count up to 2^53", name, at.Value)

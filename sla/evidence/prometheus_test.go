@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -238,6 +239,7 @@ func TestPrometheusRequests(t *testing.T) {
 			series("b", "200", evidence.Point{march, 1 << 53})},
 		"bad":  {series("a", "500", evidence.Point{march - 60_000, 5}, evidence.Point{march, 5}, evidence.Point{march + 60_000, 6})},
 		"half": {series("a", "200", evidence.Point{march, 0.5})},
+		"nan":  {series("a", "200", evidence.Point{march, math.NaN()})},
 		"many": {series("a", "200", evidence.Point{march, 1<<53 + 2})},
 	}}
 	p := f.client(t)
@@ -254,7 +256,7 @@ func TestPrometheusRequests(t *testing.T) {
 	f.series["elsewhere"] = []evidence.Series{series("a", "app", evidence.Point{march - 59_000, 5}, evidence.Point{march + 1000, 9})}
 	_, err = collect(p.Requests(t.Context(), "all", "elsewhere", hour))
 	require.ErrorContains(t, err, "read both at one moment", "failures of another scrape are not lost")
-	for _, bad := range []string{"half", "many"} {
+	for _, bad := range []string{"half", "many", "nan"} {
 		_, err := collect(p.Requests(t.Context(), "all", bad, hour))
 		require.ErrorIs(t, err, opsec.ErrInvalid)
 	}
