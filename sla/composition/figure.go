@@ -149,16 +149,25 @@ func (s System) whatever(n Node) Figure {
 // atMost returns how probable it is at most that need of events happen: if they do then j of them do without the need-j most
 // probable, and j happen with the sum of probabilities through j at most.
 func atMost(events []*big.Rat, need int) *big.Rat {
-	slices.SortFunc(events, (*big.Rat).Cmp)
-	most := big.NewRat(1, 1)
-	sum := new(big.Rat)
+	den := big.NewInt(1) // one for all, so that there is one reduction, at the end
+	for _, p := range events {
+		common := new(big.Int).GCD(nil, nil, den, p.Denom())
+		den.Mul(den, common.Quo(p.Denom(), common))
+	}
+	nums := make([]*big.Int, len(events))
 	for i, p := range events {
-		sum.Add(sum, p)
-		if j := need - len(events) + i + 1; j > 0 {
-			if bound := new(big.Rat).Quo(sum, big.NewRat(int64(j), 1)); bound.Cmp(most) < 0 {
-				most = bound
-			}
+		nums[i] = new(big.Int).Quo(den, p.Denom())
+		nums[i].Mul(nums[i], p.Num())
+	}
+	slices.SortFunc(nums, (*big.Int).Cmp)
+	most, of := den, big.NewInt(1)
+	sum := new(big.Int)
+	for i, num := range nums {
+		sum.Add(sum, num)
+		j := big.NewInt(int64(need - len(nums) + i + 1))
+		if j.Sign() > 0 && new(big.Int).Mul(sum, of).Cmp(new(big.Int).Mul(most, j)) < 0 {
+			most, of = new(big.Int).Set(sum), j
 		}
 	}
-	return most
+	return new(big.Rat).SetFrac(most, new(big.Int).Mul(den, of))
 }
