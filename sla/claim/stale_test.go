@@ -115,10 +115,11 @@ func TestNothingButAStatementOfThePeriodIsMet(t *testing.T) {
 			a.Seen = noon
 		}, nil},
 
-		"document seen at noon":  {func(w *world) { w.documents[2].Seen = noon }, []string{"documents.list[2] undecided stale"}},
-		"document seen earlier":  {func(w *world) { w.documents[2].Seen = at(9, 0, 0) }, []string{"documents.list[2] undecided stale"}},
-		"document seen again":    {func(w *world) { d := w.documents[2]; d.Seen = noon; w.documents = append(w.documents, d) }, nil},
-		"document gone, say one": {func(w *world) { d := w.documents[2]; d.Until = noon; w.documents = append(w.documents, d) }, []string{"documents.list[2] breach early unavailable"}},
+		"document seen at noon":         {func(w *world) { w.documents[2].Seen = noon }, []string{"documents.list[2] undecided stale"}},
+		"document seen earlier":         {func(w *world) { w.documents[2].Seen = at(9, 0, 0) }, []string{"documents.list[2] undecided stale"}},
+		"document seen again":           {func(w *world) { d := w.documents[2]; d.Seen = noon; w.documents = append(w.documents, d) }, nil},
+		"document gone, say one":        {func(w *world) { d := w.documents[2]; d.Until = noon; w.documents = append(w.documents, d) }, []string{"documents.list[2] breach early unavailable"}},
+		"document gone, says the other": {func(w *world) { w.documents = append(w.documents, w.documents[2]); w.documents[2].Until = noon }, []string{"documents.list[2] breach early unavailable"}},
 		"another gone": {func(w *world) {
 			d := w.documents[2]
 			d.From, d.Until = at(1, 1, 0).Add(-26280*time.Hour), at(1, 1, 0)

@@ -71,7 +71,6 @@ func (i Incident) Validate() error {
 	}{
 		{"occurred", "", i.Occurred, i.Occurred},
 		{"reported", "occurred", i.Reported, i.Occurred},
-		{"accepted", "occurred", i.Accepted, i.Occurred},
 		{"notified", "occurred", i.Notified, i.Occurred},
 		{"restored", "occurred", i.Restored, i.Occurred},
 		{"resolved", "occurred", i.Resolved, i.Occurred},

@@ -180,7 +180,7 @@ func TestOddIncidents(t *testing.T) {
 		"resolved":   func(i *response.Incident) { i.Resolved = at.Add(-1) },
 		"acceptance": func(i *response.Incident) { i.Reported, i.Accepted = at.Add(5), at.Add(4) },
 		"unreported": func(i *response.Incident) { i.Accepted = at.Add(1) },
-		"trouble":    func(i *response.Incident) { i.Accepted, i.Resolved = at.Add(5), at.Add(4) },
+		"trouble":    func(i *response.Incident) { i.Reported, i.Accepted, i.Resolved = at, at.Add(5), at.Add(4) },
 		"far past":   func(i *response.Incident) { i.Occurred = time.Date(1969, 12, 31, 0, 0, 0, 0, time.UTC) },
 		"far future": func(i *response.Incident) { i.Restored = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 	} {
@@ -231,6 +231,13 @@ func TestOddIncidents(t *testing.T) {
 	s, err = response.Summarize(target, three, long.Occurred, april, long.Restored)
 	require.NoError(t, err)
 	require.Equal(t, []int64{9_223_372_036_854, 9_223_372_036_855}, []int64{s.Mean.Low, s.Mean.High})
+	// A mean whose product with the number is more than 64 bits, though the sum is not.
+	for i := range three {
+		three[i].Restored = long.Occurred.AddDate(12, 0, 0)
+	}
+	s, err = response.Summarize(response.Target{ID: "t", Measure: response.Recovery, Mean: response.Duration(200 * 365 * 24 * time.Hour)}, three, long.Occurred, april, april)
+	require.NoError(t, err)
+	require.Equal(t, ratio.Met, s.Verdict)
 }
 
 // TestBoundsHoldWhateverOpenIncidentsTake lets open incidents end in many ways, and reckons the same as of a later time.
