@@ -35,8 +35,11 @@ func (o Objective) counts(s *sweep, counts []Count) (Result, error) {
 // count sends the counts of a period to a sink, slice by slice; of Requests, count by count.
 func (o Objective) count(s *sweep, counts []Count, to sink) error {
 	for i, c := range counts {
-		if c.Good > c.Total || i > 0 && c.Start < counts[i-1].Start {
-			return fault(fmt.Sprintf("counts[%d]", i), "more good than all, or not in order")
+		switch {
+		case c.Good > c.Total:
+			return fault(fmt.Sprintf("counts[%d]", i), "%d are good, of %d", c.Good, c.Total)
+		case i > 0 && c.Start < counts[i-1].Start:
+			return fault(fmt.Sprintf("counts[%d]", i), "starts before that before it")
 		}
 	}
 	from := func(ms int64) int { return sort.Search(len(counts), func(i int) bool { return counts[i].Start >= ms }) }

@@ -2,6 +2,8 @@ package metric
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,7 +22,7 @@ func (o Objective) Validate() error {
 	check(o.Target.Num() > 0 && o.Target.Num() <= o.Target.Den(), "target", "want more than 0 and at most 100%%")
 	errs = append(errs, o.Window.faults()...)
 
-	counted := o.byCount()
+	known := true
 	switch o.Method {
 	case Time:
 		check(o.Slice == 0, "slice", "method time has none")
@@ -30,38 +32,31 @@ func (o Objective) Validate() error {
 	case Requests:
 		check(o.Slice == 0 || dividesDay(o.slice()), "slice", "want whole milliseconds that divide a day, or none")
 	default:
+		known = false
 		check(false, "method", "%.20q is none of time, slices, requests and mean-rate", o.Method)
-		return errors.Join(errs...)
 	}
+	only := func(ok bool, path, rule string) { check(ok || !known, path, "%s", rule) }
+	counted := o.byCount()
 	check(o.Good.Num() <= o.Good.Den(), "good", "want at most 100%%")
-	check(o.Good.Num() == 0 || o.Method == Slices, "good", "only method slices has it")
-	check(o.Least == 0 || counted && o.Method != Requests, "minRequests", "only slices of requests have it")
+	only(o.Good.Num() == 0 || o.Method == Slices, "good", "only method slices has it")
+	only(o.Least == 0 || counted && o.Method != Requests, "minRequests", "only slices of requests have it")
 	check(o.Run >= 0, "minConsecutive", "negative")
-	check(o.Run == 0 || o.Method == Slices, "minConsecutive", "only method slices has it")
+	only(o.Run == 0 || o.Method == Slices, "minConsecutive", "only method slices has it")
 	if o.Method == Slices && o.Run > 0 && o.Slice > 0 {
 		check(uint64(o.Run) <= o.Window.shortest()/max(o.size(), 1), "minConsecutive", "longer than the shortest such window, in which nothing would ever count")
 	}
-	switch o.Empty {
-	case "":
-	case EmptyUnknown, EmptyGood, EmptySkip:
-		check(counted, "empty", "only methods by requests have it")
-	default:
-		check(false, "empty", "%.20q is none of unknown, good and skip", o.Empty)
+	word := func(path, value string, applies bool, rule string, words ...string) {
+		switch {
+		case value == "":
+		case !slices.Contains(words, value):
+			check(false, path, "%.20q is none of %s", value, strings.Join(words, ", "))
+		default:
+			only(applies, path, rule)
+		}
 	}
-	switch o.Partial {
-	case "":
-	case PartialBad, PartialGood:
-		check(o.Method == Slices && !counted, "partial", "only slices by states have it")
-	default:
-		check(false, "partial", "%.20q is neither bad nor good", o.Partial)
-	}
-	switch o.Degraded {
-	case "":
-	case DegradedDown, DegradedUp:
-		check(!counted, "degraded", "only methods by states have it")
-	default:
-		check(false, "degraded", "%.20q is neither down nor up", o.Degraded)
-	}
+	word("empty", string(o.Empty), counted, "only methods by requests have it", "unknown", "good", "skip")
+	word("partial", string(o.Partial), o.Method == Slices && !counted, "only slices by states have it", "bad", "good")
+	word("degraded", string(o.Degraded), !counted, "only methods by states have it", "down", "up")
 	return errors.Join(errs...)
 }
 

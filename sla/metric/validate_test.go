@@ -59,7 +59,12 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 		{change(func(o *metric.Objective) { o.Title = strings.Repeat("x", 1001) }), []string{"title"}},
 		{change(func(o *metric.Objective) { o.Scope = strings.Repeat("x", 201) }), []string{"scope"}},
 		{change(func(o *metric.Objective) { o.Target = parse(t, "100.1%") }), []string{"target"}},
-		{change(func(o *metric.Objective) { o.Method = "uptime" }), []string{"method"}},
+		{change(func(o *metric.Objective) {
+			o.Method, o.Slice, o.Good, o.Least, o.Run, o.Empty, o.Partial = "uptime", slice, target, 1, 1, metric.EmptyGood, metric.PartialBad
+		}), []string{"method"}},
+		{change(func(o *metric.Objective) {
+			o.Method, o.Good, o.Run, o.Empty, o.Partial, o.Degraded = "uptime", parse(t, "101%"), -1, "x", "y", "z"
+		}), []string{"method", "good", "minConsecutive", "empty", "partial", "degraded"}},
 		{change(func(o *metric.Objective) { o.Slice = slice }), []string{"slice"}},
 		{change(func(o *metric.Objective) { o.Good, o.Least, o.Run = target, 5, 1 }), []string{"good", "minRequests", "minConsecutive"}},
 		{change(func(o *metric.Objective) { o.Empty, o.Partial, o.Degraded = "x", "y", "z" }), []string{"empty", "partial", "degraded"}},
