@@ -145,6 +145,9 @@ func compareTables(t *terms, a, b *table) {
 	}
 	t.bands(a, b)
 	t.share("cap", a.within, b.within)
+	if a.alone() && b.alone() { // of others it is in what is owed already
+		t.share("cap", a.most(), b.most())
+	}
 	t.group(a.Group, b.Group)
 	t.minimum(a.Minimum, b.Minimum)
 	t.rank("rounding", rounding(a), rounding(b), func(high, low string) bool {

@@ -149,4 +149,14 @@ func TestTheCapOfMachinesIsOnTheirMean(t *testing.T) {
 		})
 	}
 	require.Equal(t, comparison.Stronger, comparison.Overall(comparison.Compare(capped("30%"), capped("60%"))))
+	inGroup := func(share string) *sla.Agreement { // with another, whose cap holds for both
+		a := capped("60%")
+		a.Services[0].Objectives = append(a.Services[0].Objectives, metric.Objective{ID: "p", Target: of("99%"), Method: metric.Time, Window: month})
+		other := a.Credits[0]
+		other.ID, other.Objective, other.Bands, other.Cap, other.Group = "d", "p", []credit.Band{{Below: of("1%"), Credit: of("1%")}}, of("100%"), "g"
+		a.Credits[0].Cap, a.Credits[0].Group = of(share), "g"
+		a.Credits = append(a.Credits, other)
+		return a
+	}
+	require.Equal(t, comparison.Stronger, comparison.Overall(comparison.Compare(inGroup("20%"), inGroup("30%"))))
 }
