@@ -439,7 +439,7 @@ func TestCovers(t *testing.T) {
 		{"TLS 1.3", "TLS 1.2", false}, {"TLS 1.2", "TLS 1.10", true}, {"TLS 1.3", "TLS 0.9", false}, {"TLS 1.3", "TLS 2.0", true},
 		{"TLS 1.3", "SSL 3.0", false}, {"TLS 1.3", "TLS 1", false}, {"RSA-2048", "RSA-4096", true}, {"AES-9-GCM", "AES-010-GCM", true},
 		{"AES-256-GCM", "AES-99999999999999999999999999-GCM", true}, {"AES-256-GCM", "AES-٢٥٦-GCM", false}, {"crypto-erase", "Crypto Erase", true},
-		{"overwrite", "crypto-erase", false},
+		{"overwrite", "crypto-erase", false}, {"AES-256-GCM", "AES-0128-GCM", false}, {"AES-0256-GCM", "AES-256-GCM", true}, {"TLS 1.0", "TLS 1.00", true},
 	} {
 		require.Equal(t, c.want, claim.Covers(c.promised, c.used), "%q %q", c.promised, c.used)
 	}

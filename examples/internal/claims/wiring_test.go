@@ -78,6 +78,7 @@ func TestAPointWithoutItsChainIsNone(t *testing.T) {
 		{ID: "loop", Taken: day(10), Parents: []string{"pool"}, Copies: []plan.ObservedCopy{copied("a", 10)}},
 		{ID: "pool", Taken: day(10), Parents: []string{"loop"}, Copies: []plan.ObservedCopy{copied("a", 10)}},
 		{ID: "from it", Taken: day(10), Parents: []string{"loop"}, Copies: []plan.ObservedCopy{copied("a", 10)}},
+		{ID: "brief", Taken: day(7), Deleted: day(8), Copies: []plan.ObservedCopy{copied("a", 8)}}, // never there
 		{ID: "to come", Taken: day(21), Copies: []plan.ObservedCopy{copied("a", 22)}},
 		{ID: "coming", Taken: day(19), Deleted: day(25), Copies: []plan.ObservedCopy{copied("a", 19), copied("b", 21)}},
 	}, Tests: []plan.ObservedTest{{ID: "t", At: day(3), Took: time.Hour, Passed: true}, {ID: "later", At: day(21)}}}
@@ -97,7 +98,7 @@ func TestAPointWithoutItsChainIsNone(t *testing.T) {
 		{ID: "one", Taken: day(2), Copies: []claim.Copy{{Durable: day(5), Gone: day(9)}}},
 		{ID: "two", Taken: day(3), Copies: []claim.Copy{{Durable: day(5), Gone: day(9)}}},
 		{ID: "three", Taken: day(4), Copies: []claim.Copy{{Durable: day(5), Gone: day(6)}}},
-		{ID: "late", Taken: day(10)}, {ID: "orphan", Taken: day(10)}, {ID: "loop", Taken: day(10)}, {ID: "pool", Taken: day(10)}, {ID: "from it", Taken: day(10)},
+		{ID: "late", Taken: day(10)}, {ID: "orphan", Taken: day(10)}, {ID: "loop", Taken: day(10)}, {ID: "pool", Taken: day(10)}, {ID: "from it", Taken: day(10)}, {ID: "brief", Taken: day(7)},
 		{ID: "coming", Taken: day(19), Copies: []claim.Copy{{Durable: day(19)}}},
 	}, b.Points)
 
