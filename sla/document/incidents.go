@@ -203,7 +203,8 @@ func (p performance) exclusions() htmlreport.Section {
 		case x.Why != "" || x.Within.Length() < uint64(max(asked.Milliseconds(), 0)):
 			holds[0] = htmlreport.Mark(htmlreport.Mild, "in part")[0]
 		}
-		t.Rows = append(t.Rows, []htmlreport.Text{code(x.ID), p.rule(x.Rule), plain(p.between(x.Start, x.End)), holds, plain(x.Reason), p.leave(x), plain(x.Why)})
+		asked := strings.ReplaceAll(p.between(x.Start, x.End), nbsp, " ") // the column is as narrow as a date
+		t.Rows = append(t.Rows, []htmlreport.Text{code(x.ID), p.rule(x.Rule), plain(asked), holds, plain(x.Reason), p.leave(x), plain(x.Why)})
 	}
 	return leftOut(section("exclusions", "Exclusions", "Nothing was asked to be left out.", kept(t, 0, 1)), len(list), mostExclusions)
 }

@@ -151,6 +151,7 @@ func TestPortalDoesNotTellWhatIsThere(t *testing.T) {
 	}
 	for _, r := range asked.asked {
 		require.True(t, document.ValidName(r.ID), r.ID)
+		require.NoError(t, r.Tenant.Validate(), "nobody is asked of a tenant that is none")
 	}
 }
 

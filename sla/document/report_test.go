@@ -373,3 +373,51 @@ func TestACreditForSureIsDue(t *testing.T) {
 	in.States = seen{"storage": states([]timeline.Span{march}, nil)}
 	require.Contains(t, markdown(t, provider(t, compute(t, in))), "**Credits are due.** `compute` 0 % to 100 % of the fee, 0.00 EUR to 4800.00 EUR; `storage` 30 % of the fee, 360.00 EUR.")
 }
+
+// Places on a chart are of the whole month: incidents that began before it, ended with it, or not at all.
+func TestTimelineOfTheMonth(t *testing.T) {
+	in := input(t)
+	begin, end, day := time.UnixMilli(march.Start), time.UnixMilli(march.End), 24*time.Hour
+	before := response.Incident{ID: "before", Severity: opsec.SeverityHigh, Occurred: begin.Add(-day), Reported: begin.Add(-day), Accepted: begin, Restored: begin, Resolved: begin.Add(day)}
+	first := response.Incident{ID: "first", Severity: opsec.SeverityHigh, Occurred: begin, Restored: begin, Resolved: begin.Add(3 * day)}
+	into := response.Incident{ID: "into", Severity: opsec.SeverityHigh, Occurred: begin.Add(-day), Reported: begin, Accepted: begin, Resolved: begin.Add(day)}
+	beyond := response.Incident{ID: "beyond", Severity: opsec.SeverityHigh, Occurred: end.Add(-time.Hour), Restored: end.Add(day)}
+	in.Incidents = []response.Incident{before, first, into, beyond}
+	d := provider(t, compute(t, in))
+	md, page := markdown(t, d), html(t, d)
+	require.NotContains(t, md, "- before high", "it was over when the month began")
+	for _, id := range []string{"first", "into", "beyond"} {
+		require.Contains(t, md, "- "+id+" high: ")
+	}
+	at := func(id string) string {
+		_, rest, _ := strings.Cut(page, `<p class="label">`+id+` high</p>`)
+		_, rest, _ = strings.Cut(rest, `<rect class="bad" x="`)
+		place, _, _ := strings.Cut(rest, `"/>`)
+		return place
+	}
+	require.Equal(t, `0.000%" y="3" width="1.500%" height="10`, at("first"), "of no length: restored at once, whenever it was resolved")
+	require.Equal(t, `0.000%" y="3" width="3.230%" height="10`, at("into"), "a day of a month that is an hour short")
+	require.Equal(t, `98.500%" y="3" width="1.500%" height="10`, at("beyond"))
+	require.Contains(t, page, "<span>2026-03-01</span><span>2026-03-31</span></p>\n</figure>\n</section>")
+
+	in.Incidents = []response.Incident{}
+	r := compute(t, in)
+	customer, err := r.Customer(document.Customer{Tenant: "acme"})
+	require.NoError(t, err)
+	require.Contains(t, markdown(t, customer), "No incident was reported for the period.", "that there were none is said to customers as well")
+}
+
+func TestCreditsOfManyAreSummedUpInALine(t *testing.T) {
+	in := input(t)
+	r := compute(t, in)
+	total := r.Report.Services[0].Totals[0]
+	for _, n := range []int{20, 21} {
+		r.Report.Services[0].Totals, r.Report.Services[1].Totals = nil, nil
+		for i := range n {
+			total.Service = fmt.Sprintf("compute/vm-%02d", i)
+			r.Report.Services[0].Totals = append(r.Report.Services[0].Totals, total)
+		}
+		md := markdown(t, provider(t, r))
+		require.Contains(t, md, "`compute/vm-19` 10 % of the fee, 480.00 EUR"+map[int]string{20: ".\n", 21: "; and 1 more.\n"}[n])
+	}
+}

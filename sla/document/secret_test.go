@@ -202,8 +202,12 @@ func TestRecoveryPoints(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, markdown(t, d), "`vol-kept`")
 	require.NotContains(t, markdown(t, d), "recovery point.")
-	in.AsOf = at("2026-03-10T00:00:00+01:00")
+	in.AsOf = time.UnixMilli(march.End - 1)
 	require.Contains(t, markdown(t, provider(t, compute(t, in))), "| `vol-kept` | 1 d | 1 d | 0 s | 0 s | **undecided** |", "its last day may be worse")
+	in.AsOf = time.UnixMilli(march.End)
+	require.Contains(t, markdown(t, provider(t, compute(t, in))), "| `vol-kept` | 1 d | 1 d | 0 s | 0 s | met |")
+	delete(in.Points, "vol-none")
+	require.Contains(t, markdown(t, provider(t, compute(t, in))), "> **1 of 2 sources of backups missed the recovery point.**")
 	in.Points = nil
 	require.NotContains(t, markdown(t, provider(t, compute(t, in))), "Recovery points")
 	in.Points = map[string][]metric.Point{}
