@@ -257,6 +257,42 @@ func TestMergedMetersAreSealedAtTheSameMoment(t *testing.T) {
 	}
 }
 
+// TestMetersOfTheSameSealsAreMerged has evidence of a time that is sealed, though no period of it is.
+func TestMetersOfTheSameSealsAreMerged(t *testing.T) {
+	var both []*meter.Meter
+	var list []Evidence
+	for i := range int64(2) {
+		e := Evidence{Source: "s", Seq: uint64(i), Resource: "vm", Span: span(10*i, 10*i+10), State: meter.Up}
+		m := meter.New()
+		require.NoError(t, m.Add(e))
+		_, err := m.Seal(span(50, 100))
+		require.NoError(t, err)
+		both, list = append(both, m), append(list, e)
+	}
+	require.NoError(t, both[0].Merge(both[1]))
+	require.NoError(t, both[1].Merge(both[0]))
+	for _, m := range both {
+		require.Equal(t, list, slices.Collect(m.Evidence(span(-1000, 1000))))
+		require.Empty(t, slices.Collect(m.Late()))
+	}
+}
+
+// TestMetersRestatedForOtherReasonsAreNotMerged restates the same for two reasons.
+func TestMetersRestatedForOtherReasonsAreNotMerged(t *testing.T) {
+	var both []*meter.Meter
+	for _, why := range []string{"a log", "another log"} {
+		m := meter.New()
+		s, err := m.Seal(span(0, 100))
+		require.NoError(t, err)
+		require.NoError(t, m.Add(Evidence{Source: "s", Resource: "vm", Span: span(0, 10), State: meter.Up}))
+		_, err = m.Restate(s.Period, s.Digest, why)
+		require.NoError(t, err)
+		both = append(both, m)
+	}
+	require.Equal(t, both[0].Digest(span(0, 100)), both[1].Digest(span(0, 100)))
+	require.ErrorIs(t, both[0].Merge(both[1]), meter.ErrSealed)
+}
+
 // TestAMeterNeedsNoConstructor adds to the zero value what is older than 1970.
 func TestAMeterNeedsNoConstructor(t *testing.T) {
 	var m, other meter.Meter

@@ -177,6 +177,22 @@ func TestChainsOfSealsThatNobodyMadeAreRefused(t *testing.T) {
 	}
 }
 
+// TestWhatCountsIsNotKeptAsideAsWell loads a piece that counts, and one that was kept aside: the same, and another.
+func TestWhatCountsIsNotKeptAsideAsWell(t *testing.T) {
+	m := meter.New()
+	require.NoError(t, m.Add(Evidence{Source: "s", Seq: 7, Resource: "vm", Span: span(0, 5), State: meter.Up}))
+	_, err := m.Seal(span(0, 9))
+	require.NoError(t, err)
+	text := save(t, m)
+	text = text[len("opsec sla meter 1\n") : len(text)-sha256.Size-1] // without the number of those that are kept aside
+	vm := string(text[len(text)-len("\x01\x02vm\x01\x01s\x01\x01\x07\x00\x05"):])
+	_, err = meter.Load(bytes.NewReader(form(string(text) + vm)))
+	require.ErrorIs(t, err, opsec.ErrInvalid)
+	require.ErrorContains(t, err, "late")
+	_, err = meter.Load(bytes.NewReader(form(string(text) + strings.Replace(vm, "\x05", "\x06", 1))))
+	require.NoError(t, err)
+}
+
 // TestAPieceMayBeInManySealedPeriods saves and loads many seals, and restates them: it takes time by the pieces of each.
 func TestAPieceMayBeInManySealedPeriods(t *testing.T) {
 	const days = 300

@@ -100,6 +100,55 @@ func TestWhatComesAgainTakesNoMemory(t *testing.T) {
 	runtime.KeepAlive(m)
 }
 
+// TestWhatIsSealedAndComesAgainTakesNoMemory delivers a sealed period once more, of which nothing is kept aside.
+func TestWhatIsSealedAndComesAgainTakesNoMemory(t *testing.T) {
+	if race.Enabled {
+		t.Skip("memory is another under the race detector")
+	}
+	const n = 1<<20 + 1<<16
+	m := meter.New()
+	deliver := func() (heap int64) {
+		for i := range int64(n) {
+			if m.Add(Evidence{Source: "s", Seq: uint64(i), Resource: "vm", Span: span(i, i+1), State: meter.Up}) != nil {
+				t.Fatal("not added")
+			}
+		}
+		_, err := m.Seal(span(0, n))
+		require.NoError(t, err)
+		runtime.GC()
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		return int64(s.HeapAlloc)
+	}
+	require.Less(t, -deliver()+deliver(), int64(n*8))
+	runtime.KeepAlive(m)
+}
+
+// TestRequestsThatComeAgainTakeNoMemory delivers a few requests again and again, and reads in between.
+func TestRequestsThatComeAgainTakeNoMemory(t *testing.T) {
+	if race.Enabled {
+		t.Skip("memory is another under the race detector")
+	}
+	const again, rounds = 100, 30_000
+	m := meter.New()
+	for i := range int64(50 * again) { // beside which the requests are few
+		require.NoError(t, m.Add(Evidence{Source: "s", Seq: uint64(i), Resource: "other", Span: span(i, i+1), State: meter.Up}))
+	}
+	for range rounds {
+		m.Digest(Span{})
+		for i := range int64(again) {
+			if m.Add(Evidence{Source: "s", Seq: uint64(i), Resource: "vm", Span: span(i, i+1), Total: 1}) != nil {
+				t.Fatal("not added")
+			}
+		}
+	}
+	runtime.GC()
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	require.Less(t, s.HeapAlloc, uint64(again*rounds*24*3/4), "24 bytes each would be all of them")
+	runtime.KeepAlive(m)
+}
+
 // TestNamesThatAreAlikeInATable has so many names that some have the same hash, and asks for them in another order than they came.
 func TestNamesThatAreAlikeInATable(t *testing.T) {
 	const n = 300_000

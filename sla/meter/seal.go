@@ -129,7 +129,7 @@ func (m *Meter) Restate(period timeline.Span, cites, why string) ([]Seal, error)
 		return nil, invalid("why", "want 1 to %d bytes of UTF-8", MaxName)
 	}
 	m.sift()
-	kept, late := m.kept.fork(), m.late.fork()
+	kept, late := m.kept, m.late // they are settled: what is added to a copy is not in the set
 	resources := len(m.resources.list)
 	late.keep(resources, func(r *record) bool {
 		t := late.tally(r)
@@ -157,11 +157,4 @@ func (m *Meter) Restate(period timeline.Span, cites, why string) ([]Seal, error)
 	}
 	m.kept, m.late, m.seals = kept, late, append(m.seals, seals...)
 	return slices.Clone(seals), nil
-}
-
-// fork returns a settled set that can grow without the other.
-func (s *set) fork() set {
-	o := *s
-	o.tallies = slices.Clip(o.tallies)
-	return o
 }
