@@ -38,8 +38,8 @@ const longest = 36525 * 86_400_000
 // Measure reckons the evidence of one resource in a period. The tallies of resources add up, by [Result.Add].
 //
 // What no evidence covers is unknown. Slices are counted from the start of the period, and one at its end may be shorter.
-// A run of bad slices is cut at the ends of the period, and is what it was without the exclusions: an exclusion within it
-// takes out its own slices alone.
+// A run of bad slices is cut at the ends of the period, and goes on over slices that are left out because they are empty or
+// not deployed. It is what it was without the exclusions: an exclusion within it takes out its own slices alone.
 //
 // A count of requests belongs to the slice in which it starts; of Requests, to the time of Slice from its start on, or to
 // its start alone. Where the resource was not deployed in any of that, the count is left out.
