@@ -151,8 +151,12 @@ func TestAgreementInWords(t *testing.T) {
 	} {
 		require.Contains(t, md, want)
 	}
-	d, err = document.Agreement{Agreement: agreement(t, "saas")}.Document()
+	shared := agreement(t, "saas")
+	a := &shared.Responsibilities.Assignments[0]
+	a.Party, a.Note = opsec.Both, "each its own part"
+	d, err = document.Agreement{Agreement: shared}.Document()
 	require.NoError(t, err)
+	require.Contains(t, markdown(t, d), "| answers | answers | each its own part |")
 	require.Contains(t, markdown(t, d), "mean of the rates of good requests of slices, slices of 5 min, empty ones are good")
 }
 

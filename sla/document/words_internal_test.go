@@ -129,3 +129,9 @@ func TestStretchesOfTime(t *testing.T) {
 		require.Error(t, err, zone)
 	}
 }
+
+func TestDecimalsOfAFigure(t *testing.T) {
+	for target, want := range map[string]int{"1": 4, "99%": 4, "99.95%": 4, "99.999%": 5, "99.99999%": 7, "1/3": 12, "99.1234567890%": 11, "99.12345678901%": 12} {
+		require.Equal(t, want, decimals(ratioOf(t, target)), target)
+	}
+}
