@@ -96,6 +96,15 @@ func TestValidateNamesEverythingAtOnce(t *testing.T) {
 			o.Method, o.Slice, o.Window = metric.MeanRate, metric.Duration(10*time.Millisecond), metric.Window{Rolling: 3660 * 24 * 60 * slice}
 		}), nil},
 		{change(func(o *metric.Objective) {
+			o.Method, o.Slice, o.Window = metric.Slices, metric.Duration(5*time.Millisecond), metric.Window{Rolling: 3660 * 24 * 60 * slice}
+		}), nil},
+		{change(func(o *metric.Objective) {
+			o.Method, o.Slice, o.Window = metric.MeanRate, metric.Duration(time.Millisecond), metric.Window{Rolling: (1<<35 - 1) * metric.Duration(time.Millisecond)}
+		}), nil},
+		{change(func(o *metric.Objective) {
+			o.Method, o.Slice, o.Window = metric.MeanRate, metric.Duration(time.Millisecond), metric.Window{Rolling: (1 << 35) * metric.Duration(time.Millisecond)}
+		}), []string{"slice"}},
+		{change(func(o *metric.Objective) {
 			o.Method, o.Slice, o.Window = metric.MeanRate, metric.Duration(5*time.Millisecond), metric.Window{Rolling: 3660 * 24 * 60 * slice}
 		}), []string{"slice"}},
 		{change(func(o *metric.Objective) { o.Window = metric.Window{Rolling: 1} }), []string{"window.rolling"}},
