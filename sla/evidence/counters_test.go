@@ -73,6 +73,9 @@ func TestCounters(t *testing.T) {
 		{"began again longer ago than a gap", true, []read{
 			{0, list{total("", 10), failed("x", 3)}}, {10, list{total("", 11)}}, {16, list{total("", 5), failed("x", 4)}},
 		}, []meter.Evidence{requests(0, 10, 1, 1), requests(10, 16, 1, 5)}},
+		{"failures alone go back, of which there were more before", false, []read{
+			{0, list{total("", 10), failed("x", 5), failed("y", 2)}}, {1, list{total("", 20), failed("x", 3), failed("y", 4)}},
+		}, []meter.Evidence{requests(0, 1, 5, 10)}},
 		{"one of two begins again", false, []read{
 			{0, list{total("200", 100), total("500", 10), none}}, {10, list{total("200", 90), total("500", 11), none}},
 		}, []meter.Evidence{requests(0, 10, 91, 91)}},

@@ -82,6 +82,11 @@ func TestReadMatrixRefuses(t *testing.T) {
 	}
 	_, err := evidence.ReadMatrix(io.LimitReader(spaces{}, 1<<40), "a")
 	require.ErrorContains(t, err, "more than")
+	for more, want := range []error{nil, opsec.ErrInvalid} {
+		in := answer("")
+		_, err = evidence.ReadMatrix(io.MultiReader(strings.NewReader(in), io.LimitReader(spaces{}, int64(evidence.MaxAnswer-len(in)+more))), "a")
+		require.ErrorIs(t, err, want)
+	}
 	_, err = evidence.ReadMatrix(iotest.ErrReader(io.ErrClosedPipe), "a")
 	require.ErrorIs(t, err, io.ErrClosedPipe)
 }
