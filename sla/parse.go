@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -61,10 +60,8 @@ func decode(text []byte, into any) error {
 		err = exact(root, reflect.TypeOf(into))
 	}
 	if err == nil {
-		text, err = quoted(text, root)
-	}
-	if err == nil {
-		err = strictyaml.Decode(text, depth, into)
+		texts(root)
+		err = strictyaml.DecodeNode(root, into)
 	}
 	switch {
 	case err == nil:
@@ -143,39 +140,14 @@ func value(n *yaml.Node, t reflect.Type) error {
 	return nil
 }
 
-// quoted puts quotes around what YAML takes for a time or a fraction, so that both may stand as they are read.
-func quoted(text []byte, root *yaml.Node) ([]byte, error) {
-	var at []*yaml.Node
-	var find func(n *yaml.Node)
-	find = func(n *yaml.Node) {
-		if n.Kind == yaml.ScalarNode && (n.Tag == "!!timestamp" || n.Tag == "!!float") && n.Style&yaml.TaggedStyle == 0 {
-			at = append(at, n)
-		}
-		for _, c := range n.Content {
-			find(c)
-		}
+// texts makes texts of what YAML takes for times and fractions, so that both may stand without quotes.
+func texts(n *yaml.Node) {
+	if n.Tag == "!!timestamp" || n.Tag == "!!float" {
+		n.Tag = "!!str"
 	}
-	if find(root); len(at) == 0 {
-		return text, nil
+	for _, c := range n.Content {
+		texts(c)
 	}
-	var out bytes.Buffer
-	done, pos, line, column := 0, 0, 1, 1
-	for _, n := range at { // as they stand, one after the other
-		for pos < len(text) && (line < n.Line || line == n.Line && column < n.Column) {
-			r, size := utf8.DecodeRune(text[pos:])
-			if pos, column = pos+size, column+1; r == '\n' {
-				line, column = line+1, 1
-			}
-		}
-		if line != n.Line || column != n.Column || !bytes.HasPrefix(text[pos:], []byte(n.Value)) {
-			return nil, fmt.Errorf("line %d: put the %s in quotes", n.Line, strings.TrimPrefix(n.Tag, "!!"))
-		}
-		out.Write(text[done:pos])
-		fmt.Fprintf(&out, "%q", n.Value)
-		done = pos + len(n.Value)
-	}
-	out.Write(text[done:])
-	return out.Bytes(), nil
 }
 
 // JSON returns the agreement as indented JSON, in the order of the Recommendation; [Parse] reads it back, up to [MaxSize]. The form that

@@ -114,7 +114,6 @@ func TestForeignTextIsRefused(t *testing.T) {
 		"schema: opsec.sla/v1\ncolour: red":                                                      "line 2",
 		"schema: opsec.sla/v1\nclause: null":                                                     "line 2",
 		"schema: opsec.sla/v1\neffective: yesterday":                                             "line 2: parsing time",
-		"schema: opsec.sla/v1\rtitle: 1.5":                                                       "line 2: put the float in quotes",
 		"schema: opsec.sla/v1\nversion: 1.5":                                                     "",
 		"\xff\xfes\x00c\x00h\x00e\x00m\x00a\x00:\x00 \x00x\x00":                                  "not UTF-8",
 		"schema: opsec.sla/v1\ntitle: \xff":                                                      "not UTF-8",

@@ -45,6 +45,11 @@ func Decode(text []byte, depth int, v any) error {
 	if err != nil {
 		return err
 	}
+	return DecodeNode(node, v)
+}
+
+// DecodeNode reads what [Load] has loaded into v, as [Decode] does.
+func DecodeNode(node *yaml.Node, v any) error {
 	if node.Kind == yaml.DocumentNode && len(node.Content) == 1 {
 		node = node.Content[0]
 	}
