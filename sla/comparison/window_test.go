@@ -51,6 +51,7 @@ func TestWindowsThatMakeUpOthers(t *testing.T) {
 		{"slices that fit, of hours that roll", rolling(24), rolling(12), slices(1, hour), slices(1, hour), stronger},
 		{"slices that do not fit", rolling(1), rolling(0.5), slices(1, 20*minute), slices(1, 20*minute), incomparable},
 		{"slices that are longer than the part", rolling(1), rolling(0.25), slices(1, 30*minute), slices(1, 30*minute), incomparable},
+		{"slices of less than nothing", by("month"), by("day"), slices(1, -minute), slices(1, -minute), incomparable},
 		{"runs across midnight", by("month"), by("day"), slices(2, minute), slices(2, minute), incomparable},
 		{"runs across midnight, in the whole alone", by("month"), by("day"), slices(2, minute), slices(1, minute), stronger},
 		{"runs across midnight, in the part alone", by("month"), by("day"), slices(1, minute), slices(2, minute), incomparable},
