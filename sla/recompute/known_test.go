@@ -1,6 +1,7 @@
 package recompute_test
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -332,4 +333,32 @@ func TestIncidentsAsTheReportKnewThem(t *testing.T) {
 	known, err = compute(t, in).Known(nil)
 	require.NoError(t, err)
 	require.Empty(t, known)
+}
+
+// At the edges of a period: an agreement that was in force for all of it, an exclusion that was over, and as many findings as are listed.
+func TestTheEdgesOfAPeriod(t *testing.T) {
+	for ms, want := range map[int64][]string{0: nil, 1: {"effective", "expired"}} {
+		in := input(t, seen{"vm-1": up(), "storage": up()})
+		in.Agreement.Effective, in.Agreement.Expires = time.UnixMilli(march.Start+ms), time.UnixMilli(march.End-ms)
+		x := sla.Exclusion{ID: "before", Rule: "maintenance", Start: time.UnixMilli(march.Start - hour), End: time.UnixMilli(march.Start + ms), Reason: "r"}
+		after := sla.Exclusion{ID: "after", Rule: "maintenance", Start: time.UnixMilli(march.End - ms), End: time.UnixMilli(march.End + hour), Reason: "r"}
+		in.Exclusions, in.AsOf = []sla.Exclusion{x, after}, time.UnixMilli(march.End+2*hour)
+		r := compute(t, in)
+		var rules []string
+		for _, f := range r.Findings {
+			rules = append(rules, f.Rule)
+		}
+		require.Equal(t, want, rules)
+		require.Len(t, r.Exclusions, 2*int(ms))
+		_, err := r.Known([]response.Incident{{ID: "i", Occurred: time.UnixMilli(march.Start)}})
+		require.ErrorIs(t, err, opsec.ErrInvalid, "it cites none")
+	}
+	in := input(t, seen{"vm-1": up(), "storage": up()})
+	o := in.Agreement.Services[1].Objectives[0]
+	o.Window.Calendar = "day"
+	for i := range 1001 {
+		o.ID = fmt.Sprint("o", i)
+		in.Agreement.Services[1].Objectives = append(in.Agreement.Services[1].Objectives, o)
+	}
+	require.Len(t, compute(t, in).Findings, 1000)
 }
