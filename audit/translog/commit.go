@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -282,6 +283,7 @@ func (l *Log) commitLoop(ctx context.Context) error {
 		case <-l.wake:
 			if r := l.take(); r != nil {
 				l.commitRound(r)
+				runtime.Gosched() // those who were woken join the next round; a wait for the disk would hold them up
 			}
 		case do := <-l.bind:
 			do()
