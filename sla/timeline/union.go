@@ -23,7 +23,7 @@ func Union(list []Span) Line {
 }
 
 // join makes spans that are in order of their starts a line, in place. It stops at a span that starts too early, and returns
-// how long the line is, and of how many spans. Whether spans overlap is no branch: the ends of a line are a running maximum.
+// how long the line is, and of how many spans.
 func join(list []Span) (n, read int) {
 	for read < len(list) && list[read].Start >= list[read].End {
 		read++
@@ -31,13 +31,60 @@ func join(list []Span) (n, read int) {
 	if read == len(list) {
 		return 0, read
 	}
-	last := list[read]
-	for i, s := range list[read:] {
+	list[0] = list[read]
+	for way := joinEven; read < len(list); {
+		part := list[read:min(read+stretch, len(list))]
+		last, done := way(list, n, part)
+		read += done
+		gaps := last - n
+		n = last
+		if done < len(part) {
+			break
+		}
+		way = joinEven
+		if gaps > stretch/16 && gaps < stretch-stretch/16 {
+			way = joinUneven
+		}
+	}
+	return n + 1, read
+}
+
+// stretch is how many spans are joined in one way: where they nearly all overlap, or nearly all leave gaps, a processor
+// foresees which they do; where it cannot, a branch takes three times as long as none.
+const stretch = 1 << 10
+
+// joinEven joins part to the line that ends with list[n]. It returns where the line ends then, and how much of part it joined.
+func joinEven(list []Span, n int, part []Span) (end, done int) {
+	last := list[n]
+	for i, s := range part {
 		if s.Start >= s.End {
 			continue
 		}
 		if s.Start < last.Start {
-			return n + 1, read + i
+			list[n] = last
+			return n, i
+		}
+		if s.Start > last.End {
+			list[n] = last
+			n++
+			last = s
+		} else {
+			last.End = max(last.End, s.End)
+		}
+	}
+	list[n] = last
+	return n, len(part)
+}
+
+// joinUneven is joinEven without a branch for a gap: the ends of a line are a running maximum.
+func joinUneven(list []Span, n int, part []Span) (end, done int) {
+	last := list[n]
+	for i, s := range part {
+		if s.Start >= s.End {
+			continue
+		}
+		if s.Start < last.Start {
+			return n, i
 		}
 		next := n
 		if s.Start > last.End {
@@ -48,7 +95,7 @@ func join(list []Span) (n, read int) {
 		last.End = max(last.End, s.End)
 		list[n] = last
 	}
-	return n + 1, len(list)
+	return n, len(part)
 }
 
 const (

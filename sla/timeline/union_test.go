@@ -26,6 +26,9 @@ func TestUnionOfManyIsThePlainOne(t *testing.T) {
 		"late ones":      func(i, _ int) int64 { return int64(i)*1000 - []int64{0, 9_999}[i%97/96] },
 		"two in a merge": func(i, n int) int64 { return int64(i%(n/2+1)) * 1000 },
 		"dense":          func(_, n int) int64 { return r.Int64N(int64(n)) },
+		"now and then":   func(i, _ int) int64 { return int64(i>>12%3) * int64(i) * 990 }, // all at once, or gaps at random
+		"late, unevenly": func(i, n int) int64 { return int64(i)*1000 - int64(i/(n-1))*9_999 },
+		"ever and again": func(i, _ int) int64 { return int64(i) * []int64{10, 1000, 100_000}[i>>11%3] },
 	}
 	for _, n := range []int{2, 23, 24, 25, 127, 128, 129, 5000, 1<<14 - 1, 1 << 14, 1<<14 + 1, 1 << 17} {
 		for name, start := range starts {
