@@ -49,6 +49,12 @@
 // put back to an older state is a good log; a witness, or a checkpoint noted elsewhere, finds that: see
 // [checkpoint.Policy], [Options].Noted and [verify.Options].
 //
+// # Cost
+//
+// Those who append at the same time share a write and a sync; with many of them, processors are what a log is bound by
+// (docs/performance.md). On few cores one more GOMAXPROCS than there are cores gives 10 to 30 % more: Go sees only after
+// a while that a goroutine waits for the disk.
+//
 // # What it will not do
 //
 // An entry that is acknowledged and not yet under a checkpoint (a second, by default) is protected by its checksum
