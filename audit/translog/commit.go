@@ -45,8 +45,7 @@ type draft struct {
 	err     error // why it has none
 }
 
-// round is what shares a commit. Those who wait for it have put their events there themselves, while the round before
-// was being written.
+// round is what shares a commit. Those who wait for it have placed their events themselves, while the last was being written.
 type round struct {
 	batch  *journal.Batch
 	block  *block
@@ -315,9 +314,7 @@ func (l *Log) settle(r *round, err error) {
 	defer close(r.done)
 	if err == nil {
 		l.chains.Keep(len(r.fresh))
-		if len(r.fresh) > 0 {
-			l.tail.put(r.block)
-		}
+		l.tail.put(r.block)
 		l.spare = r.batch
 		return
 	}

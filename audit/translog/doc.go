@@ -51,9 +51,8 @@
 //
 // # Cost
 //
-// Those who append at the same time share a write and a sync; with many of them, processors are what a log is bound by
-// (docs/performance.md). On few cores one more GOMAXPROCS than there are cores gives 10 to 30 % more: Go sees only after
-// a while that a goroutine waits for the disk.
+// With many writers a log is bound by processors (docs/performance.md). Where they are few, one more GOMAXPROCS than there are
+// gives 10 to 30 % more: Go sees only after a while that a goroutine waits for the disk.
 //
 // # What it will not do
 //
