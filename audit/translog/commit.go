@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -42,32 +41,16 @@ type draft struct {
 	action  string
 	outcome opsec.Outcome
 	place   place
-	err     error // why it has none
+	err     error
 }
 
-// round is what shares a commit. Those who wait for it have placed their events themselves, while the last was being written.
+// round is the events that share a commit.
 type round struct {
-	batch  *journal.Batch
-	block  *block
-	fresh  [][16]byte // ids that the log knows from here
-	joined bool       // somebody waits
+	drafts []*draft
 	done   chan struct{}
-	err    error // set before done is closed
 }
 
-// errAgain tells those who wait for a round that it stood on one which could not be written.
-var errAgain = errors.New("translog: to be placed again")
-
-// newRound returns an empty round whose entries follow those of the one before.
-func (l *Log) newRound(first uint64) *round {
-	batch := l.spare
-	l.spare = nil
-	if batch == nil {
-		batch = l.journal.Batch()
-	}
-	batch.Reset(first)
-	return &round{batch: batch, block: l.tail.block(first), done: make(chan struct{})}
-}
+func newRound() *round { return &round{done: make(chan struct{})} }
 
 // Append writes an event and returns when it is on stable storage, in an order that is the same for everybody. An event
 // whose id is among the latest ones is there already: its receipt is the first one's.
@@ -144,26 +127,33 @@ func (l *Log) draft(ctx context.Context, e *opsec.Event) (*draft, error) {
 	return &draft{Draft: d, action: e.Action, outcome: e.Outcome}, nil
 }
 
-// enter gives the drafts their places and waits until they are durable, all in one commit if there is room.
+// enter waits until the drafts are committed, all in one commit if there is room.
 func (l *Log) enter(ctx context.Context, drafts ...*draft) error {
-	for rest := drafts; len(rest) > 0; {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-		placed, wait, err := l.join(rest)
-		if err != nil {
-			return err
-		}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if len(drafts) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	if err := l.refuses; err != nil {
+		l.mu.Unlock()
+		return err
+	}
+	r := l.waiting
+	first := len(r.drafts) == 0
+	r.drafts = append(r.drafts, drafts...)
+	l.mu.Unlock()
+	if first {
 		select {
-		case <-wait.done:
-		case <-ctx.Done():
-			return fmt.Errorf("%w: the event may come into the log yet: %w", ErrUnavailable, ctx.Err())
+		case l.wake <- struct{}{}:
+		default:
 		}
-		if err := wait.err; err == nil {
-			rest = rest[placed:]
-		} else if err != errAgain {
-			return err
-		}
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return fmt.Errorf("%w: the event may come into the log yet: %w", ErrUnavailable, ctx.Err())
 	}
 	for _, d := range drafts {
 		if d.err != nil {
@@ -171,62 +161,6 @@ func (l *Log) enter(ctx context.Context, drafts ...*draft) error {
 		}
 	}
 	return nil
-}
-
-// join places as many of the drafts as there is room for in the next round, and returns the round to wait for.
-func (l *Log) join(drafts []*draft) (placed int, wait *round, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.refuses != nil {
-		return 0, nil, l.refuses
-	}
-	if l.pause != nil {
-		return 0, l.pause, nil
-	}
-	r := l.waiting
-	for placed < len(drafts) && l.place(r, drafts[placed]) {
-		placed++
-	}
-	if !r.joined {
-		r.joined = true
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
-	}
-	return placed, r, nil
-}
-
-// place gives a draft its place at the end of a round, or says in the draft why it has none. It reports whether there
-// was room.
-func (l *Log) place(r *round, d *draft) bool {
-	d.err = nil
-	if at, ok := l.known.Get(d.ID); ok {
-		d.place = at
-		return true
-	}
-	if d.Class != opsec.Critical && l.journal.Low() {
-		d.err = fmt.Errorf("%w: the disk is full", ErrUnavailable)
-		return true
-	}
-	chain := l.chains.Of(d.Tenant)
-	l.record = d.AppendLeaf(append(l.record[:0], 0), chain.Seq+1, chain.Leaf) // what RFC 6962, section 2.1, hashes
-	leaf := l.record[1:]
-	index, err := r.batch.Add(leaf, d.Body)
-	if errors.Is(err, journal.ErrBatchFull) {
-		return false
-	}
-	if err != nil {
-		d.err = fmt.Errorf("translog: %w", err)
-		return true
-	}
-	hash := tlog.Hash(sha256.Sum256(l.record))
-	l.chains.Extend(chain, hash)
-	d.place = place{index, chain.Seq, hash}
-	l.known.Put(d.ID, d.place)
-	r.fresh = append(r.fresh, d.ID)
-	r.block.add(leaf, hash, ledger.Keys{Time: d.Time, Tenant: d.Tenant, Action: d.action, Outcome: d.outcome, Terms: d.Terms()})
-	return true
 }
 
 // refuse makes the log take nothing more. The first reason stays.
@@ -242,7 +176,10 @@ func (l *Log) refuse(err error) {
 func (l *Log) abandon(err error) {
 	l.refuse(err)
 	if r := l.take(); r != nil {
-		l.settle(r, l.refusal())
+		for _, d := range r.drafts {
+			d.err = l.refusal()
+		}
+		close(r.done)
 	}
 }
 
@@ -255,15 +192,15 @@ func (l *Log) refusal() error {
 // tamperedWith reports whether the log was found to be another than the one it should continue.
 func (l *Log) tamperedWith() bool { return errors.Is(l.refusal(), ErrTampered) }
 
-// take returns the round that waits, if anybody has joined it.
+// take returns the round that waits, if it has any events.
 func (l *Log) take() *round {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.waiting
-	if !r.joined {
+	if len(l.waiting.drafts) == 0 {
 		return nil
 	}
-	l.waiting = l.newRound(r.batch.End())
+	r := l.waiting
+	l.waiting = newRound()
 	return r
 }
 
@@ -282,7 +219,6 @@ func (l *Log) commitLoop(ctx context.Context) error {
 		case <-l.wake:
 			if r := l.take(); r != nil {
 				l.commitRound(r)
-				runtime.Gosched() // those who were woken join the next round; a wait for the disk would hold them up
 			}
 		case do := <-l.bind:
 			do()
@@ -294,41 +230,82 @@ func (l *Log) commitLoop(ctx context.Context) error {
 	}
 }
 
-// commitRound makes what is placed in a round durable.
+// commitRound gives the drafts their places and makes them durable.
 func (l *Log) commitRound(r *round) {
+	defer close(r.done)
 	if l.tamperedWith() {
-		l.settle(r, l.refusal())
+		for _, d := range r.drafts {
+			d.err = l.refusal()
+		}
 		return
 	}
-	l.tail.wait()
+	for rest := r.drafts; len(rest) > 0; {
+		l.tail.wait()
+		done, err := l.commitSome(rest)
+		if err != nil {
+			for _, d := range rest {
+				d.err = err
+			}
+			return
+		}
+		rest = rest[done:]
+	}
+}
+
+// commitSome commits as many of the drafts as one batch of the journal takes.
+func (l *Log) commitSome(drafts []*draft) (done int, err error) {
+	batch, block := l.journal.Batch(), l.tail.block(l.journal.Size())
 	if left, next := l.journal.Left(); !next && left < l.policy.SegmentBytes/4 {
 		l.fails("prepare", l.journal.Prepare()) // what is left is for critical events, unless there is more to come
 	}
-	l.settle(r, l.commit(r.batch))
-}
-
-// settle ends a round. After an error its places are taken back, and with them those of the round after it.
-func (l *Log) settle(r *round, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	defer close(r.done)
-	if err == nil {
-		l.chains.Keep(len(r.fresh))
-		l.tail.put(r.block)
-		l.spare = r.batch
-		return
+	full := l.journal.Low()
+	record := l.record // a zero byte and the leaf: what RFC 6962, section 2.1, hashes
+	defer func() { l.record = record }()
+	var fresh [][16]byte
+	for _, d := range drafts {
+		if at, ok := l.known.Get(d.ID); ok {
+			d.place = at
+			done++
+			continue
+		}
+		if full && d.Class != opsec.Critical {
+			d.err = fmt.Errorf("%w: the disk is full", ErrUnavailable)
+			done++
+			continue
+		}
+		chain := l.chains.Of(d.Tenant)
+		record = d.AppendLeaf(append(record[:0], 0), chain.Seq+1, chain.Leaf)
+		leaf := record[1:]
+		index, err := batch.Add(leaf, d.Body)
+		if errors.Is(err, journal.ErrBatchFull) {
+			break
+		}
+		if err != nil {
+			d.err = fmt.Errorf("translog: %w", err)
+			done++
+			continue
+		}
+		hash := tlog.Hash(sha256.Sum256(record))
+		l.chains.Extend(chain, hash)
+		d.place = place{index, chain.Seq, hash}
+		l.known.Put(d.ID, d.place)
+		fresh = append(fresh, d.ID)
+		block.add(leaf, hash, ledger.Keys{Time: d.Time, Tenant: d.Tenant, Action: d.action, Outcome: d.outcome, Terms: d.Terms()})
+		done++
 	}
-	r.err = err
-	l.chains.Undo()
-	next := l.waiting
-	for _, r := range []*round{r, next} {
-		for _, id := range r.fresh {
+	if batch.Len() == 0 {
+		return done, nil
+	}
+	if err := l.commit(batch); err != nil {
+		for _, id := range fresh {
 			l.known.Forget(id)
 		}
+		l.chains.Undo()
+		return 0, err
 	}
-	l.waiting = l.newRound(l.journal.Size())
-	next.err = errAgain
-	close(next.done)
+	l.chains.Keep()
+	l.tail.put(block)
+	return done, nil
 }
 
 // commit makes a batch durable. An error other than of a full disk is the end of this log until it is opened anew.
@@ -383,10 +360,8 @@ func (l *Log) bindNow(ctx context.Context, tenant entry.Handle) (b bound, err er
 	}
 }
 
-// commitEpoch binds the ends of all chains, if they have changed since the last time. Nobody gets a place meanwhile.
+// commitEpoch binds the ends of all chains, if they have changed since the last time.
 func (l *Log) commitEpoch(last bool) error {
-	l.hold()
-	defer l.resume()
 	if l.tamperedWith() {
 		return nil // nothing is added to what was put back
 	}
@@ -419,23 +394,4 @@ func (l *Log) commitEpoch(last bool) error {
 	}
 	l.tail.put(block)
 	return nil
-}
-
-// hold lets nobody join a round until resume, and commits the one that waits: then the chains end where the journal does.
-func (l *Log) hold() {
-	l.mu.Lock()
-	l.pause = &round{done: make(chan struct{})}
-	l.mu.Unlock()
-	if r := l.take(); r != nil {
-		l.commitRound(r)
-	}
-}
-
-func (l *Log) resume() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.spare = l.waiting.batch
-	l.waiting = l.newRound(l.journal.Size())
-	close(l.pause.done)
-	l.pause = nil
 }

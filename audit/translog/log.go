@@ -70,18 +70,16 @@ type Log struct {
 	scribe entry.Scribe
 
 	journal *journal.Journal
-	tail    tail     // committed, and not yet in the tiles
-	reader  follower // makes tiles, index and checkpoints of it
+	chains  *ledger.Chains
+	known   window.Window[[16]byte, place] // the latest events by their ids
+	record  []byte                         // the writer's memory
+	tail    tail                           // committed, and not yet in the tiles
+	reader  follower                       // makes tiles, index and checkpoints of it
 	holds   holds
 
 	mu      sync.Mutex
-	waiting *round                         // what the next commit takes
-	pause   *round                         // nobody may join before it is done
-	chains  *ledger.Chains                 // with what is placed in waiting, and in the round that is being committed
-	known   window.Window[[16]byte, place] // the latest events by their ids
-	record  []byte                         // memory of place
-	spare   *journal.Batch                 // memory of the next round
-	refuses error                          // why no events are taken
+	waiting *round // the events that the next commit takes
+	refuses error  // why none are taken
 	wake    chan struct{}
 	bind    chan func() // has the writer do something between two commits
 
@@ -138,6 +136,7 @@ func Open(dir string, p Policy, opts Options) (*Log, error) {
 	l := &Log{
 		policy:  p.withDefaults(),
 		opts:    opts,
+		waiting: newRound(),
 		wake:    make(chan struct{}, 1),
 		bind:    make(chan func()),
 		tail:    tail{ready: make(chan struct{}, 1)},
@@ -163,7 +162,6 @@ func Open(dir string, p Policy, opts Options) (*Log, error) {
 	if err := l.recover(dir); err != nil {
 		return nil, errors.Join(err, l.release())
 	}
-	l.waiting = l.newRound(l.journal.Size())
 	return l, nil
 }
 

@@ -8,29 +8,25 @@ import (
 	"github.com/cloudopsec/opsec"
 )
 
-// Batch collects entries that become durable together. It is for one goroutine at a time; while one is committed,
-// another can be filled.
+// Batch collects entries that become durable together.
 type Batch struct {
-	of    *Journal
 	first uint64
 	buf   []byte
 	ends  []uint32 // of each record in buf, in units of eight bytes
+	limit int
+	seed  uint32
 }
 
-// Batch returns an empty batch that begins at Size.
-func (j *Journal) Batch() *Batch { return &Batch{of: j, first: j.Size()} }
-
-// Reset empties b. What comes next has the index first: that of the journal's next entry when b is committed.
-func (b *Batch) Reset(first uint64) { b.first, b.buf, b.ends = first, b.buf[:0], b.ends[:0] }
-
-// batchBytes is how many bytes one batch may have.
-func (j *Journal) batchBytes() int { return int(min(j.options.SegmentBytes-segmentHeader, maxBatch)) }
+// Batch returns the journal's batch, empty, beginning at Size. There is one, whose memory is used again: calling Batch
+// drops what the batch held.
+func (j *Journal) Batch() *Batch {
+	b := &j.batch
+	b.first, b.buf, b.ends = j.Size(), b.buf[:0], b.ends[:0]
+	return b
+}
 
 // Len returns how many entries were added.
 func (b *Batch) Len() int { return len(b.ends) }
-
-// End returns the index of the entry that is added next.
-func (b *Batch) End() uint64 { return b.first + uint64(len(b.ends)) }
 
 // Add appends an entry, and returns the index that it will have once the batch is committed. It copies leaf and body.
 // It returns [ErrBatchFull] if the batch must be committed first: one holds 16 MiB, or what fits a segment.
@@ -39,14 +35,14 @@ func (b *Batch) Add(leaf, body []byte) (index uint64, err error) {
 		return 0, err
 	}
 	size := frameBytes(len(leaf), len(body))
-	if limit := b.of.batchBytes(); len(b.buf)+size > limit {
-		if size > limit {
-			return 0, fmt.Errorf("journal: entry: %d bytes, a segment holds %d: %w", size, limit, opsec.ErrInvalid)
+	if len(b.buf)+size > b.limit {
+		if size > b.limit {
+			return 0, fmt.Errorf("journal: entry: %d bytes, a segment holds %d: %w", size, b.limit, opsec.ErrInvalid)
 		}
 		return 0, ErrBatchFull
 	}
-	index = b.End()
-	b.buf = appendFrame(b.buf, b.of.seed, index, uint32(len(b.ends)), leaf, body)
+	index = b.first + uint64(len(b.ends))
+	b.buf = appendFrame(b.buf, b.seed, index, uint32(len(b.ends)), leaf, body)
 	b.ends = append(b.ends, uint32(len(b.buf)/8))
 	return index, nil
 }
@@ -67,7 +63,7 @@ func (j *Journal) Commit(b *Batch) error {
 	if b.Len() == 0 {
 		return nil
 	}
-	if b.of != j || b.first != j.Size() {
+	if b != &j.batch || b.first != j.Size() {
 		return fmt.Errorf("journal: batch: begins at %d, the journal ends at %d: %w", b.first, j.Size(), opsec.ErrInvalid)
 	}
 	if j.current == nil || j.end()+int64(len(b.buf)) > j.opened.Size() {
@@ -85,7 +81,7 @@ func (j *Journal) Commit(b *Batch) error {
 	}
 	j.size.Add(uint64(b.Len()))
 	j.mu.Unlock()
-	b.Reset(j.Size())
+	j.Batch()
 	return nil
 }
 

@@ -26,7 +26,7 @@ func BenchmarkAdd(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if batch.Len() == 256 {
-			batch.Reset(j.Size())
+			batch = j.Batch()
 		}
 		if _, err := batch.Add(leaf, body); err != nil {
 			b.Fatal(err)

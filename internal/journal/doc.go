@@ -17,8 +17,7 @@
 //	for r, err := range j.Replay(followed) { // what the tiles do not have yet
 //	go j.Prepare()                           // now and then: the next segment, the reserve
 //
-// Batches are committed one after the other; the next can be filled meanwhile ([Batch.Reset]). Prepare, Read, Replay,
-// Intact and Prune are for other goroutines, at any time.
+// One goroutine fills batches and commits them. Prepare, Read, Replay, Intact and Prune are for others, at any time.
 //
 // # Files
 //

@@ -80,8 +80,7 @@ type segment struct {
 
 func (s segment) name() string { return segmentName(s.first) }
 
-// Journal is a journal that was opened. Commits are made one after the other; all else is for any goroutine
-// at any time.
+// Journal is a journal that was opened. Commit and Batch are for one goroutine; all else is for any at any time.
 type Journal struct {
 	dir     string
 	options Options
@@ -94,7 +93,8 @@ type Journal struct {
 	low   atomic.Bool
 	ready atomic.Bool // next stands
 
-	writing sync.Mutex  // Commit and Close
+	writing sync.Mutex // Commit and Close
+	batch   Batch
 	current *os.File    // the last segment, nil before there is one
 	opened  fs.FileInfo // current as it was opened or made
 	head    uint64      // index of its first record

@@ -56,6 +56,7 @@ func Open(dir string, synced, from uint64, o Options) (*Journal, Recovery, error
 		return nil, Recovery{}, err
 	}
 	j.seed = header{id: j.id}.seed()
+	j.batch = Batch{seed: j.seed, limit: int(min(o.SegmentBytes-segmentHeader, maxBatch))}
 	j.size.Store(r.Size)
 	return j, r, nil
 }

@@ -408,7 +408,7 @@ func (v *verifier) chain(i uint64, leaf *entry.Leaf, hash tlog.Hash) {
 		}
 		v.chains.Extend(h, hash)
 		h.Seq = leaf.Seq
-		v.chains.Keep(1)
+		v.chains.Keep()
 	case entry.Epoch:
 		want, _ := v.chains.Epoch(leaf.Time)
 		if v.first == 0 && (want.Number != leaf.Number || want.Tenants != leaf.Tenants || want.Heads != leaf.Heads) {

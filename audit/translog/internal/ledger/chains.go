@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -12,12 +11,11 @@ import (
 	"github.com/cloudopsec/opsec/audit/translog/heads"
 )
 
-// Chains knows where every tenant's chain of events ends. It is for one goroutine at a time; Prove is for any, at any
-// time.
+// Chains knows where every tenant's chain of events ends. The writer alone uses it; others use what is below mu.
 type Chains struct {
 	ends  map[entry.Handle]*Chain
 	dirty []*Chain // whose end has moved since the last epoch
-	steps []step   // that Undo goes back
+	steps []step   // of the batch that is being made
 
 	mu    sync.Mutex
 	tree  *heads.Tree // the ends at the last epoch
@@ -60,7 +58,7 @@ func (c *Chains) Of(tenant entry.Handle) *Chain {
 	return h
 }
 
-// Extend moves the end of a chain by a step, until Keep or Undo.
+// Extend moves the end of a chain, until Keep or Undo.
 func (c *Chains) Extend(h *Chain, leaf tlog.Hash) {
 	c.steps = append(c.steps, step{h, *h})
 	h.Seq++
@@ -71,10 +69,10 @@ func (c *Chains) Extend(h *Chain, leaf tlog.Hash) {
 	}
 }
 
-// Keep has Undo no longer take back the first n that it would.
-func (c *Chains) Keep(n int) { c.steps = slices.Delete(c.steps, 0, n) }
+// Keep ends what Undo would take back.
+func (c *Chains) Keep() { c.steps = c.steps[:0] }
 
-// Undo takes back all that was extended and not kept.
+// Undo takes back all that was extended since Keep.
 func (c *Chains) Undo() {
 	for len(c.steps) > 0 {
 		s := c.steps[len(c.steps)-1]
@@ -140,7 +138,7 @@ func (c *Chains) Replay(index uint64, leaf entry.Leaf, hash tlog.Hash) error {
 			return fmt.Errorf("entry %d does not continue its tenant's chain", index)
 		}
 		c.Extend(h, hash)
-		c.Keep(1)
+		c.Keep()
 	case entry.Epoch:
 		want, changed := c.Epoch(leaf.Time)
 		if !changed || want.Number != leaf.Number || want.Tenants != leaf.Tenants || want.Heads != leaf.Heads {
