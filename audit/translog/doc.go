@@ -49,11 +49,6 @@
 // put back to an older state is a good log; a witness, or a checkpoint noted elsewhere, finds that: see
 // [checkpoint.Policy], [Options].Noted and [verify.Options].
 //
-// # Cost
-//
-// With many writers a log is bound by processors (docs/performance.md). Where they are few, one more GOMAXPROCS than there are
-// gives 10 to 30 % more: Go sees only after a while that a goroutine waits for the disk.
-//
 // # What it will not do
 //
 // An entry that is acknowledged and not yet under a checkpoint (a second, by default) is protected by its checksum
